@@ -1,0 +1,131 @@
+package remora
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+)
+
+// A batch is one byte string, hashed once and walked in place; it is never decoded into a list. Layout, big endian:
+//
+//	"RBA1" | epoch u64 | author u16 | worker u16 | seq u64 | count u32 | { length u32 | transaction }*
+const (
+	batchMagic      = "RBA1"
+	BatchHeaderSize = 4 + 8 + 2 + 2 + 8 + 4
+	batchTxOverhead = 4
+	// MaxBatchBytes bounds a batch on the wire and on disk; batches are sealed well below it.
+	MaxBatchBytes = 640 << 10
+	// MaxTxBytes bounds one transaction.
+	MaxTxBytes = 64 << 10
+)
+
+// Batch is a parsed view of a batch's bytes, which it does not own or copy.
+type Batch struct {
+	Epoch  Epoch // in which it was sealed: it executes in this one or the next, once
+	Author Authority
+	Worker Worker
+	Seq    uint64 // tells apart batches of equal content
+	Count  int
+	Raw    []byte
+	Digest Hash // BLAKE3 of Raw
+}
+
+// ParseBatch checks the framing of raw and hashes it. Transactions inside are opaque bytes of 1 to MaxTxBytes.
+func ParseBatch(raw []byte) (Batch, error) {
+	if len(raw) > MaxBatchBytes {
+		return Batch{}, fmt.Errorf("batch: %w: %d bytes, at most %d", ErrTooLarge, len(raw), MaxBatchBytes)
+	}
+	if len(raw) < BatchHeaderSize || string(raw[:4]) != batchMagic {
+		return Batch{}, fmt.Errorf("batch: %w: no batch header", ErrMalformed)
+	}
+	b := Batch{
+		Epoch:  Epoch(binary.BigEndian.Uint64(raw[4:])),
+		Author: Authority(binary.BigEndian.Uint16(raw[12:])),
+		Worker: Worker(binary.BigEndian.Uint16(raw[14:])),
+		Seq:    binary.BigEndian.Uint64(raw[16:]),
+		Count:  int(binary.BigEndian.Uint32(raw[24:])),
+		Raw:    raw,
+	}
+	if err := b.checkFrames(); err != nil {
+		return Batch{}, err
+	}
+	b.Digest = SumBLAKE3(raw)
+	return b, nil
+}
+
+func (b *Batch) checkFrames() error {
+	rest, n := b.Raw[BatchHeaderSize:], 0
+	for ; len(rest) > 0; n++ {
+		if len(rest) < batchTxOverhead {
+			return fmt.Errorf("batch: %w: %d bytes after the last transaction", ErrMalformed, len(rest))
+		}
+		size := binary.BigEndian.Uint32(rest)
+		if size == 0 || size > MaxTxBytes || int(size) > len(rest)-batchTxOverhead {
+			return fmt.Errorf("batch: %w: transaction %d claims %d bytes", ErrMalformed, n, size)
+		}
+		rest = rest[batchTxOverhead+int(size):]
+	}
+	if n == 0 || n != b.Count {
+		return fmt.Errorf("batch: %w: header counts %d transactions, body holds %d", ErrMalformed, b.Count, n)
+	}
+	return nil
+}
+
+// Ref returns the reference by which the author's header lists the batch.
+func (b Batch) Ref() BatchRef { return BatchRef{Digest: b.Digest, Worker: b.Worker, Epoch: b.Epoch} }
+
+// Txs yields the transactions in order, as slices of Raw.
+func (b Batch) Txs() iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		rest := b.Raw[BatchHeaderSize:]
+		for i := 0; len(rest) > 0; i++ {
+			size := int(binary.BigEndian.Uint32(rest))
+			if !yield(i, rest[batchTxOverhead:batchTxOverhead+size:batchTxOverhead+size]) {
+				return
+			}
+			rest = rest[batchTxOverhead+size:]
+		}
+	}
+}
+
+// BatchBuilder fills a batch. The zero value is empty and ready.
+type BatchBuilder struct {
+	raw   []byte
+	count int
+}
+
+// Len returns the bytes of the batch as it would be sealed now.
+func (b *BatchBuilder) Len() int { return max(len(b.raw), BatchHeaderSize) }
+
+// Count returns the number of transactions added.
+func (b *BatchBuilder) Count() int { return b.count }
+
+// Fits reports whether a transaction of size bytes can be added without passing limit.
+func (b *BatchBuilder) Fits(size, limit int) bool { return b.Len()+batchTxOverhead+size <= limit }
+
+// Add appends a copy of tx, which the caller has checked to hold 1 to MaxTxBytes.
+func (b *BatchBuilder) Add(tx []byte) {
+	if b.raw == nil {
+		b.raw = make([]byte, BatchHeaderSize, 16<<10)
+	}
+	b.raw = binary.BigEndian.AppendUint32(b.raw, uint32(len(tx)))
+	b.raw = append(b.raw, tx...)
+	b.count++
+}
+
+// Seal finishes the batch, hands its bytes to the caller and empties the builder.
+func (b *BatchBuilder) Seal(epoch Epoch, author Authority, worker Worker, seq uint64) Batch {
+	if b.raw == nil {
+		b.raw = make([]byte, BatchHeaderSize)
+	}
+	raw := b.raw
+	copy(raw, batchMagic)
+	binary.BigEndian.PutUint64(raw[4:], uint64(epoch))
+	binary.BigEndian.PutUint16(raw[12:], uint16(author))
+	binary.BigEndian.PutUint16(raw[14:], uint16(worker))
+	binary.BigEndian.PutUint64(raw[16:], seq)
+	binary.BigEndian.PutUint32(raw[24:], uint32(b.count))
+	sealed := Batch{Epoch: epoch, Author: author, Worker: worker, Seq: seq, Count: b.count, Raw: raw, Digest: SumBLAKE3(raw)}
+	*b = BatchBuilder{}
+	return sealed
+}

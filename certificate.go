@@ -1,0 +1,53 @@
+package remora
+
+import "fmt"
+
+// MaxCertificateBytes bounds an encoded certificate.
+const MaxCertificateBytes = MaxHeaderBytes + 256
+
+// Certificate is a header with a quorum's aggregate signature: a vertex of the DAG. Its name is the header's digest,
+// so two certificates of one header by different quorums are the same vertex.
+type Certificate struct {
+	_         struct{} `cbor:",toarray"`
+	Header    Header
+	Signers   Bitmap
+	Signature BLSSignature // aggregate over VoteMessage
+}
+
+// Digest names the vertex: the header's digest.
+func (c *Certificate) Digest() Hash { return c.Header.digest }
+
+// Round returns the header's round.
+func (c *Certificate) Round() Round { return c.Header.Round }
+
+// Author returns the header's author.
+func (c *Certificate) Author() Authority { return c.Header.Author }
+
+// Check reports what is wrong with a certificate's structure: the header's, the bitmap's, too little stake. The
+// signature is the caller's to verify.
+func (c *Certificate) Check(committee *Committee) error {
+	if err := c.Header.Check(committee); err != nil {
+		return err
+	}
+	return checkSigners(committee, c.Signers)
+}
+
+func checkSigners(committee *Committee, signers Bitmap) error {
+	if err := signers.Check(committee.Size()); err != nil {
+		return err
+	}
+	if stake := committee.StakeOf(signers); stake < committee.Quorum() {
+		return fmt.Errorf("%w: signers hold stake %s, a quorum is %s", ErrInvalid, stake, committee.Quorum())
+	}
+	return nil
+}
+
+// DecodeCertificate decodes a certificate and seals its header. The caller still checks structure and signature.
+func DecodeCertificate(chainID string, b []byte) (*Certificate, error) {
+	c := new(Certificate)
+	if err := Decode(b, MaxCertificateBytes, c); err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	c.Header.Seal(chainID)
+	return c, nil
+}

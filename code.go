@@ -1,0 +1,85 @@
+package remora
+
+import "fmt"
+
+// Code is the stable outcome of a transaction, the same at admission and at execution. Its number is part of the
+// results root: never renumber one.
+type Code uint8
+
+// The outcomes of a transaction.
+const (
+	CodeOK Code = iota
+	CodeMalformed
+	CodeTooLarge
+	CodeWrongChain
+	CodeBadSignature
+	CodeNonceUsed
+	CodeNonceTooFar
+	CodeUnknownAccount
+	CodeInsufficientBalance
+	CodeFeeTooLow
+	CodeOverflow
+	CodeKindNotAllowed
+	CodeInvalidAmount
+	CodeInvalidNode
+	CodeBadPossession
+	CodeNodeExists
+	CodeNameTaken
+	codeCount
+)
+
+var codeNames = [codeCount]string{
+	CodeOK:                  "ok",
+	CodeMalformed:           "TX_MALFORMED",
+	CodeTooLarge:            "TX_TOO_LARGE",
+	CodeWrongChain:          "TX_WRONG_CHAIN",
+	CodeBadSignature:        "TX_BAD_SIGNATURE",
+	CodeNonceUsed:           "TX_NONCE_USED",
+	CodeNonceTooFar:         "TX_NONCE_TOO_FAR",
+	CodeUnknownAccount:      "TX_UNKNOWN_ACCOUNT",
+	CodeInsufficientBalance: "TX_INSUFFICIENT_BALANCE",
+	CodeFeeTooLow:           "TX_FEE_TOO_LOW",
+	CodeOverflow:            "TX_OVERFLOW",
+	CodeKindNotAllowed:      "TX_KIND_NOT_ALLOWED",
+	CodeInvalidAmount:       "TX_INVALID_AMOUNT",
+	CodeInvalidNode:         "TX_INVALID_NODE",
+	CodeBadPossession:       "TX_BAD_POSSESSION",
+	CodeNodeExists:          "TX_NODE_EXISTS",
+	CodeNameTaken:           "TX_NAME_TAKEN",
+}
+
+// String returns the code's stable name.
+func (c Code) String() string {
+	if c < codeCount {
+		return codeNames[c]
+	}
+	return fmt.Sprintf("TX_CODE_%d", uint8(c))
+}
+
+// MarshalText encodes the code by its stable name.
+func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText decodes a stable name.
+func (c *Code) UnmarshalText(text []byte) error {
+	for i, name := range codeNames {
+		if name == string(text) {
+			*c = Code(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: unknown result code %q", ErrInvalid, text)
+}
+
+// Rejection says why a transaction was refused, with data for the reader.
+type Rejection struct {
+	Code   Code
+	Reason string // what is wrong and how to mend it
+}
+
+// Error returns code and reason.
+func (r *Rejection) Error() string { return r.Code.String() + ": " + r.Reason }
+
+// Reject builds a Rejection with a formatted reason.
+func Reject(code Code, format string, args ...any) *Rejection {
+	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,146 @@
+package remora
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// MaxGenesisBytes bounds a genesis file.
+const MaxGenesisBytes = 4 << 20
+
+// devPrefix starts the ids of chains for development: they accept opaque transactions and development keys.
+const devPrefix = "dev"
+
+// Genesis is what every node of a chain starts from. All rules that could fork the chain are in it.
+type Genesis struct {
+	_          struct{}           `cbor:",toarray"`
+	ChainID    string             `json:"chain_id"`
+	Time       Millis             `json:"time"`
+	Params     Params             `json:"params"`
+	Validators []GenesisValidator `json:"validators"`
+	Accounts   []GenesisAccount   `json:"accounts"`
+}
+
+// Params are the constants of a chain.
+type Params struct {
+	_           struct{} `cbor:",toarray"`
+	Rule        string   `json:"rule"`         // commit rule: bullshark
+	GCDepth     Round    `json:"gc_depth"`     // rounds below a leader that it still orders
+	EpochMillis Millis   `json:"epoch_millis"` // length of an epoch in block time
+	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
+	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
+}
+
+// GenesisValidator is a founding member: registered and staked from the start.
+type GenesisValidator struct {
+	_       struct{} `cbor:",toarray"`
+	Account Address  `json:"account"`
+	Stake   Amount   `json:"stake"`
+	Node    Node     `json:"node"`
+}
+
+// GenesisAccount is an allocation.
+type GenesisAccount struct {
+	_       struct{} `cbor:",toarray"`
+	Address Address  `json:"address"`
+	Balance Amount   `json:"balance"`
+}
+
+// IsDev reports whether a chain is for development.
+func IsDev(chainID string) bool { return strings.HasPrefix(chainID, devPrefix) }
+
+// Hash names the chain's origin: block 1 has it as parent, the first DAG as origin.
+func (g *Genesis) Hash() Hash {
+	return newPreimage("remora/genesis/1", g.ChainID).bytes(Encode(g)).sum()
+}
+
+// Committee returns the first committee.
+func (g *Genesis) Committee() (*Committee, error) {
+	members := make([]Member, len(g.Validators))
+	for i := range g.Validators {
+		members[i] = g.Validators[i].Node.Member(g.Validators[i].Stake)
+	}
+	return NewCommittee(g.ChainID, 1, members)
+}
+
+// Check reports everything that is wrong with the genesis, all at once. Possession of keys is the caller's to verify.
+func (g *Genesis) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...))
+	}
+	if n := len(g.ChainID); n == 0 || n > 32 || !nodeName.MatchString(g.ChainID) {
+		bad("chain_id %.40q, want 1 to 32 of a-z, 0-9, dot and hyphen", g.ChainID)
+	}
+	if g.Params.Rule != "bullshark" {
+		bad("rule %.40q, this build knows bullshark", g.Params.Rule)
+	}
+	if g.Params.GCDepth < 4 || g.Params.GCDepth > 1000 {
+		bad("gc_depth %d, want 4 to 1000", g.Params.GCDepth)
+	}
+	if g.Params.EpochMillis < 100 {
+		bad("epoch_millis %d, want at least 100", g.Params.EpochMillis)
+	}
+	if _, err := g.Committee(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, g.checkHolders()...)...)
+}
+
+// checkHolders checks nodes and allocations: limits, names and addresses once, and a supply that fits.
+func (g *Genesis) checkHolders() []error {
+	var errs []error
+	names, holders := map[string]bool{}, map[Address]bool{}
+	var supply Amount
+	add := func(a Address, v Amount) {
+		sum, fits := supply.Add(v)
+		if !fits || sum >= 1<<63 {
+			errs = append(errs, fmt.Errorf("%w: supply passes 2^63 at %s", ErrInvalid, a))
+		}
+		supply = sum
+	}
+	accounts := map[Address]bool{}
+	for i := range g.Validators {
+		v := &g.Validators[i]
+		if err := v.Node.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("validator %d: %w", i, err))
+		}
+		if names[v.Node.Name] || holders[v.Account] {
+			errs = append(errs, fmt.Errorf("%w: validator %d repeats a name or account", ErrInvalid, i))
+		}
+		names[v.Node.Name], holders[v.Account] = true, true
+		add(v.Account, v.Stake)
+	}
+	for i, a := range g.Accounts {
+		if accounts[a.Address] {
+			errs = append(errs, fmt.Errorf("%w: account %d repeats address %s", ErrInvalid, i, a.Address))
+		}
+		accounts[a.Address] = true
+		add(a.Address, a.Balance)
+	}
+	return errs
+}
+
+// ParseGenesis reads a genesis file: JSON with known fields only, then Check.
+func ParseGenesis(data []byte) (*Genesis, error) {
+	if len(data) > MaxGenesisBytes {
+		return nil, fmt.Errorf("genesis: %w: %d bytes, at most %d", ErrTooLarge, len(data), MaxGenesisBytes)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	g := new(Genesis)
+	if err := dec.Decode(g); err != nil {
+		return nil, fmt.Errorf("genesis: %w: %v", ErrMalformed, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("genesis: %w: text after the JSON document", ErrMalformed)
+	}
+	if err := g.Check(); err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	return g, nil
+}

@@ -1,0 +1,180 @@
+package remora
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// Limits of a header. A committee checks the count of parents.
+const (
+	MaxHeaderBatches = 256
+	MaxHeaderShares  = 16
+	MaxHeaderBytes   = 64 << 10
+)
+
+// BatchRef names a batch of the header's author, the worker that keeps it and the epoch it was sealed in. Whoever votes
+// for a header has checked all of it against the batch's bytes, so that execution may rely on the reference alone.
+type BatchRef struct {
+	_      struct{} `cbor:",toarray"`
+	Digest Hash
+	Worker Worker
+	Epoch  Epoch
+}
+
+// Parent names a certificate of the round before.
+type Parent struct {
+	_      struct{} `cbor:",toarray"`
+	Author Authority
+	Digest Hash
+}
+
+// Share is a validator's signature over an executed block header (see BlockMessage).
+type Share struct {
+	_         struct{} `cbor:",toarray"`
+	Height    Height
+	Hash      Hash
+	Signature BLSSignature
+}
+
+// Contribution is a validator's unique signature for one step of the beacon (see BeaconMessage).
+type Contribution struct {
+	_         struct{} `cbor:",toarray"`
+	Step      uint64
+	Signature BLSSignature
+}
+
+// Header is an authority's proposal for a round. Shares and contributions ride along: they are neither payload nor a
+// condition of validity.
+type Header struct {
+	_             struct{} `cbor:",toarray"`
+	Term          Term
+	Author        Authority
+	Round         Round
+	CreatedAt     Millis
+	Payload       []BatchRef
+	Parents       []Parent // strictly increasing by author, all of Round-1
+	Shares        []Share
+	Contributions []Contribution // at most one
+	Signature     Signature      // Ed25519 over the digest
+
+	digest Hash
+}
+
+// Seal computes and keeps the digest. Whoever fills a Header by hand seals it before use, and again after a change.
+func (h *Header) Seal(chainID string) Hash {
+	p := newPreimage("remora/header/1", chainID)
+	p.uint(uint64(h.Term)).uint(uint64(h.Author)).uint(uint64(h.Round)).uint(uint64(h.CreatedAt))
+	p.uint(uint64(len(h.Payload)))
+	for _, b := range h.Payload {
+		p.hash(b.Digest).uint(uint64(b.Worker)).uint(uint64(b.Epoch))
+	}
+	p.uint(uint64(len(h.Parents)))
+	for _, c := range h.Parents {
+		p.uint(uint64(c.Author)).hash(c.Digest)
+	}
+	p.uint(uint64(len(h.Shares)))
+	for _, s := range h.Shares {
+		p.uint(uint64(s.Height)).hash(s.Hash).bytes(s.Signature[:])
+	}
+	p.uint(uint64(len(h.Contributions)))
+	for _, c := range h.Contributions {
+		p.uint(c.Step).bytes(c.Signature[:])
+	}
+	h.digest = p.sum()
+	return h.digest
+}
+
+// Digest returns what Seal computed. It names the header and the vertex it becomes, whoever signed for it.
+func (h *Header) Digest() Hash { return h.digest }
+
+// ID returns the parent entry by which a child refers to this header's certificate.
+func (h *Header) ID() Parent { return Parent{Author: h.Author, Digest: h.digest} }
+
+// Check reports what is wrong with a header's structure: author, limits, parents that are too few by stake, unordered
+// or repeated, repeated payload. It needs no state and no other header.
+func (h *Header) Check(c *Committee) error {
+	switch {
+	case h.Term != c.Term:
+		return fmt.Errorf("%w: header of term %d, this is term %d", ErrInvalid, h.Term, c.Term)
+	case !c.Has(h.Author):
+		return fmt.Errorf("%w: header author %d is not in the committee of %d", ErrInvalid, h.Author, c.Size())
+	case h.Round == 0:
+		return fmt.Errorf("%w: header of round 0, which is genesis", ErrInvalid)
+	case len(h.Payload) > MaxHeaderBatches:
+		return fmt.Errorf("%w: header with %d batches, at most %d", ErrInvalid, len(h.Payload), MaxHeaderBatches)
+	case len(h.Shares) > MaxHeaderShares:
+		return fmt.Errorf("%w: header with %d block shares, at most %d", ErrInvalid, len(h.Shares), MaxHeaderShares)
+	case len(h.Contributions) > 1:
+		return fmt.Errorf("%w: header with %d beacon contributions, at most 1", ErrInvalid, len(h.Contributions))
+	}
+	if err := h.checkPayload(); err != nil {
+		return err
+	}
+	return h.checkParents(c)
+}
+
+func (h *Header) checkPayload() error {
+	refs := slices.Clone(h.Payload)
+	slices.SortFunc(refs, func(a, b BatchRef) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
+	for i := 1; i < len(refs); i++ {
+		if refs[i].Digest == refs[i-1].Digest {
+			return fmt.Errorf("%w: header lists batch %s twice", ErrInvalid, refs[i].Digest)
+		}
+	}
+	return nil
+}
+
+func (h *Header) checkParents(c *Committee) error {
+	var stake Amount
+	for i, p := range h.Parents {
+		if !c.Has(p.Author) {
+			return fmt.Errorf("%w: parent author %d is not in the committee", ErrInvalid, p.Author)
+		}
+		if i > 0 && h.Parents[i-1].Author >= p.Author {
+			return fmt.Errorf("%w: parent authors are not strictly increasing", ErrInvalid)
+		}
+		stake += c.Stake(p.Author)
+	}
+	if stake < c.Quorum() {
+		return fmt.Errorf("%w: parents hold stake %s, a quorum is %s", ErrInvalid, stake, c.Quorum())
+	}
+	return nil
+}
+
+// DecodeHeader decodes and seals a header. The caller still checks structure and signature.
+func DecodeHeader(chainID string, b []byte) (*Header, error) {
+	h := new(Header)
+	if err := Decode(b, MaxHeaderBytes, h); err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	h.Seal(chainID)
+	return h, nil
+}
+
+// GenesisParents returns the parents of round 1: one per member, with digests derived from what the term starts from:
+// the genesis hash, or the hash of the block that changed the committee.
+func GenesisParents(c *Committee, origin Hash) []Parent {
+	parents := make([]Parent, c.Size())
+	for i := range parents {
+		p := newPreimage("remora/origin/1", c.ChainID).uint(uint64(c.Term)).hash(origin).uint(uint64(i))
+		parents[i] = Parent{Author: Authority(i), Digest: p.sum()}
+	}
+	return parents
+}
+
+// VoteMessage is what a vote for a header signs. The certificate's aggregate is over the same message.
+func VoteMessage(chainID string, h *Header) Hash {
+	p := newPreimage("remora/vote/1", chainID).uint(uint64(h.Term)).uint(uint64(h.Round)).uint(uint64(h.Author))
+	return p.hash(h.digest).sum()
+}
+
+// BlockMessage is what a share signs and a block certificate aggregates.
+func BlockMessage(chainID string, height Height, hash Hash) Hash {
+	return newPreimage("remora/block-share/1", chainID).uint(uint64(height)).hash(hash).sum()
+}
+
+// BeaconMessage is what contribution number step signs: the seed before it makes the signature unknowable in advance.
+func BeaconMessage(chainID string, step uint64, previous Hash) Hash {
+	return newPreimage("remora/beacon/1", chainID).uint(step).hash(previous).sum()
+}

@@ -1,0 +1,34 @@
+package remora
+
+import (
+	"encoding/binary"
+
+	"github.com/zeebo/blake3"
+)
+
+// preimage collects what a hash or a signature covers: tag, chain id, then fields in order. Byte strings carry their
+// length, integers are 8 bytes big endian, lists are preceded by their count, so no two field lists share a preimage.
+type preimage struct{ buf []byte }
+
+func newPreimage(tag, chainID string) *preimage {
+	p := &preimage{buf: make([]byte, 0, 256)}
+	return p.bytes([]byte(tag)).bytes([]byte(chainID))
+}
+
+func (p *preimage) uint(v uint64) *preimage {
+	p.buf = binary.BigEndian.AppendUint64(p.buf, v)
+	return p
+}
+
+func (p *preimage) bytes(b []byte) *preimage {
+	p.uint(uint64(len(b)))
+	p.buf = append(p.buf, b...)
+	return p
+}
+
+func (p *preimage) hash(h Hash) *preimage {
+	p.buf = append(p.buf, h[:]...)
+	return p
+}
+
+func (p *preimage) sum() Hash { return blake3.Sum256(p.buf) }

@@ -1,0 +1,108 @@
+package remora
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind tells what a transaction does. It is its first field on the wire: never renumber one.
+type Kind uint8
+
+// The kinds of transactions.
+const (
+	KindOpaque       Kind = 0 // bytes without signature or meaning, on chains for development only
+	KindTransfer     Kind = 1
+	KindRegisterNode Kind = 2
+)
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	switch k {
+	case KindOpaque:
+		return "opaque"
+	case KindTransfer:
+		return "transfer"
+	case KindRegisterNode:
+		return "register-node"
+	}
+	return fmt.Sprintf("kind-%d", uint8(k))
+}
+
+// Tx is a signed transaction.
+type Tx struct {
+	_         struct{} `cbor:",toarray"`
+	Kind      Kind
+	ChainID   string
+	From      Address
+	Nonce     uint64
+	Fee       Amount
+	Body      []byte    // canonical CBOR of the kind's body
+	Signature Signature // by From over Message
+}
+
+// opaqueTx is the wire form of a transaction without signature.
+type opaqueTx struct {
+	_       struct{} `cbor:",toarray"`
+	Kind    Kind
+	Payload []byte
+}
+
+// opaqueHead starts every encoded opaque transaction and no signed one: an array of two whose first element is 0.
+const opaqueHead = "\x82\x00"
+
+// Transfer moves base units to an account, which it creates when there is none.
+type Transfer struct {
+	_      struct{} `cbor:",toarray"`
+	To     Address
+	Amount Amount
+}
+
+// IsOpaque reports whether raw starts as an opaque transaction does.
+func IsOpaque(raw []byte) bool { return len(raw) > 2 && string(raw[:2]) == opaqueHead }
+
+// EncodeOpaque returns an opaque transaction that carries payload.
+func EncodeOpaque(payload []byte) []byte { return Encode(opaqueTx{Payload: payload}) }
+
+// DecodeOpaque returns the payload of an opaque transaction.
+func DecodeOpaque(raw []byte) ([]byte, error) {
+	var tx opaqueTx
+	if err := decodeTx(raw, &tx); err != nil {
+		return nil, err
+	}
+	if tx.Kind != KindOpaque {
+		return nil, Reject(CodeMalformed, "an opaque transaction has kind 0, not %d", tx.Kind)
+	}
+	return tx.Payload, nil
+}
+
+// DecodeTx decodes a signed transaction. The error is a Rejection.
+func DecodeTx(raw []byte) (*Tx, error) {
+	tx := new(Tx)
+	if err := decodeTx(raw, tx); err != nil {
+		return nil, err
+	}
+	return tx, nil
+}
+
+func decodeTx(raw []byte, v any) error {
+	err := Decode(raw, MaxTxBytes, v)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrTooLarge):
+		return Reject(CodeTooLarge, "%v", err)
+	}
+	return Reject(CodeMalformed, "%v", err)
+}
+
+// DecodeBody decodes a transaction's body into v. The error is a Rejection.
+func (t *Tx) DecodeBody(v any) error { return decodeTx(t.Body, v) }
+
+// Message is what the signature covers.
+func (t *Tx) Message() Hash {
+	p := newPreimage("remora/tx/1", t.ChainID).uint(uint64(t.Kind)).bytes(t.From[:])
+	return p.uint(t.Nonce).uint(uint64(t.Fee)).bytes(t.Body).sum()
+}
+
+// TxHash names a transaction by its bytes.
+func TxHash(raw []byte) Hash { return SumBLAKE3(raw) }
