@@ -1,0 +1,55 @@
+package tree
+
+import "github.com/remora-network/remora"
+
+// node is nil (empty), *leaf or *inner. Nodes never change once they are built.
+//
+// Both kinds fill one 64-byte cache line. A leaf holds no pointer, so the collector does not scan it, and no hash:
+// recomputing it for the few leaves beside a changed path costs less than keeping 32 bytes for each.
+type node interface {
+	hash() remora.Hash
+}
+
+type leaf struct {
+	key, value remora.Hash
+}
+
+// inner has at least two leaves below it; one of its sides may be empty.
+type inner struct {
+	left, right node
+	sum         remora.Hash
+}
+
+func (l *leaf) hash() remora.Hash { return hashLeaf(&l.key, &l.value) }
+
+func (n *inner) hash() remora.Hash { return n.sum }
+
+func (n *inner) child(side byte) node {
+	if side == 0 {
+		return n.left
+	}
+	return n.right
+}
+
+// hashOf is hash for a node that may be empty.
+func hashOf(n node) remora.Hash {
+	if n == nil {
+		return remora.Hash{}
+	}
+	return n.hash()
+}
+
+// join returns the subtree over two sides: a leaf without a neighbour moves up in place of an inner node.
+func join(left, right node) node {
+	if right == nil {
+		if _, many := left.(*inner); !many {
+			return left
+		}
+	}
+	if left == nil {
+		if _, many := right.(*inner); !many {
+			return right
+		}
+	}
+	return &inner{left: left, right: right, sum: hashInner(hashOf(left), hashOf(right))}
+}

@@ -1,0 +1,124 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+)
+
+// Reasons to refuse a proof. Whoever gets one should ask another node for the same key and root.
+var (
+	ErrProofTooLong = errors.New("proof has more siblings than a key has bits")
+	ErrProofShape   = errors.New("proof is not of the form that its claim needs")
+	ErrProofLeaf    = errors.New("proof names a leaf that does not rule the key out")
+	ErrProofRoot    = errors.New("proof does not lead to the root")
+)
+
+// Proof shows under one root that a key has a value, or that it has none. Whether it is a proof of membership or of
+// absence is the verifier's question, not the proof's statement.
+type Proof struct {
+	_ struct{} `cbor:",toarray"`
+	// Siblings are the hashes beside the key's path, root first: Siblings[d] is the sibling below the node at depth d.
+	// Never nil in a proof that Prove made. The last one is never zero: the tree would have collapsed there.
+	Siblings []remora.Hash `json:"siblings"`
+	// Leaf proves absence by the leaf that sits where the key would be. It is nil in a proof of membership, and in a
+	// proof of absence by an empty slot.
+	Leaf *OtherLeaf `json:"leaf,omitempty"`
+}
+
+// OtherLeaf is the leaf that a path ended in when the key looked for is not there.
+type OtherLeaf struct {
+	_         struct{}    `cbor:",toarray"`
+	Key       remora.Hash `json:"key"`
+	ValueHash remora.Hash `json:"value_hash"`
+}
+
+// Prove returns the proof of key's value, or of its absence if it has none. The caller owns the result.
+func (t Tree) Prove(key remora.Hash) Proof {
+	p := Proof{Siblings: []remora.Hash{}}
+	n := t.top
+	for depth := 0; ; depth++ {
+		switch x := n.(type) {
+		case *inner:
+			side := bit(&key, depth)
+			p.Siblings = append(p.Siblings, hashOf(x.child(1-side)))
+			n = x.child(side)
+		case *leaf:
+			if x.key != key {
+				p.Leaf = &OtherLeaf{Key: x.key, ValueHash: x.value}
+			}
+			return p
+		default:
+			return p
+		}
+	}
+}
+
+// Verify checks that key has value under root; a nil value claims that the key is absent, an empty one that is not nil
+// claims the empty value. Callers whose values come from a decoder that turns empty into nil use VerifyMember and
+// VerifyAbsent, which cannot be confused.
+func (p Proof) Verify(root, key remora.Hash, value []byte) error {
+	if value == nil {
+		return p.VerifyAbsent(root, key)
+	}
+	return p.VerifyMember(root, key, ValueHash(value))
+}
+
+// VerifyMember checks that key has the value with the given hash under root.
+func (p Proof) VerifyMember(root, key, valueHash remora.Hash) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if p.Leaf != nil {
+		return fmt.Errorf("tree: membership of %s shown by another leaf: %w", key, ErrProofShape)
+	}
+	if valueHash.IsZero() {
+		return fmt.Errorf("tree: membership of %s with the zero value hash, which means deleted: %w", key, ErrProofShape)
+	}
+	return p.lead(hashLeaf(&key, &valueHash), root, key)
+}
+
+// VerifyAbsent checks that key has no value under root.
+func (p Proof) VerifyAbsent(root, key remora.Hash) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if p.Leaf == nil {
+		return p.lead(remora.Hash{}, root, key)
+	}
+	if p.Leaf.Key == key {
+		return fmt.Errorf("tree: absence of %s shown by its own leaf: %w", key, ErrProofLeaf)
+	}
+	if !samePrefix(&p.Leaf.Key, &key, len(p.Siblings)) {
+		return fmt.Errorf("tree: leaf %s is not on the path of %s: %w", p.Leaf.Key, key, ErrProofLeaf)
+	}
+	return p.lead(hashLeaf(&p.Leaf.Key, &p.Leaf.ValueHash), root, key)
+}
+
+// check refuses what no tree can produce, before anything is hashed.
+func (p Proof) check() error {
+	n := len(p.Siblings)
+	if n > maxDepth {
+		return fmt.Errorf("tree: %d siblings, at most %d: %w", n, maxDepth, ErrProofTooLong)
+	}
+	if n > 0 && p.Siblings[n-1].IsZero() {
+		return fmt.Errorf("tree: deepest sibling is empty: %w", ErrProofShape)
+	}
+	return nil
+}
+
+// lead hashes from the end of key's path up to the root.
+func (p Proof) lead(h, root, key remora.Hash) error {
+	for depth := len(p.Siblings) - 1; depth >= 0; depth-- {
+		if bit(&key, depth) == 0 {
+			h = hashInner(h, p.Siblings[depth])
+		} else {
+			h = hashInner(p.Siblings[depth], h)
+		}
+	}
+	if h != root {
+		return fmt.Errorf("tree: proof for %s leads to %s, not to root %s: %w", key, h, root, ErrProofRoot)
+	}
+	return nil
+}
