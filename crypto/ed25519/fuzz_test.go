@@ -1,0 +1,32 @@
+package ed25519_test
+
+import (
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/ed25519"
+)
+
+// Whatever the bytes, a signature has one verdict, alone and beside a good one.
+func FuzzVerify(f *testing.F) {
+	good := item(f, 1)
+	f.Add(good.Public[:], good.Message, good.Signature[:])
+	small := smallOrder(f)
+	for i, a := range small {
+		var sig remora.Signature
+		copy(sig[:], small[len(small)-1-i][:])
+		f.Add(a[:], []byte("Zcash"), sig[:])
+	}
+	f.Fuzz(func(t *testing.T, pub, msg, sig []byte) {
+		it := ed25519.Item{Message: msg}
+		copy(it.Public[:], pub)
+		copy(it.Signature[:], sig)
+		alone := ed25519.Verify(it.Public, it.Message, it.Signature)
+		b := ed25519.NewBatch(2)
+		b.Add(good.Public, good.Message, good.Signature)
+		b.Add(it.Public, it.Message, it.Signature)
+		if together := b.Verify(); together != alone {
+			t.Fatalf("alone %v, in a batch %v", alone, together)
+		}
+	})
+}
