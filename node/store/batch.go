@@ -1,0 +1,61 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store/segment"
+)
+
+// AppendBatches stores batches and makes them durable with one sync. Known digests cost nothing.
+func (s *Store) AppendBatches(batches []remora.Batch) error {
+	for _, b := range batches {
+		r := segment.Record{
+			Digest: b.Digest, Author: uint16(b.Author), Worker: uint16(b.Worker), Epoch: uint64(b.Epoch), Payload: b.Raw,
+		}
+		if _, err := s.batches.Append(r); err != nil {
+			return fmt.Errorf("store batch %s: %w", b.Digest, err)
+		}
+	}
+	if err := s.batches.Sync(); err != nil {
+		return fmt.Errorf("sync batches: %w", err)
+	}
+	return nil
+}
+
+// Batch returns the bytes of a batch. ErrNotFound, or ErrCorrupt after which it counts as absent.
+func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
+	raw, err := s.batches.Get(digest)
+	switch {
+	case errors.Is(err, segment.ErrNotFound):
+		return nil, fmt.Errorf("batch %s: %w", digest, remora.ErrNotFound)
+	case errors.Is(err, segment.ErrCorrupt):
+		return nil, fmt.Errorf("batch %s: %w: %v", digest, remora.ErrCorrupt, err)
+	}
+	return raw, err
+}
+
+// HasBatch reports whether the bytes of a batch can be produced.
+func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
+
+// Unexecuted returns the stored batches of an author that no block has executed, in the order of their storing. A
+// validator's own ones are what it acknowledged to clients and still owes.
+func (s *Store) Unexecuted(author remora.Authority) ([]remora.Batch, error) {
+	var owed []remora.Batch
+	_, err := s.batches.Scan(segment.Location{}, func(_ segment.Location, r segment.Record) error {
+		if r.Author != uint16(author) {
+			return nil
+		}
+		if _, done, err := s.BatchHeight(r.Digest); err != nil || done {
+			return err
+		}
+		b, err := remora.ParseBatch(append([]byte(nil), r.Payload...))
+		if err != nil {
+			return fmt.Errorf("batch %s: %w: %v", r.Digest, remora.ErrCorrupt, err)
+		}
+		owed = append(owed, b)
+		return nil
+	})
+	return owed, err
+}

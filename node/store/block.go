@@ -1,0 +1,205 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	db "github.com/cometbft/cometbft-db"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+// maxBlockBytes bounds a stored or served block without its batches: a sub-DAG spans at most gc_depth rounds.
+const maxBlockBytes = 256 << 20
+
+// TxPlace says where a signed transaction was executed: the block and the position among its results.
+type TxPlace struct {
+	Height   remora.Height
+	Position uint32
+}
+
+// Commit is everything that one executed block writes.
+type Commit struct {
+	Block   *remora.Block
+	Changes []table.Change
+	Signed  map[remora.Hash]uint32 // hashes of signed transactions and their positions
+}
+
+// Init writes the genesis state as height 0, once.
+func (s *Store) Init(genesis remora.Hash, changes []table.Change) error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := putChanges(batch, changes); err != nil {
+		return err
+	}
+	if err := batch.Set(metaKey(metaGenesis), genesis[:]); err != nil {
+		return err
+	}
+	if err := batch.Set(metaKey(metaHeight), u64(0)); err != nil {
+		return err
+	}
+	return batch.WriteSync()
+}
+
+// Genesis returns the hash of the genesis that the store was initialised with, and whether it was.
+func (s *Store) Genesis() (remora.Hash, bool, error) {
+	v, err := s.get(metaKey(metaGenesis))
+	if err != nil || v == nil {
+		return remora.Hash{}, false, err
+	}
+	if len(v) != remora.HashSize {
+		return remora.Hash{}, false, fmt.Errorf("%w: genesis hash of %d bytes", remora.ErrCorrupt, len(v))
+	}
+	return remora.Hash(v), true, nil
+}
+
+func (s *Store) loadHeight() error {
+	v, err := s.get(metaKey(metaHeight))
+	if err != nil || v == nil {
+		return err
+	}
+	if len(v) != 8 {
+		return fmt.Errorf("%w: height of %d bytes", remora.ErrCorrupt, len(v))
+	}
+	s.height = remora.Height(binary.BigEndian.Uint64(v))
+	return nil
+}
+
+// Height returns the height of the newest block, 0 when there is only genesis.
+func (s *Store) Height() remora.Height {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.height
+}
+
+// Commit writes a block, what it changed and the cursor in one atomic, durable write.
+func (s *Store) Commit(c Commit) error {
+	h := c.Block.Header.Height
+	if want := s.Height() + 1; h != want {
+		return fmt.Errorf("commit of block %d: the next one is %d", h, want)
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := putBlock(batch, c); err != nil {
+		return fmt.Errorf("commit of block %d: %w", h, err)
+	}
+	if err := batch.WriteSync(); err != nil {
+		return fmt.Errorf("commit of block %d: %w", h, err)
+	}
+	s.mu.Lock()
+	s.height = h
+	s.mu.Unlock()
+	return nil
+}
+
+func putBlock(batch db.Batch, c Commit) error {
+	h := c.Block.Header.Height
+	if err := putChanges(batch, c.Changes); err != nil {
+		return err
+	}
+	for _, digest := range c.Block.Batches {
+		if err := batch.Set(hashKey(keyBatch, digest), u64(uint64(h))); err != nil {
+			return err
+		}
+	}
+	for hash, position := range c.Signed {
+		if err := batch.Set(hashKey(keyTx, hash), binary.BigEndian.AppendUint32(u64(uint64(h)), position)); err != nil {
+			return err
+		}
+	}
+	if err := batch.Set(heightKey(keyBlock, h), remora.Encode(c.Block)); err != nil {
+		return err
+	}
+	return batch.Set(metaKey(metaHeight), u64(uint64(h)))
+}
+
+func putChanges(batch db.Batch, changes []table.Change) error {
+	for _, c := range changes {
+		var err error
+		if c.Value == nil {
+			err = batch.Delete(stateKey(c.Table, c.Key))
+		} else {
+			err = batch.Set(stateKey(c.Table, c.Key), c.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Block returns a block without its batches' bytes. ErrNotFound when there is none at that height.
+func (s *Store) Block(h remora.Height) (*remora.Block, error) {
+	v, err := s.get(heightKey(keyBlock, h))
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, fmt.Errorf("block %d: %w: the newest is %d", h, remora.ErrNotFound, s.Height())
+	}
+	b, err := remora.DecodeBlock(v, maxBlockBytes)
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w: %v", h, remora.ErrCorrupt, err)
+	}
+	return b, nil
+}
+
+// PutBlockCertificate stores a verified block certificate. It needs no sync: it can be formed or fetched again.
+func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
+	return s.db.Set(heightKey(keyCertificate, c.Height), remora.Encode(c))
+}
+
+// BlockCertificate returns the certificate of a block, nil when it has not formed here.
+func (s *Store) BlockCertificate(h remora.Height) (*remora.BlockCertificate, error) {
+	v, err := s.get(heightKey(keyCertificate, h))
+	if err != nil || v == nil {
+		return nil, err
+	}
+	c := new(remora.BlockCertificate)
+	if err := remora.Decode(v, remora.MaxCertificateBytes, c); err != nil {
+		return nil, fmt.Errorf("certificate of block %d: %w: %v", h, remora.ErrCorrupt, err)
+	}
+	return c, nil
+}
+
+// CertifiedBlock returns a block with its batches' bytes and its certificate, which is nil when it has not formed.
+func (s *Store) CertifiedBlock(h remora.Height) (*remora.CertifiedBlock, error) {
+	block, err := s.Block(h)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := s.BlockCertificate(h)
+	if err != nil {
+		return nil, err
+	}
+	cb := &remora.CertifiedBlock{Block: *block, Batches: make([][]byte, len(block.Batches)), Certificate: certificate}
+	for i, digest := range block.Batches {
+		if cb.Batches[i], err = s.Batch(digest); err != nil {
+			return nil, fmt.Errorf("block %d: %w", h, err)
+		}
+	}
+	return cb, nil
+}
+
+// BatchHeight returns the height of the block that executed a batch, and whether one did.
+func (s *Store) BatchHeight(digest remora.Hash) (remora.Height, bool, error) {
+	v, err := s.get(hashKey(keyBatch, digest))
+	if err != nil || len(v) != 8 {
+		return 0, false, err
+	}
+	return remora.Height(binary.BigEndian.Uint64(v)), true, nil
+}
+
+// Tx returns where a signed transaction was executed. A transaction can stand in several batches: the newest place that
+// was not a replay's refusal is not distinguished, the first execution is kept by Commit's caller. ErrNotFound if none.
+func (s *Store) Tx(hash remora.Hash) (TxPlace, error) {
+	v, err := s.get(hashKey(keyTx, hash))
+	if err != nil {
+		return TxPlace{}, err
+	}
+	if len(v) != 12 {
+		return TxPlace{}, fmt.Errorf("transaction %s: %w: not executed, or opaque", hash, remora.ErrNotFound)
+	}
+	return TxPlace{Height: remora.Height(binary.BigEndian.Uint64(v)), Position: binary.BigEndian.Uint32(v[8:])}, nil
+}

@@ -1,0 +1,127 @@
+package crashfs
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+var (
+	// ErrCrashed is returned by every changing operation of a process that FailAt has killed.
+	ErrCrashed = errors.New("crashfs: the simulated process has crashed")
+	// ErrNoSpace is returned by operations that need space once FullAt took effect. It wraps syscall.ENOSPC.
+	ErrNoSpace = fmt.Errorf("crashfs: %w", syscall.ENOSPC)
+	// ErrSync is returned by the Sync that SyncErrorAt breaks. It wraps syscall.EIO.
+	ErrSync = fmt.Errorf("crashfs: sync failed: %w", syscall.EIO)
+)
+
+type fault uint8
+
+const (
+	none fault = iota
+	failing
+	losing
+	full
+	badSync
+	lying
+)
+
+// action is what an operation asks of the disk.
+type action uint8
+
+const (
+	grow  action = iota // needs space
+	other               // changes something without needing space
+	flush               // makes earlier changes durable
+)
+
+// verdict is what becomes of one operation.
+type verdict struct {
+	apply   bool  // the running process sees the effect
+	durable bool  // the effect may survive a crash; for flush: what was pending now does
+	err     error // what the process is told
+}
+
+// FailAt kills the process at changing operation n (from 1): it and all later ones return ErrCrashed. Operation n itself
+// may or may not have reached the disk, as a write in flight; a Sync at n has not.
+func (f *FS) FailAt(n int) { f.arm(failing, n) }
+
+// LoseAt cuts the power at changing operation n without the process noticing: later operations succeed for it, but
+// nothing of them reaches the disk. What returned while Crashed is false was acknowledged in time.
+func (f *FS) LoseAt(n int) { f.arm(losing, n) }
+
+// FullAt fills the disk at operation n: whatever needs space fails with ErrNoSpace until Heal. A write at n is cut short
+// in the middle; Remove, Rename and Sync go on working.
+func (f *FS) FullAt(n int) { f.arm(full, n) }
+
+// SyncErrorAt makes the first Sync at or after operation n fail with ErrSync and drop what it should have written: later
+// Syncs succeed, yet the dropped bytes never reach the disk, as on Linux.
+func (f *FS) SyncErrorAt(n int) { f.arm(badSync, n) }
+
+// LieAt makes every Sync from operation n on report success and do nothing.
+func (f *FS) LieAt(n int) { f.arm(lying, n) }
+
+// Heal ends the armed fault. It does not undo a crash.
+func (f *FS) Heal() { f.arm(none, 0) }
+
+func (f *FS) arm(k fault, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault, f.at = k, n
+}
+
+// Ops returns the number of changing operations so far.
+func (f *FS) Ops() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ops
+}
+
+// Crashed reports whether the operation of FailAt or LoseAt was reached. It stays true.
+func (f *FS) Crashed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.crashed
+}
+
+// step counts an operation and decides its fate. Callers hold f.mu.
+func (f *FS) step(a action) verdict {
+	f.ops++
+	v := verdict{apply: true, durable: !f.crashed}
+	if f.fault == none || f.ops < f.at {
+		return v
+	}
+	switch f.fault {
+	case failing, losing:
+		inFlight := !f.crashed && a != flush
+		f.crashed = true
+		v = verdict{apply: true, durable: inFlight}
+		if f.fault == failing {
+			v.apply, v.err = inFlight, ErrCrashed
+		}
+	case full:
+		if a == grow {
+			v = verdict{err: ErrNoSpace}
+		}
+	case badSync:
+		if a == flush {
+			f.fault = none
+			v = verdict{err: ErrSync}
+		}
+	case lying:
+		v.durable = v.durable && a != flush
+	}
+	return v
+}
+
+// change is one operation on the entries of a directory. Callers hold f.mu.
+func (f *FS) change(a action, dir *node, entries ...entry) error {
+	v := f.step(a)
+	if v.apply {
+		dir.set(entries)
+	}
+	if v.durable {
+		dir.changes = append(dir.changes, entries)
+	}
+	return v.err
+}

@@ -1,0 +1,383 @@
+// Package crashfs is an in-memory file system for tests that loses what a power failure may lose.
+//
+// An FS keeps, for every file and directory, what a running process sees and what the disk holds for certain:
+// file content becomes durable by Sync of the file, directory entries by Sync of the directory. Every operation that
+// changes something is counted, a fault can be armed at any of them, and Crash returns the disk as a fresh process
+// finds it after the power came back. A test that repeats its workload with the fault at operation 1, 2, 3, … visits
+// every crash point:
+//
+//	for n := 1; ; n++ {
+//		fs := crashfs.New(uint64(n))
+//		fs.LoseAt(n)
+//		acked := workload(fs) // counts as acknowledged only what returned while !fs.Crashed()
+//		check(fs.Crash(crashfs.Partial), acked)
+//		if !fs.Crashed() {
+//			break // the workload has fewer than n operations
+//		}
+//	}
+//
+// # Two ways to die
+//
+// FailAt returns an error from operation n and from all later ones. LoseAt lets the process go on unaware: operations
+// succeed and are visible to it, but nothing from operation n on reaches the disk. Both give the same images.
+// Use LoseAt for code that answers an I/O error by ending the process, above all for pebble.
+//
+// # Pebble v1.1.5 under I/O errors
+//
+//   - DB.Apply (Set, Delete, …) calls Logger.Fatalf when the write-ahead log fails, in the caller's goroutine and without
+//     a lock held. When Fatalf returns, Apply returns nil: a write that is not durable looks acknowledged.
+//   - Flushes and compactions call Logger.Fatalf when the MANIFEST fails, in a background goroutine with DB.mu held. When
+//     Fatalf returns, the job is tried again, on a file of which nobody knows what it holds.
+//   - The rotation of the MANIFEST panics when the directory cannot be synced, also in the background.
+//
+// Hence Fatalf must never return. Logger in this package panics with *Fatal for the first kind, so that the caller can
+// recover, and ends the goroutine for the second: deferred calls release DB.mu, reads and the write-ahead log go on,
+// no obsolete log is deleted. After the first kind Close returns an error as it should; after the second it never returns,
+// because it waits for the job that ended: abandon the DB, which in a node means to leave the process.
+package crashfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/vfs"
+)
+
+// FS is an in-memory vfs.FS with crash semantics, safe for concurrent use.
+type FS struct {
+	mu      sync.Mutex
+	root    *node
+	rng     *rand.Rand
+	locks   map[string]bool
+	ops     int
+	fault   fault
+	at      int
+	crashed bool
+}
+
+var _ vfs.FS = (*FS)(nil)
+
+// New returns an empty file system. The seed decides what partial crashes keep.
+func New(seed uint64) *FS {
+	return &FS{root: newDir(), rng: rand.New(rand.NewPCG(seed, 0)), locks: make(map[string]bool)}
+}
+
+// split returns the path elements of name; the root has none.
+func split(name string) []string {
+	clean := path.Clean("/" + name)
+	if clean == "/" {
+		return nil
+	}
+	return strings.Split(clean[1:], "/")
+}
+
+// find returns the node of that name. Callers hold f.mu.
+func (f *FS) find(op, name string) (*node, error) {
+	n := f.root
+	for _, elem := range split(name) {
+		if !n.dir {
+			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ENOTDIR}
+		}
+		if n = n.entries[elem]; n == nil {
+			return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+		}
+	}
+	return n, nil
+}
+
+// parent returns the directory that holds name, and the name in it. Callers hold f.mu.
+func (f *FS) parent(op, name string) (*node, string, error) {
+	elems := split(name)
+	if len(elems) == 0 {
+		return nil, "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	last := len(elems) - 1
+	dir, err := f.find(op, strings.Join(elems[:last], "/"))
+	if err != nil {
+		return nil, "", err
+	}
+	if !dir.dir {
+		return nil, "", &fs.PathError{Op: op, Path: name, Err: syscall.ENOTDIR}
+	}
+	return dir, elems[last], nil
+}
+
+// Create makes an empty file under a new node, replacing the entry of an existing file.
+func (f *FS) Create(name string) (vfs.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.create("create", name)
+}
+
+func (f *FS) create(op, name string) (*file, error) {
+	dir, base, err := f.parent(op, name)
+	if err != nil {
+		return nil, err
+	}
+	if old := dir.entries[base]; old != nil && old.dir {
+		return nil, &fs.PathError{Op: op, Path: name, Err: syscall.EISDIR}
+	}
+	n := &node{}
+	if err := f.change(grow, dir, entry{base, n}); err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return &file{fs: f, node: n, name: base, read: true, write: true}, nil
+}
+
+// Link adds newname as a second entry for the file oldname.
+func (f *FS) Link(oldname, newname string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, err := f.find("link", oldname)
+	if err != nil {
+		return err
+	}
+	dir, base, err := f.parent("link", newname)
+	if err == nil {
+		switch {
+		case n.dir:
+			err = syscall.EPERM
+		case dir.entries[base] != nil:
+			err = fs.ErrExist
+		default:
+			err = f.change(grow, dir, entry{base, n})
+		}
+	}
+	if err != nil {
+		return &os.LinkError{Op: "link", Old: oldname, New: newname, Err: err}
+	}
+	return nil
+}
+
+// Open opens a file for reading, or a directory for Sync.
+func (f *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f.mu.Lock()
+	n, err := f.find("open", name)
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	h := &file{fs: f, node: n, name: path.Base(name), read: true}
+	for _, o := range opts {
+		o.Apply(h)
+	}
+	return h, nil
+}
+
+// OpenReadWrite opens a file for reading and writing, creating it when there is none.
+func (f *FS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f.mu.Lock()
+	h, err := f.openReadWrite(name)
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range opts {
+		o.Apply(h)
+	}
+	return h, nil
+}
+
+func (f *FS) openReadWrite(name string) (*file, error) {
+	n, err := f.find("open", name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.create("open", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n.dir {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EISDIR}
+	}
+	return &file{fs: f, node: n, name: path.Base(name), read: true, write: true}, nil
+}
+
+// OpenDir opens a directory for Sync.
+func (f *FS) OpenDir(name string) (vfs.File, error) { return f.Open(name) }
+
+// Remove removes a file or an empty directory.
+func (f *FS) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	dir, base, err := f.parent("remove", name)
+	if err != nil {
+		return err
+	}
+	n := dir.entries[base]
+	switch {
+	case n == nil:
+		err = fs.ErrNotExist
+	case len(n.entries) > 0:
+		err = syscall.ENOTEMPTY
+	default:
+		err = f.change(other, dir, entry{base, nil})
+	}
+	if err != nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return nil
+}
+
+// RemoveAll removes name and all it contains, as one operation. It is no error when there is nothing.
+func (f *FS) RemoveAll(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	dir, base, err := f.parent("removeall", name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || dir.entries[base] == nil {
+		return err
+	}
+	return f.change(other, dir, entry{base, nil})
+}
+
+// Rename moves a file or directory, replacing a file at newname. Within one directory a crash keeps all of it or nothing.
+func (f *FS) Rename(oldname, newname string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.rename(oldname, newname)
+	return err
+}
+
+func (f *FS) rename(oldname, newname string) (*node, error) {
+	from, oldbase, err := f.parent("rename", oldname)
+	if err != nil {
+		return nil, err
+	}
+	to, newbase, err := f.parent("rename", newname)
+	if err != nil {
+		return nil, err
+	}
+	n := from.entries[oldbase]
+	switch {
+	case n == nil:
+		err = fs.ErrNotExist
+	case from == to && oldbase == newbase:
+		return n, nil
+	case from == to:
+		err = f.change(other, to, entry{oldbase, nil}, entry{newbase, n})
+	default:
+		if err = f.change(other, to, entry{newbase, n}); err == nil {
+			err = f.change(other, from, entry{oldbase, nil})
+		}
+	}
+	if err != nil {
+		return nil, &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+	}
+	return n, nil
+}
+
+// ReuseForWrite renames oldname to newname and opens it for writing from its start, without truncation.
+func (f *FS) ReuseForWrite(oldname, newname string) (vfs.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, err := f.rename(oldname, newname)
+	if err != nil {
+		return nil, err
+	}
+	return &file{fs: f, node: n, name: path.Base(newname), read: true, write: true}, nil
+}
+
+// MkdirAll creates the directory and its missing parents, each as one operation.
+func (f *FS) MkdirAll(dir string, _ os.FileMode) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.root
+	for _, elem := range split(dir) {
+		child := n.entries[elem]
+		if child == nil {
+			child = newDir()
+			if err := f.change(grow, n, entry{elem, child}); err != nil {
+				return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
+			}
+		}
+		if !child.dir {
+			return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+		}
+		n = child
+	}
+	return nil
+}
+
+// Lock takes the lock of that name until its closer is closed, creating the file when there is none.
+func (f *FS) Lock(name string) (io.Closer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := path.Clean("/" + name)
+	if f.locks[key] {
+		return nil, &fs.PathError{Op: "lock", Path: name, Err: syscall.EAGAIN}
+	}
+	if _, err := f.openReadWrite(name); err != nil {
+		return nil, err
+	}
+	f.locks[key] = true
+	return &lock{f, key}, nil
+}
+
+type lock struct {
+	fs  *FS
+	key string
+}
+
+// Close releases the lock.
+func (l *lock) Close() error {
+	l.fs.mu.Lock()
+	defer l.fs.mu.Unlock()
+	delete(l.fs.locks, l.key)
+	return nil
+}
+
+// List returns the sorted names in a directory.
+func (f *FS) List(dir string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, err := f.find("list", dir)
+	if err != nil {
+		return nil, err
+	}
+	if !n.dir {
+		return nil, &fs.PathError{Op: "list", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return slices.Sorted(maps.Keys(n.entries)), nil
+}
+
+// Stat describes a file or directory.
+func (f *FS) Stat(name string) (os.FileInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, err := f.find("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	return n.info(path.Base(name)), nil
+}
+
+// PathBase returns the last element of a path.
+func (f *FS) PathBase(name string) string { return path.Base(name) }
+
+// PathJoin joins path elements with slashes.
+func (f *FS) PathJoin(elem ...string) string { return path.Join(elem...) }
+
+// PathDir returns all but the last element of a path.
+func (f *FS) PathDir(name string) string { return path.Dir(name) }
+
+// GetDiskUsage reports a disk of 1 TiB, with nothing left once FullAt took effect.
+func (f *FS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	const total = 1 << 40
+	if f.fault == full && f.ops >= f.at {
+		return vfs.DiskUsage{TotalBytes: total, UsedBytes: total}, nil
+	}
+	return vfs.DiskUsage{AvailBytes: total, TotalBytes: total}, nil
+}

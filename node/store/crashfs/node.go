@@ -1,0 +1,100 @@
+package crashfs
+
+import (
+	"os"
+	"time"
+)
+
+// node is a file or a directory: what processes see, what the disk holds for certain, and what happened in between.
+type node struct {
+	dir bool
+
+	// Of a file.
+	data   []byte
+	synced []byte
+	writes []write // since the last Sync, in order
+
+	// Of a directory.
+	entries       map[string]*node
+	syncedEntries map[string]*node
+	changes       [][]entry // since the last Sync, in order; each one survives or is lost as a whole
+}
+
+// write is a range of bytes on its way to the disk; it owns data.
+type write struct {
+	off  int64
+	data []byte
+}
+
+// entry binds a name to a node, or removes the name when node is nil.
+type entry struct {
+	name string
+	node *node
+}
+
+func newDir() *node {
+	return &node{dir: true, entries: make(map[string]*node), syncedEntries: make(map[string]*node)}
+}
+
+func (n *node) set(entries []entry) { put(n.entries, entries) }
+
+func put(m map[string]*node, entries []entry) {
+	for _, e := range entries {
+		if e.node == nil {
+			delete(m, e.name)
+			continue
+		}
+		m[e.name] = e.node
+	}
+}
+
+// sync makes everything pending durable.
+func (n *node) sync() {
+	for _, w := range n.writes {
+		n.synced = w.into(n.synced)
+	}
+	for _, c := range n.changes {
+		put(n.syncedEntries, c)
+	}
+	n.drop()
+}
+
+// drop loses everything pending for good.
+func (n *node) drop() { n.writes, n.changes = nil, nil }
+
+// into returns b with the write applied, zero-filled up to its offset.
+func (w write) into(b []byte) []byte {
+	if len(w.data) == 0 {
+		return b
+	}
+	end := w.off + int64(len(w.data))
+	if short := end - int64(len(b)); short > 0 {
+		b = append(b, make([]byte, short)...)
+	}
+	copy(b[w.off:end], w.data)
+	return b
+}
+
+func (n *node) info(name string) os.FileInfo {
+	return info{name: name, size: int64(len(n.data)), dir: n.dir}
+}
+
+// info implements os.FileInfo. Modification times are all zero, so that runs repeat.
+type info struct {
+	name string
+	size int64
+	dir  bool
+}
+
+func (i info) Name() string       { return i.name }
+func (i info) Size() int64        { return i.size }
+func (i info) ModTime() time.Time { return time.Time{} }
+func (i info) IsDir() bool        { return i.dir }
+func (i info) Sys() any           { return nil }
+
+func (i info) Mode() os.FileMode {
+	if i.dir {
+		return os.ModeDir | 0o755
+	}
+	return 0o644
+}

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	db "github.com/cometbft/cometbft-db"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+)
+
+// SaveDAG writes records of the mempool core in one batch. With sync they, and everything written before, are durable
+// when it returns; an error means that nothing may leave the node any more.
+func (s *Store) SaveDAG(records []mempool.Record, sync bool) error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	for _, r := range records {
+		if err := putRecord(batch, r); err != nil {
+			return fmt.Errorf("save DAG record: %w", err)
+		}
+	}
+	write := batch.Write
+	if sync {
+		write = batch.WriteSync
+	}
+	if err := write(); err != nil {
+		return fmt.Errorf("save %d DAG records: %w", len(records), err)
+	}
+	return nil
+}
+
+func putRecord(batch db.Batch, r mempool.Record) error {
+	switch {
+	case r.Header != nil:
+		return batch.Set([]byte{keyProposed}, remora.Encode(r.Header))
+	case r.Vote != nil:
+		return batch.Set(voteKey(r.Vote.Author), remora.Encode(r.Vote))
+	}
+	c := r.Certificate
+	return batch.Set(vertexKey(c.Round(), c.Author()), remora.Encode(c))
+}
+
+// DAG is what a restart needs of the DAG.
+type DAG struct {
+	Certificates []*remora.Certificate // rounds ascending
+	Proposed     *remora.Header        // nil when the node never proposed
+	Votes        []remora.Vote
+}
+
+// LoadDAG returns the accepted certificates above a round, the last own header and the newest vote per author.
+func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
+	var d DAG
+	err := s.scan(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(_, v []byte) error {
+		c, err := remora.DecodeCertificate(chainID, v)
+		d.Certificates = append(d.Certificates, c)
+		return err
+	})
+	if err != nil {
+		return d, fmt.Errorf("stored certificate: %w: %v", remora.ErrCorrupt, err)
+	}
+	err = s.scan([]byte{keyVote}, []byte{keyVote + 1}, func(_, b []byte) error {
+		v, err := remora.DecodeVote(b)
+		if err == nil {
+			d.Votes = append(d.Votes, *v)
+		}
+		return err
+	})
+	if err != nil {
+		return d, fmt.Errorf("stored vote: %w: %v", remora.ErrCorrupt, err)
+	}
+	v, err := s.get([]byte{keyProposed})
+	if err != nil || v == nil {
+		return d, err
+	}
+	if d.Proposed, err = remora.DecodeHeader(chainID, v); err != nil {
+		return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
+	}
+	return d, nil
+}
+
+// Certificate returns an accepted certificate by its place. ErrNotFound when it is not stored, or pruned.
+func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) (*remora.Certificate, error) {
+	v, err := s.get(vertexKey(r, a))
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, fmt.Errorf("certificate of round %d by authority %d: %w", r, a, remora.ErrNotFound)
+	}
+	c, err := remora.DecodeCertificate(chainID, v)
+	if err != nil {
+		return nil, fmt.Errorf("stored certificate: %w: %v", remora.ErrCorrupt, err)
+	}
+	return c, nil
+}
+
+// PruneDAG deletes certificates up to and including a round.
+func (s *Store) PruneDAG(upTo remora.Round) error {
+	return s.db.DB().DeleteRange([]byte{keyVertex}, vertexKey(upTo+1, 0), noSync)
+}
+
+// scan visits copies of the entries of [start, end) in order.
+func (s *Store) scan(start, end []byte, visit func(k, v []byte) error) error {
+	it, err := s.db.Iterator(start, end)
+	if err != nil {
+		return classify(err)
+	}
+	for ; it.Valid(); it.Next() {
+		if err := visit(it.Key(), slices.Clone(it.Value())); err != nil {
+			return closeAfter(it, err)
+		}
+	}
+	return closeAfter(it, it.Error())
+}
+
+func closeAfter(it db.Iterator, err error) error {
+	if failed := it.Close(); err == nil {
+		return failed
+	}
+	return err
+}

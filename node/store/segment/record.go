@@ -1,0 +1,105 @@
+package segment
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/remora-network/remora"
+)
+
+// Record is one stored batch with what its header says about it.
+type Record struct {
+	Digest  remora.Hash // content address of Payload, computed by the caller
+	Author  uint16
+	Worker  uint16
+	Epoch   uint64
+	Payload []byte
+}
+
+// Location says where a record lies: its segment's number, the offset of its header there, the length of its payload.
+type Location struct {
+	Segment uint32
+	Offset  uint32
+	Length  uint32
+}
+
+// end returns the offset behind the record.
+func (l Location) end() int64 { return int64(l.Offset) + headerSize + int64(l.Length) }
+
+// Layout of a record header, little endian:
+//
+//	0  magic        u32
+//	4  length       u32  of the payload
+//	8  digest       32 B
+//	40 author       u16
+//	42 worker       u16
+//	44 epoch        u64
+//	52 payload crc  u32  CRC-32C of bytes 4-52 and the payload
+//	56 header crc   u32  CRC-32C of segment number, offset, bytes 0-56
+//
+// The header has a checksum of its own so that Open can walk a segment without reading payloads. Segment number and
+// offset are part of it so that a record inside some payload is not taken for one of the log.
+const (
+	headerSize = 60
+	magic      = 0x31474553 // "SEG1": the last digit is the version of the layout
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// header is a decoded record header.
+type header struct {
+	loc     Location
+	digest  remora.Hash
+	author  uint16
+	worker  uint16
+	epoch   uint64
+	payload uint32 // checksum
+	meta    uint32 // checksum of the fields that the payload's checksum covers too
+}
+
+func headerSum(b []byte, segment, offset uint32) uint32 {
+	var place [8]byte
+	binary.LittleEndian.PutUint32(place[:4], segment)
+	binary.LittleEndian.PutUint32(place[4:], offset)
+	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, b[:56])
+}
+
+// encode appends header and payload of r, to be stored at loc.
+func encode(b []byte, r Record, loc Location) []byte {
+	at := len(b)
+	b = binary.LittleEndian.AppendUint32(b, magic)
+	b = binary.LittleEndian.AppendUint32(b, loc.Length)
+	b = append(b, r.Digest[:]...)
+	b = binary.LittleEndian.AppendUint16(b, r.Author)
+	b = binary.LittleEndian.AppendUint16(b, r.Worker)
+	b = binary.LittleEndian.AppendUint64(b, r.Epoch)
+	sum := crc32.Update(crc32.Checksum(b[at+4:], castagnoli), castagnoli, r.Payload)
+	b = binary.LittleEndian.AppendUint32(b, sum)
+	b = binary.LittleEndian.AppendUint32(b, headerSum(b[at:], loc.Segment, loc.Offset))
+	return append(b, r.Payload...)
+}
+
+// decode reads the header in b, which is headerSize long, and reports whether it belongs at that place.
+func decode(b []byte, segment, offset uint32) (header, bool) {
+	if binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint32(b[56:]) != headerSum(b, segment, offset) {
+		return header{}, false
+	}
+	return header{
+		loc:     Location{Segment: segment, Offset: offset, Length: binary.LittleEndian.Uint32(b[4:])},
+		digest:  remora.Hash(b[8:40]),
+		author:  binary.LittleEndian.Uint16(b[40:]),
+		worker:  binary.LittleEndian.Uint16(b[42:]),
+		epoch:   binary.LittleEndian.Uint64(b[44:]),
+		payload: binary.LittleEndian.Uint32(b[52:]),
+		meta:    crc32.Checksum(b[4:52], castagnoli),
+	}, true
+}
+
+// holds reports whether the payload is the one the header was written for.
+func (h header) holds(payload []byte) bool {
+	return crc32.Update(h.meta, castagnoli, payload) == h.payload
+}
+
+func (h header) record(payload []byte) Record {
+	return Record{Digest: h.digest, Author: h.author, Worker: h.worker, Epoch: h.epoch, Payload: payload}
+}

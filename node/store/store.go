@@ -1,0 +1,151 @@
+// Package store keeps what a node must not forget: the batches in append-only segments, everything else in one
+// cometbft-db database over pebble. It is the only importer of both.
+//
+// One database means one write-ahead log: whatever was written before a synced write is durable with it. So a header
+// that is synced before it is sent carries with it every certificate accepted before, and a block's state, its record
+// and the cursor are one batch.
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble"
+	"github.com/cockroachdb/pebble/bloom"
+	"github.com/cockroachdb/pebble/vfs"
+	db "github.com/cometbft/cometbft-db"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store/segment"
+)
+
+// ErrOtherChain says that the directory belongs to a chain with another genesis.
+var ErrOtherChain = errors.New("data directory belongs to another chain")
+
+// Options configure a Store. The zero value is usable.
+type Options struct {
+	FS     vfs.FS        // the disk when nil
+	Logger pebble.Logger // discards when nil; Fatalf must not return
+	Cache  int64         // bytes of block cache: 64 MiB when zero
+}
+
+// Store is the durable half of a node. Its methods may be called from several goroutines; Commit from one at a time.
+type Store struct {
+	db      *db.PebbleDB
+	batches *segment.Log
+	damage  []segment.Damage
+
+	mu     sync.RWMutex // guards height
+	height remora.Height
+}
+
+// Open opens or creates the store in dir, whose parent exists. Damage lists records of batches that did not survive;
+// they are fetched again when needed.
+func Open(dir string, opts Options) (*Store, error) {
+	fs := opts.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
+	if err := makeDirs(fs, dir, fs.PathJoin(dir, stateDir), fs.PathJoin(dir, batchDir)); err != nil {
+		return nil, err
+	}
+	database, err := db.NewPebbleDBWithOpts(stateDB, fs.PathJoin(dir, stateDir), pebbleOptions(fs, opts))
+	if err != nil {
+		return nil, fmt.Errorf("open state in %s: %w", dir, classify(err))
+	}
+	genuine := func(digest remora.Hash, payload []byte) bool { return remora.SumBLAKE3(payload) == digest }
+	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), database.DB().Close())
+	}
+	s := &Store{db: database, batches: log, damage: damage}
+	if err := s.loadHeight(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+const (
+	stateDir = "state"
+	stateDB  = "remora"
+	batchDir = "batches"
+)
+
+// makeDirs creates directories and makes their entries durable: without it a crash can lose a synced database.
+func makeDirs(fs vfs.FS, dirs ...string) error {
+	for _, dir := range dirs {
+		if err := fs.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("create %s: %w", dir, err)
+		}
+		parent, err := fs.OpenDir(fs.PathDir(dir))
+		if err != nil {
+			return fmt.Errorf("open the directory above %s: %w", dir, err)
+		}
+		if err := errors.Join(parent.Sync(), parent.Close()); err != nil {
+			return fmt.Errorf("sync the directory above %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+func pebbleOptions(fs vfs.FS, opts Options) *pebble.Options {
+	cache := opts.Cache
+	if cache == 0 {
+		cache = 64 << 20
+	}
+	logger := opts.Logger
+	if logger == nil {
+		logger = Logger{slog.New(slog.DiscardHandler)}
+	}
+	o := &pebble.Options{
+		FS:                       fs,
+		Logger:                   logger,
+		Cache:                    pebble.NewCache(cache),
+		MemTableSize:             32 << 20,
+		MaxConcurrentCompactions: func() int { return 1 },
+		Levels:                   []pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10), FilterType: pebble.TableFilter}},
+	}
+	return o
+}
+
+func classify(err error) error {
+	if errors.Is(err, pebble.ErrCorruption) {
+		return fmt.Errorf("%w: %v", remora.ErrCorrupt, err)
+	}
+	return err
+}
+
+// Damage lists the batches that were found damaged when the store was opened.
+func (s *Store) Damage() []segment.Damage { return s.damage }
+
+// Close releases the files. Nothing may use the store afterwards.
+func (s *Store) Close() error {
+	return errors.Join(s.batches.Close(), s.db.DB().Close())
+}
+
+// Logger passes pebble's messages on. A fatal one becomes a panic: the process must not go on after a failed write,
+// and it must not skip the deferred releases either.
+type Logger struct{ Log *slog.Logger }
+
+// Infof logs at debug level.
+func (l Logger) Infof(format string, args ...any) { l.Log.Debug(fmt.Sprintf(format, args...)) }
+
+// Fatalf logs and panics.
+func (l Logger) Fatalf(format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	l.Log.Error("storage engine stopped", "reason", message)
+	panic("storage engine: " + message)
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, err := s.db.Get(key)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", key[:1], classify(err))
+	}
+	return v, nil
+}
+
+func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
