@@ -1,0 +1,65 @@
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// directives are the comments of one kind in one file, such as "//remora:unordered <reason>".
+// Each excuses what stands on the line below it; an excuse needs a reason, and one that excuses nothing is stale.
+type directives struct {
+	pass   *analysis.Pass
+	prefix string
+	byLine map[int]*directive
+}
+
+type directive struct {
+	pos    token.Pos
+	reason string
+	used   bool
+}
+
+func newDirectives(pass *analysis.Pass, file *ast.File, prefix string) *directives {
+	d := &directives{pass: pass, prefix: prefix, byLine: make(map[int]*directive)}
+	for _, group := range file.Comments {
+		for _, c := range group.List {
+			rest, found := strings.CutPrefix(c.Text, prefix)
+			if found && (rest == "" || rest[0] == ' ') {
+				d.byLine[d.line(c.Pos())] = &directive{pos: c.Pos(), reason: strings.TrimSpace(rest)}
+			}
+		}
+	}
+	return d
+}
+
+// excuses reports whether the line above pos carries the directive.
+func (d *directives) excuses(pos token.Pos) bool {
+	found := d.byLine[d.line(pos)-1]
+	if found != nil {
+		found.used = true
+	}
+	return found != nil
+}
+
+// finish reports the directives without a reason and those that excused nothing.
+func (d *directives) finish() {
+	lines := make([]int, 0, len(d.byLine))
+	for line := range d.byLine {
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		switch found := d.byLine[line]; {
+		case !found.used:
+			d.pass.Reportf(found.pos, "%s excuses nothing on the next line: remove it", d.prefix)
+		case found.reason == "":
+			d.pass.Reportf(found.pos, "%s needs a reason after it", d.prefix)
+		}
+	}
+}
+
+func (d *directives) line(pos token.Pos) int { return d.pass.Fset.Position(pos).Line }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// checkDocs reports exported identifiers without a comment, and comments that do not begin with the name they explain.
+// Constants and variables of a group may share the group's comment.
+func checkDocs(pass *analysis.Pass, file *ast.File) {
+	for _, decl := range file.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && isReachable(d) {
+				checkDoc(pass, d.Name, d.Doc)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				checkSpec(pass, d, spec)
+			}
+		}
+	}
+}
+
+func checkSpec(pass *analysis.Pass, decl *ast.GenDecl, spec ast.Spec) {
+	switch s := spec.(type) {
+	case *ast.TypeSpec:
+		doc := s.Doc
+		if doc == nil && len(decl.Specs) == 1 {
+			doc = decl.Doc
+		}
+		if s.Name.IsExported() {
+			checkDoc(pass, s.Name, doc)
+		}
+	case *ast.ValueSpec:
+		alone := decl.Lparen == token.NoPos
+		for _, name := range s.Names {
+			switch {
+			case !name.IsExported():
+			case alone && len(s.Names) == 1:
+				checkDoc(pass, name, decl.Doc)
+			case decl.Doc == nil && s.Doc == nil && s.Comment == nil:
+				pass.Reportf(name.Pos(), "exported %s has no comment", name.Name)
+			}
+		}
+	}
+}
+
+func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
+	text := strings.TrimSpace(doc.Text())
+	if text == "" {
+		pass.Reportf(name.Pos(), "exported %s has no comment", name.Name)
+		return
+	}
+	for _, article := range []string{"A ", "An ", "The "} {
+		text = strings.TrimPrefix(text, article)
+	}
+	if rest, found := strings.CutPrefix(text, name.Name); !found || rest != "" && isWord(rest[0]) {
+		pass.Reportf(name.Pos(), "comment of exported %s does not begin with its name", name.Name)
+	}
+}
+
+// isReachable reports whether a function is part of the documentation: it has no receiver or one of an exported type.
+func isReachable(f *ast.FuncDecl) bool {
+	if f.Recv == nil || len(f.Recv.List) == 0 {
+		return true
+	}
+	t := f.Recv.List[0].Type
+	for {
+		switch e := t.(type) {
+		case *ast.StarExpr:
+			t = e.X
+		case *ast.IndexExpr:
+			t = e.X
+		case *ast.IndexListExpr:
+			t = e.X
+		case *ast.Ident:
+			return e.IsExported()
+		default:
+			return false
+		}
+	}
+}
+
+func isWord(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
