@@ -30,37 +30,48 @@ var (
 	}
 	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/devnet", "node/prover"}
 
-	belowLedger  = join(root, verifiers, []string{"state/tree"}, proofs)
+	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
 		belowSubject, subjects, apps,
 		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
 	)
-	belowShell = join(belowNode, []string{
-		"node/store", "node/store/segment", "node/exec", "node/config", "node/client", "node/p2p",
-	})
+	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
+	spine = []string{
+		"node/store/segment", "node/store", "node/exec", "node/restore", "node/trust", "node/head", "node/p2p",
+		"node/client/strict", "node/light", "node/client", "node/home", "node/config",
+	}
+	belowShell = join(belowNode, spine)
 )
 
 // layers is the import lattice: no package may import one of the module that its layer does not name.
-var layers = []struct{ packages, imports []string }{
+var layers = slices.Concat([]layer{
 	{root, nil},
 	{join(verifiers, []string{"crypto/keystore"}), root},
-	{[]string{"mempool", "mempool/worker", "consensus", "state/tree", "proofs/content"}, root},
+	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "proofs/content"}, root},
 	{proofs[1:], join(root, verifiers, proofs[:1])},
 	{[]string{"state/ledger"}, belowLedger},
 	{[]string{"state/registry"}, join(belowLedger, []string{"state/ledger"})},
 	{subjects, belowSubject},
 	{[]string{"state"}, join(belowSubject, subjects)},
 	{apps, join(root, verifiers, proofs, apps)},
-	{[]string{"node/store/segment", crashFS}, belowNode},
-	{[]string{"node/store"}, join(belowNode, []string{"node/store/segment"})},
-	{[]string{"node/exec"}, join(belowNode, []string{"node/store/segment", "node/store"})},
-	{[]string{"node/config", "node/client"}, join(belowNode, []string{"node/store/segment", "node/store", "node/exec"})},
-	{[]string{"node/p2p"}, join(belowNode, []string{"node/store/segment", "node/store", "node/exec", "node/config", "node/client"})},
+	{[]string{crashFS}, belowNode},
+}, climb(spine), []layer{
 	{shells, belowShell},
 	{[]string{"node/bench"}, join(belowShell, []string{"node/devnet"})},
 	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
 	{[]string{"cmd/remora", "cmd/vet"}, join(belowShell, shells, []string{"node/bench", "node"})},
+})
+
+type layer struct{ packages, imports []string }
+
+// climb makes a layer of each package: it may import what is below the shell and the packages before it.
+func climb(packages []string) []layer {
+	var layers []layer
+	for i, p := range packages {
+		layers = append(layers, layer{[]string{p}, join(belowNode, packages[:i])})
+	}
+	return layers
 }
 
 // heavy names the only packages that may import a heavy module, in product code and in tests.
