@@ -29,7 +29,7 @@ func (b Bitmap) Check(n int) error {
 	return nil
 }
 
-// Add puts a member into the set.
+// Add puts a member of the committee into the set. The bitmap is one that NewBitmap made, or that passed Check.
 func (b Bitmap) Add(a Authority) { b[a/8] |= 1 << (a % 8) }
 
 // Has reports whether a member is in the set.

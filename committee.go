@@ -29,7 +29,7 @@ type Committee struct {
 }
 
 // NewCommittee sorts members by consensus key and checks them: 1 to MaxCommittee, positive stakes with a sum below
-// 2^63, and no key or identity twice.
+// 2^62, and no key or identity twice.
 func NewCommittee(chainID string, term Term, members []Member) (*Committee, error) {
 	if len(members) == 0 || len(members) > MaxCommittee {
 		return nil, fmt.Errorf("%w: committee of %d members, want 1 to %d", ErrInvalid, len(members), MaxCommittee)
@@ -37,7 +37,10 @@ func NewCommittee(chainID string, term Term, members []Member) (*Committee, erro
 	sorted := slices.Clone(members)
 	slices.SortFunc(sorted, func(a, b Member) int { return bytes.Compare(a.Consensus[:], b.Consensus[:]) })
 	c := &Committee{ChainID: chainID, Term: term, Members: sorted}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (c *Committee) check() error {

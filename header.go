@@ -131,6 +131,9 @@ func (h *Header) checkParents(c *Committee) error {
 		if !c.Has(p.Author) {
 			return fmt.Errorf("%w: parent author %d is not in the committee", ErrInvalid, p.Author)
 		}
+		if p.Digest.IsZero() {
+			return fmt.Errorf("%w: parent by authority %d has the zero digest, which no header has", ErrInvalid, p.Author)
+		}
 		if i > 0 && h.Parents[i-1].Author >= p.Author {
 			return fmt.Errorf("%w: parent authors are not strictly increasing", ErrInvalid)
 		}

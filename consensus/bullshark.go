@@ -1,0 +1,152 @@
+// Package consensus turns the DAG of certificates into a sequence of sub-DAGs that is the same at every node. It is
+// the partially synchronous rule of Bullshark (Spiegelman et al., CCS 2022, §5): it sends nothing and waits for
+// nothing, all it does follows from the certificates and from no order among them but the causal one.
+package consensus
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// Config is what all nodes of a term agree on.
+type Config struct {
+	Committee *remora.Committee
+	GCDepth   remora.Round // a leader orders this many rounds, its own included; genesis sets it, at least 4
+	Origin    remora.Hash  // what the term starts from: see remora.GenesisParents
+	// Leader returns a round's leader and whether it has one, which odd rounds and round 0 never have. It is a pure
+	// function of the round; nil means round robin (see Leader).
+	Leader func(remora.Round) (remora.Authority, bool)
+}
+
+// Snapshot is what a node that restarts knows of the term. The zero value is the beginning.
+type Snapshot struct {
+	Leader   remora.Round // of the last committed leader
+	Previous remora.Hash  // digest of its sub-DAG; zero before the first, when Config.Origin takes its place
+	// Committed names every ordered vertex above Leader-GCDepth, in any order. Their certificates need not be inserted
+	// again.
+	Committed []Vertex
+}
+
+// Bullshark orders certificates. Its memory is one entry per authority and round above the garbage collection round,
+// so it grows only while a quorum makes rounds that no leader commits.
+type Bullshark struct {
+	config   Config
+	dag      *dag
+	leader   remora.Round // of the last committed leader, 0 before the first
+	previous remora.Hash  // digest of the last sub-DAG, the origin before the first
+}
+
+// NewBullshark returns the rule as it stands at a snapshot. The uncommitted certificates above the snapshot's garbage
+// collection round are to be inserted again.
+func NewBullshark(config Config, s Snapshot) *Bullshark {
+	if config.Leader == nil {
+		config.Leader = func(r remora.Round) (remora.Authority, bool) { return Leader(config.Committee, r) }
+	}
+	b := &Bullshark{config: config, leader: s.Leader, previous: s.Previous}
+	if s.Previous.IsZero() {
+		b.previous = config.Origin
+	}
+	b.dag = newDAG(remora.GenesisParents(config.Committee, config.Origin), b.horizon(s.Leader))
+	for _, v := range s.Committed {
+		if v.Round > b.dag.floor {
+			b.dag.put(v, nil)
+		}
+	}
+	return b
+}
+
+// LeaderRound returns the round of the last committed leader, 0 before the first.
+func (b *Bullshark) LeaderRound() remora.Round { return b.leader }
+
+// GCRound returns the round up to which certificates are forgotten and ignored.
+func (b *Bullshark) GCRound() remora.Round { return b.dag.floor }
+
+// Previous returns the digest that the next sub-DAG builds on.
+func (b *Bullshark) Previous() remora.Hash { return b.previous }
+
+// Insert adds a verified certificate, which it keeps and nobody may change afterwards, and returns what it commits,
+// oldest leader first: a block for each, however many come at once. Parents come before children (ErrMissingParent).
+// Known certificates and those up to GCRound change nothing. After ErrEquivocation the node must halt.
+func (b *Bullshark) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
+	h := &c.Header
+	if h.Round == 0 || !b.config.Committee.Has(h.Author) {
+		return nil, fmt.Errorf("%w: certificate of round %d by authority %d: genesis or no member",
+			remora.ErrInvalid, h.Round, h.Author)
+	}
+	if h.Round <= b.dag.floor {
+		return nil, nil
+	}
+	v := Vertex{Round: h.Round, Author: h.Author, Digest: h.Digest()}
+	if known, err := b.dag.known(v); known {
+		return nil, err
+	}
+	if err := b.dag.checkParents(h); err != nil {
+		return nil, err
+	}
+	b.dag.put(v, h)
+	leader := b.elect(h)
+	if leader == nil {
+		return nil, nil
+	}
+	var subs []remora.SubDAG
+	for _, l := range b.linked(leader) {
+		subs = append(subs, b.commit(l))
+	}
+	return subs, nil
+}
+
+// elect counts h as support for the leader of the round before and returns that leader once validity stake supports
+// it. From then on every vertex two rounds above has a path to it, as its quorum of parents meets the supporters, so
+// no node can commit a later leader without it.
+func (b *Bullshark) elect(h *remora.Header) *remora.Header {
+	round := h.Round - 1
+	author, ok := b.config.Leader(round)
+	if !ok || round <= b.leader {
+		return nil
+	}
+	s := b.dag.at(round, author)
+	if s == nil || s.header == nil || !slices.Contains(h.Parents, remora.Parent{Author: author, Digest: s.digest}) {
+		return nil
+	}
+	s.support += b.config.Committee.Stake(h.Author)
+	if s.support < b.config.Committee.Validity() {
+		return nil
+	}
+	return s.header
+}
+
+// linked walks back from an elected leader and returns it with the uncommitted leaders that it has a path to, each
+// by way of the next, oldest first. A leader that is not linked is skipped, here and by every other node.
+func (b *Bullshark) linked(leader *remora.Header) []*remora.Header {
+	chain := []*remora.Header{leader}
+	layer := chain
+	for r := leader.Round - 1; r > b.leader; r-- {
+		layer = b.dag.headers(r, b.dag.parents(layer))
+		author, ok := b.config.Leader(r)
+		if !ok {
+			continue
+		}
+		if i := slices.IndexFunc(layer, func(h *remora.Header) bool { return h.Author == author }); i >= 0 {
+			layer = layer[i : i+1]
+			chain = append(chain, layer[0])
+		}
+	}
+	slices.Reverse(chain)
+	return chain
+}
+
+// commit orders what a leader adds and forgets what no later leader can order.
+func (b *Bullshark) commit(leader *remora.Header) remora.SubDAG {
+	horizon := b.horizon(leader.Round)
+	sub := remora.SubDAG{Headers: b.dag.linearise(leader, horizon, b.previous), Previous: b.previous}
+	b.leader, b.previous = leader.Round, sub.Digest(b.config.Committee.ChainID)
+	b.dag.drop(horizon)
+	return sub
+}
+
+// horizon returns the highest round that a leader of the given round does not order.
+func (b *Bullshark) horizon(leader remora.Round) remora.Round {
+	return leader - min(leader, b.config.GCDepth)
+}

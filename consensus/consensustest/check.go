@@ -1,0 +1,137 @@
+package consensustest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
+)
+
+// ErrViolation means a sequence that no correct commit rule produces.
+var ErrViolation = errors.New("property violated")
+
+// Rule is a commit rule under test.
+type Rule interface {
+	Insert(*remora.Certificate) ([]remora.SubDAG, error)
+}
+
+// Run inserts certificates in order and returns all that they commit.
+func Run(rule Rule, order []*remora.Certificate) ([]remora.SubDAG, error) {
+	var all []remora.SubDAG
+	for _, c := range order {
+		subs, err := rule.Insert(c)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, subs...)
+	}
+	return all, nil
+}
+
+// CheckPrefix fails unless one of two sequences begins with the other.
+func CheckPrefix(a, b []remora.SubDAG) error {
+	for i := range min(len(a), len(b)) {
+		if a[i].Digest(ChainID) != b[i].Digest(ChainID) {
+			return fmt.Errorf("%w: sub-DAG %d differs: %s and %s", ErrViolation, i, Brief(a[i:i+1]), Brief(b[i:i+1]))
+		}
+	}
+	return nil
+}
+
+// CheckEqual fails unless two sequences are the same.
+func CheckEqual(a, b []remora.SubDAG) error {
+	if len(a) != len(b) {
+		return fmt.Errorf("%w: %d sub-DAGs (%s) and %d (%s)", ErrViolation, len(a), Brief(a), len(b), Brief(b))
+	}
+	return CheckPrefix(a, b)
+}
+
+// CheckSequence fails when a vertex is ordered twice, before a parent, at or below the garbage collection of its
+// leader, when sub-DAGs are not chained, or when a leader does not reach the one before it.
+func (d *DAG) CheckSequence(subs []remora.SubDAG) error {
+	ordered := make(map[remora.Hash]bool)
+	previous := Origin()
+	for i, sub := range subs {
+		if sub.Previous != previous {
+			return fmt.Errorf("%w: sub-DAG %d does not follow the one before", ErrViolation, i)
+		}
+		previous = sub.Digest(ChainID)
+		if err := d.checkSubDAG(sub, ordered); err != nil {
+			return fmt.Errorf("sub-DAG %d: %w", i, err)
+		}
+		if i > 0 && !d.reaches(sub.Leader(), subs[i-1].Leader()) {
+			return fmt.Errorf("%w: leader %d has no path to the one before", ErrViolation, i)
+		}
+	}
+	return nil
+}
+
+func (d *DAG) checkSubDAG(sub remora.SubDAG, ordered map[remora.Hash]bool) error {
+	leader := sub.Leader()
+	if a, ok := d.LeaderOf(leader.Round); !ok || a != leader.Author {
+		return fmt.Errorf("%w: ends with %s, which leads nothing", ErrViolation, Name(leader))
+	}
+	for _, h := range sub.Headers {
+		switch {
+		case h.Round == 0 || h.Round+d.GCDepth <= leader.Round:
+			return fmt.Errorf("%w: %s was to be collected", ErrViolation, Name(h))
+		case ordered[h.Digest()]:
+			return fmt.Errorf("%w: %s is ordered twice", ErrViolation, Name(h))
+		}
+		for _, p := range h.Parents {
+			if kept := h.Round > 1 && h.Round-1+d.GCDepth > leader.Round; kept && !ordered[p.Digest] {
+				return fmt.Errorf("%w: %s comes before its parent of authority %d", ErrViolation, Name(h), p.Author)
+			}
+		}
+		ordered[h.Digest()] = true
+	}
+	return nil
+}
+
+func (d *DAG) reaches(from, to *remora.Header) bool {
+	layer := map[remora.Hash]bool{from.Digest(): true}
+	for r := from.Round; r > to.Round; r-- {
+		next := make(map[remora.Hash]bool)
+		for digest := range layer {
+			for _, p := range d.Find(digest).Header.Parents {
+				next[p.Digest] = true
+			}
+		}
+		layer = next
+	}
+	return layer[to.Digest()]
+}
+
+// SnapshotOf returns what a node knows at a restart that has committed the given sub-DAGs.
+func (d *DAG) SnapshotOf(subs []remora.SubDAG) consensus.Snapshot {
+	var s consensus.Snapshot
+	if len(subs) == 0 {
+		return s
+	}
+	last := subs[len(subs)-1]
+	s.Leader, s.Previous = last.Leader().Round, last.Digest(ChainID)
+	for _, sub := range subs {
+		for _, h := range sub.Headers {
+			if h.Round+d.GCDepth > s.Leader {
+				s.Committed = append(s.Committed, consensus.Vertex{Round: h.Round, Author: h.Author, Digest: h.Digest()})
+			}
+		}
+	}
+	return s
+}
+
+// Name names a vertex by round and author, such as r2.0.
+func Name(h *remora.Header) string { return fmt.Sprintf("r%d.%d", h.Round, h.Author) }
+
+// Brief lists the leaders with the sizes of their sub-DAGs, such as "r2.0[5] r4.1[4]".
+func Brief(subs []remora.SubDAG) string {
+	var text string
+	for i, sub := range subs {
+		if i > 0 {
+			text += " "
+		}
+		text += fmt.Sprintf("%s[%d]", Name(sub.Leader()), len(sub.Headers))
+	}
+	return text
+}

@@ -1,0 +1,164 @@
+package consensustest
+
+import (
+	"math/rand"
+	"slices"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
+)
+
+// DAG is a growing set of certificates.
+type DAG struct {
+	Committee    *remora.Committee
+	GCDepth      remora.Round
+	Leader       func(remora.Round) (remora.Authority, bool) // nil: round robin
+	Certificates []*remora.Certificate                       // as they were added: parents before children
+	places       map[place]*remora.Certificate
+	byDigest     map[remora.Hash]*remora.Certificate
+}
+
+type place struct {
+	round  remora.Round
+	author remora.Authority
+}
+
+// NewDAG returns a DAG without certificates.
+func NewDAG(c *remora.Committee, gcDepth remora.Round) *DAG {
+	return &DAG{
+		Committee: c, GCDepth: gcDepth,
+		places: make(map[place]*remora.Certificate), byDigest: make(map[remora.Hash]*remora.Certificate),
+	}
+}
+
+// Config returns the configuration of a rule that orders this DAG.
+func (d *DAG) Config() consensus.Config {
+	return consensus.Config{Committee: d.Committee, GCDepth: d.GCDepth, Origin: Origin(), Leader: d.Leader}
+}
+
+// LeaderOf returns the leader of a round and whether there is one.
+func (d *DAG) LeaderOf(r remora.Round) (remora.Authority, bool) {
+	if d.Leader != nil {
+		return d.Leader(r)
+	}
+	return consensus.Leader(d.Committee, r)
+}
+
+// Pin makes one authority the leader of every even round.
+func Pin(a remora.Authority) func(remora.Round) (remora.Authority, bool) {
+	return func(r remora.Round) (remora.Authority, bool) { return a, r > 0 && r%2 == 0 }
+}
+
+// Add adds an authority's certificate for a round whose parents are those of the given authors in the round before.
+// It panics when one of them is missing.
+func (d *DAG) Add(r remora.Round, a remora.Authority, parents []remora.Authority) *remora.Certificate {
+	c := d.Make(r, a, 0, parents)
+	d.Certificates = append(d.Certificates, c)
+	d.places[place{r, a}] = c
+	d.byDigest[c.Digest()] = c
+	return c
+}
+
+// Make returns what Add would add without adding it. Certificates with another variant have another digest.
+func (d *DAG) Make(r remora.Round, a remora.Authority, variant uint64, parents []remora.Authority) *remora.Certificate {
+	c := &remora.Certificate{
+		Header:  remora.Header{Term: 1, Author: a, Round: r, CreatedAt: remora.Millis(10*uint64(r) + variant)},
+		Signers: remora.NewBitmap(d.Committee.Size()),
+	}
+	for i := range remora.Authority(d.Committee.Size()) {
+		c.Signers.Add(i)
+	}
+	var genesis []remora.Parent
+	if r == 1 {
+		genesis = remora.GenesisParents(d.Committee, Origin())
+	}
+	for _, p := range slices.Sorted(slices.Values(parents)) {
+		if r == 1 {
+			c.Header.Parents = append(c.Header.Parents, genesis[p])
+			continue
+		}
+		c.Header.Parents = append(c.Header.Parents, d.places[place{r - 1, p}].Header.ID())
+	}
+	c.Header.Seal(ChainID)
+	return c
+}
+
+// At returns the certificate of an authority in a round, nil when there is none.
+func (d *DAG) At(r remora.Round, a remora.Authority) *remora.Certificate {
+	return d.places[place{r, a}]
+}
+
+// Find returns the certificate with a digest, nil when there is none.
+func (d *DAG) Find(digest remora.Hash) *remora.Certificate { return d.byDigest[digest] }
+
+// Authors returns who has a certificate in a round, everybody in round 0.
+func (d *DAG) Authors(r remora.Round) []remora.Authority {
+	var authors []remora.Authority
+	for a := range remora.Authority(d.Committee.Size()) {
+		if r == 0 || d.At(r, a) != nil {
+			authors = append(authors, a)
+		}
+	}
+	return authors
+}
+
+// Shuffled returns the certificates in a random order with parents before children.
+func (d *DAG) Shuffled(rng *rand.Rand) []*remora.Certificate {
+	waits := make(map[remora.Hash]int, len(d.Certificates))
+	children := make(map[remora.Hash][]*remora.Certificate)
+	var ready, order []*remora.Certificate
+	for _, c := range d.Certificates {
+		for _, p := range c.Header.Parents {
+			if d.byDigest[p.Digest] != nil {
+				waits[c.Digest()]++
+				children[p.Digest] = append(children[p.Digest], c)
+			}
+		}
+		if waits[c.Digest()] == 0 {
+			ready = append(ready, c)
+		}
+	}
+	for len(ready) > 0 {
+		i := pick(rng, len(ready))
+		c := ready[i]
+		ready[i] = ready[len(ready)-1]
+		ready = ready[:len(ready)-1]
+		order = append(order, c)
+		for _, child := range children[c.Digest()] {
+			if waits[child.Digest()]--; waits[child.Digest()] == 0 {
+				ready = append(ready, child)
+			}
+		}
+	}
+	return order
+}
+
+// pick prefers the newest of n, so that an order often runs far ahead with some certificates left behind.
+func pick(rng *rand.Rand, n int) int {
+	if rng.Intn(2) == 0 {
+		return n - 1
+	}
+	return rng.Intn(n)
+}
+
+// Below returns the certificates of one authority and all their ancestors: what that authority has surely seen.
+func (d *DAG) Below(a remora.Authority) []*remora.Certificate {
+	seen := make(map[remora.Hash]bool)
+	for i := len(d.Certificates) - 1; i >= 0; i-- {
+		c := d.Certificates[i]
+		if c.Author() != a && !seen[c.Digest()] {
+			continue
+		}
+		seen[c.Digest()] = true
+		for _, p := range c.Header.Parents {
+			seen[p.Digest] = true
+		}
+	}
+	var part []*remora.Certificate
+	for _, c := range d.Certificates {
+		if seen[c.Digest()] {
+			part = append(part, c)
+		}
+	}
+	return part
+}

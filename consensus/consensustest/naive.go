@@ -1,0 +1,101 @@
+package consensustest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/remora-network/remora"
+)
+
+// Naive is Bullshark as the paper tells it, slow on purpose: it keeps every certificate and, asked for the sequence,
+// finds all of it from the beginning. It shares no code with the rule that it checks.
+type Naive struct {
+	dag      *DAG // for committee, depth and leaders only
+	vertices map[remora.Hash]*remora.Header
+	highest  remora.Round
+}
+
+// NewNaive returns the reference for DAGs with the committee, depth and leaders of d.
+func NewNaive(d *DAG) *Naive {
+	return &Naive{dag: d, vertices: make(map[remora.Hash]*remora.Header)}
+}
+
+// Add adds a certificate after its parents.
+func (n *Naive) Add(c *remora.Certificate) {
+	n.vertices[c.Digest()] = &c.Header
+	n.highest = max(n.highest, c.Round())
+}
+
+// Sequence returns everything that the certificates added so far commit.
+func (n *Naive) Sequence() []remora.SubDAG {
+	var leaders []*remora.Header
+	var linked map[remora.Hash]bool // what the oldest leader so far reaches
+	for r := n.highest; r > 0; r-- {
+		leader := n.leader(r)
+		switch {
+		case leader == nil:
+		case len(leaders) == 0 && n.support(leader) < n.dag.Committee.Validity():
+		case len(leaders) > 0 && !linked[leader.Digest()]:
+		default:
+			linked = n.history(leader)
+			leaders = slices.Insert(leaders, 0, leader)
+		}
+	}
+	var sequence []remora.SubDAG
+	previous, ordered := Origin(), make(map[remora.Hash]bool)
+	for _, leader := range leaders {
+		sub := remora.SubDAG{Previous: previous}
+		for digest := range n.history(leader) {
+			if h := n.vertices[digest]; !ordered[digest] && h.Round+n.dag.GCDepth > leader.Round {
+				sub.Headers = append(sub.Headers, h)
+				ordered[digest] = true
+			}
+		}
+		slices.SortFunc(sub.Headers, func(a, b *remora.Header) int {
+			if a.Round != b.Round {
+				return int(a.Round) - int(b.Round)
+			}
+			return strings.Compare(
+				remora.OrderKey(previous, a.Digest()).String(), remora.OrderKey(previous, b.Digest()).String())
+		})
+		sequence = append(sequence, sub)
+		previous = sub.Digest(n.dag.Committee.ChainID)
+	}
+	return sequence
+}
+
+func (n *Naive) leader(r remora.Round) *remora.Header {
+	author, ok := n.dag.LeaderOf(r)
+	for _, h := range n.vertices {
+		if ok && h.Round == r && h.Author == author {
+			return h
+		}
+	}
+	return nil
+}
+
+func (n *Naive) support(leader *remora.Header) remora.Amount {
+	var stake remora.Amount
+	for _, h := range n.vertices {
+		if slices.Contains(h.Parents, leader.ID()) {
+			stake += n.dag.Committee.Stake(h.Author)
+		}
+	}
+	return stake
+}
+
+// history returns the digests that h reaches, its own included.
+func (n *Naive) history(h *remora.Header) map[remora.Hash]bool {
+	reached, todo := make(map[remora.Hash]bool), []remora.Hash{h.Digest()}
+	for len(todo) > 0 {
+		digest := todo[0]
+		todo = todo[1:]
+		if v := n.vertices[digest]; v != nil && !reached[digest] {
+			reached[digest] = true
+			for _, p := range v.Parents {
+				todo = append(todo, p.Digest)
+			}
+		}
+	}
+	return reached
+}

@@ -1,0 +1,79 @@
+package consensustest
+
+import (
+	"math/rand"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// shape holds how a random DAG is torn; chances are per hundred.
+type shape struct {
+	absent int // an authority makes nothing in a round
+	torn   int // a vertex leaves out a parent that it can spare
+	shy    int // a vertex leaves out the leader
+	hide   int // in a round, a new set of authorities goes unlinked by the others for some rounds
+}
+
+// Random returns a DAG of 4, 7 or 10 authorities, mostly 4, with equal or drawn stakes, up to 30 rounds, a shallow or
+// a deep garbage collection, and some or much of what asynchrony does: absent vertices, unlinked leaders, authorities
+// whose vertices are only linked much later. All its certificates are valid.
+func Random(rng *rand.Rand) *DAG {
+	n := []int{4, 4, 4, 4, 4, 4, 7, 7, 10}[rng.Intn(9)]
+	stakes := Equal(n)
+	if rng.Intn(3) == 0 {
+		for i := range stakes {
+			stakes[i] = remora.Amount(1 + rng.Intn(10))
+		}
+	}
+	d := NewDAG(Committee(stakes...), []remora.Round{4, 5, 8, 50}[rng.Intn(4)])
+	s := shape{absent: 10 * rng.Intn(4), torn: 20 * rng.Intn(4), shy: 30 * rng.Intn(4), hide: 15 * rng.Intn(3)}
+	hidden := make(map[remora.Authority]remora.Round) // until which round
+	for r := range remora.Round(3 + rng.Intn(28)) {
+		d.grow(rng, s, r+1, hidden)
+	}
+	return d
+}
+
+func (d *DAG) grow(rng *rand.Rand, s shape, r remora.Round, hidden map[remora.Authority]remora.Round) {
+	everybody := d.Authors(0)
+	if r > 1 && rng.Intn(100) < s.hide {
+		keep := d.thin(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < 50 })
+		for _, a := range everybody {
+			if !slices.Contains(keep, a) {
+				hidden[a] = r + remora.Round(rng.Intn(6))
+			}
+		}
+	}
+	before := d.Authors(r - 1)
+	leader, _ := d.LeaderOf(r - 1)
+	for _, a := range d.thin(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < s.absent }) {
+		parents := d.thin(rng, before, func(p remora.Authority) bool {
+			chance := s.torn
+			if p == leader {
+				chance = max(chance, s.shy)
+			}
+			return p != a && hidden[p] >= r || rng.Intn(100) < chance
+		})
+		d.Add(r, a, parents)
+	}
+}
+
+// thin leaves out authorities that drop chooses as long as a quorum remains.
+func (d *DAG) thin(rng *rand.Rand, from []remora.Authority, drop func(remora.Authority) bool) []remora.Authority {
+	var stake remora.Amount
+	for _, a := range from {
+		stake += d.Committee.Stake(a)
+	}
+	keep := make([]remora.Authority, 0, len(from))
+	for _, i := range rng.Perm(len(from)) {
+		a := from[i]
+		if rest := stake - d.Committee.Stake(a); rest >= d.Committee.Quorum() && drop(a) {
+			stake = rest
+			continue
+		}
+		keep = append(keep, a)
+	}
+	slices.Sort(keep)
+	return keep
+}

@@ -1,0 +1,56 @@
+package consensus
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// linearise takes out of the DAG what a leader orders: its causal history without what was ordered before and without
+// the rounds up to floor. The floor must follow from the leader alone, or nodes in different rounds would order
+// different sets. Rounds ascend, so the leader is last; within a round the previous sub-DAG decides the order.
+func (d *dag) linearise(leader *remora.Header, floor remora.Round, previous remora.Hash) []*remora.Header {
+	var layers [][]*remora.Header
+	authors := remora.NewBitmap(d.size, leader.Author)
+	for r := leader.Round; r > floor; r-- {
+		layer := d.take(r, authors)
+		if len(layer) == 0 {
+			break
+		}
+		sortLayer(layer, previous)
+		layers = append(layers, layer)
+		authors = d.parents(layer)
+	}
+	slices.Reverse(layers)
+	return slices.Concat(layers...)
+}
+
+// take returns the headers of the given authors in a round that were not ordered yet, and marks them as ordered.
+// Below an ordered vertex there is nothing left to take: its history was ordered with it or fell below a lower floor.
+func (d *dag) take(r remora.Round, authors remora.Bitmap) []*remora.Header {
+	var layer []*remora.Header
+	slots := d.rounds[r]
+	for a := range authors.Members() {
+		if h := slots[a].header; h != nil {
+			layer = append(layer, h)
+			slots[a].header = nil
+		}
+	}
+	return layer
+}
+
+func sortLayer(layer []*remora.Header, previous remora.Hash) {
+	type keyed struct {
+		key    remora.Hash
+		header *remora.Header
+	}
+	order := make([]keyed, len(layer))
+	for i, h := range layer {
+		order[i] = keyed{key: remora.OrderKey(previous, h.Digest()), header: h}
+	}
+	slices.SortFunc(order, func(a, b keyed) int { return bytes.Compare(a.key[:], b.key[:]) })
+	for i, k := range order {
+		layer[i] = k.header
+	}
+}

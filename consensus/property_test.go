@@ -1,0 +1,242 @@
+package consensus_test
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
+	"github.com/remora-network/remora/consensus/consensustest"
+)
+
+func newRule(d *consensustest.DAG) *consensus.Bullshark {
+	return consensus.NewBullshark(d.Config(), consensus.Snapshot{})
+}
+
+func random(seed int) (*consensustest.DAG, *rand.Rand) {
+	rng := rand.New(rand.NewSource(int64(seed)))
+	return consensustest.Random(rng), rng
+}
+
+func run(t *testing.T, rule consensustest.Rule, order []*remora.Certificate) []remora.SubDAG {
+	t.Helper()
+	subs, err := consensustest.Run(rule, order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return subs
+}
+
+// seeds returns how many random DAGs a test tries.
+func seeds(whole int) int {
+	if testing.Short() {
+		return whole / 10
+	}
+	return whole
+}
+
+// TestNaive compares the rule with the naive reference on random DAGs in random orders.
+func TestNaive(t *testing.T) {
+	leaders := 0
+	for seed := range seeds(10_000) {
+		dag, rng := random(seed)
+		naive := consensustest.NewNaive(dag)
+		for _, c := range dag.Certificates {
+			naive.Add(c)
+		}
+		got := run(t, newRule(dag), dag.Shuffled(rng))
+		if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+			t.Fatalf("seed %d: reference against rule: %v", seed, err)
+		}
+		leaders += len(got)
+	}
+	if leaders < seeds(20_000) {
+		t.Errorf("only %d leaders were committed: the random DAGs show too little", leaders)
+	}
+}
+
+// TestNaiveInLockstep asks the reference after every single certificate: no commit comes late or early.
+func TestNaiveInLockstep(t *testing.T) {
+	for seed := range seeds(150) {
+		dag, rng := random(1_000_000 + seed)
+		naive, rule := consensustest.NewNaive(dag), newRule(dag)
+		var got []remora.SubDAG
+		for i, c := range dag.Shuffled(rng) {
+			naive.Add(c)
+			got = append(got, run(t, rule, []*remora.Certificate{c})...)
+			if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+				t.Fatalf("seed %d, certificate %d: %v", seed, i, err)
+			}
+		}
+	}
+}
+
+// TestNaiveExhaustive tries every way in which the vertices of rounds 3 and 5 can leave out the leaders of rounds 2
+// and 4, and those leaders any parent of rounds 3 and 5.
+func TestNaiveExhaustive(t *testing.T) {
+	everybody := []remora.Authority{0, 1, 2, 3}
+	without := func(a int) []remora.Authority {
+		return slices.DeleteFunc(slices.Clone(everybody), func(b remora.Authority) bool { return int(b) == a })
+	}
+	committee := consensustest.Committee(consensustest.Equal(4)...)
+	outcomes := make(map[string]bool)
+	for choice := range 16 * 5 * 16 * 5 {
+		votes := []int{choice % 16, choice / 80 % 16}
+		skipped := []int{choice / 16 % 5, choice / 1280} // 4: none
+		dag := consensustest.NewDAG(committee, 4)
+		dag.Leader = consensustest.Pin(0)
+		for r := remora.Round(1); r <= 7; r++ {
+			for _, a := range everybody {
+				parents := everybody
+				switch layer := int(r)/2 - 1; {
+				case (r == 3 || r == 5) && votes[layer]>>a&1 == 0:
+					parents = without(0)
+				case (r == 4 || r == 6) && a == 0:
+					parents = without(skipped[layer-1])
+				}
+				dag.Add(r, a, parents)
+			}
+		}
+		naive := consensustest.NewNaive(dag)
+		for _, c := range dag.Certificates {
+			naive.Add(c)
+		}
+		got := run(t, newRule(dag), dag.Certificates)
+		if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+			t.Fatalf("choice %d: %v", choice, err)
+		}
+		outcomes[consensustest.Brief(got)] = true
+	}
+	if len(outcomes) < 10 {
+		t.Errorf("only %d different sequences", len(outcomes))
+	}
+}
+
+// TestProperties holds what must be true of any commit rule, without a reference.
+func TestProperties(t *testing.T) {
+	t.Run("order_independence", func(t *testing.T) {
+		for seed := range seeds(1000) {
+			dag, rng := random(2_000_000 + seed)
+			want := run(t, newRule(dag), dag.Certificates)
+			for range 3 {
+				if err := consensustest.CheckEqual(want, run(t, newRule(dag), dag.Shuffled(rng))); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+			}
+		}
+	})
+	t.Run("prefix_consistency", func(t *testing.T) {
+		for seed := range seeds(1000) {
+			dag, rng := random(3_000_000 + seed)
+			want := run(t, newRule(dag), dag.Certificates)
+			order := dag.Shuffled(rng)
+			parts := [][]*remora.Certificate{order[:rng.Intn(len(order))]}
+			for _, a := range dag.Authors(0) {
+				parts = append(parts, dag.Below(a))
+			}
+			for _, part := range parts {
+				got := run(t, newRule(dag), part)
+				if len(got) > len(want) {
+					t.Fatalf("seed %d: a part of the DAG commits more than all of it", seed)
+				}
+				if err := consensustest.CheckPrefix(want, got); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+			}
+		}
+	})
+	// No vertex twice, parents before children, nothing collected, a path from every leader to the one before it.
+	t.Run("sequence", func(t *testing.T) {
+		for seed := range seeds(1000) {
+			dag, rng := random(4_000_000 + seed)
+			if err := dag.CheckSequence(run(t, newRule(dag), dag.Shuffled(rng))); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+	})
+	t.Run("restart_anywhere", func(t *testing.T) {
+		for seed := range seeds(1000) {
+			dag, rng := random(5_000_000 + seed)
+			want := run(t, newRule(dag), dag.Certificates)
+			if err := consensustest.CheckEqual(want, runWithRestarts(t, dag, rng)); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+	})
+}
+
+// runWithRestarts restarts at random. What was not ordered is inserted again, what was ordered in half of the cases.
+func runWithRestarts(t *testing.T, dag *consensustest.DAG, rng *rand.Rand) []remora.SubDAG {
+	t.Helper()
+	rule, order := newRule(dag), dag.Shuffled(rng)
+	var subs []remora.SubDAG
+	for i, c := range order {
+		subs = append(subs, run(t, rule, []*remora.Certificate{c})...)
+		if rng.Intn(20) > 0 {
+			continue
+		}
+		snapshot := dag.SnapshotOf(subs)
+		rng.Shuffle(len(snapshot.Committed), func(i, j int) {
+			snapshot.Committed[i], snapshot.Committed[j] = snapshot.Committed[j], snapshot.Committed[i]
+		})
+		rule = consensus.NewBullshark(dag.Config(), snapshot)
+		ordered, again := names(subs), rng.Intn(2) == 0
+		for _, old := range order[:i+1] {
+			if again || !ordered[consensustest.Name(&old.Header)] {
+				subs = append(subs, run(t, rule, []*remora.Certificate{old})...)
+			}
+		}
+	}
+	return subs
+}
+
+// judge holds a rule against everything there is: it must agree with itself in another order and with the reference.
+func judge(dag *consensustest.DAG, rng *rand.Rand, rule func() consensustest.Rule) error {
+	subs, err := consensustest.Run(rule(), dag.Certificates)
+	if err != nil {
+		return err
+	}
+	shuffled, err := consensustest.Run(rule(), dag.Shuffled(rng))
+	if err != nil {
+		return err
+	}
+	if err := consensustest.CheckEqual(subs, shuffled); err != nil {
+		return fmt.Errorf("order independence: %w", err)
+	}
+	if err := dag.CheckSequence(subs); err != nil {
+		return err
+	}
+	naive := consensustest.NewNaive(dag)
+	for _, c := range dag.Certificates {
+		naive.Add(c)
+	}
+	if err := consensustest.CheckEqual(naive.Sequence(), subs); err != nil {
+		return fmt.Errorf("reference: %w", err)
+	}
+	return nil
+}
+
+// TestMutants shows that the properties notice rules with a flaw, and do not complain about one without.
+func TestMutants(t *testing.T) {
+	const tries = 200
+	for _, flaw := range append(consensustest.Flaws(), consensustest.Sound) {
+		t.Run(string(flaw), func(t *testing.T) {
+			var err error
+			seed := 0
+			for ; err == nil && seed < tries; seed++ {
+				dag, rng := random(6_000_000 + seed)
+				err = judge(dag, rng, func() consensustest.Rule { return consensustest.NewMutant(dag, flaw) })
+			}
+			switch {
+			case flaw == consensustest.Sound && err != nil:
+				t.Errorf("the control fails: %v", err)
+			case flaw != consensustest.Sound && err == nil:
+				t.Errorf("survived %d random DAGs", tries)
+			default:
+				t.Logf("DAG %d: %v", seed, err)
+			}
+		})
+	}
+}
