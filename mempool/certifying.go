@@ -1,0 +1,122 @@
+package mempool
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+)
+
+// certifier collects the votes for the newest own header.
+type certifier struct {
+	header      *remora.Header // nil: nothing to certify
+	message     remora.Hash    // what votes for it sign
+	votes       []*remora.Vote // by voter
+	stake       remora.Amount
+	banned      []bool              // voters who sent a wrong signature for it
+	certificate *remora.Certificate // the newest own one
+}
+
+// certify starts to collect votes for an own header, beginning with the own one. That vote needs no record: the header,
+// durable before it leaves, says as much.
+func (c *Core) certify(h *remora.Header) {
+	v := &c.votes
+	v.header, v.stake = h, 0
+	v.message = remora.VoteMessage(c.config.Committee.ChainID, h)
+	clear(v.votes)
+	clear(v.banned)
+	c.countVote(remora.Vote{
+		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: c.config.Self,
+		Signature: c.config.Signer.SignVote(v.message),
+	})
+}
+
+// receiveVote counts a vote for the newest own header. Repeated votes and votes for the newest certificate's header are
+// welcome and ignored.
+func (c *Core) receiveVote(vote remora.Vote) error {
+	v := &c.votes
+	mine := c.own.header
+	switch {
+	case !c.config.Committee.Has(vote.Voter) || vote.Voter == c.config.Self:
+		return fmt.Errorf("%w: voter %d", ErrVoter, vote.Voter)
+	case vote.Author != c.config.Self || vote.Term != c.config.Committee.Term || mine == nil || vote.Round > mine.Round:
+		return fmt.Errorf("%w: term %d, author %d, round %d", ErrNotOurs, vote.Term, vote.Author, vote.Round)
+	case vote.Round < mine.Round:
+		return fmt.Errorf("%w: vote in round %d, the newest own header is of round %d", ErrTooOld, vote.Round, mine.Round)
+	case vote.Digest != mine.Digest():
+		return fmt.Errorf("%w: digest %s in round %d, where the own header is %s", ErrNotOurs, vote.Digest, vote.Round, mine.Digest())
+	case v.header == nil || v.votes[vote.Voter] != nil:
+		return nil
+	case v.banned[vote.Voter]:
+		return fmt.Errorf("%w: voter %d sent a wrong signature for round %d before", ErrVoter, vote.Voter, vote.Round)
+	}
+	c.countVote(vote)
+	return nil
+}
+
+// countVote adds a vote and makes the certificate when the votes hold a quorum. Votes are verified as one aggregate
+// then, not one by one on arrival.
+func (c *Core) countVote(vote remora.Vote) {
+	v := &c.votes
+	v.votes[vote.Voter] = &vote
+	v.stake += c.config.Committee.Stake(vote.Voter)
+	if v.stake < c.threshold {
+		return
+	}
+	votes := make([]remora.Vote, 0, len(v.votes))
+	for _, counted := range v.votes {
+		if counted != nil {
+			votes = append(votes, *counted)
+		}
+	}
+	signature, signers, bad := c.config.Signer.Aggregate(v.message, votes)
+	for _, voter := range bad {
+		c.ban(voter)
+	}
+	if v.stake < c.threshold {
+		return
+	}
+	c.certified(&remora.Certificate{Header: *v.header, Signers: signers, Signature: signature})
+}
+
+func (c *Core) ban(voter remora.Authority) {
+	v := &c.votes
+	if v.votes[voter] == nil {
+		return
+	}
+	v.votes[voter], v.banned[voter] = nil, true
+	v.stake -= c.config.Committee.Stake(voter)
+	c.out.event(BadVote{Voter: voter, Round: v.header.Round})
+}
+
+// certified publishes a new own certificate. Its bytes are durable before anybody sees them: made anew after a crash, by
+// other votes, it would be another spelling of the same vertex.
+func (c *Core) certified(cert *remora.Certificate) {
+	c.votes.header, c.votes.certificate = nil, cert
+	if other := c.dag.conflict(cert); other != nil {
+		c.out.event(Equivocation{First: other, Second: &cert.Header, Certified: true})
+		return
+	}
+	c.accept(c.dag.insert(cert, 0))
+	c.out.Sync = true
+	c.out.send(Outgoing{Broadcast: true, Certificate: cert})
+	c.out.event(Certified{Certificate: cert})
+}
+
+// resend repeats what others may have lost, byte for byte, while nothing moves: the own header to those who did not
+// vote for it, and the newest own certificate.
+func (c *Core) resend() {
+	silence := c.clock - c.progress
+	if silence == 0 || silence%c.config.Pace.Resend != 0 {
+		return
+	}
+	if c.votes.header != nil {
+		for a := range remora.Authority(len(c.votes.votes)) {
+			if c.votes.votes[a] == nil {
+				c.out.send(Outgoing{To: a, Header: c.votes.header})
+			}
+		}
+	}
+	if c.votes.certificate != nil {
+		c.out.send(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
+	}
+}

@@ -1,0 +1,235 @@
+package mempool
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// dag holds the certificates above the GC round: one slot per round and author. A certificate is suspended in its slot
+// while a parent is not accepted, accepted afterwards.
+type dag struct {
+	committee *remora.Committee
+	threshold remora.Amount
+	genesis   []remora.Parent
+	layers    map[remora.Round]*layer
+	gc        remora.Round // rounds up to here are forgotten: a parent there is as good as accepted
+	quorum    remora.Round // highest round whose accepted certificates hold a quorum
+	seen      remora.Round // highest round of a certificate held, suspended or not
+	payload   int          // accepted certificates with batches that are not ordered
+}
+
+type layer struct {
+	vertices []vertex      // by author
+	stake    remora.Amount // of accepted ones
+}
+
+type vertex struct {
+	certificate *remora.Certificate // nil: none
+	missing     int                 // parents that are not accepted
+	ordered     bool
+}
+
+func (v *vertex) accepted() bool { return v.certificate != nil && v.missing == 0 }
+
+func newDAG(committee *remora.Committee, origin remora.Hash, gc remora.Round) dag {
+	return dag{
+		committee: committee,
+		threshold: committee.Quorum(),
+		genesis:   remora.GenesisParents(committee, origin),
+		layers:    make(map[remora.Round]*layer),
+		gc:        gc,
+		quorum:    gc,
+		seen:      gc,
+	}
+}
+
+// slot returns the place of a certificate, nil when nothing of its round is held.
+func (d *dag) slot(r remora.Round, a remora.Authority) *vertex {
+	if l := d.layers[r]; l != nil && int(a) < len(l.vertices) {
+		return &l.vertices[a]
+	}
+	return nil
+}
+
+// accepted yields the accepted certificates of a round by author.
+func (d *dag) accepted(r remora.Round) []*remora.Certificate {
+	l := d.layers[r]
+	if l == nil {
+		return nil
+	}
+	var certificates []*remora.Certificate
+	for i := range l.vertices {
+		if v := &l.vertices[i]; v.accepted() {
+			certificates = append(certificates, v.certificate)
+		}
+	}
+	return certificates
+}
+
+// parents returns the parents that a child in round r+1 may have.
+func (d *dag) parents(r remora.Round) []remora.Parent {
+	if r == 0 {
+		return d.genesis
+	}
+	var parents []remora.Parent
+	for _, c := range d.accepted(r) {
+		parents = append(parents, c.Header.ID())
+	}
+	return parents
+}
+
+// absent returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,
+// or another certificate holds its slot.
+func (d *dag) absent(h *remora.Header) ([]remora.Parent, error) {
+	var absent []remora.Parent
+	below := h.Round - 1
+	for _, p := range h.Parents {
+		if below == 0 && d.genesis[p.Author] != p {
+			return nil, fmt.Errorf("%w: parent %d of round 1 is not this term's genesis", ErrParents, p.Author)
+		}
+		if below <= d.gc {
+			continue
+		}
+		v := d.slot(below, p.Author)
+		if v == nil || v.certificate == nil {
+			absent = append(absent, p)
+			continue
+		}
+		if v.certificate.Digest() != p.Digest {
+			return nil, fmt.Errorf("%w: header of author %d, round %d names another certificate of author %d than is known", ErrParents, h.Author, h.Round, p.Author)
+		}
+		if !v.accepted() {
+			absent = append(absent, p)
+		}
+	}
+	return absent, nil
+}
+
+// conflict returns a held header that cannot have been certified by honest voters beside c: another one in its slot, a
+// parent's slot held by another one than c names, or a child that names another one than c. It returns nil if all fit.
+func (d *dag) conflict(c *remora.Certificate) *remora.Header {
+	if v := d.slot(c.Round(), c.Author()); v != nil && v.certificate != nil && v.certificate.Digest() != c.Digest() {
+		return &v.certificate.Header
+	}
+	for _, p := range c.Header.Parents {
+		if v := d.slot(c.Round()-1, p.Author); v != nil && v.certificate != nil && v.certificate.Digest() != p.Digest {
+			return &v.certificate.Header
+		}
+	}
+	for child := range d.children(c.Round()) {
+		if p, ok := parentOf(&child.certificate.Header, c.Author()); ok && p.Digest != c.Digest() {
+			return &child.certificate.Header
+		}
+	}
+	return nil
+}
+
+// children yields the vertices held in the round above r.
+func (d *dag) children(r remora.Round) func(yield func(*vertex) bool) {
+	return func(yield func(*vertex) bool) {
+		l := d.layers[r+1]
+		if l == nil {
+			return
+		}
+		for i := range l.vertices {
+			if l.vertices[i].certificate != nil && !yield(&l.vertices[i]) {
+				return
+			}
+		}
+	}
+}
+
+// parentOf returns the parent of h by an author.
+func parentOf(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
+	i, ok := slices.BinarySearchFunc(h.Parents, a, func(p remora.Parent, a remora.Authority) int { return int(p.Author) - int(a) })
+	if !ok {
+		return remora.Parent{}, false
+	}
+	return h.Parents[i], true
+}
+
+// insert puts a certificate with so many absent parents into its slot and returns what became accepted by it, parents
+// first.
+func (d *dag) insert(c *remora.Certificate, absent int) []*remora.Certificate {
+	l := d.layers[c.Round()]
+	if l == nil {
+		l = &layer{vertices: make([]vertex, d.committee.Size())}
+		d.layers[c.Round()] = l
+	}
+	d.seen = max(d.seen, c.Round())
+	l.vertices[c.Author()] = vertex{certificate: c, missing: absent}
+	if absent > 0 {
+		return nil
+	}
+	return d.settle([]*remora.Certificate{c})
+}
+
+// settle counts the accepted certificates and all suspended descendants that they complete. It is a loop, not a
+// recursion: a chain of suspended certificates may be thousands of rounds long.
+func (d *dag) settle(accepted []*remora.Certificate) []*remora.Certificate {
+	for i := 0; i < len(accepted); i++ {
+		c := accepted[i]
+		d.count(c)
+		for child := range d.children(c.Round()) {
+			if _, ok := parentOf(&child.certificate.Header, c.Author()); !ok || child.accepted() {
+				continue
+			}
+			if child.missing--; child.missing == 0 {
+				accepted = append(accepted, child.certificate)
+			}
+		}
+	}
+	return accepted
+}
+
+func (d *dag) count(c *remora.Certificate) {
+	l := d.layers[c.Round()]
+	l.stake += d.committee.Stake(c.Author())
+	if l.stake >= d.threshold {
+		d.quorum = max(d.quorum, c.Round())
+	}
+	if len(c.Header.Payload) > 0 {
+		d.payload++
+	}
+}
+
+// order marks a header as ordered.
+func (d *dag) order(h *remora.Header) {
+	v := d.slot(h.Round, h.Author)
+	if v == nil || !v.accepted() || v.ordered || v.certificate.Digest() != h.Digest() {
+		return
+	}
+	v.ordered = true
+	if len(h.Payload) > 0 {
+		d.payload--
+	}
+}
+
+// forget drops the rounds up to gc and returns what became accepted because its parents are forgotten.
+func (d *dag) forget(gc remora.Round) []*remora.Certificate {
+	for ; d.gc < gc; d.gc++ {
+		d.drop(d.gc + 1)
+	}
+	d.quorum, d.seen = max(d.quorum, gc), max(d.seen, gc)
+	var accepted []*remora.Certificate
+	for v := range d.children(gc) {
+		if !v.accepted() {
+			v.missing = 0
+			accepted = append(accepted, v.certificate)
+		}
+	}
+	return d.settle(accepted)
+}
+
+func (d *dag) drop(r remora.Round) {
+	if l := d.layers[r]; l != nil {
+		for i := range l.vertices {
+			if v := &l.vertices[i]; v.accepted() && !v.ordered && len(v.certificate.Header.Payload) > 0 {
+				d.payload--
+			}
+		}
+	}
+	delete(d.layers, r)
+}

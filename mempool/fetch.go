@@ -1,0 +1,136 @@
+package mempool
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// parentGrace is how many ticks a parent in the rounds now being certified may be late before it is asked for: it is
+// most likely on its way.
+const parentGrace = 2
+
+// fetcher knows which certificates are asked for. Each is asked of one authority at a time; it is a parent of a waiting
+// header or of a suspended certificate, which bounds their number.
+type fetcher struct {
+	wants map[remora.Parent]*want
+	next  int // tick at which the first of them may be due
+}
+
+type want struct {
+	round remora.Round
+	from  remora.Authority
+	due   int
+}
+
+// want registers the absent parents of a header or certificate, unless they are suspended or asked for already. The
+// author of the child is the first to be asked.
+func (c *Core) want(child *remora.Header, absent []remora.Parent) {
+	for _, p := range absent {
+		if _, asked := c.missing.wants[p]; asked || c.Holds(child.Round-1, p) {
+			continue
+		}
+		w := &want{round: child.Round - 1, from: c.askable(child.Author), due: c.clock}
+		if w.round == c.dag.quorum || w.round == c.dag.quorum+1 {
+			w.due += parentGrace
+		}
+		c.missing.wants[p] = w
+		c.missing.next = min(c.missing.next, w.due)
+	}
+}
+
+// askable returns a, or the next authority when a is this one.
+func (c *Core) askable(a remora.Authority) remora.Authority {
+	if a == c.config.Self {
+		return c.after(a)
+	}
+	return a
+}
+
+// after returns the next authority to ask, never this one unless it is alone.
+func (c *Core) after(a remora.Authority) remora.Authority {
+	n := remora.Authority(c.config.Committee.Size())
+	a = (a + 1) % n
+	if a == c.config.Self {
+		a = (a + 1) % n
+	}
+	return a
+}
+
+// ask emits the requests that are due, one per authority and round, and drops those that nothing waits for any more.
+func (c *Core) ask() {
+	f := &c.missing
+	if len(f.wants) == 0 || c.clock < f.next {
+		return
+	}
+	var due []remora.Parent
+	f.next = c.clock + c.config.Pace.Resend
+	//remora:unordered what is due is sorted below, and a minimum has no order
+	for p, w := range f.wants {
+		if w.due <= c.clock {
+			due = append(due, p)
+			continue
+		}
+		f.next = min(f.next, w.due)
+	}
+	slices.SortFunc(due, func(a, b remora.Parent) int {
+		x, y := f.wants[a], f.wants[b]
+		return cmp.Or(cmp.Compare(x.from, y.from), cmp.Compare(x.round, y.round), cmp.Compare(a.Author, b.Author), bytes.Compare(a.Digest[:], b.Digest[:]))
+	})
+	var last *Want
+	for _, p := range due {
+		w := f.wants[p]
+		if !c.needed(w.round, p) {
+			delete(f.wants, p)
+			continue
+		}
+		if last == nil || last.From != w.from || last.Round != w.round {
+			c.out.Want = append(c.out.Want, Want{From: w.from, Round: w.round})
+			last = &c.out.Want[len(c.out.Want)-1]
+		}
+		last.Parents = append(last.Parents, p)
+		w.from, w.due = c.after(w.from), c.clock+max(1, c.config.Pace.Resend/2)
+		f.next = min(f.next, w.due)
+	}
+}
+
+// needed reports whether a waiting header or a suspended certificate names the parent of round r.
+func (c *Core) needed(r remora.Round, p remora.Parent) bool {
+	for _, w := range c.peers.waiting {
+		if w == nil || w.header.Round != r+1 {
+			continue
+		}
+		if named, ok := parentOf(w.header, p.Author); ok && named == p {
+			return true
+		}
+	}
+	for child := range c.dag.children(r) {
+		if named, ok := parentOf(&child.certificate.Header, p.Author); ok && named == p && !child.accepted() {
+			return true
+		}
+	}
+	return false
+}
+
+// askBatches asks for the unconfirmed payload of a waiting header.
+func (c *Core) askBatches(w *waiting) {
+	refs := make([]remora.BatchRef, 0, len(w.batches))
+	for _, ref := range w.header.Payload {
+		if _, open := w.batches[ref.Digest]; open {
+			refs = append(refs, ref)
+		}
+	}
+	c.out.Want = append(c.out.Want, Want{From: w.asked, Batches: refs})
+	w.asked, w.due = c.after(w.asked), c.clock+c.config.Pace.Resend
+}
+
+// askAgain repeats requests for batches to the next authority.
+func (c *Core) askAgain() {
+	for _, w := range c.peers.waiting {
+		if w != nil && len(w.batches) > 0 && c.clock >= w.due {
+			c.askBatches(w)
+		}
+	}
+}

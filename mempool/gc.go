@@ -1,0 +1,56 @@
+package mempool
+
+import "github.com/remora-network/remora"
+
+// order takes what consensus committed: own payload is accounted for, what was passed over is proposed again, and the
+// rounds that no later leader can order are forgotten.
+func (c *Core) order(subDAGs []remora.SubDAG) {
+	for i := range subDAGs {
+		if len(subDAGs[i].Headers) == 0 {
+			continue
+		}
+		for _, h := range subDAGs[i].Headers {
+			c.dag.order(h)
+			if h.Author == c.config.Self {
+				c.own.settled(h)
+			}
+		}
+		c.committed = max(c.committed, subDAGs[i].Leader().Round)
+	}
+	c.redeliver()
+	if gc := horizon(c.committed, c.config.GCDepth); gc > c.dag.gc {
+		c.collect(gc)
+	}
+}
+
+// redeliver lines up the payload of own headers that leaders two rounds above passed over. The newest goes first, so
+// that the oldest ends up in front.
+func (c *Core) redeliver() {
+	flight := c.own.flight
+	for i := len(flight) - 1; i >= 0; i-- {
+		if h := flight[i]; h.Round+2 < c.committed {
+			c.requeue(h)
+			if c.votes.header == h {
+				c.votes.header = nil // too old to be worth a certificate
+			}
+		}
+	}
+}
+
+// collect forgets the rounds up to gc: certificates, waiting headers, requests. Certificates that were suspended just
+// above it are accepted, since nobody can have their parents ordered any more.
+func (c *Core) collect(gc remora.Round) {
+	accepted := c.dag.forget(gc)
+	for a, w := range c.peers.waiting {
+		if w != nil && w.header.Round <= gc+1 {
+			c.dismiss(remora.Authority(a))
+		}
+	}
+	//remora:unordered each entry is judged and dropped by itself
+	for p, w := range c.missing.wants {
+		if w.round <= gc {
+			delete(c.missing.wants, p)
+		}
+	}
+	c.accept(accepted)
+}

@@ -1,0 +1,167 @@
+package mempool
+
+import (
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// proposer makes the own headers.
+type proposer struct {
+	header       *remora.Header // the newest
+	round        remora.Round   // nothing is proposed up to here
+	at           int            // tick of the newest header
+	parents      remora.Round   // the quorum on which the next header builds
+	entered      int            // tick at which that quorum was complete
+	queue        []remora.BatchRef
+	known        map[remora.Hash]bool // batches in queue and in flight
+	flight       []*remora.Header     // own headers that are not ordered, oldest first
+	shares       []remora.Share
+	contribution []remora.Contribution // at most one
+	busyUntil    int                   // tick up to which a peer's payload is expected to be certified
+	demand       bool
+}
+
+func newProposer(at int) proposer { return proposer{at: at, known: make(map[remora.Hash]bool)} }
+
+// enqueue takes an own batch for the next header, unless it is in line or in a header already. The worker's limit on
+// unexecuted batches bounds the queue.
+func (p *proposer) enqueue(ref remora.BatchRef) {
+	if p.known[ref.Digest] {
+		return
+	}
+	p.known[ref.Digest] = true
+	p.queue = append(p.queue, ref)
+}
+
+// carry takes an own block share for the next header. Of more than a header holds, the newest stay.
+func (p *proposer) carry(s remora.Share) {
+	p.shares = append(p.shares, s)
+	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
+}
+
+// propose makes a header for the round above the highest quorum when it is time to. It never proposes up to a round that
+// it proposed for before, nor below a round that has a certificate, which proves a quorum there.
+func (c *Core) propose() {
+	p := &c.own
+	parents := c.dag.quorum
+	round := parents + 1
+	if round <= max(p.round, c.floor) || round < c.dag.seen || c.clock == 0 || c.clock-p.at < c.delay() {
+		return
+	}
+	waited := c.clock - p.entered
+	if c.votes.header != nil && c.votes.header.Round == parents && waited < c.config.Pace.HeaderDelay {
+		return // the own certificate of this round is likely to come; without it the header's payload has to wait
+	}
+	if !c.ready(parents) {
+		if waited < c.config.Pace.LeaderTimeout {
+			return
+		}
+		c.out.event(LeaderTimeout{Round: parents})
+	}
+	c.publish(c.compose(round))
+}
+
+// delay is the least time between own headers.
+func (c *Core) delay() int {
+	if c.own.demand || len(c.own.queue) > 0 || c.dag.payload > 0 || c.clock < c.own.busyUntil {
+		return c.config.Pace.HeaderDelay
+	}
+	return c.config.Pace.IdleDelay
+}
+
+// ready reports whether round r has what the commit rule hopes for: the certificate of its leader, or the decision
+// about the leader below it, one way or the other. The leader of the round above waits for neither: its own header is
+// what others wait for.
+func (c *Core) ready(r remora.Round) bool {
+	if next, ok := c.config.Leader(r + 1); ok && next == c.config.Self {
+		return true
+	}
+	if leader, ok := c.config.Leader(r); ok && r > 0 {
+		if v := c.dag.slot(r, leader); v == nil || !v.accepted() {
+			return false
+		}
+	}
+	if r < 2 {
+		return true
+	}
+	leader, ok := c.config.Leader(r - 1)
+	if v := c.dag.slot(r-1, leader); !ok || v == nil || !v.accepted() {
+		return true
+	}
+	var support, against remora.Amount
+	for _, child := range c.dag.accepted(r) {
+		if _, names := parentOf(&child.Header, leader); names {
+			support += c.config.Committee.Stake(child.Author())
+		} else {
+			against += c.config.Committee.Stake(child.Author())
+		}
+	}
+	return support >= c.config.Committee.Validity() || against >= c.threshold
+}
+
+// compose fills and signs the header of a round with all that waits.
+func (c *Core) compose(round remora.Round) *remora.Header {
+	p := &c.own
+	if c.votes.header != nil { // overtaken without a certificate
+		c.requeue(c.votes.header)
+	}
+	batches, shares := min(len(p.queue), remora.MaxHeaderBatches), p.shares
+	h := &remora.Header{
+		Term:          c.config.Committee.Term,
+		Author:        c.config.Self,
+		Round:         round,
+		CreatedAt:     c.now,
+		Payload:       slices.Clone(p.queue[:batches]),
+		Parents:       slices.Clone(c.dag.parents(round - 1)),
+		Shares:        shares,
+		Contributions: p.contribution,
+	}
+	for _, parent := range c.dag.accepted(round - 1) {
+		h.CreatedAt = max(h.CreatedAt, parent.Header.CreatedAt)
+	}
+	p.queue = slices.Delete(p.queue, 0, batches)
+	p.shares, p.contribution = nil, nil
+	h.Signature = c.config.Signer.SignHeader(h.Seal(c.config.Committee.ChainID))
+	return h
+}
+
+// publish sends a new header. Its record is what keeps a restarted core from making another one for the round.
+func (c *Core) publish(h *remora.Header) {
+	p := &c.own
+	p.header, p.round, p.at, c.progress = h, h.Round, c.clock, c.clock
+	p.flight = append(p.flight, h)
+	if len(h.Payload) > 0 {
+		p.busyUntil = c.clock + c.config.Pace.IdleDelay
+	}
+	c.out.persist(Record{Header: h}, true)
+	c.out.send(Outgoing{Broadcast: true, Header: h})
+	c.out.event(Proposed{Header: h})
+	c.certify(h)
+}
+
+// requeue puts what an own header carries in front of the line again. It may be ordered twice then, by the old header
+// and by a new one: execution takes a batch once.
+func (c *Core) requeue(h *remora.Header) {
+	p := &c.own
+	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f == h })
+	batches := slices.DeleteFunc(slices.Clone(h.Payload), func(ref remora.BatchRef) bool { return !p.known[ref.Digest] })
+	p.queue = slices.Concat(batches, p.queue)
+	p.shares = slices.Concat(h.Shares, p.shares)
+	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
+	if len(p.contribution) == 0 {
+		p.contribution = h.Contributions
+	}
+	if len(batches) > 0 {
+		c.out.event(Requeued{Round: h.Round, Batches: len(batches)})
+	}
+}
+
+// settled forgets the payload of an own header that is ordered.
+func (p *proposer) settled(h *remora.Header) {
+	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f.Digest() == h.Digest() })
+	for _, ref := range h.Payload {
+		delete(p.known, ref.Digest)
+	}
+	p.queue = slices.DeleteFunc(p.queue, func(ref remora.BatchRef) bool { return !p.known[ref.Digest] }) // requeued before
+}

@@ -1,0 +1,104 @@
+package mempool
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// receiveCertificate accepts a verified certificate, or suspends it until its parents are accepted. What is held
+// already is ignored.
+func (c *Core) receiveCertificate(cert *remora.Certificate) error {
+	if cert == nil || cert.Digest().IsZero() {
+		return fmt.Errorf("mempool: %w: certificate without digest", remora.ErrInvalid)
+	}
+	if err := cert.Check(c.config.Committee); err != nil {
+		return err
+	}
+	c.see(cert)
+	switch r := cert.Round(); {
+	case c.Holds(r, cert.Header.ID()):
+		return nil
+	case r <= c.dag.gc:
+		return fmt.Errorf("%w: certificate of round %d, rounds up to %d are forgotten", ErrTooOld, r, c.dag.gc)
+	case r > c.highest():
+		return fmt.Errorf("%w: certificate of round %d, at most %d is kept", ErrTooFarAhead, r, c.highest())
+	}
+	return c.hold(cert)
+}
+
+func (c *Core) hold(cert *remora.Certificate) error {
+	if other := c.dag.conflict(cert); other != nil {
+		c.out.event(Equivocation{First: other, Second: &cert.Header, Certified: true})
+		return fmt.Errorf("%w: %w: author %d, round %d, against author %d, round %d",
+			ErrSafety, ErrEquivocation, cert.Author(), cert.Round(), other.Author, other.Round)
+	}
+	absent, err := c.dag.absent(&cert.Header)
+	if err != nil {
+		return err
+	}
+	delete(c.missing.wants, cert.Header.ID())
+	c.accept(c.dag.insert(cert, len(absent)))
+	c.want(&cert.Header, absent)
+	return nil
+}
+
+// accept releases newly accepted certificates.
+func (c *Core) accept(accepted []*remora.Certificate) {
+	for _, cert := range accepted {
+		c.out.persist(Record{Certificate: cert}, false)
+		c.out.Delivered = append(c.out.Delivered, cert)
+		c.parentAccepted(cert)
+	}
+	c.advance()
+}
+
+// advance notes a new highest quorum.
+func (c *Core) advance() {
+	if c.dag.quorum <= c.own.parents {
+		return
+	}
+	c.own.parents, c.own.entered, c.progress = c.dag.quorum, c.clock, c.clock
+	c.out.event(Advanced{Round: c.dag.quorum})
+}
+
+// see counts a verified certificate, wherever its round is, as a sign of how far others are. Stake that claims a round
+// decides, never one peer.
+func (c *Core) see(cert *remora.Certificate) {
+	if cert.Round() <= c.tips[cert.Author()] {
+		return
+	}
+	c.tips[cert.Author()] = cert.Round()
+	if cert.Round() <= c.Round()+c.config.GCDepth || c.clock < c.alarm {
+		return
+	}
+	if reached := c.reached(); reached > c.Round()+c.config.GCDepth {
+		c.alarm = c.clock + c.config.Pace.Resend
+		c.out.event(Behind{Round: reached})
+	}
+}
+
+// reached returns the highest round that authors of a validity stake have certificates of or above.
+func (c *Core) reached() remora.Round {
+	authors := make([]remora.Authority, len(c.tips))
+	for i := range authors {
+		authors[i] = remora.Authority(i)
+	}
+	slices.SortStableFunc(authors, func(a, b remora.Authority) int {
+		switch {
+		case c.tips[a] > c.tips[b]:
+			return -1
+		case c.tips[a] < c.tips[b]:
+			return 1
+		}
+		return 0
+	})
+	var stake remora.Amount
+	for _, a := range authors {
+		if stake += c.config.Committee.Stake(a); stake >= c.config.Committee.Validity() {
+			return c.tips[a]
+		}
+	}
+	return 0
+}

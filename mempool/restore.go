@@ -1,0 +1,118 @@
+package mempool
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// restore brings a new core to where the snapshot ends.
+func (c *Core) restore(s Snapshot) error {
+	if err := c.restoreCertificates(s.Certificates); err != nil {
+		return err
+	}
+	if err := c.restoreVotes(s.Votes); err != nil {
+		return err
+	}
+	if err := c.restoreOwn(s.Proposed); err != nil {
+		return err
+	}
+	for _, ref := range s.Payload {
+		c.own.enqueue(ref)
+	}
+	return nil
+}
+
+// restoreCertificates fills the DAG. Which certificates up to the last leader are ordered is not recorded: they count
+// as ordered, which matters for the pace only.
+func (c *Core) restoreCertificates(certificates []*remora.Certificate) error {
+	sorted := slices.Clone(certificates)
+	slices.SortStableFunc(sorted, func(a, b *remora.Certificate) int {
+		return cmp.Or(cmp.Compare(a.Round(), b.Round()), cmp.Compare(a.Author(), b.Author()))
+	})
+	for _, cert := range sorted {
+		if cert.Round() <= c.dag.gc || c.Holds(cert.Round(), cert.Header.ID()) {
+			continue
+		}
+		if err := c.restoreCertificate(cert); err != nil {
+			return fmt.Errorf("mempool: %w: certificate of author %d, round %d: %w", remora.ErrCorrupt, cert.Author(), cert.Round(), err)
+		}
+		if cert.Round() <= c.committed {
+			c.dag.order(&cert.Header)
+		}
+	}
+	c.own.parents = c.dag.quorum
+	return nil
+}
+
+func (c *Core) restoreCertificate(cert *remora.Certificate) error {
+	if err := cert.Check(c.config.Committee); err != nil {
+		return err
+	}
+	if c.dag.conflict(cert) != nil {
+		return ErrSafety
+	}
+	absent, err := c.dag.absent(&cert.Header)
+	if err != nil {
+		return err
+	}
+	c.dag.insert(cert, len(absent))
+	c.tips[cert.Author()] = max(c.tips[cert.Author()], cert.Round())
+	c.want(&cert.Header, absent)
+	return nil
+}
+
+func (c *Core) restoreVotes(votes []remora.Vote) error {
+	for _, v := range votes {
+		if !c.config.Committee.Has(v.Author) || v.Voter != c.config.Self || v.Term != c.config.Committee.Term {
+			return fmt.Errorf("mempool: %w: vote of voter %d for author %d in term %d", remora.ErrCorrupt, v.Voter, v.Author, v.Term)
+		}
+		if b := &c.peers.ballots[v.Author]; v.Round > b.vote.Round {
+			b.vote = v
+		}
+	}
+	return nil
+}
+
+// restoreOwn takes up the own headers: those with a certificate wait to be ordered, the newest of them goes out again,
+// and so does the newest header if it has none.
+func (c *Core) restoreOwn(proposed *remora.Header) error {
+	for r := c.dag.gc + 1; r <= c.dag.seen; r++ {
+		v := c.dag.slot(r, c.config.Self)
+		if v == nil || v.certificate == nil {
+			continue
+		}
+		c.votes.certificate = v.certificate
+		c.fly(&v.certificate.Header, !v.ordered)
+	}
+	if proposed != nil && (proposed.Author != c.config.Self || proposed.Digest().IsZero()) {
+		return fmt.Errorf("mempool: %w: own header has author %d, this is %d", remora.ErrCorrupt, proposed.Author, c.config.Self)
+	}
+	if c.votes.certificate != nil {
+		c.out.send(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
+	}
+	if proposed == nil || proposed.Round <= c.own.round {
+		return nil
+	}
+	above := proposed.Round > c.dag.gc
+	c.fly(proposed, above)
+	if above {
+		c.out.send(Outgoing{Broadcast: true, Header: proposed})
+		c.certify(proposed)
+	}
+	return nil
+}
+
+// fly takes h as the newest own header, and as one to be ordered if open.
+func (c *Core) fly(h *remora.Header, open bool) {
+	c.own.header, c.own.round = h, h.Round
+	if !open {
+		return
+	}
+	c.own.flight = append(c.own.flight, h)
+	for _, ref := range h.Payload {
+		c.own.known[ref.Digest] = true
+	}
+}

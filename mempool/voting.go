@@ -1,0 +1,205 @@
+package mempool
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+)
+
+// voter keeps what was voted for and what may be voted for next: one ballot and one waiting header per author.
+type voter struct {
+	ballots []ballot
+	waiting []*waiting
+}
+
+// ballot is the newest vote for an author's headers. Round 0: none.
+type ballot struct {
+	vote   remora.Vote
+	header *remora.Header // nil when a restart left only the vote
+}
+
+// waiting is a header that lacks parents or the word that its payload is stored. It is the author's newest.
+type waiting struct {
+	header  *remora.Header
+	parents int                             // not accepted yet
+	batches map[remora.Hash]remora.BatchRef // not confirmed yet
+	asked   remora.Authority                // for batches
+	due     int                             // tick of the next request for batches
+}
+
+// receiveHeader votes for a header, or keeps it until its parents and its payload are there. Checks go from cheap to
+// dear. The header's time is no reason to refuse or delay a vote: clocks of honest authorities may differ by any amount,
+// and block time is a median.
+func (c *Core) receiveHeader(h *remora.Header) error {
+	if err := c.checkHeader(h); err != nil {
+		return err
+	}
+	if h.Author == c.config.Self {
+		return c.receiveOwn(h)
+	}
+	b := &c.peers.ballots[h.Author]
+	switch {
+	case h.Round < b.vote.Round:
+		return fmt.Errorf("%w: header of author %d, round %d, after a vote in round %d", ErrTooOld, h.Author, h.Round, b.vote.Round)
+	case h.Round == b.vote.Round && h.Digest() == b.vote.Digest:
+		again := b.vote
+		c.out.send(Outgoing{To: h.Author, Vote: &again}) // the first one was lost
+		return nil
+	case h.Round == b.vote.Round:
+		return c.equivocation(b.header, h)
+	}
+	if v := c.dag.slot(h.Round, h.Author); v != nil && v.certificate != nil {
+		if v.certificate.Digest() != h.Digest() {
+			return c.equivocation(&v.certificate.Header, h)
+		}
+		return nil // needs no vote any more
+	}
+	return c.consider(h)
+}
+
+// checkHeader refuses a header by its structure and its round. The lower limit is the GC round, not a few rounds below
+// the own one: a header above it can still be certified and ordered, and an authority that is slow, but not too slow,
+// must be able to contribute. Parents of the lowest round above it are forgotten, so that they cannot be checked.
+func (c *Core) checkHeader(h *remora.Header) error {
+	if h == nil || h.Digest().IsZero() {
+		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
+	}
+	oldest := max(c.dag.gc, c.floor)
+	if c.dag.gc > 0 {
+		oldest = max(oldest, c.dag.gc+1)
+	}
+	switch {
+	case h.Round <= oldest:
+		return fmt.Errorf("%w: header of author %d, round %d, votes go to rounds above %d", ErrTooOld, h.Author, h.Round, oldest)
+	case h.Round > c.highest():
+		return fmt.Errorf("%w: header of author %d, round %d, at most %d is kept", ErrTooFarAhead, h.Author, h.Round, c.highest())
+	}
+	return h.Check(c.config.Committee)
+}
+
+// receiveOwn handles an own header that came back. Another one than was made means that the key is used twice.
+func (c *Core) receiveOwn(h *remora.Header) error {
+	if mine := c.own.header; mine != nil && mine.Round == h.Round && mine.Digest() != h.Digest() {
+		return c.equivocation(mine, h)
+	}
+	return nil
+}
+
+func (c *Core) equivocation(first, second *remora.Header) error {
+	c.out.event(Equivocation{First: first, Second: second})
+	return fmt.Errorf("%w: author %d made two headers of round %d", ErrEquivocation, second.Author, second.Round)
+}
+
+// consider votes for a header that is new for its author or has it wait.
+func (c *Core) consider(h *remora.Header) error {
+	if w := c.peers.waiting[h.Author]; w != nil {
+		switch {
+		case h.Round < w.header.Round:
+			return fmt.Errorf("%w: header of author %d, round %d, after one of round %d", ErrTooOld, h.Author, h.Round, w.header.Round)
+		case h.Digest() == w.header.Digest():
+			return nil
+		case h.Round == w.header.Round:
+			return c.equivocation(w.header, h)
+		}
+		c.dismiss(h.Author)
+	}
+	absent, err := c.dag.absent(h)
+	if err != nil {
+		return err
+	}
+	if len(h.Payload) > 0 {
+		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay
+	}
+	w := &waiting{header: h, parents: len(absent), asked: h.Author}
+	c.peers.waiting[h.Author] = w
+	c.want(h, absent)
+	if len(h.Payload) > 0 {
+		w.batches = make(map[remora.Hash]remora.BatchRef, len(h.Payload))
+		for _, ref := range h.Payload {
+			w.batches[ref.Digest] = ref
+		}
+		c.askBatches(w)
+	}
+	c.voteIfComplete(w)
+	return nil
+}
+
+// dismiss forgets the waiting header of an author and what was asked for it alone.
+func (c *Core) dismiss(author remora.Authority) {
+	w := c.peers.waiting[author]
+	if w == nil {
+		return
+	}
+	c.peers.waiting[author] = nil
+	for _, p := range w.header.Parents {
+		if !c.needed(w.header.Round-1, p) {
+			delete(c.missing.wants, p)
+		}
+	}
+}
+
+func (c *Core) voteIfComplete(w *waiting) {
+	if w.parents > 0 || len(w.batches) > 0 {
+		return
+	}
+	h := w.header
+	c.dismiss(h.Author)
+	b := &c.peers.ballots[h.Author]
+	*b = ballot{header: h, vote: remora.Vote{
+		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: c.config.Self,
+		Signature: c.config.Signer.SignVote(remora.VoteMessage(c.config.Committee.ChainID, h)),
+	}}
+	vote := b.vote // the ballot changes with the next header
+	c.out.persist(Record{Vote: &vote}, true)
+	c.out.send(Outgoing{To: h.Author, Vote: &vote})
+	c.out.event(Voted{Header: h})
+}
+
+// confirm tells the waiting headers that a batch is stored, and refuses those that name it wrongly.
+func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
+	if !c.config.Committee.Has(author) {
+		return fmt.Errorf("%w: batch of author %d, who is not in the committee", ErrPayload, author)
+	}
+	if author != c.config.Self {
+		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it
+	}
+	for _, w := range c.peers.waiting {
+		if w == nil {
+			continue
+		}
+		named, ok := w.batches[ref.Digest]
+		if !ok {
+			continue
+		}
+		if named != ref || w.header.Author != author {
+			c.refuse(w, fmt.Errorf("%w: batch %s is of author %d, worker %d, epoch %d", ErrPayload, ref.Digest, author, ref.Worker, ref.Epoch))
+			continue
+		}
+		delete(w.batches, ref.Digest)
+		c.voteIfComplete(w)
+	}
+	return nil
+}
+
+func (c *Core) refuse(w *waiting, reason error) {
+	c.dismiss(w.header.Author)
+	c.out.event(Refused{Header: w.header, Reason: reason})
+}
+
+// parentAccepted tells the waiting headers of the round above that a certificate is accepted.
+func (c *Core) parentAccepted(parent *remora.Certificate) {
+	for _, w := range c.peers.waiting {
+		if w == nil || w.header.Round != parent.Round()+1 {
+			continue
+		}
+		p, named := parentOf(w.header, parent.Author())
+		switch {
+		case !named:
+		case p.Digest != parent.Digest():
+			c.refuse(w, fmt.Errorf("%w: another certificate of author %d, round %d is known", ErrParents, p.Author, parent.Round()))
+		default:
+			w.parents--
+			c.voteIfComplete(w)
+		}
+	}
+}

@@ -1,0 +1,469 @@
+package worker_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/mempooltest"
+	"github.com/remora-network/remora/mempool/worker"
+)
+
+// newCore returns authority 0's worker 0 of a committee of four.
+func newCore(t testing.TB, change func(*worker.Config)) *worker.Core {
+	t.Helper()
+	config := worker.Config{Committee: mempooltest.NewCommittee(4), FirstSeq: 100, Epoch: 5}
+	if change != nil {
+		change(&config)
+	}
+	c, err := worker.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// drain does all that the core asks for and returns it as one.
+func drain(c *worker.Core) worker.Ready {
+	var all worker.Ready
+	for {
+		r, ok := c.Ready()
+		if !ok {
+			return all
+		}
+		c.Advance(r)
+		all.Persist = append(all.Persist, r.Persist...)
+		all.Stored = append(all.Stored, r.Stored...)
+		all.Broadcast = append(all.Broadcast, r.Broadcast...)
+		all.Resend = append(all.Resend, r.Resend...)
+		all.Acks = append(all.Acks, r.Acks...)
+		all.Certified = append(all.Certified, r.Certified...)
+		all.Sealed = append(all.Sealed, r.Sealed...)
+		all.Expired = append(all.Expired, r.Expired...)
+	}
+}
+
+func ticks(c *worker.Core, n int) worker.Ready {
+	for range n {
+		c.Tick()
+	}
+	return drain(c)
+}
+
+func submit(t testing.TB, c *worker.Core, size int) uint64 {
+	t.Helper()
+	seq, err := c.Submit(bytes.Repeat([]byte{7}, size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func step(t testing.TB, c *worker.Core, m worker.Message) worker.Ready {
+	t.Helper()
+	if err := c.Step(m); err != nil {
+		t.Fatalf("%T: %v", m, err)
+	}
+	return drain(c)
+}
+
+// batchOf builds a peer's batch of one transaction.
+func batchOf(author remora.Authority, epoch remora.Epoch, seq uint64, size int) remora.Batch {
+	var b remora.BatchBuilder
+	b.Add(bytes.Repeat([]byte{byte(seq)}, size))
+	return b.Seal(epoch, author, 0, seq)
+}
+
+func txs(batches []remora.Batch) []string {
+	var all []string
+	for _, b := range batches {
+		for _, tx := range b.Txs() {
+			all = append(all, string(tx))
+		}
+	}
+	return all
+}
+
+func TestSealByTime(t *testing.T) {
+	c := newCore(t, nil)
+	ticks(c, 10)
+	for i := range 3 {
+		if seq, err := c.Submit([]byte{byte('a' + i)}); err != nil || seq != 100 {
+			t.Fatalf("batch %d, %v", seq, err)
+		}
+	}
+	if r := ticks(c, 1); len(r.Sealed) != 0 {
+		t.Fatal("sealed after one tick")
+	}
+	r := ticks(c, 1)
+	if len(r.Persist) != 1 {
+		t.Fatalf("sealed %d batches", len(r.Persist))
+	}
+	b := r.Persist[0]
+	if diff := cmp.Diff([]worker.Sealed{{Seq: 100, Digest: b.Digest, Count: 3}}, r.Sealed); diff != "" {
+		t.Errorf("sealed (-want +got):\n%s", diff)
+	}
+	parsed, err := remora.ParseBatch(b.Raw)
+	if err != nil || parsed.Author != 0 || parsed.Epoch != 5 || parsed.Seq != 100 || parsed.Digest != b.Digest {
+		t.Errorf("batch %+v, %v", parsed, err)
+	}
+	if got := txs(r.Broadcast); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("transactions %q", got)
+	}
+	if len(r.Certified) != 0 {
+		t.Error("certified without a quorum")
+	}
+	if seq := submit(t, c, 1); seq != 101 {
+		t.Errorf("next batch has number %d", seq)
+	}
+}
+
+func TestSealBySize(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.MaxBatch = 1000 })
+	var seqs []uint64
+	for range 5 {
+		seqs = append(seqs, submit(t, c, 400)) // two fit
+	}
+	seqs = append(seqs, submit(t, c, 5000)) // one that fits into none has its own
+	seqs = append(seqs, submit(t, c, 1))
+	if want := []uint64{100, 100, 101, 101, 102, 103, 104}; !slices.Equal(seqs, want) {
+		t.Errorf("numbers %v, want %v", seqs, want)
+	}
+	for _, b := range drain(c).Persist {
+		if len(b.Raw) > 1000 && b.Count > 1 {
+			t.Errorf("batch %d holds %d transactions in %d bytes", b.Seq, b.Count, len(b.Raw))
+		}
+	}
+}
+
+func TestSubmitRefuses(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.MaxPending = 10_000 })
+	for _, size := range []int{0, remora.MaxTxBytes + 1} {
+		if _, err := c.Submit(make([]byte, size)); !errors.Is(err, worker.ErrTxSize) {
+			t.Errorf("%d bytes: got %v", size, err)
+		}
+	}
+	taken := 0
+	for ; ; taken++ {
+		if _, err := c.Submit(make([]byte, 1000)); errors.Is(err, worker.ErrBusy) {
+			break
+		} else if err != nil || taken > 10 {
+			t.Fatalf("after %d: %v", taken, err)
+		}
+	}
+	if taken != 9 {
+		t.Errorf("took %d transactions of 1,000 bytes with 10,000 allowed", taken)
+	}
+	r := ticks(c, 2)
+	if _, err := c.Submit(make([]byte, 1000)); !errors.Is(err, worker.ErrBusy) {
+		t.Errorf("sealed, not executed: got %v", err)
+	}
+	step(t, c, worker.Executed{Digests: []remora.Hash{r.Persist[0].Digest, {1}}})
+	if c.Pending() != 0 {
+		t.Errorf("%d bytes pending after execution", c.Pending())
+	}
+	submit(t, c, 1000)
+}
+
+func TestCertifiedByStake(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.Committee = mempooltest.NewWeightedCommittee(10, 20, 30, 40) }) // a quorum is 67
+	submit(t, c, 10)
+	b := ticks(c, 2).Persist[0]
+	for _, tt := range []struct {
+		from remora.Authority
+		want int
+	}{{1, 0}, {1, 0}, {2, 0}, {3, 1}} {
+		r := step(t, c, worker.Acked{From: tt.from, Digest: b.Digest})
+		if len(r.Certified) != tt.want {
+			t.Errorf("after the ack of %d: certified %v", tt.from, r.Certified)
+		}
+		if tt.want == 1 && r.Certified[0] != b.Ref() {
+			t.Errorf("certified %v", r.Certified[0])
+		}
+	}
+	for _, from := range []remora.Authority{0, 4} {
+		if err := c.Step(worker.Acked{From: from, Digest: b.Digest}); !errors.Is(err, worker.ErrAck) {
+			t.Errorf("ack of %d: got %v", from, err)
+		}
+	}
+	step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+	if r := step(t, c, worker.Acked{From: 3, Digest: b.Digest}); len(r.Certified) != 0 {
+		t.Error("certified after its execution")
+	}
+}
+
+func TestAloneIsAQuorum(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.Committee = mempooltest.NewCommittee(1) })
+	submit(t, c, 10)
+	if r := ticks(c, 2); len(r.Certified) != 1 || len(r.Persist) != 1 {
+		t.Errorf("certified %v", r.Certified)
+	}
+}
+
+func TestResend(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.ResendTicks = 10 })
+	submit(t, c, 10)
+	b := ticks(c, 2).Persist[0]
+	step(t, c, worker.Acked{From: 2, Digest: b.Digest})
+	got := map[int][]remora.Authority{}
+	for i := 3; i < 300; i++ {
+		if i == 100 {
+			step(t, c, worker.Acked{From: 1, Digest: b.Digest}) // a quorum
+		}
+		for _, s := range ticks(c, 1).Resend {
+			got[i] = append(got[i], s.To)
+		}
+	}
+	want := map[int][]remora.Authority{12: {1, 3}, 32: {1, 3}, 72: {1, 3}, 152: {3}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sent again (-want +got):\n%s", diff)
+	}
+}
+
+func TestPeerBatch(t *testing.T) {
+	c := newCore(t, nil)
+	b := batchOf(2, 5, 1, 100)
+	stored, ack := []worker.Stored{{Author: 2, Ref: b.Ref()}}, []worker.Ack{{To: 2, Digest: b.Digest}}
+	first := step(t, c, worker.PeerBatch{From: 2, Batch: b})
+	if diff := cmp.Diff(worker.Ready{Persist: []remora.Batch{b}, Stored: stored, Acks: ack}, first); diff != "" {
+		t.Errorf("first (-want +got):\n%s", diff)
+	}
+	for _, when := range []string{"again", "after its execution"} {
+		r := step(t, c, worker.PeerBatch{From: 2, Batch: b})
+		if diff := cmp.Diff(worker.Ready{Stored: stored, Acks: ack}, r); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+	}
+}
+
+func TestPeerBatchRefused(t *testing.T) {
+	c := newCore(t, nil)
+	other := batchOf(2, 5, 1, 100)
+	other.Worker = 1
+	for name, tt := range map[string]struct {
+		message worker.PeerBatch
+		want    error
+	}{
+		"of another author": {worker.PeerBatch{From: 3, Batch: batchOf(2, 5, 1, 100)}, worker.ErrAuthor},
+		"of this author":    {worker.PeerBatch{From: 3, Batch: batchOf(0, 5, 1, 100)}, worker.ErrAuthor},
+		"from outside":      {worker.PeerBatch{From: 4, Batch: batchOf(4, 5, 1, 100)}, worker.ErrAuthor},
+		"of an outsider":    {worker.PeerBatch{From: 3, Batch: batchOf(4, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
+		"other worker":      {worker.PeerBatch{From: 2, Batch: other}, worker.ErrWorker},
+		"expired":           {worker.PeerBatch{From: 2, Batch: batchOf(2, 3, 1, 100)}, worker.ErrEpoch},
+		"far epoch":         {worker.PeerBatch{From: 2, Batch: batchOf(2, 7, 1, 100)}, worker.ErrEpoch},
+		"last epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 4, 1, 100)}, nil},
+		"next epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 6, 1, 100)}, nil},
+		"fetched":           {worker.PeerBatch{From: 3, Batch: batchOf(2, 3, 2, 100), Fetched: true}, nil},
+		"own, fetched":      {worker.PeerBatch{From: 3, Batch: batchOf(0, 3, 2, 100), Fetched: true}, nil},
+	} {
+		err := c.Step(tt.message)
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+		if r := drain(c); (len(r.Persist) == 1) != (tt.want == nil) {
+			t.Errorf("%s: persists %d", name, len(r.Persist))
+		}
+	}
+	if err := c.Step(nil); !errors.Is(err, remora.ErrInvalid) {
+		t.Errorf("no message: got %v", err)
+	}
+}
+
+func TestPeerQuota(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.PeerQuota = 10_000 })
+	send := func(author remora.Authority, seq uint64) error {
+		return c.Step(worker.PeerBatch{From: author, Batch: batchOf(author, 5, seq, 1000)})
+	}
+	var seq uint64
+	for ; send(2, seq) == nil; seq++ {
+		if seq > 20 {
+			t.Fatal("no limit")
+		}
+	}
+	if err := send(2, seq); !errors.Is(err, worker.ErrQuota) {
+		t.Errorf("got %v", err)
+	}
+	if err := send(3, 0); err != nil {
+		t.Errorf("another author: %v", err)
+	}
+	if err := c.Step(worker.PeerBatch{From: 2, Batch: batchOf(2, 5, seq, 1000), Fetched: true}); err != nil {
+		t.Errorf("fetched: %v", err)
+	}
+	if err := send(2, seq); !errors.Is(err, worker.ErrQuota) {
+		t.Errorf("after fetching: got %v", err)
+	}
+	step(t, c, worker.Executed{Digests: []remora.Hash{batchOf(2, 5, 0, 1000).Digest}})
+	if err := send(2, seq); err != nil {
+		t.Errorf("after an execution: %v", err)
+	}
+	step(t, c, worker.EpochChanged{Epoch: 7})
+	if _, expired := c.Held(); expired != 0 {
+		t.Errorf("%d bytes of expired batches are accounted for", expired)
+	}
+}
+
+// However many batches are executed, only the newest are remembered.
+func TestExecutedAreForgotten(t *testing.T) {
+	c := newCore(t, nil)
+	for seq := range uint64(3 * worker.MaxRecent) {
+		b := batchOf(2, 5, seq, 1)
+		b.Digest[0], b.Digest[1], b.Digest[2] = byte(seq), byte(seq>>8), byte(seq>>16)
+		step(t, c, worker.PeerBatch{From: 2, Batch: b})
+		step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+	}
+	if digests, held := c.Held(); digests != worker.MaxRecent || held != 0 {
+		t.Errorf("remembers %d digests, %d bytes", digests, held)
+	}
+}
+
+func TestExpiredAreSealedAnew(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.MaxPending = 60 })
+	for _, tx := range []string{"a", "b"} {
+		if _, err := c.Submit([]byte(tx)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := ticks(c, 2).Persist[0]
+	if r := step(t, c, worker.EpochChanged{Epoch: 6}); len(r.Expired) != 0 {
+		t.Fatal("expired after one epoch")
+	}
+	r := step(t, c, worker.EpochChanged{Epoch: 7})
+	if !slices.Equal(r.Expired, []remora.Hash{old.Digest}) {
+		t.Fatalf("expired %v", r.Expired)
+	}
+	r = ticks(c, 2)
+	if len(r.Persist) != 1 || r.Persist[0].Epoch != 7 || r.Persist[0].Seq != 101 || !slices.Equal(txs(r.Persist), []string{"a", "b"}) {
+		t.Errorf("sealed %+v", r.Persist)
+	}
+	if r := step(t, c, worker.Acked{From: 1, Digest: old.Digest}); len(r.Certified) != 0 {
+		t.Error("the expired batch collects acks")
+	}
+	if r := step(t, c, worker.EpochChanged{Epoch: 3}); len(r.Expired) != 0 || len(ticks(c, 9).Persist) != 0 {
+		t.Error("an epoch of the past changes something")
+	}
+}
+
+func TestRestored(t *testing.T) {
+	c := newCore(t, nil)
+	b := batchOf(0, 4, 300, 10)
+	for i := range 2 {
+		r := step(t, c, worker.Restored{Batch: b})
+		if len(r.Broadcast) != 1-i || len(r.Persist)+len(r.Sealed) != 0 {
+			t.Errorf("time %d: broadcast %d, persist %d", i, len(r.Broadcast), len(r.Persist))
+		}
+	}
+	step(t, c, worker.Acked{From: 1, Digest: b.Digest})
+	if r := step(t, c, worker.Acked{From: 2, Digest: b.Digest}); !slices.Equal(r.Certified, []remora.BatchRef{b.Ref()}) {
+		t.Errorf("certified %v", r.Certified)
+	}
+	if seq := submit(t, c, 1); seq != 301 {
+		t.Errorf("the next batch has number %d", seq)
+	}
+	if r := step(t, c, worker.Restored{Batch: batchOf(0, 3, 2, 10)}); len(r.Expired) != 1 || len(r.Broadcast) != 0 {
+		t.Errorf("expired one: %+v", r)
+	}
+	if err := c.Step(worker.Restored{Batch: batchOf(1, 5, 1, 10)}); !errors.Is(err, remora.ErrCorrupt) {
+		t.Errorf("of another author: got %v", err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, config := range map[string]worker.Config{
+		"no committee": {}, "outsider": {Committee: mempooltest.NewCommittee(4), Self: 4},
+	} {
+		if _, err := worker.New(config); !errors.Is(err, remora.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Four workers exchange batches over a lossy network: everything is certified in the end, and stored by a quorum before.
+func TestWorkersCertifyEverything(t *testing.T) {
+	committee := mempooltest.NewCommittee(4)
+	var cores []*worker.Core
+	for a := range remora.Authority(4) {
+		cores = append(cores, newCore(t, func(c *worker.Config) { c.Committee, c.Self, c.ResendTicks = committee, a, 5 }))
+	}
+	holders := map[remora.Hash]map[remora.Authority]bool{}
+	certified, packets := map[remora.Hash]bool{}, 0
+	lost := func() bool { packets++; return packets%3 == 0 }
+	for tick := range 400 {
+		for a, c := range cores {
+			if tick < 50 {
+				if _, err := c.Submit(fmt.Appendf(nil, "%d/%d", a, tick)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.Tick()
+		}
+		for range 4 {
+			for a, c := range cores {
+				r := drain(c)
+				self := remora.Authority(a)
+				for _, b := range r.Persist {
+					if holders[b.Digest] == nil {
+						holders[b.Digest] = map[remora.Authority]bool{}
+					}
+					holders[b.Digest][self] = true
+				}
+				offer := func(to remora.Authority, b remora.Batch) {
+					if to != self && !lost() {
+						if err := cores[to].Step(worker.PeerBatch{From: self, Batch: b}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for _, b := range r.Broadcast {
+					for to := range remora.Authority(4) {
+						offer(to, b)
+					}
+				}
+				for _, s := range r.Resend {
+					offer(s.To, s.Batch)
+				}
+				for _, ack := range r.Acks {
+					if !lost() {
+						if err := cores[ack.To].Step(worker.Acked{From: self, Digest: ack.Digest}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for _, ref := range r.Certified {
+					if certified[ref.Digest] || len(holders[ref.Digest]) < 3 {
+						t.Fatalf("certified again or with %d holders", len(holders[ref.Digest]))
+					}
+					certified[ref.Digest] = true
+				}
+			}
+		}
+	}
+	if len(certified) != len(holders) || len(certified) < 50 {
+		t.Errorf("certified %d of %d", len(certified), len(holders))
+	}
+}
+
+func BenchmarkSubmit(b *testing.B) {
+	c := newCore(b, func(c *worker.Config) { c.Committee = mempooltest.NewCommittee(1) })
+	tx := make([]byte, 512)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(tx)))
+	for b.Loop() {
+		if _, err := c.Submit(tx); err != nil {
+			b.Fatal(err)
+		}
+		if r, ok := c.Ready(); ok {
+			c.Advance(r)
+			for _, batch := range r.Persist {
+				if err := c.Step(worker.Executed{Digests: []remora.Hash{batch.Digest}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,14 @@
+package worker
+
+import "errors"
+
+// Reasons for which Submit and Step refuse.
+var (
+	ErrBusy   = errors.New("too many unexecuted batches: try again later")
+	ErrTxSize = errors.New("transaction of a wrong size")
+	ErrAuthor = errors.New("wrong author of a batch")
+	ErrWorker = errors.New("batch of another worker")
+	ErrEpoch  = errors.New("batch of a wrong epoch")
+	ErrQuota  = errors.New("author has too many unexecuted batches here")
+	ErrAck    = errors.New("unexpected acknowledgement")
+)

@@ -1,0 +1,36 @@
+package worker
+
+import "github.com/remora-network/remora"
+
+// Message is an input of the core: one of the types of this file.
+type Message interface{ message() }
+
+// Acked says that a peer stored an own batch. The transport vouches for From.
+type Acked struct {
+	From   remora.Authority
+	Digest remora.Hash
+}
+
+// PeerBatch brings another authority's batch, parsed and hashed. Fetched ones were asked for by digest and may come from
+// anyone; others come from their author.
+type PeerBatch struct {
+	From    remora.Authority
+	Batch   remora.Batch
+	Fetched bool
+}
+
+// Executed names batches, own or not, that a block executed.
+type Executed struct{ Digests []remora.Hash }
+
+// EpochChanged starts an epoch, after Executed of all blocks before it: own batches that can no longer execute are sealed
+// anew.
+type EpochChanged struct{ Epoch remora.Epoch }
+
+// Restored brings back an own batch at start: durable, and not executed.
+type Restored struct{ Batch remora.Batch }
+
+func (Acked) message()        {}
+func (PeerBatch) message()    {}
+func (Executed) message()     {}
+func (EpochChanged) message() {}
+func (Restored) message()     {}

@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// maxBackoff bounds how much the time between repetitions grows.
+const maxBackoff = 8
+
+// maker builds the own batches and keeps them until they are executed.
+type maker struct {
+	builder    remora.BatchBuilder
+	seq        uint64 // of the batch under construction
+	since      int    // tick of its first transaction
+	unexecuted map[remora.Hash]*ownBatch
+	order      []*ownBatch // the same, by age
+	bytes      int         // of them
+}
+
+type ownBatch struct {
+	batch     remora.Batch
+	acks      remora.Bitmap // with the own one
+	stake     remora.Amount
+	certified bool
+	silent    bool // sent again after the quorum: whoever lacks it fetches it
+	wait, due int  // ticks between repetitions, and tick of the next one
+}
+
+func (m *maker) pending() int {
+	if m.builder.Count() == 0 {
+		return m.bytes
+	}
+	return m.bytes + m.builder.Len()
+}
+
+func (m *maker) remove(digest remora.Hash) {
+	b, ok := m.unexecuted[digest]
+	if !ok {
+		return
+	}
+	delete(m.unexecuted, digest)
+	i := slices.Index(m.order, b)
+	m.order = slices.Delete(m.order, i, i+1)
+	m.bytes -= len(b.batch.Raw)
+}
+
+// Submit puts a copy of a transaction into the batch under construction and returns that batch's number. ErrBusy asks the
+// client to wait; nothing was taken then.
+func (c *Core) Submit(tx []byte) (seq uint64, err error) {
+	if len(tx) == 0 || len(tx) > remora.MaxTxBytes {
+		return 0, fmt.Errorf("%w: %d bytes, want 1 to %d", ErrTxSize, len(tx), remora.MaxTxBytes)
+	}
+	if c.own.pending()+len(tx) > c.config.MaxPending {
+		return 0, ErrBusy
+	}
+	return c.add(tx), nil
+}
+
+// add is Submit without limits: transactions of an expired batch were admitted before.
+func (c *Core) add(tx []byte) (seq uint64) {
+	m := &c.own
+	if m.builder.Count() > 0 && !m.builder.Fits(len(tx), c.config.MaxBatch) {
+		c.seal()
+	}
+	if m.builder.Count() == 0 {
+		m.since = c.clock
+	}
+	m.builder.Add(tx)
+	return m.seq
+}
+
+// seal finishes the batch under construction and offers it to the peers.
+func (c *Core) seal() {
+	m := &c.own
+	b := m.builder.Seal(c.epoch, c.config.Self, c.config.ID, m.seq)
+	m.seq++
+	c.out.Persist = append(c.out.Persist, b)
+	c.out.Sealed = append(c.out.Sealed, Sealed{Seq: b.Seq, Digest: b.Digest, Count: b.Count})
+	c.offer(b)
+}
+
+// offer sends an own batch to the peers and waits for their acks, the own one counted.
+func (c *Core) offer(b remora.Batch) {
+	own := &ownBatch{
+		batch: b, acks: remora.NewBitmap(c.config.Committee.Size()),
+		wait: c.config.ResendTicks, due: c.clock + c.config.ResendTicks,
+	}
+	c.own.unexecuted[b.Digest] = own
+	c.own.order = append(c.own.order, own)
+	c.own.bytes += len(b.Raw)
+	c.out.Broadcast = append(c.out.Broadcast, b)
+	c.count(own, c.config.Self)
+}
+
+func (c *Core) acked(from remora.Authority, digest remora.Hash) error {
+	if !c.config.Committee.Has(from) || from == c.config.Self {
+		return fmt.Errorf("%w: from authority %d", ErrAck, from)
+	}
+	if own, ok := c.own.unexecuted[digest]; ok { // else it is executed, and the ack late
+		c.count(own, from)
+	}
+	return nil
+}
+
+func (c *Core) count(own *ownBatch, from remora.Authority) {
+	if own.acks.Has(from) {
+		return
+	}
+	own.acks.Add(from)
+	own.stake += c.config.Committee.Stake(from)
+	if own.certified || own.stake < c.config.Committee.Quorum() {
+		return
+	}
+	own.certified = true
+	c.out.Certified = append(c.out.Certified, own.batch.Ref())
+}
+
+// resend repeats batches to the peers that did not acknowledge them, ever more rarely: until a quorum has, and once more
+// afterwards.
+func (c *Core) resend() {
+	for _, own := range c.own.order {
+		if own.silent || c.clock < own.due {
+			continue
+		}
+		own.wait = min(2*own.wait, maxBackoff*c.config.ResendTicks)
+		own.due, own.silent = c.clock+own.wait, own.certified
+		for a := range remora.Authority(c.config.Committee.Size()) {
+			if !own.acks.Has(a) {
+				c.out.Resend = append(c.out.Resend, Resend{To: a, Batch: own.batch})
+			}
+		}
+	}
+}
+
+// reseal moves the transactions of expired own batches into new ones, in order.
+func (c *Core) reseal() {
+	for _, own := range slices.Clone(c.own.order) {
+		if !c.expired(own.batch.Epoch) {
+			continue
+		}
+		c.own.remove(own.batch.Digest)
+		c.again(own.batch)
+	}
+}
+
+func (c *Core) again(b remora.Batch) {
+	for _, tx := range b.Txs() {
+		c.add(tx)
+	}
+	c.out.Expired = append(c.out.Expired, b.Digest)
+}
+
+// restore takes back an own batch of an earlier run, to be acknowledged once more.
+func (c *Core) restore(b remora.Batch) error {
+	if b.Author != c.config.Self || b.Worker != c.config.ID {
+		return fmt.Errorf("worker: %w: restored batch of author %d, worker %d", remora.ErrCorrupt, b.Author, b.Worker)
+	}
+	if _, ok := c.own.unexecuted[b.Digest]; ok {
+		return nil
+	}
+	c.own.seq = max(c.own.seq, b.Seq+1)
+	if c.expired(b.Epoch) {
+		c.again(b)
+		return nil
+	}
+	c.offer(b)
+	return nil
+}

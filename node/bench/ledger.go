@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+)
+
+// window is when things count.
+type window struct{ from, to time.Time }
+
+func (w window) holds(t time.Time) bool { return !t.Before(w.from) && t.Before(w.to) }
+
+// ledger knows what was submitted, acknowledged and executed. Several goroutines write to it.
+type ledger struct {
+	mu        sync.Mutex
+	window    window
+	submitted uint64 // acknowledged, submitted within the window
+	refused   uint64 // pushed back
+	committed uint64 // executed within the window on the validator that took them
+	blocks    uint64 // executed within the window on the first validator
+	latencies []time.Duration
+	weights   []int // transactions of each latency
+	// waiting are acknowledged transactions by validator and batch; early are batches whose execution was heard of
+	// before the acknowledgement.
+	waiting []map[remora.Hash][]entry
+	early   []map[remora.Hash]time.Time
+	acked   []span // numbers of acknowledged transactions
+	unheard []span // numbers of those whose validator gave no answer
+}
+
+// entry is transactions of one submission in one batch.
+type entry struct {
+	at    time.Time
+	count int
+}
+
+// span is numbers from first on, without gaps.
+type span struct{ first, count uint64 }
+
+func newLedger(validators int, w window) *ledger {
+	l := &ledger{window: w}
+	for range validators {
+		l.waiting = append(l.waiting, map[remora.Hash][]entry{})
+		l.early = append(l.early, map[remora.Hash]time.Time{})
+	}
+	return l
+}
+
+func (l *ledger) pushedBack(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused += uint64(n)
+}
+
+func (l *ledger) unanswered(first uint64, n int, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unheard = append(l.unheard, span{first, uint64(n)})
+}
+
+func (l *ledger) acknowledged(validator int, first uint64, at time.Time, answer *client.Submitted) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	counts := make([]int, len(answer.Batches))
+	for i, place := range answer.Tx {
+		if place < 0 {
+			l.refused++
+			continue
+		}
+		counts[place]++
+		l.ack(first + uint64(i))
+		if l.window.holds(at) {
+			l.submitted++
+		}
+	}
+	for place, n := range counts {
+		if n == 0 {
+			continue
+		}
+		digest := answer.Batches[place]
+		if done, heard := l.early[validator][digest]; heard {
+			l.execute(at, done, n)
+			continue
+		}
+		l.waiting[validator][digest] = append(l.waiting[validator][digest], entry{at, n})
+	}
+}
+
+func (l *ledger) ack(number uint64) {
+	if n := len(l.acked); n > 0 && l.acked[n-1].first+l.acked[n-1].count == number {
+		l.acked[n-1].count++
+		return
+	}
+	l.acked = append(l.acked, span{number, 1})
+}
+
+// block enters an executed block of a validator.
+func (l *ledger) block(validator int, e client.Event, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if validator == 0 && l.window.holds(at) {
+		l.blocks++
+	}
+	for _, digest := range e.Batches {
+		l.early[validator][digest] = at
+		for _, w := range l.waiting[validator][digest] {
+			l.execute(w.at, at, w.count)
+		}
+		delete(l.waiting[validator], digest)
+	}
+}
+
+func (l *ledger) execute(submitted, done time.Time, n int) {
+	if !l.window.holds(done) {
+		return
+	}
+	l.committed += uint64(n)
+	l.latencies = append(l.latencies, done.Sub(submitted))
+	l.weights = append(l.weights, n)
+}
+
+// drained reports whether every acknowledged transaction was executed.
+func (l *ledger) drained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.waiting {
+		if len(w) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// quantiles returns latencies in milliseconds, weighted by transactions, for ascending shares.
+func (l *ledger) quantiles(shares ...float64) []float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	order := make([]int, len(l.latencies))
+	total := 0
+	for i := range order {
+		order[i] = i
+		total += l.weights[i]
+	}
+	slices.SortFunc(order, func(a, b int) int { return int(l.latencies[a] - l.latencies[b]) })
+	found := make([]float64, len(shares))
+	seen, next := 0, 0
+	for _, i := range order {
+		seen += l.weights[i]
+		for next < len(shares) && float64(seen) >= shares[next]*float64(total) {
+			found[next] = float64(l.latencies[i].Microseconds()) / 1000
+			next++
+		}
+	}
+	return found
+}

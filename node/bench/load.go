@@ -1,0 +1,142 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+)
+
+const (
+	// stride is how often an open-loop load makes transactions.
+	stride = 10 * time.Millisecond
+	// closedTxs and closedRequests shape a load that goes as fast as it is let: transactions a request, and requests
+	// under way per validator.
+	closedBytes    = 128 << 10
+	closedRequests = 4
+	// maxUnderWay bounds the open-loop requests under way per validator; beyond it a stride's transactions count as
+	// pushed back.
+	maxUnderWay = 256
+	backOff     = 20 * time.Millisecond
+)
+
+// load makes opaque transactions of one size, each with a number of its own, and hands them to validators.
+type load struct {
+	size    int
+	counter atomic.Uint64
+	ledger  *ledger
+}
+
+// frames returns a framed submission of n new transactions and the number of the first. All but the number is filled by
+// a cheap generator, so that nothing on the way can compress or share it.
+func (l *load) frames(n int) ([]byte, uint64) {
+	first := l.counter.Add(uint64(n)) - uint64(n)
+	source := rand.NewPCG(first, 1)
+	payload := make([]byte, l.size)
+	body := make([]byte, 0, n*(l.size+client.FrameOverhead+8))
+	for i := range n {
+		for at := 8; at+8 <= len(payload); at += 8 {
+			binary.LittleEndian.PutUint64(payload[at:], source.Uint64())
+		}
+		binary.BigEndian.PutUint64(payload, first+uint64(i))
+		tx := remora.EncodeOpaque(payload)
+		body = binary.BigEndian.AppendUint32(body, uint32(len(tx)))
+		body = append(body, tx...)
+	}
+	return body, first
+}
+
+// number returns the number in an opaque transaction of this load.
+func number(raw []byte) (uint64, bool) {
+	payload, err := remora.DecodeOpaque(raw)
+	if err != nil || len(payload) < 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(payload), true
+}
+
+// send submits n new transactions to one validator and enters the answer into the ledger. It reports whether the
+// validator pushed back.
+func (l *load) send(ctx context.Context, target *target, n int) (busy bool) {
+	body, first := l.frames(n)
+	at := time.Now()
+	answer, err := target.client.SendFramed(ctx, body, n)
+	switch {
+	case errors.Is(err, client.ErrBusy):
+		l.ledger.pushedBack(n)
+		return true
+	case err != nil:
+		l.ledger.unanswered(first, n, at)
+		return true
+	}
+	l.ledger.acknowledged(target.index, first, at, answer)
+	return len(answer.Rejected) > 0
+}
+
+// open submits rate transactions a second, spread over the validators, whether or not earlier ones are done.
+func (l *load) open(ctx context.Context, targets []*target, rate int) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	ticker := time.NewTicker(stride)
+	defer ticker.Stop()
+	begin, made := time.Now(), 0
+	for turn := 0; ; turn++ {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		due := int(time.Since(begin).Seconds()*float64(rate)) - made
+		made += due
+		for i := range targets {
+			t := targets[(turn+i)%len(targets)]
+			n := due / (len(targets) - i)
+			due -= n
+			if n == 0 {
+				continue
+			}
+			if t.underWay.Add(1) > maxUnderWay {
+				t.underWay.Add(-1)
+				l.ledger.pushedBack(n)
+				continue
+			}
+			group.Go(func() {
+				defer t.underWay.Add(-1)
+				l.send(context.WithoutCancel(ctx), t, n)
+			})
+		}
+	}
+}
+
+// closed keeps a fixed number of requests under way at every validator and backs off when it is told to.
+func (l *load) closed(ctx context.Context, targets []*target) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	n := max(1, closedBytes/(l.size+client.FrameOverhead))
+	for _, t := range targets {
+		for range closedRequests {
+			group.Go(func() {
+				for ctx.Err() == nil {
+					if l.send(context.WithoutCancel(ctx), t, n) {
+						wait(ctx, backOff)
+					}
+				}
+			})
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

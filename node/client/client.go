@@ -1,0 +1,153 @@
+// Package client talks to a node over HTTP. Every answer is bounded before it is read, every call ends with its context,
+// and errors carry the API's stable codes.
+//
+// The package also names the documents of the API, so that server and client cannot drift apart.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// Bounds of answers in bytes.
+const (
+	maxDocument = 8 << 20 // JSON
+	maxError    = 64 << 10
+	// MaxBlock bounds a certified block with its batches.
+	MaxBlock = 320 << 20
+)
+
+// Client calls one node. It is safe for use by several goroutines.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// New returns a client of the node at a URL such as http://127.0.0.1:4240. It connects when it is first used; Close
+// lets go of the connections.
+func New(node string) (*Client, error) {
+	u, err := url.Parse(node)
+	if err != nil {
+		return nil, fmt.Errorf("%w: node URL %.200q: %v", remora.ErrInvalid, node, err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%w: node URL %.200q, want one like http://127.0.0.1:4240", remora.ErrInvalid, node)
+	}
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       30 * time.Second,
+		DisableCompression:    true,
+		ResponseHeaderTimeout: 60 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{
+		base: strings.TrimSuffix(u.String(), "/"),
+		http: &http.Client{Transport: transport, CheckRedirect: refuse},
+	}, nil
+}
+
+// URL returns the node's URL.
+func (c *Client) URL() string { return c.base }
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// get decodes the JSON answer to a GET into v.
+func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
+	return c.call(ctx, call{method: http.MethodGet, path: path, query: query}, v)
+}
+
+// call is one request. The accept header is left out when empty.
+type call struct {
+	method, path string
+	query        url.Values
+	media        string // of body
+	body         io.Reader
+}
+
+func (c *Client) call(ctx context.Context, in call, v any) error {
+	body, err := c.open(ctx, in)
+	if err != nil {
+		return err
+	}
+	b, err := readAll(body, maxDocument)
+	if err = errors.Join(err, body.Close()); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return unusable("%s %s: %v", in.method, in.path, err)
+	}
+	return nil
+}
+
+// open sends a request and returns the body of a good answer, which the caller closes.
+func (c *Client) open(ctx context.Context, in call) (io.ReadCloser, error) {
+	target := c.base + in.path
+	if len(in.query) > 0 {
+		target += "?" + in.query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, in.method, target, in.body)
+	if err != nil {
+		return nil, err
+	}
+	if in.media != "" {
+		r.Header.Set("Content-Type", in.media)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("the node at %s does not answer: %w", c.base, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	failure := refusal(resp)
+	return nil, errors.Join(failure, resp.Body.Close())
+}
+
+// refusal reads an answer that is an error.
+func refusal(resp *http.Response) error {
+	b, err := readAll(resp.Body, maxError)
+	if err != nil {
+		return unusable("status %d: %v", resp.StatusCode, err)
+	}
+	var doc struct {
+		Error struct{ Code, Message string }
+	}
+	if json.Unmarshal(b, &doc) != nil || doc.Error.Code == "" {
+		return unusable("status %d without an error of this API; is %s a node?", resp.StatusCode, resp.Request.URL.Host)
+	}
+	e := &Error{Status: resp.StatusCode, Code: doc.Error.Code, Message: doc.Error.Message}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 && seconds <= 3600 {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return e
+}
+
+// readAll reads at most limit bytes and refuses more.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, unusable("it passes %d bytes", limit)
+	}
+	return b, nil
+}

@@ -1,0 +1,143 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// CertifiedBlock returns a block with its batches and its certificate, waiting for that up to wait (ErrNotCertified).
+// Nothing of it is verified.
+func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.Duration) (*remora.CertifiedBlock, error) {
+	body, err := c.open(ctx, call{method: "GET", path: "/v1/blocks/" + decimal(h) + "/certified", query: waiting(wait)})
+	if err != nil {
+		return nil, err
+	}
+	b, err := readAll(body, MaxBlock)
+	if err = errors.Join(err, body.Close()); err != nil {
+		return nil, err
+	}
+	return remora.DecodeCertifiedBlock(b, MaxBlock)
+}
+
+// CertifiedBlocks visits certified blocks from one height to another, both included, in order. ErrNotCertified when the
+// node has no certificate for one of them. Nothing is verified but that each is of the height asked for.
+func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
+	for from <= to {
+		next, err := c.blockRange(ctx, from, to, visit)
+		if err != nil {
+			return err
+		}
+		if next == from {
+			return unusable("it promised block %d and sent none", from)
+		}
+		from = next
+	}
+	return nil
+}
+
+// blockRange reads one answer, which may hold fewer blocks than asked for, and returns the height behind it.
+func (c *Client) blockRange(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) (remora.Height, error) {
+	query := url.Values{"from": {decimal(from)}, "to": {decimal(to)}}
+	body, err := c.open(ctx, call{method: "GET", path: "/v1/blocks", query: query})
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	in := bufio.NewReaderSize(body, 1<<18)
+	for ; from <= to; from++ {
+		raw, err := readFrame(in)
+		if errors.Is(err, io.EOF) {
+			return from, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("block %d: %w", from, err)
+		}
+		cb, err := remora.DecodeCertifiedBlock(raw, MaxBlock)
+		if err != nil {
+			return 0, fmt.Errorf("block %d: %w", from, err)
+		}
+		if cb.Block.Header.Height != from {
+			return 0, unusable("block %d where block %d was asked for", cb.Block.Header.Height, from)
+		}
+		if err := visit(cb); err != nil {
+			return 0, err
+		}
+	}
+	return from, nil
+}
+
+// readFrame reads four bytes of length and as many bytes as they say. Memory grows with what arrives, not with what is
+// promised. io.EOF before the first byte only.
+func readFrame(in io.Reader) ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return nil, err
+	}
+	size := int64(binary.BigEndian.Uint32(head[:]))
+	if size > MaxBlock {
+		return nil, unusable("a block of %d bytes, at most %d", size, MaxBlock)
+	}
+	var b bytes.Buffer
+	if n, err := io.CopyN(&b, in, size); err != nil {
+		return nil, unusable("cut off after %d of %d bytes: %v", n, size, err)
+	}
+	return b.Bytes(), nil
+}
+
+// maxEvent bounds the text of one event.
+const maxEvent = 16 << 20
+
+// Events yields executed blocks from a height on, as they come; from 0 means from the next one on. It ends with the
+// context or with an error, which comes with a zero Event; go on from the height behind the last one.
+func (c *Client) Events(ctx context.Context, from remora.Height) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		query := url.Values{}
+		if from > 0 {
+			query.Set("from", decimal(from))
+		}
+		body, err := c.open(ctx, call{method: "GET", path: "/v1/events", query: query})
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer body.Close()
+		lines := bufio.NewScanner(body)
+		lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
+		for lines.Scan() {
+			data, isData := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+			if !isData {
+				continue
+			}
+			var e Event
+			if err := json.Unmarshal(data, &e); err != nil {
+				yield(Event{}, unusable("event: %v", err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		yield(Event{}, ended(ctx, lines.Err()))
+	}
+}
+
+func ended(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("events: %w", err)
+	}
+	return unusable("the node ended the stream of events")
+}

@@ -1,0 +1,95 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+
+	"github.com/remora-network/remora"
+)
+
+// Limits of one submission.
+const (
+	MaxSubmitBytes = 4 << 20 // of the framed body
+	MaxSubmitTxs   = 1 << 14
+	FrameOverhead  = 4 // bytes beside each transaction
+)
+
+// SendTxs submits transactions. When it returns without an error, those that Submitted does not list as rejected are
+// durable at the node. ErrBusy when the node had no room for any.
+func (c *Client) SendTxs(ctx context.Context, txs [][]byte) (*Submitted, error) {
+	size := 0
+	for _, tx := range txs {
+		size += FrameOverhead + len(tx)
+	}
+	if size > MaxSubmitBytes || len(txs) > MaxSubmitTxs {
+		return nil, fmt.Errorf("%w: %d transactions of %d bytes in one submission, at most %d and %d",
+			remora.ErrTooLarge, len(txs), size, MaxSubmitTxs, MaxSubmitBytes)
+	}
+	body := make([]byte, 0, size)
+	for _, tx := range txs {
+		body = append(binary.BigEndian.AppendUint32(body, uint32(len(tx))), tx...)
+	}
+	return c.SendFramed(ctx, body, len(txs))
+}
+
+// SendFramed is SendTxs for a body of count transactions that the caller has framed: each behind its length as four
+// bytes, big endian.
+func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submitted, error) {
+	s := new(Submitted)
+	in := call{method: http.MethodPost, path: "/v1/txs", media: "application/octet-stream", body: bytes.NewReader(body)}
+	if err := c.call(ctx, in, s); err != nil {
+		return nil, err
+	}
+	return s, s.check(count)
+}
+
+// check reports an answer that does not fit the question, so that callers may index by it.
+func (s *Submitted) check(count int) error {
+	if len(s.Tx) != count {
+		return unusable("it speaks of %d transactions, %d were sent", len(s.Tx), count)
+	}
+	rejected := 0
+	for _, place := range s.Tx {
+		if place < -1 || place >= len(s.Batches) {
+			return unusable("batch %d of %d", place, len(s.Batches))
+		}
+		if place == -1 {
+			rejected++
+		}
+	}
+	if rejected != len(s.Rejected) {
+		return unusable("%d transactions were rejected, %d with a reason", rejected, len(s.Rejected))
+	}
+	last := -1
+	for _, r := range s.Rejected {
+		if r.Index <= last || r.Index >= count || s.Tx[r.Index] != -1 {
+			return unusable("a reason for transaction %d, which was not rejected", r.Index)
+		}
+		last = r.Index
+	}
+	return nil
+}
+
+// SendTx submits one transaction and returns the batch that took it. The error is a *remora.Rejection when the node
+// refused the transaction.
+func (c *Client) SendTx(ctx context.Context, raw []byte) (batch remora.Hash, err error) {
+	s, err := c.SendTxs(ctx, [][]byte{raw})
+	if err != nil {
+		return remora.Hash{}, err
+	}
+	if len(s.Rejected) > 0 {
+		return remora.Hash{}, s.Rejected[0].Err()
+	}
+	return s.Batches[s.Tx[0]], nil
+}
+
+// Nonce asks the node for an unused nonce of an account and sets it aside for some seconds, so that several senders
+// that share the account do not take the same one.
+func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
+	var n Nonce
+	err := c.call(ctx, call{method: http.MethodPost, path: "/v1/accounts/" + address.String() + "/nonce"}, &n)
+	return n.Nonce, err
+}

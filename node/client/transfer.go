@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/ed25519"
+)
+
+// staleTries bounds how often a transaction whose nonce another one took is signed anew.
+const staleTries = 8
+
+// Sent is a transaction that a node took, and its execution if it was waited for.
+type Sent struct {
+	Hash  remora.Hash
+	Batch remora.Hash
+	Tx    *Tx // nil without waiting
+}
+
+// Transfer sends amount from key's account to another. With wait it returns when the transfer is executed; a *Sent comes
+// with the *remora.Rejection when execution refused it.
+func (c *Client) Transfer(ctx context.Context, key *ed25519.PrivateKey, to remora.Address, amount remora.Amount, wait bool) (*Sent, error) {
+	return c.Send(ctx, key, Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: amount}}, wait)
+}
+
+// Draft is a transaction before it has a nonce, a fee and a signature.
+type Draft struct {
+	Kind remora.Kind
+	Body any           // remora.Transfer, remora.Node, …
+	Fee  remora.Amount // the least that the chain asks for when zero
+}
+
+// Send signs a draft with an unused nonce and submits it. A nonce that another transaction took meanwhile is replaced,
+// at submission and, with wait, at execution: what was refused for its nonce had no effect.
+func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft, wait bool) (*Sent, error) {
+	genesis, err := c.Genesis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		sent, err := c.sendOnce(ctx, key, genesis, draft, wait)
+		var rejection *remora.Rejection
+		stale := errors.As(err, &rejection) && rejection.Code == remora.CodeNonceUsed
+		if !stale || try == staleTries {
+			return sent, err
+		}
+	}
+}
+
+func (c *Client) sendOnce(ctx context.Context, key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, wait bool) (*Sent, error) {
+	nonce, err := c.Nonce(ctx, key.Public())
+	if err != nil {
+		return nil, err
+	}
+	raw := Sign(key, g, draft, nonce)
+	batch, err := c.SendTx(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	sent := &Sent{Hash: remora.TxHash(raw), Batch: batch}
+	if !wait {
+		return sent, nil
+	}
+	if sent.Tx, err = c.WaitTx(ctx, sent.Hash, batch); err != nil {
+		return sent, fmt.Errorf("transaction %s was taken; waiting for its execution: %w", sent.Hash, err)
+	}
+	if sent.Tx.Result != remora.CodeOK {
+		return sent, remora.Reject(sent.Tx.Result, "block %d refused transaction %s", sent.Tx.Height, sent.Hash)
+	}
+	return sent, nil
+}
+
+// Sign returns the bytes of the transaction that a draft becomes with a nonce.
+func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, nonce uint64) []byte {
+	tx := remora.Tx{
+		Kind: draft.Kind, ChainID: g.ChainID, From: key.Public(), Nonce: nonce, Fee: draft.Fee, Body: remora.Encode(draft.Body),
+	}
+	if tx.Fee == 0 {
+		tx.Fee = leastFee(&g.Params, &tx)
+	}
+	message := tx.Message()
+	tx.Signature = key.Sign(message[:])
+	return remora.Encode(&tx)
+}
+
+// leastFee finds the fee of a transaction whose size its own encoding is part of.
+func leastFee(p *remora.Params, tx *remora.Tx) remora.Amount {
+	draft := *tx
+	for {
+		perByte, fits := p.FeePerByte.Mul(uint64(len(remora.Encode(&draft))))
+		fee, fitsToo := perByte.Add(p.MinFee)
+		if !fits || !fitsToo || fee <= draft.Fee {
+			return draft.Fee
+		}
+		draft.Fee = fee
+	}
+}

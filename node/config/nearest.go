@@ -1,0 +1,36 @@
+package config
+
+// Nearest returns the known name that a mistyped one most likely means, false when none is near.
+func Nearest(name string, known []string) (string, bool) {
+	best, limit := "", len(name)/3+2
+	for _, k := range known {
+		if d := distance(name, k); d < limit {
+			best, limit = k, d
+		}
+	}
+	return best, best != ""
+}
+
+// distance is Levenshtein's, of the bytes of short names.
+func distance(a, b string) int {
+	if len(a) > 100 || len(b) > 100 {
+		return max(len(a), len(b))
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

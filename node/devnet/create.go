@@ -1,0 +1,165 @@
+package devnet
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/node/config"
+	"github.com/remora-network/remora/node/home"
+)
+
+// What a devnet starts with, in base units.
+const (
+	accountBalance = remora.Amount(1_000_000_000_000)
+	nodeBalance    = remora.Amount(1_000_000_000)
+	nodeStake      = remora.Amount(1_000_000)
+	minFee         = remora.Amount(10)
+	feePerByte     = remora.Amount(1)
+	gcDepth        = remora.Round(50)
+)
+
+// accountNames are of people, never of nodes.
+var accountNames = []string{"alice", "bob", "carol", "dave", "erin", "frank"}
+
+// create makes a new chain in dir: genesis, homes, funded accounts. The topology is written last: with it the devnet is
+// complete.
+func create(dir string, s *Spec) (*topology, error) {
+	if err := checkVacant(dir); err != nil {
+		return nil, err
+	}
+	t := &topology{ChainID: "dev-" + suffix()}
+	for i := range s.Validators {
+		t.Nodes = append(t.Nodes, place{Name: "validator-" + strconv.Itoa(i), Role: RoleValidator})
+	}
+	if err := assign(t.Nodes, s.PortBase); err != nil {
+		return nil, err
+	}
+	if err := checkPorts(pointers(t.Nodes)); err != nil {
+		return nil, err
+	}
+	g := &remora.Genesis{
+		ChainID: t.ChainID,
+		Time:    remora.Millis(time.Now().UnixMilli()),
+		Params: remora.Params{
+			Rule: "bullshark", GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()),
+			MinFee: minFee, FeePerByte: feePerByte,
+		},
+	}
+	if err := fund(dir, t, g); err != nil {
+		return nil, err
+	}
+	if err := settle(dir, t, g, s.Config); err != nil {
+		return nil, err
+	}
+	return t, t.save(dir)
+}
+
+// checkVacant refuses a directory that holds anything but the lock.
+func checkVacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrNoDevnet, err)
+	}
+	for _, e := range entries {
+		if e.Name() != lockFile {
+			return fmt.Errorf("%w: %q holds files but no complete devnet; choose another --home or remove it", ErrNoDevnet, dir)
+		}
+	}
+	return nil
+}
+
+func suffix() string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+// fund makes the accounts' key files, without password, and their allocations.
+func fund(dir string, t *topology, g *remora.Genesis) error {
+	if err := os.Mkdir(filepath.Join(dir, accountsDir), 0o700); err != nil {
+		return fmt.Errorf("create accounts: %w", err)
+	}
+	for _, name := range accountNames {
+		keys, err := home.NewKeys(keystore.KindAccount)
+		if err != nil {
+			return err
+		}
+		if err := keystore.Save(keyPath(dir, name), keys, nil); err != nil {
+			return err
+		}
+		t.Accounts = append(t.Accounts, allotment{Name: name, Address: keys.Public.Account})
+		g.Accounts = append(g.Accounts, remora.GenesisAccount{Address: keys.Public.Account, Balance: accountBalance})
+	}
+	return nil
+}
+
+// settle makes the nodes' keys, the genesis that names them, and their homes.
+func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string) error {
+	all := make([]*keystore.Keys, len(t.Nodes))
+	for i := range t.Nodes {
+		keys, err := home.NewKeys(keystore.KindNode)
+		if err != nil {
+			return err
+		}
+		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{multiaddr(t.Nodes[i].P2P)})
+		if err != nil {
+			return err
+		}
+		all[i] = keys
+		g.Validators = append(g.Validators, remora.GenesisValidator{Account: keys.Public.Account, Stake: nodeStake, Node: record})
+		g.Accounts = append(g.Accounts, remora.GenesisAccount{Address: keys.Public.Account, Balance: nodeBalance})
+	}
+	if err := g.Check(); err != nil {
+		return fmt.Errorf("genesis: %w", err)
+	}
+	for i := range t.Nodes {
+		file, err := render(&t.Nodes[i], extra)
+		if err != nil {
+			return err
+		}
+		content := home.Content{Keys: all[i], Genesis: g, Config: file}
+		if _, err := home.Create(filepath.Join(dir, t.Nodes[i].Name), content); err != nil {
+			return err
+		}
+	}
+	text, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the genesis: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, genesisFile), append(text, '\n'), 0o600)
+}
+
+// render writes a node's configuration: its ports, and what the spec asks for.
+func render(p *place, extra map[string]string) ([]byte, error) {
+	values := map[string]string{
+		"p2p.listen": multiaddr(p.P2P), "rpc.listen": address(p.RPC), "metrics.listen": address(p.Metrics),
+	}
+	for key, value := range extra {
+		values[key] = value
+	}
+	return config.Render(values)
+}
+
+func multiaddr(port int) string { return "/ip4/127.0.0.1/tcp/" + strconv.Itoa(port) }
+
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+func keyPath(dir, name string) string { return filepath.Join(dir, accountsDir, name+".json") }
+
+func pointers(nodes []place) []*place {
+	list := make([]*place, len(nodes))
+	for i := range nodes {
+		list[i] = &nodes[i]
+	}
+	return list
+}

@@ -1,0 +1,146 @@
+package devnet
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// portsPerNode is the distance between the first ports of two nodes.
+const portsPerNode = 10
+
+// Free ports are chosen here: below the range from which systems take ports for outgoing connections, so that a node
+// finds its ports free again after a restart.
+const (
+	lowestPort  = 20_000
+	highestPort = 32_000
+)
+
+// assign gives every node its ports: from base upwards, or free ones when base is 0.
+func assign(nodes []place, base int) error {
+	if base == 0 {
+		return assignFree(nodes)
+	}
+	if last := base + portsPerNode*len(nodes); base < 1 || last > 65_536 {
+		return fmt.Errorf("%w: --port-base %d, %d nodes need ports up to 65535: at most %d",
+			ErrUsage, base, len(nodes), 65_536-portsPerNode*len(nodes))
+	}
+	for i := range nodes {
+		first := base + portsPerNode*i
+		nodes[i].P2P, nodes[i].RPC, nodes[i].Metrics = first, first+1, first+2
+	}
+	return nil
+}
+
+// assignFree holds every port that it chose until all are chosen.
+func assignFree(nodes []place) (err error) {
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	for i := range nodes {
+		for _, port := range []*int{&nodes[i].P2P, &nodes[i].RPC, &nodes[i].Metrics} {
+			l, chosen, err := reserve()
+			if err != nil {
+				return err
+			}
+			held, *port = append(held, l), chosen
+		}
+	}
+	return nil
+}
+
+func reserve() (net.Listener, int, error) {
+	var last error
+	for range 200 {
+		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		l, err := listen(port)
+		if err == nil {
+			return l, port, nil
+		}
+		last = err
+	}
+	return nil, 0, fmt.Errorf("%w: no free port between %d and %d: %w", ErrPortTaken, lowestPort, highestPort, last)
+}
+
+func listen(port int) (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+}
+
+// checkPorts reports every port of the nodes that another process listens on, with that process.
+func checkPorts(nodes []*place) error {
+	var errs []error
+	for _, n := range nodes {
+		for _, port := range n.ports() {
+			l, err := listen(port)
+			switch {
+			case err == nil:
+				errs = append(errs, l.Close())
+			case errors.Is(err, syscall.EADDRINUSE):
+				errs = append(errs, fmt.Errorf("%w: %s needs port %d, which %s uses; stop that process, or choose another --port-base for a new --home",
+					ErrPortTaken, n.Name, port, listener(port)))
+			default:
+				errs = append(errs, fmt.Errorf("%w: %s cannot listen on port %d: %w", ErrPortTaken, n.Name, port, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// listener names the process that listens on a port, as far as this user may see it.
+func listener(port int) string {
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for _, inode := range listeningInodes(table, port) {
+			if pid, found := socketOwner(inode); found {
+				return fmt.Sprintf("process %d (%s)", pid, strings.Join(arguments(pid), " "))
+			}
+		}
+	}
+	return "another process"
+}
+
+// listeningInodes returns the sockets of a table in /proc/net that listen on port.
+func listeningInodes(table string, port int) []string {
+	f, err := os.Open(table)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	suffix := fmt.Sprintf(":%04X", port)
+	var inodes []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		const localAddress, state, inode = 1, 3, 9 // columns, see proc(5); state 0A is LISTEN
+		fields := strings.Fields(lines.Text())
+		if len(fields) > inode && strings.HasSuffix(fields[localAddress], suffix) && fields[state] == "0A" {
+			inodes = append(inodes, fields[inode])
+		}
+	}
+	return inodes
+}
+
+func socketOwner(inode string) (pid int, found bool) {
+	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return 0, false
+	}
+	want := "socket:[" + inode + "]"
+	i := slices.IndexFunc(fds, func(fd string) bool {
+		target, err := os.Readlink(fd)
+		return err == nil && target == want
+	})
+	if i < 0 {
+		return 0, false
+	}
+	pid, err = strconv.Atoi(strings.Split(fds[i], "/")[2])
+	return pid, err == nil
+}

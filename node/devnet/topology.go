@@ -1,0 +1,102 @@
+package devnet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// Names inside a devnet's directory. Each node's home is a folder of the node's name.
+const (
+	topologyFile = "devnet.json"
+	genesisFile  = "genesis.json"
+	accountsDir  = "accounts"
+	lockFile     = "lock"
+	logFile      = "log" // inside a node's home
+)
+
+// topology is what devnet.json keeps: who the nodes are and where each listens, over all restarts.
+type topology struct {
+	ChainID  string      `json:"chain_id"`
+	Deadline time.Time   `json:"deadline,omitzero"` // when everything ends by itself
+	Nodes    []place     `json:"nodes"`
+	Accounts []allotment `json:"accounts"`
+}
+
+// place is a node with its ports.
+type place struct {
+	Name    string `json:"name"`
+	Role    string `json:"role"`
+	P2P     int    `json:"p2p"`
+	RPC     int    `json:"rpc"`
+	Metrics int    `json:"metrics"`
+}
+
+// allotment is a funded account that belongs to no node.
+type allotment struct {
+	Name    string         `json:"name"`
+	Address remora.Address `json:"address"`
+}
+
+func (p *place) ports() []int { return []int{p.P2P, p.RPC, p.Metrics} }
+
+func (t *topology) count(role string) int {
+	n := 0
+	for _, p := range t.Nodes {
+		if p.Role == role {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *topology) find(name string) (*place, error) {
+	i := slices.IndexFunc(t.Nodes, func(p place) bool { return p.Name == name })
+	if i < 0 {
+		var names []string
+		for _, p := range t.Nodes {
+			names = append(names, p.Name)
+		}
+		return nil, fmt.Errorf("%w: %.64q; the nodes are %v", ErrUnknownNode, name, names)
+	}
+	return &t.Nodes[i], nil
+}
+
+// loadTopology returns nil without an error when there is none in dir.
+func loadTopology(dir string) (*topology, error) {
+	data, err := os.ReadFile(filepath.Join(dir, topologyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	t := new(topology)
+	if err == nil {
+		err = json.Unmarshal(data, t)
+	}
+	if err == nil && len(t.Nodes) == 0 {
+		err = errors.New("it has no nodes")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: read %s: %w; remove %q to start over", ErrNoDevnet, topologyFile, err, dir)
+	}
+	return t, nil
+}
+
+// save replaces the file at once: a crash leaves the old one or the new one.
+func (t *topology) save(dir string) error {
+	text, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", topologyFile, err)
+	}
+	path := filepath.Join(dir, topologyFile)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", topologyFile, err)
+	}
+	return os.Rename(path+".new", path)
+}

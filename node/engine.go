@@ -1,0 +1,285 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/registry"
+)
+
+const (
+	// reissueEvery is how often shares of blocks without certificate are offered again: a header that carried one may
+	// never have been certified.
+	reissueEvery = 500 * time.Millisecond
+	// contributeEvery paces the beacon: a step costs every validator a pairing per contribution.
+	contributeEvery = 250 * time.Millisecond
+)
+
+// ErrMinority says that a quorum executed a block to another result than this node.
+var ErrMinority = errors.New("a quorum executed this block differently")
+
+// engine owns the executor: committed sub-DAGs become blocks, shares become block certificates.
+type engine struct {
+	authority *authority
+	exec      *exec.Executor
+	store     *store.Store
+	head      *head.Head
+	fetcher   *fetcher
+	certifier *certifier
+	log       *slog.Logger
+
+	work       <-chan work
+	primary    chan<- mempool.Message // shares, contributions, demand
+	batcher    chan<- worker.Message
+	rebuilt    chan<- struct{}
+	reannounce chan<- struct{}
+	catching   *atomic.Bool   // for status
+	lastBlock  *atomic.Int64  // Unix milliseconds of this node's clock, for readiness
+	executed   *atomic.Uint64 // transactions since the start
+
+	payload     remora.Height // newest block with transactions
+	epoch       remora.Epoch  // of the next block, as the batcher was told
+	contributed remora.Contribution
+	contributor time.Time // when contributed was made
+	reissued    time.Time
+}
+
+func (e *engine) run(ctx context.Context) error {
+	ticker := time.NewTicker(reissueEvery)
+	defer ticker.Stop()
+	if err := e.begin(ctx); err != nil {
+		return e.unlessDone(ctx, err)
+	}
+	for {
+		var err error
+		select {
+		case w := <-e.work:
+			err = e.do(ctx, w)
+		case <-ticker.C:
+			err = e.reissue(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+		if err != nil {
+			return e.unlessDone(ctx, err)
+		}
+	}
+}
+
+// unlessDone hides errors that come from stopping.
+func (e *engine) unlessDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// begin offers what a restart has to offer again: shares of blocks whose certificate is not stored, a contribution.
+func (e *engine) begin(ctx context.Context) error {
+	newest := e.store.Height()
+	low := remora.Height(1)
+	if newest > certifierWindow {
+		low = newest - certifierWindow
+	}
+	for h := low; h <= newest; h++ {
+		cert, err := e.store.BlockCertificate(h)
+		if err != nil {
+			return err
+		}
+		if cert != nil {
+			if h == newest {
+				err = e.head.Certify(h)
+			}
+		} else {
+			err = e.own(ctx, h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return e.contribute(ctx)
+}
+
+// own enters a stored block without certificate into the certifier and offers the own share.
+func (e *engine) own(ctx context.Context, h remora.Height) error {
+	block, err := e.store.Block(h)
+	if err != nil {
+		return err
+	}
+	return e.share(ctx, &block.Header)
+}
+
+func (e *engine) do(ctx context.Context, w work) error {
+	switch {
+	case w.sub != nil:
+		return e.execute(ctx, *w.sub)
+	case w.catchUp:
+		return e.catchUp(ctx)
+	}
+	for _, s := range w.shares {
+		if err := e.hear(ctx, w.from, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// execute makes a committed sub-DAG the next block. Missing batches are waited for: only execution needs them.
+func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
+	refs, err := e.exec.Pending(&sub)
+	if err != nil {
+		return err
+	}
+	authors := map[remora.Hash]remora.Authority{}
+	for _, h := range sub.Headers {
+		for _, ref := range h.Payload {
+			authors[ref.Digest] = h.Author
+		}
+	}
+	batches := make([]remora.Batch, len(refs))
+	for i, ref := range refs {
+		if batches[i], err = e.fetcher.batch(ctx, authors[ref.Digest], ref.Digest); err != nil {
+			return err
+		}
+	}
+	block, err := e.exec.Execute(sub, batches, nil)
+	if err != nil {
+		return err
+	}
+	if err := e.publish(ctx, block); err != nil {
+		return err
+	}
+	e.log.InfoContext(ctx, "block", "height", uint64(block.Header.Height), "epoch", uint64(block.Header.Epoch),
+		"round", uint64(sub.Leader().Round), "txs", len(block.Results), "root", block.Header.StateRoot.String()[:16])
+	return e.share(ctx, &block.Header)
+}
+
+// publish tells everyone of a block that is durable.
+func (e *engine) publish(ctx context.Context, block *remora.Block) error {
+	if err := e.head.Publish(head.NewView(e.store, e.exec.View(), block)); err != nil {
+		return err
+	}
+	e.lastBlock.Store(time.Now().UnixMilli())
+	e.executed.Add(uint64(len(block.Results)))
+	if err := e.informBatcher(ctx, block); err != nil {
+		return err
+	}
+	if len(block.Results) > 0 {
+		e.payload = block.Header.Height
+		if err := put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: true})); err != nil {
+			return err
+		}
+	}
+	return e.contribute(ctx)
+}
+
+func (e *engine) informBatcher(ctx context.Context, block *remora.Block) error {
+	if len(block.Batches) > 0 {
+		if err := put(ctx, e.batcher, worker.Message(worker.Executed{Digests: block.Batches})); err != nil {
+			return err
+		}
+	}
+	next, err := registry.GetEpoch(e.exec.View().Tables)
+	if err != nil || next.Number == e.epoch {
+		return err
+	}
+	e.epoch = next.Number
+	return put(ctx, e.batcher, worker.Message(worker.EpochChanged{Epoch: e.epoch}))
+}
+
+// contribute makes the contribution to the beacon's next step at a pace, and offers it again when it does not arrive.
+func (e *engine) contribute(ctx context.Context) error {
+	seed, err := beacon.GetSeed(e.exec.View().Tables)
+	if err != nil {
+		return err
+	}
+	wait := contributeEvery
+	if e.contributed.Step == seed.Step+1 {
+		wait = 8 * contributeEvery
+	}
+	if time.Since(e.contributor) < wait {
+		return nil
+	}
+	e.contributed, e.contributor = e.authority.contribute(seed), time.Now()
+	return put(ctx, e.primary, mempool.Message(mempool.ContributionMade{Contribution: e.contributed}))
+}
+
+// share signs an executed block: for the next header, and towards the certificate formed here.
+func (e *engine) share(ctx context.Context, h *remora.BlockHeader) error {
+	s := e.authority.signShare(h)
+	if err := put(ctx, e.primary, mempool.Message(mempool.ShareMade{Share: s})); err != nil {
+		return err
+	}
+	if err := e.certified(ctx, e.certifier.executed(h.Height, s.Hash)); err != nil {
+		return err
+	}
+	return e.hear(ctx, e.authority.self, s)
+}
+
+// hear takes a share. A quorum for another hash than ours means that this node is wrong or alone: it must stop.
+func (e *engine) hear(ctx context.Context, from remora.Authority, s remora.Share) error {
+	if err := e.certified(ctx, e.certifier.hear(from, s)); err != nil {
+		return err
+	}
+	if other, disputed := e.certifier.disputed(s.Height); disputed {
+		ours := e.certifier.own[s.Height]
+		return fmt.Errorf("%w: block %d is %s here and %s there (protocol version %d); compare with: remora audit replay",
+			ErrMinority, s.Height, ours, other.Hash, remora.ProtocolVersion)
+	}
+	return nil
+}
+
+func (e *engine) certified(ctx context.Context, cert *remora.BlockCertificate) error {
+	if cert == nil {
+		return nil
+	}
+	if err := e.store.PutBlockCertificate(cert); err != nil {
+		return err
+	}
+	e.certifier.certified(cert.Height)
+	if err := e.head.Certify(cert.Height); err != nil {
+		return err
+	}
+	if cert.Height < e.payload {
+		return nil
+	}
+	return put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: false}))
+}
+
+// reissue offers shares again for the oldest blocks without certificate, and asks peers for certificates that formed
+// while this node was away.
+func (e *engine) reissue(ctx context.Context) error {
+	if err := e.contribute(ctx); err != nil {
+		return err
+	}
+	waiting := e.certifier.waiting()
+	if len(waiting) == 0 || waiting[0]+4 > e.store.Height() && time.Since(e.reissued) < 2*reissueEvery {
+		return nil
+	}
+	e.reissued = time.Now()
+	if err := e.askCertificates(ctx, waiting); err != nil {
+		return err
+	}
+	for _, h := range waiting[:min(len(waiting), remora.MaxHeaderShares)] {
+		block, err := e.store.Block(h)
+		if err != nil {
+			return err
+		}
+		s := e.authority.signShare(&block.Header)
+		if err := put(ctx, e.primary, mempool.Message(mempool.ShareMade{Share: s})); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+// Package head publishes what the executor has made: the newest view, the newest certified view, and the news of a new
+// block. It is how everything outside the executor reads the state.
+package head
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state"
+)
+
+// maxUncertified bounds the views that wait for their certificate. Beyond it the oldest are dropped: proofs then come
+// from an older certified view until certificates form again.
+const maxUncertified = 64
+
+// View is the state after a block, pinned for reading. Whoever obtained it calls Release once.
+type View struct {
+	state.View
+	Block    *remora.Block // nil at height 0
+	snapshot *store.Snapshot
+}
+
+// NewView pins the store's newest state, which v describes.
+func NewView(st *store.Store, v state.View, block *remora.Block) *View {
+	snapshot := st.Snapshot()
+	v.Tables = snapshot
+	return &View{View: v, Block: block, snapshot: snapshot}
+}
+
+// Release lets go of the view.
+func (v *View) Release() error { return v.snapshot.Release() }
+
+// Head is the shared place. Its methods may be called from several goroutines.
+type Head struct {
+	mu        sync.Mutex
+	waiting   []*View // executed and not yet certified, ascending; Head holds each
+	newest    *View   // Head holds it
+	certified *View   // Head holds it; nil until a certificate formed since the start
+	changed   chan struct{}
+}
+
+// New starts with the view that the node resumes from.
+func New(first *View) *Head {
+	h := &Head{newest: first, changed: make(chan struct{})}
+	first.snapshot.Hold()
+	h.waiting = []*View{first}
+	return h
+}
+
+// Publish replaces the newest view and takes over the caller's hold on it.
+func (h *Head) Publish(v *View) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v.snapshot.Hold()
+	h.waiting = append(h.waiting, v)
+	old := h.newest
+	h.newest = v
+	h.announce()
+	err := old.Release()
+	if len(h.waiting) > maxUncertified {
+		err = errors.Join(err, h.waiting[0].Release())
+		h.waiting = h.waiting[1:]
+	}
+	return err
+}
+
+// Certify says that the certificate of a block is stored. Views below it are no longer needed.
+func (h *Head) Certify(height remora.Height) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var err error
+	for len(h.waiting) > 0 && h.waiting[0].Tip.Height <= height {
+		v := h.waiting[0]
+		h.waiting = h.waiting[1:]
+		if v.Tip.Height < height {
+			err = errors.Join(err, v.Release())
+			continue
+		}
+		if h.certified != nil {
+			err = errors.Join(err, h.certified.Release())
+		}
+		h.certified = v
+	}
+	h.announce()
+	return err
+}
+
+func (h *Head) announce() {
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// Newest returns the view after the newest block.
+func (h *Head) Newest() *View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.newest.snapshot.Hold()
+	return h.newest
+}
+
+// Certified returns the newest view whose block has a certificate, false when there is none yet.
+func (h *Head) Certified() (*View, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.certified == nil {
+		return nil, false
+	}
+	h.certified.snapshot.Hold()
+	return h.certified, true
+}
+
+// Tip returns the newest tip.
+func (h *Head) Tip() state.Tip {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.newest.Tip
+}
+
+// Changed returns a channel that is closed at the next block or certificate. Take it before looking at what may change.
+func (h *Head) Changed() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changed
+}
+
+// Until waits until ready holds, looking after every block and certificate.
+func (h *Head) Until(ctx context.Context, ready func() (bool, error)) error {
+	for {
+		changed := h.Changed()
+		if ok, err := ready(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Close releases every view that Head holds.
+func (h *Head) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.newest.Release()
+	for _, v := range h.waiting {
+		err = errors.Join(err, v.Release())
+	}
+	if h.certified != nil {
+		err = errors.Join(err, h.certified.Release())
+	}
+	h.waiting, h.certified = nil, nil
+	return err
+}

@@ -1,0 +1,60 @@
+package home
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// API says where the running node answers.
+type API struct {
+	RPC     string `json:"rpc"`     // URL
+	Metrics string `json:"metrics"` // URL, empty when off
+	Pid     int    `json:"pid"`
+}
+
+// Announce writes where the node answers, for commands that are given the home. Only the holder of the lock calls it.
+func (h *Home) Announce(a API) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", apiFile, err)
+	}
+	return writeFile(h.path(apiFile), append(text, '\n'))
+}
+
+// Withdraw removes what Announce wrote.
+func (h *Home) Withdraw() error {
+	if err := os.Remove(h.path(apiFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// API returns where the running node answers. A file left behind by a node that was killed is noticed.
+func (h *Home) API() (API, error) {
+	holder, running, err := h.Running()
+	if err != nil {
+		return API{}, err
+	}
+	data, err := os.ReadFile(h.path(apiFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return API{}, fmt.Errorf("read %s: %w", apiFile, err)
+	}
+	var a API
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &a); err != nil {
+			return API{}, fmt.Errorf("read %s: %w", apiFile, err)
+		}
+	}
+	switch {
+	case !running && a.Pid != 0:
+		return API{}, fmt.Errorf("%w for %q: process %d ended; start one with remora run --home %q", ErrNotRunning, h.dir, a.Pid, h.dir)
+	case !running:
+		return API{}, fmt.Errorf("%w for %q; start one with remora run --home %q", ErrNotRunning, h.dir, h.dir)
+	case a.Pid != holder.Pid:
+		return API{}, fmt.Errorf("%w yet for %q: process %d is starting; try again", ErrNotRunning, h.dir, holder.Pid)
+	}
+	return a, nil
+}

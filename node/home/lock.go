@@ -1,0 +1,139 @@
+package home
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Holder is the process that holds a lock.
+type Holder struct {
+	Pid     int       `json:"pid"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// Lock is a held lock. The kernel releases it when the process ends, however it ends.
+type Lock struct{ file *os.File }
+
+// lockWait is how long a lock is tried for: a look by Holds may hold it for a moment.
+const lockWait = 250 * time.Millisecond
+
+// Lock makes this process the only one that uses the home. The error names the process that does already.
+func (h *Home) Lock() (*Lock, error) { return LockFile(h.path(lockFile)) }
+
+// Running returns the process that holds the home's lock, false when there is none.
+func (h *Home) Running() (Holder, bool, error) { return Holds(h.path(lockFile)) }
+
+// LockFile locks the file at path, which it creates, and writes into it who holds it.
+func LockFile(path string) (*Lock, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
+	if err := acquire(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	me, err := json.Marshal(Holder{Pid: os.Getpid(), Command: command(os.Args), Since: time.Now().Truncate(time.Second)})
+	if err == nil {
+		err = rewrite(f, append(me, '\n'))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write the lock: %w", err), f.Close())
+	}
+	return &Lock{file: f}, nil
+}
+
+func acquire(f *os.File) error {
+	for end := time.Now().Add(lockWait); ; time.Sleep(5 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("lock %q: %w", f.Name(), err)
+		}
+		if time.Now().After(end) {
+			return inUse(f.Name())
+		}
+	}
+}
+
+func inUse(path string) error {
+	dir := filepath.Dir(path)
+	holder, err := readHolder(path)
+	if err != nil {
+		return fmt.Errorf("%w: %q is locked by another process", ErrLocked, dir)
+	}
+	return fmt.Errorf("%w: %q is locked by process %d (%s) since %s; stop that process first, or use another --home",
+		ErrLocked, dir, holder.Pid, holder.Command, holder.Since.Format(time.DateTime))
+}
+
+func rewrite(f *os.File, data []byte) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(data, 0)
+	return err
+}
+
+// Release lets another process in.
+func (l *Lock) Release() error { return l.file.Close() }
+
+// Holds returns who holds the lock at path. It never waits, and leaves the lock as it is.
+func Holds(path string) (Holder, bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Holder{}, false, nil
+	}
+	if err != nil {
+		return Holder{}, false, fmt.Errorf("look at the lock: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err := errors.Join(ignoreBusy(err), f.Close()); err != nil {
+		return Holder{}, false, fmt.Errorf("look at the lock %q: %w", path, err)
+	}
+	if err == nil {
+		return Holder{}, false, nil
+	}
+	holder, err := readHolder(path)
+	return holder, true, err
+}
+
+func ignoreBusy(err error) error {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil
+	}
+	return err
+}
+
+func readHolder(path string) (Holder, error) {
+	var h Holder
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &h)
+	}
+	if err != nil {
+		return h, fmt.Errorf("the lock %q is held, but does not say by whom: %w", path, err)
+	}
+	return h, nil
+}
+
+// command is the command line without control characters, shortened.
+func command(args []string) string {
+	line := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.Join(args, " "))
+	if len(line) > 200 {
+		line = line[:200] + "…"
+	}
+	return line
+}

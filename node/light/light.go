@@ -1,0 +1,142 @@
+// Package light makes and checks answers that need no trust in the node that gave them: a block with its certificate,
+// and an account with the path from its record to the state root of a certified block. The checks work offline from
+// the genesis alone.
+package light
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client/strict"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// ErrUnverified says that an answer does not follow from the genesis. Ask another node.
+var ErrUnverified = errors.New("not proven by this genesis")
+
+// maxRecord bounds an encoded block header or block certificate.
+const maxRecord = 4 << 10
+
+// MaxDocument bounds an answer with its proof: a path of 256 hashes takes 17 KiB of it.
+const MaxDocument = 64 << 10
+
+// Hex is a byte string, in JSON as lower-case hexadecimal.
+type Hex []byte
+
+// MarshalText encodes lower-case hexadecimal.
+func (h Hex) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+// UnmarshalText decodes lower-case hexadecimal. Upper case is refused: a value has one spelling.
+func (h *Hex) UnmarshalText(text []byte) error {
+	for _, c := range text {
+		if c >= 'A' && c <= 'F' {
+			return fmt.Errorf("%w: %q is not a lower-case hexadecimal digit", remora.ErrInvalid, c)
+		}
+	}
+	b, err := hex.AppendDecode(nil, text)
+	if err != nil {
+		return fmt.Errorf("%w: %v", remora.ErrInvalid, err)
+	}
+	*h = b
+	return nil
+}
+
+// Certified is a block header that a quorum signed, and the committees that lead from the genesis to that quorum.
+type Certified struct {
+	Header      Hex `json:"header"`      // canonical CBOR of the block header
+	Certificate Hex `json:"certificate"` // canonical CBOR of the block certificate
+	// Committees are the hashes of the committees of all terms up to the block's, the genesis committee first.
+	Committees []remora.Hash `json:"committees"`
+}
+
+// Certify puts a header and its certificate, which committee signed, into an answer.
+func Certify(h *remora.BlockHeader, c *remora.BlockCertificate, committee *remora.Committee) Certified {
+	return Certified{Header: remora.Encode(h), Certificate: remora.Encode(c), Committees: []remora.Hash{committee.Hash()}}
+}
+
+// BlockProof is a block with its certificate.
+type BlockProof struct {
+	Height remora.Height `json:"height"`
+	Hash   remora.Hash   `json:"hash"`
+	Certified
+}
+
+// ProveBlock returns the answer about a certified block.
+func ProveBlock(h *remora.BlockHeader, at Certified) *BlockProof {
+	return &BlockProof{Height: h.Height, Hash: h.Hash(), Certified: at}
+}
+
+// ParseBlock reads an answer about a block from JSON. Only a document that it accepts means the same to every reader.
+func ParseBlock(data []byte) (*BlockProof, error) { return parse[BlockProof](data) }
+
+// VerifyBlock checks an answer about a block against the genesis and returns the proven header.
+func VerifyBlock(g *remora.Genesis, p *BlockProof) (*remora.BlockHeader, error) {
+	h, err := p.open(g)
+	if err != nil {
+		return nil, err
+	}
+	if p.Height != h.Height || p.Hash != h.Hash() {
+		return nil, unverified("it claims block %d %s, the certificate is for block %d %s", p.Height, p.Hash, h.Height, h.Hash())
+	}
+	return h, nil
+}
+
+// open checks the certificate and returns the header that it certifies.
+func (c *Certified) open(g *remora.Genesis) (*remora.BlockHeader, error) {
+	if err := g.Check(); err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	members, err := g.Committee()
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	if len(c.Committees) != 1 || c.Committees[0] != members.Hash() {
+		return nil, unverified("it names other committees than the one of the genesis, %s", members.Hash())
+	}
+	header, certificate := new(remora.BlockHeader), new(remora.BlockCertificate)
+	if err := remora.Decode(c.Header, maxRecord, header); err != nil {
+		return nil, unverified("block header: %v", err)
+	}
+	if err := remora.Decode(c.Certificate, maxRecord, certificate); err != nil {
+		return nil, unverified("block certificate: %v", err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	if err := CheckBlock(committee, header, certificate); err != nil {
+		return nil, err
+	}
+	return header, nil
+}
+
+// CheckBlock checks that a header is of the committee's chain, term and protocol, and that a quorum signed it.
+func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.BlockCertificate) error {
+	switch {
+	case h.Version != remora.ProtocolVersion:
+		return unverified("block %d is of protocol version %d, this build knows %d", h.Height, h.Version, remora.ProtocolVersion)
+	case h.Term != committee.Term:
+		return unverified("block %d is of term %d, the committee is of term %d", h.Height, h.Term, committee.Term)
+	}
+	if err := committee.BlockCertificate(h, c); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnverified, err)
+	}
+	return nil
+}
+
+func unverified(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrUnverified}, args...)...)
+}
+
+func parse[T any](data []byte) (*T, error) {
+	if len(data) > MaxDocument {
+		return nil, unverified("a document of %d bytes, at most %d", len(data), MaxDocument)
+	}
+	doc := new(T)
+	if err := strict.Decode(data, doc); err != nil {
+		return nil, unverified("%v", err)
+	}
+	return doc, nil
+}

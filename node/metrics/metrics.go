@@ -1,0 +1,70 @@
+// Package metrics serves a node's figures to Prometheus, on a port of its own.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Figure is a number that a node reports.
+type Figure struct {
+	Name    string // without the prefix remora_
+	Help    string
+	Counter bool // grows only
+	Value   func() float64
+}
+
+// Server serves /metrics.
+type Server struct {
+	http   *http.Server
+	listen net.Listener
+}
+
+// New listens on a host:port and prepares the figures, which are read at every scrape.
+func New(address string, figures []Figure) (*Server, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, f := range figures {
+		if err := registry.Register(f.collector()); err != nil {
+			return nil, fmt.Errorf("metric %s: %w", f.Name, err)
+		}
+	}
+	listen, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics on %s: %w; choose another [metrics] listen", address, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second}))
+	return &Server{listen: listen, http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}}, nil
+}
+
+func (f Figure) collector() prometheus.Collector {
+	if f.Counter {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
+}
+
+// Addr returns the address that is listened on.
+func (s *Server) Addr() string { return s.listen.Addr().String() }
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
+	defer stop()
+	if err := s.http.Serve(s.listen); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("metrics server: %w", err)
+	}
+	return nil
+}
+
+// Close stops listening; Run does it by itself.
+func (s *Server) Close() error { return s.http.Close() }

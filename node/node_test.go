@@ -1,0 +1,184 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/bls"
+	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/p2p"
+)
+
+// fleet is a chain of validators in this process: real disks, sockets and signatures.
+type fleet struct {
+	t       *testing.T
+	genesis *remora.Genesis
+	configs []node.Config
+	stops   []func() error
+}
+
+// freePort returns a port of loopback that nobody listens on now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func seed(kind string, i int) []byte {
+	h := remora.SumBLAKE3(fmt.Appendf(nil, "%s %d", kind, i))
+	return h[:]
+}
+
+func account(t *testing.T, i int) *ed25519.PrivateKey {
+	t.Helper()
+	key, err := ed25519.NewKeyFromSeed(seed("account", i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newFleet(t *testing.T, n int) *fleet {
+	t.Helper()
+	f := &fleet{t: t, genesis: &remora.Genesis{
+		ChainID: "dev-test", Time: remora.Millis(time.Now().UnixMilli()),
+		Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: 2000, MinFee: 10, FeePerByte: 1},
+	}}
+	for i := range n {
+		f.add(i)
+	}
+	for i := range 4 {
+		f.genesis.Accounts = append(f.genesis.Accounts, remora.GenesisAccount{Address: account(t, i).Public(), Balance: 1_000_000_000})
+	}
+	f.stops = make([]func() error, n)
+	t.Cleanup(func() {
+		for i := range f.stops {
+			f.stop(i)
+		}
+	})
+	return f
+}
+
+func (f *fleet) add(i int) {
+	f.t.Helper()
+	consensus, err := bls.DeriveKey(seed("consensus", i))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	beacon, err := bls.DeriveKey(seed("beacon", i))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	header, err := ed25519.NewKeyFromSeed(seed("header", i))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	owner, err := ed25519.NewKeyFromSeed(seed("owner", i))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	network := [32]byte(seed("network", i))
+	id, err := p2p.SeedPeerID(network)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	dir := filepath.Join(f.t.TempDir(), "data")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(f.t))
+	f.genesis.Validators = append(f.genesis.Validators, remora.GenesisValidator{
+		Account: owner.Public(), Stake: 100,
+		Node: remora.Node{
+			Name: fmt.Sprintf("validator-%d", i), Roles: remora.RoleValidator,
+			Consensus: consensus.Public(), Possession: consensus.ProvePossession(),
+			Beacon: beacon.Public(), BeaconPoP: beacon.ProvePossession(),
+			Header: header.Public(), PeerID: id, Addrs: []string{listen},
+		},
+	})
+	level := slog.LevelWarn
+	if os.Getenv("REMORA_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", i)
+	f.configs = append(f.configs, node.Config{
+		Genesis: f.genesis, DataDir: dir, Listen: []string{listen}, RPC: fmt.Sprintf("127.0.0.1:%d", freePort(f.t)),
+		Keys:   &node.Keys{Consensus: consensus, Beacon: beacon, Header: header, Network: network},
+		Logger: log,
+	})
+}
+
+func (f *fleet) start(i int) {
+	f.t.Helper()
+	n, err := node.New(f.configs[i])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	f.stops[i] = func() error {
+		cancel()
+		if err := <-done; err != nil {
+			return err
+		}
+		return n.Close()
+	}
+}
+
+func (f *fleet) stop(i int) {
+	f.t.Helper()
+	if f.stops[i] == nil {
+		return
+	}
+	if err := f.stops[i](); err != nil {
+		f.t.Errorf("validator %d: %v", i, err)
+	}
+	f.stops[i] = nil
+}
+
+func (f *fleet) client(i int) *client.Client {
+	f.t.Helper()
+	c, err := client.New("http://" + f.configs[i].RPC)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(c.Close)
+	return c
+}
+
+func TestFourValidatorsExecuteTransfers(t *testing.T) {
+	f := newFleet(t, 4)
+	for i := range f.configs {
+		f.start(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	began := time.Now()
+	for i := range 4 {
+		to := account(t, (i+1)%4).Public()
+		sent, err := f.client(i).Transfer(ctx, account(t, i), to, 5, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("transfer %d: %+v after %s", i, sent, time.Since(began))
+	}
+	status, err := f.client(0).Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", status)
+}

@@ -1,0 +1,157 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// Defaults of a channel and of requests; a zero field of Config or Channel means its default.
+const (
+	DefaultMaxFrame       = 1 << 20
+	DefaultQueueFrames    = 1024
+	DefaultQueueBytes     = 16 << 20
+	DefaultMaxRequest     = 64 << 10
+	DefaultRequestTimeout = 10 * time.Second
+	DefaultPeerRequests   = 4
+	DefaultTotalRequests  = 64
+	DefaultWriteTimeout   = 10 * time.Second
+
+	maxPeers    = 1024
+	maxChannels = 32 // a peer's live channels are a bit mask
+	maxFrameCap = 64 << 20
+)
+
+// Peer is a known node.
+type Peer struct {
+	ID    string   // see PeerID
+	Addrs []string // multiaddrs such as /ip4/10.0.0.7/tcp/4600; empty: wait until the peer dials us
+}
+
+// Channel describes one named stream to every peer. All nodes of a network use the same names and limits.
+type Channel struct {
+	Name        string
+	MaxFrame    int // bytes; a peer that announces a longer frame loses its stream
+	QueueFrames int // frames waiting per peer
+	QueueBytes  int // bytes waiting per peer
+}
+
+// Handler answers one request. The context ends with the request's time or with the host; the request belongs to the
+// handler. An error goes to the requester, shortened: it must not hold secrets. Handlers run concurrently.
+type Handler func(ctx context.Context, peer string, request []byte) ([]byte, error)
+
+// Config says who we are, whom we know and what we exchange.
+type Config struct {
+	Key       [32]byte // Ed25519 seed
+	Listen    []string // multiaddrs such as /ip4/127.0.0.1/tcp/0
+	Namespace string   // part of every protocol name: nodes of different chains share no protocol
+	Peers     []Peer
+	Channels  []Channel
+	Serve     map[string]Handler // by request protocol
+	Guests    int                // unknown peers admitted at a time, for requests only
+	Logger    *slog.Logger
+
+	// Up, if set, is told of every peer whose channels have come alive in both directions: the moment to re-send what
+	// it may have missed. It is called from network goroutines and must not block.
+	Up func(peer string)
+
+	MaxRequest     int           // bytes of a request that we serve
+	PeerRequests   int           // requests served at once per peer
+	TotalRequests  int           // requests served at once; guests get at most half
+	RequestTimeout time.Duration // for serving one, and for asking when the context has no deadline
+	WriteTimeout   time.Duration // a stream that takes no bytes for so long is reset
+}
+
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// complete checks the configuration and returns it with defaults in place of zeros.
+func (c Config) complete() (Config, error) {
+	if !nameRule.MatchString(c.Namespace) {
+		return c, fmt.Errorf("p2p: namespace %q: want 1 to 64 of a-z 0-9 . _ -", c.Namespace)
+	}
+	if len(c.Peers) > maxPeers || len(c.Channels) > maxChannels {
+		return c, fmt.Errorf("p2p: %d peers and %d channels: at most %d and %d", len(c.Peers), len(c.Channels), maxPeers, maxChannels)
+	}
+	channels, err := completeChannels(c.Channels)
+	if err != nil {
+		return c, err
+	}
+	c.Channels = channels
+	for name, handler := range c.Serve {
+		if !nameRule.MatchString(name) || handler == nil {
+			return c, fmt.Errorf("p2p: request protocol %q: want a handler and a name of 1 to 64 of a-z 0-9 . _ -", name)
+		}
+	}
+	fill(&c.MaxRequest, DefaultMaxRequest)
+	fill(&c.PeerRequests, DefaultPeerRequests)
+	fill(&c.TotalRequests, DefaultTotalRequests)
+	fill(&c.RequestTimeout, DefaultRequestTimeout)
+	fill(&c.WriteTimeout, DefaultWriteTimeout)
+	if min(c.Guests, c.MaxRequest, c.PeerRequests, c.TotalRequests) < 0 || min(c.RequestTimeout, c.WriteTimeout) < 0 {
+		return c, fmt.Errorf("p2p: limits and timeouts must not be negative")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func completeChannels(list []Channel) ([]Channel, error) {
+	channels := make([]Channel, len(list))
+	seen := make(map[string]bool)
+	for i, ch := range list {
+		if !nameRule.MatchString(ch.Name) || seen[ch.Name] {
+			return nil, fmt.Errorf("p2p: channel name %q: want a unique one of 1 to 64 of a-z 0-9 . _ -", ch.Name)
+		}
+		seen[ch.Name] = true
+		fill(&ch.MaxFrame, DefaultMaxFrame)
+		fill(&ch.QueueFrames, DefaultQueueFrames)
+		fill(&ch.QueueBytes, DefaultQueueBytes)
+		if ch.MaxFrame < 0 || ch.MaxFrame > maxFrameCap || ch.QueueFrames < 0 || ch.QueueBytes < ch.MaxFrame {
+			return nil, fmt.Errorf("p2p: channel %s: want a frame limit up to %d, and a queue that holds one frame", ch.Name, maxFrameCap)
+		}
+		channels[i] = ch
+	}
+	return channels, nil
+}
+
+func fill[T int | time.Duration](value *T, fallback T) {
+	if *value == 0 {
+		*value = fallback
+	}
+}
+
+func (c Config) channelID(name string) protocol.ID {
+	return protocol.ID("/remora/" + c.Namespace + "/channel/" + name + "/1")
+}
+
+func (c Config) requestID(name string) protocol.ID {
+	return protocol.ID("/remora/" + c.Namespace + "/request/" + name + "/1")
+}
+
+// parsePeer decodes a peer's name and addresses. An address may end in /p2p/<the peer's own id>.
+func parsePeer(p Peer) (peer.AddrInfo, error) {
+	id, err := decodeID(p.ID)
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	info := peer.AddrInfo{ID: id}
+	for _, s := range p.Addrs {
+		addr, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return info, fmt.Errorf("peer %s: address %q: %w", p.ID, s, err)
+		}
+		addr, named := peer.SplitAddr(addr)
+		if addr == nil || named != "" && named != id {
+			return info, fmt.Errorf("peer %s: address %q names another peer or no host", p.ID, s)
+		}
+		info.Addrs = append(info.Addrs, addr)
+	}
+	return info, nil
+}

@@ -1,0 +1,318 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// incoming is how many messages of a channel may wait for the consumer besides the one that each reader holds.
+const incoming = 8
+
+// Host is our end of the network.
+type Host struct {
+	cfg      Config
+	lib      host.Host
+	net      *swarm.Swarm
+	gate     *gater
+	remotes  map[peer.ID]*remote // fixed after New
+	names    map[string]*remote  // the same, by printed id
+	channels map[string]int      // index by name
+	receive  []chan Message      // by channel
+	requests *slots
+	log      *slog.Logger
+
+	refused, served, failed atomic.Uint64
+
+	mu       sync.Mutex
+	state    int // fresh, running or closed
+	handlers sync.WaitGroup
+}
+
+const (
+	fresh = iota
+	running
+	closed
+)
+
+// New builds a host and takes its addresses, so that a port in use shows at once. Nobody can connect before Run.
+func New(cfg Config) (*Host, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{
+		cfg: cfg, log: cfg.Logger,
+		remotes: make(map[peer.ID]*remote), names: make(map[string]*remote), channels: make(map[string]int),
+		requests: newSlots(cfg.PeerRequests, cfg.TotalRequests),
+	}
+	for i, ch := range cfg.Channels {
+		h.channels[ch.Name] = i
+		h.receive = append(h.receive, make(chan Message, incoming))
+	}
+	var peers []peer.AddrInfo
+	for _, p := range cfg.Peers {
+		info, err := parsePeer(p)
+		if err != nil {
+			return nil, fmt.Errorf("p2p: %w", err)
+		}
+		if h.remotes[info.ID] != nil {
+			return nil, fmt.Errorf("p2p: peer %s is configured twice", p.ID)
+		}
+		h.addRemote(info)
+		peers = append(peers, info)
+	}
+	h.gate = newGater(h.remotes, cfg.Guests)
+	if err := h.build(peers); err != nil {
+		return nil, err
+	}
+	if err := h.listen(); err != nil {
+		return nil, errors.Join(err, h.lib.Close())
+	}
+	return h, nil
+}
+
+func (h *Host) addRemote(info peer.AddrInfo) {
+	r := &remote{
+		id: info.ID, name: info.ID.String(), addrs: info.Addrs,
+		wake: make(chan struct{}, 1), up: h.cfg.Up, log: h.log,
+	}
+	for i, ch := range h.cfg.Channels {
+		r.senders = append(r.senders, &sender{
+			to: r, index: i, channel: ch, protocol: h.cfg.channelID(ch.Name), log: h.log, timeout: h.cfg.WriteTimeout,
+			queue: newQueue(ch.QueueFrames, ch.QueueBytes), wake: make(chan struct{}, 1),
+		})
+		r.readers = append(r.readers, &reader{
+			from: r, index: i, channel: ch, out: h.receive[i], log: h.log, timeout: h.cfg.WriteTimeout,
+		})
+	}
+	h.remotes[r.id] = r
+	h.names[r.name] = r
+}
+
+// build makes the libp2p host: TCP, noise and yamux, and none of the services that libp2p would add.
+func (h *Host) build(peers []peer.AddrInfo) error {
+	quiet(h.log)
+	key, err := privateKey(h.cfg.Key)
+	if err != nil {
+		return fmt.Errorf("p2p: key: %w", err)
+	}
+	limits, err := newLimits(h.cfg, peers)
+	if err != nil {
+		return fmt.Errorf("p2p: limits: %w", err)
+	}
+	h.lib, err = libp2p.New(
+		libp2p.Identity(key),
+		libp2p.NoListenAddrs,
+		// With SO_REUSEPORT two processes would share a port, each getting half of the connections.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout)),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, muxer()),
+		libp2p.ConnectionGater(h.gate),
+		libp2p.ResourceManager(limits),
+		libp2p.DialRanker(swarm.NoDelayDialRanker),
+		libp2p.UserAgent("remora"),
+		libp2p.DisableRelay(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+		libp2p.Ping(false),
+	)
+	if err != nil {
+		return fmt.Errorf("p2p: %w", err)
+	}
+	net, ok := h.lib.Network().(*swarm.Swarm)
+	if !ok {
+		return errors.Join(fmt.Errorf("p2p: libp2p has a network of type %T, want its swarm", h.lib.Network()), h.lib.Close())
+	}
+	h.net = net
+	for _, p := range peers {
+		h.lib.Peerstore().AddAddrs(p.ID, p.Addrs, peerstore.PermanentAddrTTL)
+	}
+	return nil
+}
+
+// listen takes every address or none: libp2p would be content with one of them.
+func (h *Host) listen() error {
+	for _, s := range h.cfg.Listen {
+		addr, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return fmt.Errorf("p2p: listen address %q: %w", s, err)
+		}
+		err = h.net.AddListenAddr(addr)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("p2p: listen on %s: %w", s, ErrAddressInUse)
+		}
+		if err != nil {
+			return fmt.Errorf("p2p: listen on %s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// Run connects to the peers, serves and delivers until the context ends. When it returns, every goroutine of the host has
+// ended and the Receive channels are closed. A host runs once.
+func (h *Host) Run(ctx context.Context) error {
+	if !h.enterState(fresh, running) {
+		return ErrAlreadyRun
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.handle(ctx)
+	h.net.Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
+	h.gate.start()
+	var group sync.WaitGroup
+	for _, r := range h.remotes {
+		if len(r.addrs) > 0 {
+			group.Go(func() { r.keep(ctx, h.net) })
+		}
+		for _, s := range r.senders {
+			group.Go(func() { s.run(ctx, h.lib) })
+		}
+	}
+	<-ctx.Done()
+	h.enterState(running, closed)
+	err := h.lib.Close()
+	group.Wait()
+	h.handlers.Wait()
+	for _, c := range h.receive {
+		close(c)
+	}
+	return err
+}
+
+// Close releases a host that was built but never run; Run closes its own.
+func (h *Host) Close() error {
+	if !h.enterState(fresh, closed) {
+		return nil
+	}
+	return h.lib.Close()
+}
+
+func (h *Host) enterState(from, to int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != from {
+		return false
+	}
+	h.state = to
+	return true
+}
+
+// handle registers the stream handlers.
+func (h *Host) handle(ctx context.Context) {
+	for i, ch := range h.cfg.Channels {
+		h.lib.SetStreamHandler(h.cfg.channelID(ch.Name), h.guarded(func(s network.Stream) {
+			r := h.remotes[s.Conn().RemotePeer()]
+			if r == nil {
+				h.refused.Add(1)
+				_ = s.Reset()
+				return
+			}
+			r.readers[i].run(ctx, s)
+		}))
+	}
+	for name, handler := range h.cfg.Serve {
+		h.lib.SetStreamHandler(h.cfg.requestID(name), h.guarded(func(s network.Stream) { h.serve(ctx, name, handler, s) }))
+	}
+}
+
+// guarded makes Run wait for handlers, and starts none after it has ended.
+func (h *Host) guarded(handler network.StreamHandler) network.StreamHandler {
+	return func(s network.Stream) {
+		h.mu.Lock()
+		if h.state != running {
+			h.mu.Unlock()
+			_ = s.Reset()
+			return
+		}
+		h.handlers.Add(1)
+		h.mu.Unlock()
+		defer h.handlers.Done()
+		handler(s)
+	}
+}
+
+func (h *Host) connected(_ network.Network, c network.Conn) {
+	if r := h.remotes[c.RemotePeer()]; r != nil {
+		r.stir()
+		return
+	}
+	if !h.gate.admit(c) {
+		h.refused.Add(1)
+		go func() { _ = c.Close() }() // closing waits for this notification
+	}
+}
+
+func (h *Host) disconnected(_ network.Network, c network.Conn) {
+	if r := h.remotes[c.RemotePeer()]; r != nil {
+		r.stir()
+		return
+	}
+	h.gate.leave(c)
+}
+
+// ID returns our own network name.
+func (h *Host) ID() string { return h.lib.ID().String() }
+
+// Addrs returns the multiaddrs at which we listen, with real ports and, where they can be listed, interface addresses.
+func (h *Host) Addrs() []string {
+	addrs, err := h.net.InterfaceListenAddresses()
+	if err != nil {
+		addrs = h.net.ListenAddresses()
+	}
+	list := make([]string, len(addrs))
+	for i, a := range addrs {
+		list[i] = a.String()
+	}
+	return list
+}
+
+// Send queues a frame for a peer and reports whether it was taken; see the package comment for what happens to it then.
+// It never blocks and does not copy: the frame may be queued for several peers and must not change any more.
+func (h *Host) Send(peer, channel string, frame []byte) bool {
+	r, i, ok := h.find(peer, channel)
+	return ok && r.senders[i].send(frame)
+}
+
+func (h *Host) find(peer, channel string) (*remote, int, bool) {
+	r := h.names[peer]
+	i, ok := h.channels[channel]
+	return r, i, ok && r != nil
+}
+
+// Receive returns the messages of a channel from all peers, nil for an unknown channel. It is closed when Run returns.
+func (h *Host) Receive(channel string) <-chan Message {
+	i, ok := h.channels[channel]
+	if !ok {
+		return nil
+	}
+	return h.receive[i]
+}
+
+// Connected returns, sorted, the peers whose channels are all alive in both directions.
+func (h *Host) Connected() []string {
+	var list []string
+	for _, r := range h.remotes {
+		if r.connected(h.net) {
+			list = append(list, r.name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,66 @@
+package p2p
+
+import (
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/crypto/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// PeerID returns the network name of the holder of an Ed25519 public key.
+func PeerID(public [32]byte) (string, error) {
+	key, err := crypto.UnmarshalEd25519PublicKey(public[:])
+	if err != nil {
+		return "", fmt.Errorf("peer id: %w", err)
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		return "", fmt.Errorf("peer id: %w", err)
+	}
+	return id.String(), nil
+}
+
+// SeedPeerID returns the network name that a host with this Ed25519 seed will have.
+func SeedPeerID(seed [32]byte) (string, error) {
+	return PeerID([32]byte(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
+}
+
+// PublicKey returns the Ed25519 public key behind a peer's network name.
+func PublicKey(id string) ([32]byte, error) {
+	p, err := decodeID(id)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	key, err := p.ExtractPublicKey()
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("peer id %q: %w", id, err)
+	}
+	raw, err := key.Raw()
+	if err != nil || len(raw) != 32 {
+		return [32]byte{}, fmt.Errorf("peer id %q: want an Ed25519 key of 32 bytes, got %d bytes", id, len(raw))
+	}
+	return [32]byte(raw), nil
+}
+
+func privateKey(seed [32]byte) (crypto.PrivKey, error) {
+	return crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+}
+
+func decodeID(id string) (peer.ID, error) {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return "", fmt.Errorf("peer id %q: %w", id, err)
+	}
+	if !isEd25519(p) {
+		return "", fmt.Errorf("peer id %q: want the id of an Ed25519 key", id)
+	}
+	return p, nil
+}
+
+// isEd25519 refuses RSA and the other key types: checking a huge RSA key is itself an attack.
+func isEd25519(id peer.ID) bool {
+	key, err := id.ExtractPublicKey()
+	return err == nil && key.Type() == pb.KeyType_Ed25519
+}

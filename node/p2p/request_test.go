@@ -1,0 +1,240 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+func echo(_ context.Context, _ string, request []byte) ([]byte, error) { return request, nil }
+
+// pair starts an asker and a server of the given protocols.
+func pair(t *testing.T, serve map[string]Handler, adjust func(*Config)) (asker, server *node) {
+	t.Helper()
+	configs := committee(t, 2)
+	configs[1].Serve = serve
+	if adjust != nil {
+		adjust(&configs[1])
+	}
+	nodes := startAll(t, configs)
+	eventually(t, "mesh", meshed(nodes...))
+	return nodes[0], nodes[1]
+}
+
+func TestRequests(t *testing.T) {
+	asker, server := pair(t, map[string]Handler{
+		"echo": echo,
+		"who":  func(_ context.Context, peer string, _ []byte) ([]byte, error) { return []byte(peer), nil },
+		"fail": func(context.Context, string, []byte) ([]byte, error) {
+			return nil, errors.New(strings.Repeat("no ", 200))
+		},
+		"none": func(context.Context, string, []byte) ([]byte, error) { return nil, ErrNotFound },
+		"odd": func(context.Context, string, []byte) ([]byte, error) {
+			return nil, &RemoteError{Code: 77, Message: "\xff\n"}
+		},
+		"bang": func(context.Context, string, []byte) ([]byte, error) { panic("at the peer's wish") },
+		"vast": func(context.Context, string, []byte) ([]byte, error) { return make([]byte, 5<<20), nil },
+	}, nil)
+	ask := func(protocol string, request []byte, limit int) ([]byte, error) {
+		return asker.Request(within(t), server.ID(), protocol, request, limit)
+	}
+	for _, size := range []int{0, 1, 1000, DefaultMaxRequest} {
+		request := bytes.Repeat([]byte{7}, size)
+		if answer, err := ask("echo", request, size); err != nil || !bytes.Equal(answer, request) {
+			t.Errorf("echo of %d bytes: %d bytes, %v", size, len(answer), err)
+		}
+	}
+	if answer, err := ask("who", nil, 100); err != nil || string(answer) != asker.ID() {
+		t.Errorf("the server sees %q, %v; want the asker's id", answer, err)
+	}
+	if answer, err := ask("vast", nil, 5<<20); err != nil || len(answer) != 5<<20 {
+		t.Errorf("vast: %d bytes, %v", len(answer), err)
+	}
+	if _, err := ask("vast", nil, 5<<20-1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("an answer over the limit: %v", err)
+	}
+	if _, err := ask("none", nil, 10); !errors.Is(err, ErrNotFound) {
+		t.Errorf("none: %v", err)
+	}
+	for protocol, code := range map[string]Code{"fail": CodeFailed, "odd": 77, "bang": CodeFailed} {
+		_, err := ask(protocol, nil, 10)
+		remote, ok := errors.AsType[*RemoteError](err)
+		if !ok || remote.Code != code || len(remote.Message) > maxErrorMessage || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want code %s", protocol, err, code)
+		}
+	}
+	if _, err := ask("echo", make([]byte, DefaultMaxRequest+1), 1<<20); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a request over the limit: %v", err)
+	}
+	if _, err := ask("missing", nil, 10); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a protocol that is not served: %v", err)
+	}
+	if _, err := asker.Request(within(t), idOf(t, 9), "echo", nil, 10); !errors.Is(err, ErrUnknownPeer) {
+		t.Errorf("an unknown peer: %v", err)
+	}
+	server.stop(t)
+	eventually(t, "loss noticed", func() bool { return len(asker.Connected()) == 0 })
+	if _, err := ask("echo", nil, 10); err == nil {
+		t.Error("an absent peer answered")
+	}
+}
+
+func TestRequestLimitPerPeer(t *testing.T) {
+	release := make(chan struct{})
+	var once sync.Once
+	free := func() { once.Do(func() { close(release) }) }
+	entered := make(chan struct{}, 16)
+	asker, server := pair(t, map[string]Handler{"wait": func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+		entered <- struct{}{}
+		select {
+		case <-release:
+			return []byte("done"), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}, func(c *Config) { c.PeerRequests = 2 })
+	defer free()
+	results := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := asker.Request(within(t), server.ID(), "wait", nil, 10)
+			results <- err
+		}()
+	}
+	for range 2 {
+		select {
+		case <-entered:
+		case <-time.After(patience):
+			t.Fatal("a request was not served")
+		}
+	}
+	if _, err := asker.Request(within(t), server.ID(), "wait", nil, 10); !errors.Is(err, ErrBusy) {
+		t.Errorf("third request: %v, want busy", err)
+	}
+	free()
+	for range 2 {
+		if err := <-results; err != nil {
+			t.Errorf("held request: %v", err)
+		}
+	}
+	eventually(t, "free slot", func() bool {
+		_, err := asker.Request(within(t), server.ID(), "wait", nil, 10)
+		return err == nil
+	})
+	if st := server.Stats(); st.Served < 3 || st.Failed < 1 {
+		t.Errorf("counters %+v", st)
+	}
+}
+
+func TestSlotsBoundPeersGuestsAndTotal(t *testing.T) {
+	s := newSlots(2, 5)
+	for i, step := range []struct {
+		peer  string
+		guest bool
+		want  bool
+	}{
+		{"a", false, true},
+		{"a", false, true},
+		{"a", false, false}, // its own limit
+		{"g", true, true},
+		{"h", true, true},
+		{"i", true, false}, // half of five
+		{"b", false, true},
+		{"c", false, false}, // the total
+	} {
+		if got := s.take(peerID(step.peer), step.guest); got != step.want {
+			t.Errorf("step %d: peer %s got %v", i, step.peer, got)
+		}
+	}
+	s.release("g", true)
+	if !s.take("i", true) || len(s.by) != 4 {
+		t.Error("a released slot is not free")
+	}
+	s.release("a", false)
+	s.release("a", false)
+	s.release("b", false)
+	s.release("h", true)
+	s.release("i", true)
+	if s.used != 0 || s.guests != 0 || len(s.by) != 0 {
+		t.Errorf("%d slots, %d guests and %d peers left", s.used, s.guests, len(s.by))
+	}
+}
+
+func TestSilentServerTimesOut(t *testing.T) {
+	configs := committee(t, 2)
+	configs[0].RequestTimeout = 150 * time.Millisecond
+	n := start(t, configs[0])
+	r := rogueSeed(t, 1)
+	end := make(chan struct{})
+	defer close(end)
+	r.SetStreamHandler(configs[0].requestID("mute"), func(s network.Stream) {
+		<-end
+		_ = s.Reset()
+	})
+	if err := r.connect(t, n); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "connection", func() bool { return len(n.net.ConnsToPeer(r.ID())) > 0 })
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := n.Request(ctx, r.ID().String(), "mute", []byte("?"), 10); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a deadline: %v", err)
+	}
+	if _, err := n.Request(context.Background(), r.ID().String(), "mute", []byte("?"), 10); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a deadline: %v", err)
+	}
+	canceled, stop := context.WithCancel(context.Background())
+	stop()
+	if _, err := n.Request(canceled, r.ID().String(), "mute", nil, 10); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	for _, c := range n.net.ConnsToPeer(r.ID()) {
+		for _, s := range c.GetStreams() {
+			if s.Protocol() == configs[0].requestID("mute") {
+				t.Errorf("stream %s outlives its request", s.ID())
+			}
+		}
+	}
+}
+
+func TestSilentRequesterLosesItsSlot(t *testing.T) {
+	configs := committee(t, 2)
+	configs[0].Serve = map[string]Handler{"echo": echo}
+	configs[0].RequestTimeout = 100 * time.Millisecond
+	configs[0].PeerRequests = 1
+	n := start(t, configs[0])
+	r := rogueSeed(t, 1)
+	if err := r.connect(t, n); err != nil {
+		t.Fatal(err)
+	}
+	s := r.open(t, n, configs[0].requestID("echo"))
+	write(t, s, []byte{0, 0})
+	if !dead(s) {
+		t.Error("the stream is still open")
+	}
+	eventually(t, "free slot", func() bool {
+		answer, err := ask(r.open(t, n, configs[0].requestID("echo")), []byte("x"), 10)
+		return err == nil && string(answer) == "x"
+	})
+}
+
+func TestMalformedAnswers(t *testing.T) {
+	cases := map[string][]byte{
+		"no status":     {0, 0, 0, 0, 0},
+		"huge length":   {0xff, 0xff, 0xff, 0xff, 0},
+		"huge error":    {0, 1, 0, 0, byte(CodeFailed)},
+		"cut in header": {0, 0},
+		"cut in body":   {0, 0, 0, 9, 0, 1, 2},
+	}
+	for name, answer := range cases {
+		if got, err := readAnswer(bytes.NewReader(answer), 100); err == nil {
+			t.Errorf("%s: accepted as %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/store"
+)
+
+// tick is the length of a core's logical tick.
+const tick = 5 * time.Millisecond
+
+// servedFor is how long certificates stay servable after ordering has passed them.
+const servedFor = time.Minute
+
+// work is what the primary hands to the engine, in order.
+type work struct {
+	sub     *remora.SubDAG // execute it
+	from    remora.Authority
+	shares  []remora.Share // heard in a certified header of from
+	catchUp bool           // sync certified blocks, then have the primary rebuilt
+}
+
+// primary owns the mempool core and the commit rule. Its loop: receive, step, persist, send, deliver, advance.
+type primary struct {
+	self      remora.Authority
+	committee *remora.Committee
+	store     *store.Store
+	host      *p2p.Host
+	log       *slog.Logger
+	build     func() (*mempool.Core, *consensus.Bullshark, []remora.SubDAG, error)
+
+	network <-chan mempool.Message // from peers, verified; bounded
+	local   <-chan mempool.Message // from inside; never dropped
+	rebuilt <-chan struct{}        // the engine has caught up
+	engine  chan<- work
+	wants   chan<- mempool.Want
+	round   *atomic.Uint64 // for status
+
+	core     *mempool.Core
+	order    *consensus.Bullshark
+	queue    []work // not yet taken by the engine
+	catching bool   // peers' messages are dropped until the engine has caught up
+	unsafe   error  // two quorums contradict each other: ordering has to stop
+	recent   *recentBatches
+	passed   []passedRound // for pruning, ascending
+}
+
+// passedRound says when ordering passed a round.
+type passedRound struct {
+	round remora.Round
+	at    time.Time
+}
+
+func (p *primary) run(ctx context.Context) error {
+	if err := p.restart(ctx); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		out, next := p.next()
+		select {
+		case m := <-p.network:
+			p.step(ctx, m)
+			p.drain(ctx)
+		case m := <-p.local:
+			p.step(ctx, m)
+		case out <- next:
+			p.queue = p.queue[1:]
+		case now := <-ticker.C:
+			p.tick(now)
+		case <-p.rebuilt:
+			if err := p.restart(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		if err := p.settle(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// restart builds the cores from the store: the same way after a crash and after block sync.
+func (p *primary) restart(ctx context.Context) error {
+	core, order, subs, err := p.build()
+	if err != nil {
+		return err
+	}
+	p.core, p.order, p.catching = core, order, false
+	p.enqueue(subs)
+	if len(subs) > 0 {
+		p.step(ctx, mempool.Ordered{SubDAGs: subs})
+	}
+	return nil
+}
+
+// next returns the engine's channel and what to send there, or nil when there is nothing.
+func (p *primary) next() (chan<- work, work) {
+	if len(p.queue) == 0 {
+		return nil, work{}
+	}
+	return p.engine, p.queue[0]
+}
+
+func (p *primary) enqueue(subs []remora.SubDAG) {
+	for i := range subs {
+		p.queue = append(p.queue, work{sub: &subs[i]})
+	}
+}
+
+// drain takes what else has arrived, so that one write to disk serves all of it.
+func (p *primary) drain(ctx context.Context) {
+	for range verifyBatch {
+		select {
+		case m := <-p.network:
+			p.step(ctx, m)
+		default:
+			return
+		}
+	}
+}
+
+func (p *primary) step(ctx context.Context, m mempool.Message) {
+	if stored, ok := m.(mempool.BatchStored); ok {
+		p.recent.add(stored)
+	}
+	if p.catching {
+		return
+	}
+	err := p.core.Step(m)
+	if errors.Is(err, mempool.ErrSafety) {
+		p.unsafe = err
+	}
+	if err != nil {
+		p.log.DebugContext(ctx, "refused a message", "kind", fmt.Sprintf("%T", m), "reason", err)
+	}
+}
+
+func (p *primary) tick(now time.Time) {
+	if p.catching {
+		return
+	}
+	p.core.Tick(remora.Millis(now.UnixMilli()))
+	p.prune(now)
+}
+
+// settle carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
+func (p *primary) settle(ctx context.Context) error {
+	if p.unsafe != nil {
+		return fmt.Errorf("ordering stopped: %w", p.unsafe)
+	}
+	for !p.catching {
+		rd, ok := p.core.Ready()
+		if !ok {
+			break
+		}
+		if len(rd.Persist) > 0 {
+			if err := p.store.SaveDAG(rd.Persist, rd.Sync); err != nil {
+				return err
+			}
+		}
+		for i := range rd.Send {
+			p.send(&rd.Send[i])
+		}
+		if err := p.deliver(ctx, rd.Delivered); err != nil {
+			return err
+		}
+		p.core.Advance(rd)
+		p.want(ctx, rd.Want)
+		p.observe(ctx, rd.Events)
+	}
+	p.round.Store(uint64(p.core.Round()))
+	return nil
+}
+
+func (p *primary) send(o *mempool.Outgoing) {
+	var f []byte
+	switch {
+	case o.Header != nil:
+		f = frame(frameHeader, remora.Encode(o.Header))
+	case o.Vote != nil:
+		f = frame(frameVote, remora.Encode(o.Vote))
+	default:
+		f = frame(frameCertificate, remora.Encode(o.Certificate))
+	}
+	if !o.Broadcast {
+		p.host.Send(p.committee.Members[o.To].PeerID, channelDAG, f)
+		return
+	}
+	for a, m := range p.committee.Members {
+		if remora.Authority(a) != p.self {
+			p.host.Send(m.PeerID, channelDAG, f)
+		}
+	}
+}
+
+// deliver orders certificates and queues what was committed, with the shares that the certified headers carried.
+func (p *primary) deliver(ctx context.Context, certificates []*remora.Certificate) error {
+	var committed []remora.SubDAG
+	for _, c := range certificates {
+		if len(c.Header.Shares) > 0 {
+			p.queue = append(p.queue, work{from: c.Author(), shares: c.Header.Shares})
+		}
+		subs, err := p.order.Insert(c)
+		if err != nil {
+			return fmt.Errorf("ordering stopped at round %d by authority %d: %w", c.Round(), c.Author(), err)
+		}
+		p.enqueue(subs)
+		committed = append(committed, subs...)
+	}
+	if len(committed) == 0 {
+		return nil
+	}
+	p.passed = append(p.passed, passedRound{round: p.order.GCRound(), at: time.Now()})
+	p.step(ctx, mempool.Ordered{SubDAGs: committed})
+	return nil
+}
+
+// want answers what the store has and leaves the rest to the fetcher. A want that finds no room is repeated by the core.
+func (p *primary) want(ctx context.Context, wants []mempool.Want) {
+	for _, w := range wants {
+		if w.Batches = p.missing(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 {
+			continue
+		}
+		select {
+		case p.wants <- w:
+		default:
+		}
+	}
+}
+
+func (p *primary) missing(ctx context.Context, refs []remora.BatchRef) []remora.BatchRef {
+	var absent []remora.BatchRef
+	for _, ref := range refs {
+		stored, ok := p.recent.get(ref.Digest)
+		if !ok {
+			stored, ok = p.stored(ref.Digest)
+		}
+		if !ok {
+			absent = append(absent, ref)
+			continue
+		}
+		p.step(ctx, stored)
+	}
+	return absent
+}
+
+// stored looks a batch up on disk. A damaged one counts as absent, so it is fetched again.
+func (p *primary) stored(digest remora.Hash) (mempool.BatchStored, bool) {
+	if !p.store.HasBatch(digest) {
+		return mempool.BatchStored{}, false
+	}
+	raw, err := p.store.Batch(digest)
+	if err != nil {
+		return mempool.BatchStored{}, false
+	}
+	b, err := remora.ParseBatch(raw)
+	if err != nil || b.Digest != digest {
+		return mempool.BatchStored{}, false
+	}
+	return mempool.BatchStored{Author: b.Author, Ref: b.Ref()}, true
+}
+
+func (p *primary) observe(ctx context.Context, events []mempool.Event) {
+	for _, e := range events {
+		switch e := e.(type) {
+		case mempool.Behind:
+			p.log.InfoContext(ctx, "too far behind the committee's rounds: syncing certified blocks",
+				"round", uint64(p.core.Round()), "seen", uint64(e.Round))
+			p.catching = true
+			p.queue = append(p.queue, work{catchUp: true})
+			return
+		case mempool.Equivocation:
+			p.log.WarnContext(ctx, "an authority signed two headers for one round", "author", int(e.Second.Author),
+				"round", uint64(e.Second.Round), "second", e.Second.Digest().String(), "certified", e.Certified)
+		case mempool.BadVote:
+			p.log.WarnContext(ctx, "an authority sent a vote whose signature is wrong", "voter", int(e.Voter))
+		}
+	}
+}
+
+// prune deletes certificates that ordering passed long enough ago.
+func (p *primary) prune(now time.Time) {
+	last := -1
+	for i, passed := range p.passed {
+		if now.Sub(passed.at) < servedFor {
+			break
+		}
+		last = i
+	}
+	if last < 0 || p.passed[last].round == 0 {
+		return
+	}
+	if err := p.store.PruneDAG(p.passed[last].round); err != nil && !errors.Is(err, context.Canceled) {
+		p.log.Warn("could not prune old certificates", "reason", err)
+	}
+	p.passed = append([]passedRound(nil), p.passed[last+1:]...)
+}

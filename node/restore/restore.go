@@ -1,0 +1,127 @@
+// Package restore rebuilds a validator's cores from its disk. It is the one way back: after a crash and after block
+// sync, in the node and in simulations alike.
+package restore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/store"
+)
+
+// Config is what a validator is, beside what its disk remembers.
+type Config struct {
+	Genesis   *remora.Genesis
+	Committee *remora.Committee
+	Self      remora.Authority
+	Signer    mempool.Signer
+	Pace      mempool.Pace // the default when zero
+}
+
+// Cores are a validator's mempool core and commit rule, in step with one another.
+type Cores struct {
+	Mempool *mempool.Core
+	Order   *consensus.Bullshark
+	// Committed is what the stored certificates commit and no block has executed, oldest first. The executor owes it; the
+	// mempool core has been told.
+	Committed []remora.SubDAG
+}
+
+// Build returns the cores as the store describes them.
+func Build(st *store.Store, c Config) (*Cores, error) {
+	depth := c.Genesis.Params.GCDepth
+	ordered, err := executed(st, depth)
+	if err != nil {
+		return nil, err
+	}
+	dag, err := st.LoadDAG(c.Genesis.ChainID, ordered.Leader-min(ordered.Leader, depth))
+	if err != nil {
+		return nil, err
+	}
+	core, err := mempool.New(mempool.Config{
+		Committee: c.Committee, Self: c.Self, Origin: c.Genesis.Hash(), GCDepth: depth,
+		Leader: func(round remora.Round) (remora.Authority, bool) { return consensus.Leader(c.Committee, round) },
+		Pace:   c.Pace, Signer: c.Signer,
+	}, mempool.Snapshot{
+		Committed: ordered.Leader, Certificates: dag.Certificates, Proposed: dag.Proposed, Votes: dag.Votes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	order := consensus.NewBullshark(consensus.Config{Committee: c.Committee, GCDepth: depth, Origin: c.Genesis.Hash()}, ordered)
+	committed, err := replay(order, dag.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	if len(committed) > 0 {
+		if err := core.Step(mempool.Ordered{SubDAGs: committed}); err != nil {
+			return nil, err
+		}
+	}
+	return &Cores{Mempool: core, Order: order, Committed: committed}, nil
+}
+
+// executed returns what the stored blocks say about the commit rule: the last leader and all that was ordered within
+// reach of the next one.
+func executed(st *store.Store, depth remora.Round) (consensus.Snapshot, error) {
+	var s consensus.Snapshot
+	for h := st.Height(); h > 0; h-- {
+		block, err := st.Block(h)
+		if err != nil {
+			return s, err
+		}
+		leader := block.DAG[len(block.DAG)-1].Round
+		if s.Leader == 0 {
+			s.Leader, s.Previous = leader, block.Header.SubDAG
+		}
+		if leader+depth <= s.Leader {
+			break
+		}
+		for _, v := range block.DAG {
+			if v.Round+depth > s.Leader {
+				s.Committed = append(s.Committed, consensus.Vertex{Round: v.Round, Author: v.Author, Digest: v.Digest()})
+			}
+		}
+	}
+	return s, nil
+}
+
+// replay inserts stored certificates, rounds ascending. One without its parents waits: the mempool core suspends it too,
+// and delivers it when they have come.
+func replay(order *consensus.Bullshark, certificates []*remora.Certificate) ([]remora.SubDAG, error) {
+	var committed []remora.SubDAG
+	for _, c := range certificates {
+		more, err := order.Insert(c)
+		if errors.Is(err, consensus.ErrMissingParent) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("stored certificate of round %d by authority %d: %w", c.Round(), c.Author(), err)
+		}
+		committed = append(committed, more...)
+	}
+	return committed, nil
+}
+
+// Worker returns a worker core that has taken back the own batches which were acknowledged to clients and which no block
+// has executed, and their number.
+func Worker(st *store.Store, c worker.Config) (*worker.Core, int, error) {
+	core, err := worker.New(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	owed, err := st.Unexecuted(c.Self)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, b := range owed {
+		if err := core.Step(worker.Restored{Batch: b}); err != nil {
+			return nil, 0, fmt.Errorf("own batch %s: %w", b.Digest, err)
+		}
+	}
+	return core, len(owed), nil
+}

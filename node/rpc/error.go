@@ -1,0 +1,112 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+)
+
+// Numbers of JSON-RPC errors: those of the specification, and ours from -32001 downwards.
+const (
+	rpcParse          = -32700
+	rpcInvalid        = -32600
+	rpcMethod         = -32601
+	rpcParams         = -32602
+	rpcInternal       = -32603
+	rpcNotFound       = -32001
+	rpcNotCertified   = -32002
+	rpcBusy           = -32005
+	rpcRejected       = -32010
+	retryAfterSeconds = "1"
+)
+
+func fail(status int, code, format string, args ...any) *client.Error {
+	return &client.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func badRequest(format string, args ...any) *client.Error {
+	return fail(http.StatusBadRequest, client.CodeBadRequest, format, args...)
+}
+
+func notFound(format string, args ...any) *client.Error {
+	return fail(http.StatusNotFound, client.CodeNotFound, format, args...)
+}
+
+func busy(format string, args ...any) *client.Error {
+	return fail(http.StatusTooManyRequests, client.CodeServerBusy, format, args...)
+}
+
+func tooLarge(format string, args ...any) *client.Error {
+	return fail(http.StatusRequestEntityTooLarge, client.CodeTooLarge, format, args...)
+}
+
+// refusal is what a client is told of an error. An unexpected one is logged and not told.
+func (s *Server) refusal(ctx context.Context, err error) *client.Error {
+	var known *client.Error
+	var rejection *remora.Rejection
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &rejection):
+		return fail(http.StatusUnprocessableEntity, rejection.Code.String(), "%s", rejection.Reason)
+	case errors.Is(err, ErrBusy):
+		return busy("%v: come back later", ErrBusy)
+	case errors.Is(err, remora.ErrNotFound):
+		return notFound("%v", err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fail(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: ask again")
+	}
+	s.Logger.ErrorContext(ctx, "request failed", "error", err)
+	return fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
+}
+
+// rpcNumber returns the JSON-RPC number of an error.
+func rpcNumber(e *client.Error) int {
+	switch e.Code {
+	case client.CodeBadRequest:
+		return rpcParams
+	case client.CodeNotFound:
+		return rpcNotFound
+	case client.CodeNotCertified:
+		return rpcNotCertified
+	case client.CodeServerBusy:
+		return rpcBusy
+	case client.CodeTooLarge:
+		return rpcInvalid
+	case client.CodeInternal:
+		return rpcInternal
+	}
+	return rpcRejected
+}
+
+type errorBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+type errorDocument struct {
+	Error errorBody `json:"error"`
+}
+
+func writeError(w http.ResponseWriter, e *client.Error) {
+	if e.Code == client.CodeServerBusy {
+		w.Header().Set("Retry-After", retryAfterSeconds)
+	}
+	writeJSON(w, e.Status, errorDocument{errorBody{e.Code, e.Message}})
+}
+
+// writeJSON writes a document of this package's types. A client that went away is no error of ours.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":"INTERNAL","message":"the answer has no JSON form"}}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
+}

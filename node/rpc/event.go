@@ -1,0 +1,109 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+)
+
+const (
+	// heartbeat is how often an idle stream says that it lives, which is also how a reader that left is noticed.
+	heartbeat = 15 * time.Second
+	// eventTimeout is how long a subscriber may take to read an event before it is dropped.
+	eventTimeout = 10 * time.Second
+)
+
+// serveEvents streams one event per executed block. A subscriber has no queue: it is served from the store at its own
+// pace, and dropped when it stops reading.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) error {
+	next, err := s.firstEvent(r)
+	if err != nil {
+		return err
+	}
+	if !s.subscribers.take() {
+		return busy("%d subscribers already", maxSubscribers)
+	}
+	defer s.subscribers.give()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(w)
+	for {
+		if out.Flush() != nil {
+			return nil
+		}
+		event, err := s.nextEvent(r.Context(), next)
+		if r.Context().Err() != nil {
+			return nil
+		}
+		if err != nil {
+			s.Logger.ErrorContext(r.Context(), "stream of events ended", "height", next, "error", err)
+			return nil
+		}
+		extend(w, eventTimeout)
+		if event == nil {
+			_, err = w.Write([]byte(":\n\n"))
+		} else {
+			err = writeEvent(w, event)
+			next++
+		}
+		if err != nil {
+			return nil //nolint:nilerr // the subscriber left or stopped reading
+		}
+	}
+}
+
+// firstEvent returns the height that a subscriber wants first: what it asks for, what follows the last event that it
+// saw, or the next block.
+func (s *Server) firstEvent(r *http.Request) (remora.Height, error) {
+	if text := r.Header.Get("Last-Event-ID"); text != "" {
+		last, err := parseHeight(text)
+		return last + 1, err
+	}
+	if text := r.FormValue("from"); text != "" {
+		from, err := parseHeight(text)
+		return max(from, 1), err
+	}
+	return s.Head.Tip().Height + 1, nil
+}
+
+// nextEvent waits for the block at a height. It returns nil when it is time for a sign of life.
+func (s *Server) nextEvent(ctx context.Context, h remora.Height) (*client.Event, error) {
+	limited, cancel := context.WithTimeout(ctx, heartbeat)
+	defer cancel()
+	err := s.Head.Until(limited, func() (bool, error) { return s.Head.Tip().Height >= h, nil })
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	block, err := s.recentBlock(h)
+	if err != nil {
+		return nil, err
+	}
+	return &client.Event{
+		Height: h, Hash: block.Header.Hash(), Time: block.Header.Time, Epoch: block.Header.Epoch,
+		Txs: len(block.Results), Batches: nonNil(block.Batches),
+	}, nil
+}
+
+// recentBlock takes the newest block from memory and others from the store.
+func (s *Server) recentBlock(h remora.Height) (*remora.Block, error) {
+	view := s.Head.Newest()
+	defer view.Release()
+	if view.Block != nil && view.Tip.Height == h {
+		return view.Block, nil
+	}
+	return s.Store.Block(h)
+}
+
+func writeEvent(w http.ResponseWriter, e *client.Event) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "id: %d\nevent: block\ndata: %s\n\n", e.Height, data)
+	return err
+}

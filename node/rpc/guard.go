@@ -1,0 +1,112 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"time"
+
+	"github.com/remora-network/remora/node/client"
+)
+
+// guard is in front of every handler: it refuses what comes from web pages, bounds the time of an answer and contains
+// panics.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.handlers.begin() {
+			return
+		}
+		defer s.handlers.running.Done()
+		defer s.contain(w, r)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		extend(w, writeTimeout)
+		if err := s.checkSource(r); err != nil {
+			writeError(w, err)
+			return
+		}
+		if r.Method != http.MethodPost && (r.ContentLength != 0 || len(r.TransferEncoding) > 0) {
+			w.Header().Set("Connection", "close")
+			writeError(w, badRequest("%s takes no body", r.Method))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler) // a stream is cut off so that its reader notices
+	}
+	s.Logger.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	writeError(w, fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
+}
+
+// checkSource refuses requests that a web page made a browser send: by the Host header when a name was rebound to this
+// machine, by the Origin header when the page is from elsewhere.
+func (s *Server) checkSource(r *http.Request) *client.Error {
+	if s.loopback && !isLoopbackHost(r.Host) {
+		return fail(http.StatusForbidden, client.CodeForbiddenOrigin,
+			"host %.80q: a node on loopback answers to localhost, 127.0.0.1 and [::1]", r.Host)
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Host != r.Host && !(s.loopback && isLoopbackHost(u.Host)) {
+		return fail(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
+	}
+	return nil
+}
+
+func isLoopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	return host == "localhost" || host == "127.0.0.1" || host == "::1" || host == "[::1]"
+}
+
+// extend gives the answer that much more time from now. A writer without deadlines is one of a test.
+func extend(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
+}
+
+// maxFirstRead is the memory that a request gets for its body before any of it has arrived.
+const maxFirstRead = 64 << 10
+
+// readBody reads a body of at most limit bytes and of one of the given media types. Memory grows with what arrives.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string) ([]byte, *client.Error) {
+	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
+		return nil, fail(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want Content-Type %s", media)
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, fail(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want a body without Content-Encoding")
+	}
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge("a body of %d bytes, at most %d", r.ContentLength, limit)
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxFirstRead)))
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	if tooMany := (*http.MaxBytesError)(nil); errors.As(err, &tooMany) {
+		return nil, tooLarge("a body of more than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, badRequest("the body did not arrive in full: %v", err)
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return b.Bytes(), nil
+}

@@ -1,0 +1,218 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/client/strict"
+)
+
+// Limits of a JSON-RPC request.
+const (
+	maxRPCBody   = 4 << 20
+	maxBatch     = 64
+	maxID        = 256
+	maxAnswer    = 16 << 20 // of a batch; calls beyond it are refused
+	batchTimeout = 60 * time.Second
+)
+
+// request is one JSON-RPC call.
+type request struct {
+	id     json.RawMessage // nil: a notification, which is not answered
+	method string
+	params json.RawMessage // an object, or nil
+}
+
+// rpcError is a JSON-RPC error object. Data carries the stable code.
+type rpcError struct {
+	Code    int           `json:"code"`
+	Message string        `json:"message"`
+	Data    *rpcErrorData `json:"data,omitempty"`
+}
+
+type rpcErrorData struct {
+	Code string `json:"code"`
+}
+
+// response is the answer to one call: result or error.
+type response struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   *rpcError       `json:"error,omitempty"`
+}
+
+var nullID = json.RawMessage("null")
+
+func failed(id json.RawMessage, number int, message string) response {
+	if id == nil {
+		id = nullID
+	}
+	return response{Version: "2.0", ID: id, Error: &rpcError{Code: number, Message: message}}
+}
+
+// serveRPC answers a JSON-RPC call or batch.
+func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
+	body, refused := readBody(w, r, maxRPCBody, "application/json")
+	if refused != nil {
+		return refused
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), batchTimeout)
+	defer cancel()
+	extend(w, batchTimeout+writeTimeout)
+	var answers []response
+	body = bytes.TrimLeft(body, " \t\r\n")
+	batch := len(body) > 0 && body[0] == '['
+	if batch {
+		calls, bad := splitBatch(body)
+		if bad != nil {
+			writeJSON(w, http.StatusOK, bad)
+			return nil
+		}
+		answers = s.answerAll(ctx, calls)
+	} else {
+		answers = s.answerAll(ctx, []json.RawMessage{body})
+	}
+	switch {
+	case len(answers) == 0:
+		w.WriteHeader(http.StatusNoContent)
+	case batch:
+		writeJSON(w, http.StatusOK, answers)
+	default:
+		writeJSON(w, rpcStatus(w, &answers[0]), answers[0])
+	}
+	return nil
+}
+
+// rpcStatus is 200 for whatever JSON-RPC itself can say, except that a busy node says so to proxies as well.
+func rpcStatus(w http.ResponseWriter, a *response) int {
+	if a.Error == nil || a.Error.Code != rpcBusy {
+		return http.StatusOK
+	}
+	w.Header().Set("Retry-After", retryAfterSeconds)
+	return http.StatusTooManyRequests
+}
+
+// splitBatch cuts a batch into calls without looking into them, and stops at the first too many.
+func splitBatch(body []byte) ([]json.RawMessage, *response) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	notJSON := failed(nil, rpcParse, "the body is not one JSON document")
+	if _, err := dec.Token(); err != nil {
+		return nil, &notJSON
+	}
+	var calls []json.RawMessage
+	for dec.More() {
+		if len(calls) == maxBatch {
+			many := failed(nil, rpcInvalid, "a batch holds at most 64 calls")
+			return nil, &many
+		}
+		var call json.RawMessage
+		if err := dec.Decode(&call); err != nil {
+			return nil, &notJSON
+		}
+		calls = append(calls, call)
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, &notJSON
+	}
+	if rest := body[dec.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
+		return nil, &notJSON
+	}
+	if len(calls) == 0 {
+		none := failed(nil, rpcInvalid, "a batch holds at least one call")
+		return nil, &none
+	}
+	return calls, nil
+}
+
+// answerAll runs calls in order. Notifications have no answer.
+func (s *Server) answerAll(ctx context.Context, calls []json.RawMessage) []response {
+	var answers []response
+	size := 0
+	for _, call := range calls {
+		req, bad := decodeRequest(call)
+		switch {
+		case bad != nil:
+			answers = append(answers, *bad)
+		case size > maxAnswer:
+			answers = append(answers, failed(req.id, rpcInvalid, "the answer to this batch is too large: send fewer calls in one"))
+		default:
+			answer := s.answer(ctx, req)
+			size += len(answer.Result)
+			if req.id != nil {
+				answers = append(answers, answer)
+			}
+		}
+	}
+	return answers
+}
+
+// decodeRequest reads one call. What is wrong with it is answered with its id where there is a usable one.
+func decodeRequest(call json.RawMessage) (request, *response) {
+	if err := strict.Check(call); err != nil {
+		number := rpcInvalid
+		if errors.Is(err, strict.ErrSyntax) {
+			number = rpcParse
+		}
+		bad := failed(nil, number, err.Error())
+		return request{}, &bad
+	}
+	// A map, because names of members count to the letter.
+	var members map[string]json.RawMessage
+	if json.Unmarshal(call, &members) != nil || members == nil {
+		bad := failed(nil, rpcInvalid, "a call is an object")
+		return request{}, &bad
+	}
+	req := request{id: members["id"], params: members["params"]}
+	if req.id != nil && !isID(req.id) {
+		bad := failed(nil, rpcInvalid, "id is a string, a number or null, of at most 256 characters")
+		return request{}, &bad
+	}
+	if string(members["jsonrpc"]) != `"2.0"` {
+		bad := failed(req.id, rpcInvalid, `want "jsonrpc":"2.0"`)
+		return request{}, &bad
+	}
+	if raw := members["method"]; len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &req.method) != nil {
+		bad := failed(req.id, rpcInvalid, "method is a string")
+		return request{}, &bad
+	}
+	return req, nil
+}
+
+func isID(raw json.RawMessage) bool {
+	first := raw[0]
+	return len(raw) <= maxID && (first == '"' || first == '-' || first >= '0' && first <= '9' || string(raw) == "null")
+}
+
+func (s *Server) answer(ctx context.Context, req request) response {
+	call, known := methods()[req.method]
+	if !known {
+		return failed(req.id, rpcMethod, "no such method; /openapi.json lists them")
+	}
+	v, err := call(ctx, s, req.params)
+	if err != nil {
+		return s.failure(ctx, req.id, err)
+	}
+	result, err := json.Marshal(v)
+	if err != nil {
+		return s.failure(ctx, req.id, err)
+	}
+	return response{Version: "2.0", ID: req.id, Result: result}
+}
+
+func (s *Server) failure(ctx context.Context, id json.RawMessage, err error) response {
+	e := s.refusal(ctx, err)
+	answer := failed(id, rpcNumber(e), e.Message)
+	answer.Error.Data = &rpcErrorData{Code: e.Code}
+	return answer
+}
+
+// errParams wraps what is wrong with the parameters of a call.
+func errParams(format string, args ...any) *client.Error {
+	return badRequest("params: "+format, args...)
+}

@@ -1,0 +1,124 @@
+package rpc
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// listen binds a TCP address. An address that is taken is reported with its holder, where that can be found out.
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		if err != nil {
+			err = fmt.Errorf("rpc address %s: %w", address, err)
+		}
+		return l, err
+	}
+	holder := "another process"
+	if _, port, err := net.SplitHostPort(address); err == nil {
+		if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+			holder = portHolder("/proc", uint16(number))
+		}
+	}
+	return nil, fmt.Errorf("rpc address %s is in use by %s: stop it or choose another address: %w", address, holder, err)
+}
+
+// portHolder names the process that listens on a TCP port, as far as the proc file system tells.
+func portHolder(proc string, port uint16) string {
+	inodes := map[string]bool{}
+	for _, table := range []string{"tcp", "tcp6"} {
+		listeners(filepath.Join(proc, "net", table), port, inodes)
+	}
+	fds, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
+	if err != nil || len(inodes) == 0 {
+		return "another process"
+	}
+	for _, fd := range fds {
+		target, err := os.Readlink(fd)
+		if err != nil || !inodes[target] {
+			continue
+		}
+		dir := filepath.Dir(filepath.Dir(fd))
+		command, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			command = nil
+		}
+		line := strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))
+		return fmt.Sprintf("process %s (%.120s)", filepath.Base(dir), line)
+	}
+	return "a process of another user"
+}
+
+// listeners adds the link targets of the sockets that listen on a port: proc(5), column local_address and state 0A.
+func listeners(table string, port uint16, inodes map[string]bool) {
+	f, err := os.Open(table)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	suffix := fmt.Sprintf(":%04X", port)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		column := strings.Fields(lines.Text())
+		if len(column) > 9 && column[3] == "0A" && strings.HasSuffix(column[1], suffix) {
+			inodes["socket:["+column[9]+"]"] = true
+		}
+	}
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// limited accepts a bounded number of connections at a time; more wait in the kernel.
+type limited struct {
+	net.Listener
+	free   chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func limit(l net.Listener, connections int) net.Listener {
+	return &limited{Listener: l, free: make(chan struct{}, connections), closed: make(chan struct{})}
+}
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+	case <-l.closed:
+		return nil, http.ErrServerClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &counted{Conn: c, done: sync.OnceFunc(func() { <-l.free })}, nil
+}
+
+// Close implements net.Listener.
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type counted struct {
+	net.Conn
+	done func()
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	defer c.done()
+	return c.Conn.Close()
+}

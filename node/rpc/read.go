@@ -1,0 +1,304 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/light"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
+	"github.com/remora-network/remora/state/table"
+)
+
+// status answers from one view, so that height, epoch and root belong together.
+func (s *Server) status() (*client.Status, error) {
+	own := s.Status()
+	view := s.Head.Newest()
+	defer view.Release()
+	doc := &client.Status{
+		ChainID: s.Genesis.ChainID, Genesis: s.origin,
+		Node: own.Name, Roles: own.Roles.String(), Version: own.Version,
+		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
+		Term: s.committee.Term, Round: own.Round,
+		StateRoot: view.Tree.Root(), CommitteeSize: s.committee.Size(), Peers: own.Peers, Synced: own.Synced,
+	}
+	var err error
+	if doc.Epoch, err = epochOf(view); err != nil {
+		return nil, err
+	}
+	doc.CertifiedHeight, err = s.certifiedHeight(view.Tip.Height)
+	return doc, err
+}
+
+// epochOf returns the epoch of the view's block; before the first block it is the one that starts.
+func epochOf(view *head.View) (remora.Epoch, error) {
+	if view.Block != nil {
+		return view.Block.Header.Epoch, nil
+	}
+	epoch, err := registry.GetEpoch(view.Tables)
+	return epoch.Number, err
+}
+
+// certifiedSearch is how many blocks below the newest are asked for a certificate after a start.
+const certifiedSearch = 256
+
+// certifiedHeight returns the newest height with a certificate, as far as newest.
+func (s *Server) certifiedHeight(newest remora.Height) (remora.Height, error) {
+	if view, ok := s.Head.Certified(); ok {
+		defer view.Release()
+		return min(view.Tip.Height, newest), nil
+	}
+	for h := newest; h > 0 && newest-h < certifiedSearch; h-- {
+		certificate, err := s.Store.BlockCertificate(h)
+		if certificate != nil || err != nil {
+			return h, err
+		}
+	}
+	return 0, nil
+}
+
+func (s *Server) block(h remora.Height) (*client.Block, error) {
+	if h == 0 {
+		return nil, notFound("height 0 is the genesis; blocks start at 1")
+	}
+	block, err := s.Store.Block(h)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := s.Store.BlockCertificate(h)
+	if err != nil {
+		return nil, err
+	}
+	header := &block.Header
+	doc := &client.Block{
+		Version: header.Version, ChainID: header.ChainID,
+		Height: header.Height, Epoch: header.Epoch, Term: header.Term, Time: header.Time,
+		Hash: header.Hash(), Parent: header.Parent, SubDAG: header.SubDAG,
+		TxRoot: header.TxRoot, ResultsRoot: header.ResultsRoot, StateRoot: header.StateRoot,
+		BeaconStep: header.Beacon.Step, BeaconHash: header.Beacon.Hash,
+		Txs: len(block.Results), Results: map[string]int{}, Batches: nonNil(block.Batches),
+		Headers: len(block.DAG), Leader: s.member(block.DAG[len(block.DAG)-1].Author),
+		Certificate: s.certificate(certificate),
+	}
+	if !header.NextCommittee.IsZero() {
+		doc.NextCommittee = &header.NextCommittee
+	}
+	for _, code := range block.Results {
+		doc.Results[remora.Code(code).String()]++
+	}
+	return doc, nil
+}
+
+func nonNil(hashes []remora.Hash) []remora.Hash {
+	if hashes == nil {
+		return []remora.Hash{}
+	}
+	return hashes
+}
+
+func (s *Server) member(a remora.Authority) string {
+	if !s.committee.Has(a) {
+		return ""
+	}
+	return s.committee.Members[a].Name
+}
+
+func (s *Server) certificate(c *remora.BlockCertificate) *client.Certificate {
+	if c == nil || c.Signers.Check(s.committee.Size()) != nil {
+		return nil
+	}
+	doc := &client.Certificate{Signers: []string{}, Stake: s.committee.StakeOf(c.Signers), Quorum: s.committee.Quorum()}
+	for a := range c.Signers.Members() {
+		doc.Signers = append(doc.Signers, s.member(a))
+	}
+	return doc
+}
+
+// maxWait bounds how long a request may ask to be held.
+const maxWait = 30 * time.Second
+
+// until waits until ready holds. It returns false when the time has passed, and refuses to wait when too many do.
+func (s *Server) until(ctx context.Context, wait time.Duration, ready func() (bool, error)) (bool, error) {
+	ok, err := ready()
+	if ok || err != nil || wait <= 0 {
+		return ok, err
+	}
+	if !s.waiting.take() {
+		return false, busy("%d requests wait already", maxWaiting)
+	}
+	defer s.waiting.give()
+	limited, cancel := context.WithTimeout(ctx, min(wait, maxWait))
+	defer cancel()
+	err = s.Head.Until(limited, func() (bool, error) {
+		ok, err = ready()
+		return ok, err
+	})
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return false, nil
+	}
+	return ok, err
+}
+
+// awaitCertificate returns the certificate of a block, waiting for it.
+func (s *Server) awaitCertificate(ctx context.Context, h remora.Height, wait time.Duration) (*remora.BlockCertificate, error) {
+	if h == 0 {
+		return nil, notFound("height 0 is the genesis; blocks start at 1")
+	}
+	var certificate *remora.BlockCertificate
+	found, err := s.until(ctx, wait, func() (bool, error) {
+		var err error
+		certificate, err = s.Store.BlockCertificate(h)
+		return certificate != nil && h <= s.Store.Height(), err
+	})
+	if err == nil && !found {
+		if newest := s.Store.Height(); h > newest {
+			return nil, notFound("block %d: the newest is %d", h, newest)
+		}
+		err = notCertified("no certificate of block %d has formed yet", h)
+	}
+	return certificate, err
+}
+
+func notCertified(format string, args ...any) *client.Error {
+	return fail(409, client.CodeNotCertified, format, args...)
+}
+
+func (s *Server) blockProof(ctx context.Context, h remora.Height, wait time.Duration) (*light.BlockProof, error) {
+	certificate, err := s.awaitCertificate(ctx, h, wait)
+	if err != nil {
+		return nil, err
+	}
+	block, err := s.Store.Block(h)
+	if err != nil {
+		return nil, err
+	}
+	return light.ProveBlock(&block.Header, light.Certify(&block.Header, certificate, s.committee)), nil
+}
+
+func (s *Server) account(address remora.Address) (*client.Account, error) {
+	view := s.Head.Newest()
+	defer view.Release()
+	account, exists, err := ledger.Get(view.Tables, address)
+	if err != nil {
+		return nil, err
+	}
+	stake, err := ledger.Stake(view.Tables, address)
+	return &client.Account{
+		Address: address, Exists: exists, Balance: account.Balance, Nonce: account.Nonce(), Stake: stake,
+		Height: view.Tip.Height, StateRoot: view.Tree.Root(),
+	}, err
+}
+
+// proofWait is how long an answer with proof waits for a first certificate.
+const proofWait = 5 * time.Second
+
+func (s *Server) accountProof(ctx context.Context, address remora.Address) (*light.AccountProof, error) {
+	var view *head.View
+	found, err := s.until(ctx, proofWait, func() (ok bool, _ error) {
+		view, ok = s.Head.Certified()
+		return ok, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, notCertified("no certificate has formed since this node started")
+	}
+	defer view.Release()
+	certificate, err := s.Store.BlockCertificate(view.Tip.Height)
+	if err != nil {
+		return nil, err
+	}
+	if certificate == nil || view.Block == nil {
+		return nil, notCertified("the certificate of block %d is not stored yet", view.Tip.Height)
+	}
+	return light.ProveAccount(view.View, light.Certify(&view.Block.Header, certificate, s.committee), address)
+}
+
+// nonce sets a nonce aside for a sender.
+func (s *Server) nonce(address remora.Address) (*client.Nonce, error) {
+	view := s.Head.Newest()
+	defer view.Release()
+	account, exists, err := ledger.Get(view.Tables, address)
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		return nil, remora.Reject(remora.CodeUnknownAccount, "no account %s: it comes into being when it first receives", address)
+	}
+	nonce, ok := s.nonces.take(address, &account)
+	if !ok {
+		return nil, busy("every nonce that account %s can use is on its way", address)
+	}
+	return &client.Nonce{Nonce: nonce}, nil
+}
+
+// Sizes of a page of the registry.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// nodes returns a page of the registry.
+func (s *Server) nodes(after *remora.Address, limit int) (*client.Nodes, error) {
+	if limit < 1 || limit > maxPage {
+		return nil, badRequest("limit %d, want 1 to %d", limit, maxPage)
+	}
+	view := s.Head.Newest()
+	defer view.Release()
+	page := &client.Nodes{Nodes: []client.Node{}}
+	var bad error
+	err := registry.All(view.Tables, func(address remora.Address, node remora.Node) bool {
+		if after != nil && string(address[:]) <= string(after[:]) {
+			return true
+		}
+		if len(page.Nodes) == limit {
+			last := page.Nodes[limit-1].Address
+			page.Next = &last
+			return false
+		}
+		var entry *client.Node
+		if entry, bad = nodeEntry(view.Tables, address, node); bad != nil {
+			return false
+		}
+		page.Nodes = append(page.Nodes, *entry)
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return page, err
+}
+
+// node returns the node with a name or an account.
+func (s *Server) node(nameOrAddress string) (*client.Node, error) {
+	view := s.Head.Newest()
+	defer view.Release()
+	address, err := remora.ParseAddress(nameOrAddress)
+	if err != nil {
+		var known bool
+		address, known, err = registry.ByName(view.Tables, nameOrAddress)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			return nil, notFound("no node is registered as %.80q", nameOrAddress)
+		}
+	}
+	node, known, err := registry.Get(view.Tables, address)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, notFound("account %s registered no node", address)
+	}
+	return nodeEntry(view.Tables, address, node)
+}
+
+func nodeEntry(v table.View, address remora.Address, node remora.Node) (*client.Node, error) {
+	stake, err := ledger.Stake(v, address)
+	return &client.Node{Address: address, Stake: stake, Node: node}, err
+}

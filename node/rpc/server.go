@@ -1,0 +1,154 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// Limits of the server.
+const (
+	maxConnections = 2048
+	maxHeaderBytes = 16 << 10
+	maxWaiting     = 1024 // requests that wait for a block or a certificate
+	maxSubmitting  = 128  // requests that wait for their transactions to be durable
+	maxSubscribers = 64
+
+	headerTimeout = 5 * time.Second
+	bodyTimeout   = 30 * time.Second
+	writeTimeout  = 30 * time.Second // of one answer, one event or one block of a stream
+	idleTimeout   = 60 * time.Second
+	stopTimeout   = 5 * time.Second
+)
+
+// Server answers the API's requests.
+type Server struct {
+	Config
+
+	listener  net.Listener
+	loopback  bool
+	http      *http.Server
+	origin    remora.Hash
+	genesis   json.RawMessage
+	committee *remora.Committee
+	nonces    *nonces
+
+	waiting     slots
+	submitting  slots
+	subscribers slots
+	handlers    inFlight
+}
+
+// New binds the address. Nothing is served before Run; without Run, Close lets go of the address.
+func New(c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	committee, err := c.Genesis.Committee()
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	genesis, err := json.Marshal(c.Genesis)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	listener, err := listen(c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Config:      c,
+		listener:    listener,
+		loopback:    isLoopback(listener.Addr()),
+		origin:      c.Genesis.Hash(),
+		genesis:     genesis,
+		committee:   committee,
+		nonces:      newNonces(),
+		waiting:     make(slots, maxWaiting),
+		submitting:  make(slots, maxSubmitting),
+		subscribers: make(slots, maxSubscribers),
+	}
+	s.http = &http.Server{
+		Handler:           s.guard(s.routes()),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Addr returns the bound address.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close lets go of the address of a server that was never run.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends. When it returns, no handler runs any more, so that store and head may be closed.
+func (s *Server) Run(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(limit(s.listener, maxConnections)) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if s.http.Shutdown(stop) != nil {
+			err = s.http.Close()
+		}
+		<-failed
+	}
+	s.handlers.stop()
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("rpc on %s: %w", s.Addr(), err)
+	}
+	return nil
+}
+
+// slots bounds how many requests do a thing at a time.
+type slots chan struct{}
+
+// take reports whether there was a free slot; who got one gives it back.
+func (s slots) take() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s slots) give() { <-s }
+
+// inFlight counts running handlers. After stop there are none.
+type inFlight struct {
+	mu      sync.Mutex
+	stopped bool
+	running sync.WaitGroup
+}
+
+func (f *inFlight) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.stopped {
+		f.running.Add(1)
+	}
+	return !f.stopped
+}
+
+func (f *inFlight) stop() {
+	f.mu.Lock()
+	f.stopped = true
+	f.mu.Unlock()
+	f.running.Wait()
+}

@@ -1,0 +1,99 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"net/http"
+
+	"github.com/remora-network/remora"
+)
+
+// Bounds of one answer with a range of blocks; its reader asks again from where it ended.
+const (
+	maxRangeBlocks = 1000
+	maxRangeBytes  = 64 << 20
+)
+
+// serveCertified sends a block with its batches and its certificate, as canonical CBOR.
+func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request) error {
+	h, err := parseHeight(r.PathValue("height"))
+	if err != nil {
+		return err
+	}
+	wait, err := parseWait(r)
+	if err != nil {
+		return err
+	}
+	raw, err := s.certifiedBlock(r.Context(), h, func() error {
+		_, err := s.awaitCertificate(r.Context(), h, wait)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	extend(w, writeTimeout)
+	w.Header().Set("Content-Type", "application/cbor")
+	_, _ = w.Write(raw)
+	return nil
+}
+
+func (s *Server) certifiedBlock(ctx context.Context, h remora.Height, ready func() error) ([]byte, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	cb, err := s.Store.CertifiedBlock(h)
+	if err != nil {
+		return nil, err
+	}
+	return remora.Encode(cb), ctx.Err()
+}
+
+// serveBlocks sends certified blocks, each behind its length as four bytes, big endian. It ends early at the first
+// block without certificate and when the answer is large.
+func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request) error {
+	from, err := parseHeight(r.FormValue("from"))
+	if err != nil {
+		return err
+	}
+	to, err := parseHeight(r.FormValue("to"))
+	if err != nil {
+		return err
+	}
+	if from == 0 || to < from {
+		return badRequest("blocks %d to %d: want 1 <= from <= to", from, to)
+	}
+	sent := 0
+	for h := from; h <= to && h-from < maxRangeBlocks && sent < maxRangeBytes; h++ {
+		raw, err := s.certifiedBlock(r.Context(), h, func() error {
+			_, err := s.awaitCertificate(r.Context(), h, 0)
+			return err
+		})
+		if err != nil {
+			return s.endRange(r.Context(), err, sent > 0)
+		}
+		if sent == 0 {
+			w.Header().Set("Content-Type", "application/octet-stream")
+		}
+		extend(w, writeTimeout)
+		if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw)))); err != nil {
+			return s.endRange(r.Context(), nil, true)
+		}
+		if _, err := w.Write(raw); err != nil {
+			return s.endRange(r.Context(), nil, true)
+		}
+		sent += len(raw)
+	}
+	return nil
+}
+
+// endRange ends an answer at a block that could not be sent. An error of which nothing was sent is told; after that
+// the end of the stream tells where to ask again, and then the error is.
+func (s *Server) endRange(ctx context.Context, err error, started bool) error {
+	if started {
+		if err != nil {
+			s.Logger.DebugContext(ctx, "range of blocks ended early", "reason", err)
+		}
+		return nil
+	}
+	return err
+}

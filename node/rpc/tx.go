@@ -1,0 +1,213 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+)
+
+// awaitTx returns where a transaction was executed, waiting for it. The batch, if not zero, finds a transaction that
+// has no signature.
+func (s *Server) awaitTx(ctx context.Context, hash, batch remora.Hash, wait time.Duration) (*client.Tx, error) {
+	found, err := s.until(ctx, wait, func() (bool, error) { return s.executed(hash, batch) })
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, notFound("transaction %s: not executed, or without signature (then name its batch)", hash)
+	}
+	place, err := s.Store.Tx(hash)
+	if errors.Is(err, remora.ErrNotFound) {
+		return s.txInBatch(hash, batch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	block, err := s.Store.Block(place.Height)
+	if err != nil {
+		return nil, err
+	}
+	return txAt(block, hash, int(place.Position))
+}
+
+func txAt(block *remora.Block, hash remora.Hash, position int) (*client.Tx, error) {
+	if position >= len(block.Results) {
+		return nil, fmt.Errorf("%w: transaction %s is at place %d of %d", remora.ErrCorrupt, hash, position, len(block.Results))
+	}
+	return &client.Tx{
+		Hash: hash, Height: block.Header.Height, Position: position,
+		Result: remora.Code(block.Results[position]), Time: block.Header.Time,
+	}, nil
+}
+
+func (s *Server) executed(hash, batch remora.Hash) (bool, error) {
+	_, err := s.Store.Tx(hash)
+	if err == nil || !errors.Is(err, remora.ErrNotFound) {
+		return err == nil, err
+	}
+	if batch.IsZero() {
+		return false, nil
+	}
+	_, done, err := s.Store.BatchHeight(batch)
+	return done, err
+}
+
+// txInBatch finds a transaction in an executed batch: its place among the block's results follows from the batches
+// before.
+func (s *Server) txInBatch(hash, batch remora.Hash) (*client.Tx, error) {
+	height, _, err := s.Store.BatchHeight(batch)
+	if err != nil {
+		return nil, err
+	}
+	block, err := s.Store.Block(height)
+	if err != nil {
+		return nil, err
+	}
+	position := 0
+	for _, digest := range block.Batches {
+		raw, err := s.Store.Batch(digest)
+		if err != nil {
+			return nil, err
+		}
+		parsed, err := remora.ParseBatch(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w: batch %s: %v", remora.ErrCorrupt, digest, err)
+		}
+		if digest != batch {
+			position += parsed.Count
+			continue
+		}
+		for i, tx := range parsed.Txs() {
+			if remora.TxHash(tx) == hash {
+				return txAt(block, hash, position+i)
+			}
+		}
+		break
+	}
+	return nil, notFound("transaction %s is not in batch %s", hash, batch)
+}
+
+// serveSubmit takes transactions in binary: each behind its length as four bytes, big endian.
+func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
+	body, refused := readBody(w, r, client.MaxSubmitBytes, "application/octet-stream")
+	if refused != nil {
+		return refused
+	}
+	txs, refused := splitFrames(body)
+	if refused != nil {
+		return refused
+	}
+	doc, err := s.submit(r.Context(), txs)
+	if err != nil {
+		return err
+	}
+	extend(w, writeTimeout)
+	writeJSON(w, http.StatusOK, doc)
+	return nil
+}
+
+// splitFrames cuts a body into transactions, which stay slices of it.
+func splitFrames(body []byte) ([][]byte, *client.Error) {
+	if len(body) == 0 {
+		return nil, badRequest("no transactions in the body")
+	}
+	var txs [][]byte
+	for rest := body; len(rest) > 0; {
+		if len(txs) == client.MaxSubmitTxs {
+			return nil, tooLarge("more than %d transactions in one request", client.MaxSubmitTxs)
+		}
+		if len(rest) < client.FrameOverhead {
+			return nil, badRequest("%d bytes after transaction %d", len(rest), len(txs))
+		}
+		size := int64(binary.BigEndian.Uint32(rest))
+		rest = rest[client.FrameOverhead:]
+		if size > int64(len(rest)) {
+			return nil, badRequest("transaction %d claims %d bytes, %d are left", len(txs), size, len(rest))
+		}
+		if txs == nil {
+			txs = make([][]byte, 0, min(len(body)/(client.FrameOverhead+int(size))+1, client.MaxSubmitTxs))
+		}
+		txs = append(txs, rest[:size:size])
+		rest = rest[size:]
+	}
+	return txs, nil
+}
+
+// submit checks transactions one by one against the newest state and hands the good ones on. The answer comes when
+// they are durable.
+func (s *Server) submit(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
+	good, refusals, err := s.admit(ctx, txs)
+	if err != nil {
+		return nil, err
+	}
+	var digests []remora.Hash
+	if len(good) > 0 {
+		if !s.submitting.take() {
+			return nil, ErrBusy
+		}
+		defer s.submitting.give()
+		digests, err = s.Submitter.Submit(ctx, good)
+		if err != nil && (len(digests) == 0 || !errors.Is(err, ErrBusy)) {
+			return nil, err
+		}
+	}
+	return answer(len(txs), digests, refusals), nil
+}
+
+// admit returns the good transactions, and why the others are refused, by index ascending.
+func (s *Server) admit(ctx context.Context, txs [][]byte) ([][]byte, []client.Rejected, error) {
+	view := s.Head.Newest()
+	defer view.Release()
+	good := make([][]byte, 0, len(txs))
+	var refused []client.Rejected
+	for i, tx := range txs {
+		err := s.Admit(view.View, tx)
+		if err == nil {
+			good = append(good, tx)
+			continue
+		}
+		var rejection *remora.Rejection
+		if !errors.As(err, &rejection) {
+			return nil, nil, err
+		}
+		refused = append(refused, client.Rejected{Index: i, Code: rejection.Code.String(), Message: rejection.Reason})
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+	return good, refused, nil
+}
+
+// answer merges the digests of the transactions that were taken with the refusals. Good ones beyond the digests found
+// no room.
+func answer(count int, digests []remora.Hash, refused []client.Rejected) *client.Submitted {
+	doc := &client.Submitted{Batches: []remora.Hash{}, Tx: make([]int, count), Rejected: make([]client.Rejected, 0, len(refused))}
+	places := map[remora.Hash]int{}
+	for i := range doc.Tx {
+		doc.Tx[i] = -1
+		if len(refused) > 0 && refused[0].Index == i {
+			doc.Rejected = append(doc.Rejected, refused[0])
+			refused = refused[1:]
+			continue
+		}
+		if len(digests) == 0 {
+			doc.Rejected = append(doc.Rejected, client.Rejected{Index: i, Code: client.CodeServerBusy, Message: ErrBusy.Error()})
+			continue
+		}
+		place, known := places[digests[0]]
+		if !known {
+			place = len(doc.Batches)
+			places[digests[0]] = place
+			doc.Batches = append(doc.Batches, digests[0])
+		}
+		doc.Tx[i] = place
+		digests = digests[1:]
+	}
+	return doc
+}

@@ -1,0 +1,155 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/store"
+)
+
+// server answers peers' requests from the store: the DAG's certificates, batches, certified blocks.
+type server struct {
+	chainID string
+	store   *store.Store
+}
+
+func (s *server) handlers() map[string]p2p.Handler {
+	return map[string]p2p.Handler{
+		askCertificates:      s.certificates,
+		askBatches:           s.batches,
+		askBlocks:            s.blocks,
+		askBlockCertificates: s.blockCertificates,
+	}
+}
+
+func answer(items [][]byte) []byte { return remora.Encode(listAnswer{Items: items}) }
+
+// certificates answers with the named certificates that are stored and their ancestors above a round, parents first.
+func (s *server) certificates(_ context.Context, _ string, request []byte) ([]byte, error) {
+	var r certificateRequest
+	if err := remora.Decode(request, maxRequestBytes, &r); err != nil {
+		return nil, err
+	}
+	var layers [][][]byte
+	total, layer, wanted := 0, r.Round, r.Parents
+	for layer > r.Above && len(wanted) > 0 && total < maxCertificateRange {
+		if len(wanted) > remora.MaxCommittee {
+			return nil, fmt.Errorf("%w: %d certificates of one round", remora.ErrInvalid, len(wanted))
+		}
+		items, parents, err := s.layer(layer, wanted, maxCertificateRange-total)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, items)
+		total += len(items)
+		layer, wanted = layer-1, parents
+	}
+	var all [][]byte
+	for i := len(layers) - 1; i >= 0; i-- {
+		all = append(all, layers[i]...)
+	}
+	return answer(all), nil
+}
+
+// layer returns up to limit of the wanted certificates of a round, and the parents that they name.
+func (s *server) layer(r remora.Round, wanted []remora.Parent, limit int) ([][]byte, []remora.Parent, error) {
+	var items [][]byte
+	var parents []remora.Parent
+	named := map[remora.Parent]bool{}
+	for _, w := range wanted[:min(len(wanted), limit)] {
+		c, err := s.store.Certificate(s.chainID, r, w.Author)
+		if errors.Is(err, remora.ErrNotFound) || err == nil && c.Digest() != w.Digest {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		items = append(items, remora.Encode(c))
+		for _, p := range c.Header.Parents {
+			if !named[p] {
+				named[p] = true
+				parents = append(parents, p)
+			}
+		}
+	}
+	return items, parents, nil
+}
+
+// batches answers with one item per digest, empty where the batch is not here.
+func (s *server) batches(_ context.Context, _ string, request []byte) ([]byte, error) {
+	var r batchRequest
+	if err := remora.Decode(request, maxRequestBytes, &r); err != nil {
+		return nil, err
+	}
+	if len(r.Digests) > maxBatchRange {
+		return nil, fmt.Errorf("%w: %d batches in one request, at most %d", remora.ErrInvalid, len(r.Digests), maxBatchRange)
+	}
+	items := make([][]byte, len(r.Digests))
+	for i, digest := range r.Digests {
+		raw, err := s.store.Batch(digest)
+		if err == nil {
+			items[i] = raw
+		} else if !errors.Is(err, remora.ErrNotFound) && !errors.Is(err, remora.ErrCorrupt) {
+			return nil, err
+		}
+	}
+	return answer(items), nil
+}
+
+// blocks answers with consecutive certified blocks, as many as fit.
+func (s *server) blocks(ctx context.Context, _ string, request []byte) ([]byte, error) {
+	r, err := decodeRange(request)
+	if err != nil {
+		return nil, err
+	}
+	var items [][]byte
+	size := 0
+	for h := r.From; h < r.From+remora.Height(r.Count) && h <= s.store.Height() && size < maxAnswerBlocks; h++ {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		cb, err := s.store.CertifiedBlock(h)
+		if err != nil {
+			return nil, err
+		}
+		if cb.Certificate == nil {
+			break
+		}
+		items = append(items, remora.Encode(cb))
+		size += len(items[len(items)-1])
+	}
+	return answer(items), nil
+}
+
+// blockCertificates answers with one certificate per height, empty where none is stored.
+func (s *server) blockCertificates(_ context.Context, _ string, request []byte) ([]byte, error) {
+	r, err := decodeRange(request)
+	if err != nil {
+		return nil, err
+	}
+	items := make([][]byte, r.Count)
+	for i := range items {
+		c, err := s.store.BlockCertificate(r.From + remora.Height(i))
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			items[i] = remora.Encode(c)
+		}
+	}
+	return answer(items), nil
+}
+
+func decodeRange(request []byte) (rangeRequest, error) {
+	var r rangeRequest
+	if err := remora.Decode(request, maxRequestBytes, &r); err != nil {
+		return r, err
+	}
+	if r.From == 0 || r.From > 1<<62 || r.Count == 0 || r.Count > maxBlockRange {
+		return r, fmt.Errorf("%w: heights from %d, %d of them: want a height from 1 and 1 to %d", remora.ErrInvalid, r.From, r.Count, maxBlockRange)
+	}
+	return r, nil
+}

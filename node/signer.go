@@ -1,0 +1,55 @@
+package node
+
+import (
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/bls"
+	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// Keys are the secrets of a node.
+type Keys struct {
+	Consensus *bls.SecretKey
+	Beacon    *bls.SecretKey
+	Header    *ed25519.PrivateKey
+	Network   [32]byte // Ed25519 seed of the libp2p identity
+}
+
+// authority signs for one member of a committee. It implements mempool.Signer.
+type authority struct {
+	committee *trust.Committee
+	self      remora.Authority
+	keys      *Keys
+}
+
+// SignHeader implements mempool.Signer.
+func (a *authority) SignHeader(digest remora.Hash) remora.Signature {
+	return a.keys.Header.Sign(digest[:])
+}
+
+// SignVote implements mempool.Signer.
+func (a *authority) SignVote(message remora.Hash) remora.BLSSignature {
+	return a.keys.Consensus.Sign(message[:])
+}
+
+// Aggregate implements mempool.Signer.
+func (a *authority) Aggregate(message remora.Hash, votes []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
+	by, sigs := make([]remora.Authority, len(votes)), make([]remora.BLSSignature, len(votes))
+	for i, v := range votes {
+		by[i], sigs[i] = v.Voter, v.Signature
+	}
+	return a.committee.Aggregate(message, by, sigs)
+}
+
+// signShare signs an executed block.
+func (a *authority) signShare(h *remora.BlockHeader) remora.Share {
+	hash := h.Hash()
+	message := remora.BlockMessage(a.committee.ChainID, h.Height, hash)
+	return remora.Share{Height: h.Height, Hash: hash, Signature: a.keys.Consensus.Sign(message[:])}
+}
+
+// contribute signs the step of the beacon that follows a seed.
+func (a *authority) contribute(after remora.Seed) remora.Contribution {
+	message := remora.BeaconMessage(a.committee.ChainID, after.Step+1, after.Hash)
+	return remora.Contribution{Step: after.Step + 1, Signature: a.keys.Beacon.Sign(message[:])}
+}

@@ -1,0 +1,85 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/metrics"
+	"github.com/remora-network/remora/node/rpc"
+)
+
+// staleAfter is how old the newest block may be before a node says that it is not ready. An idle chain makes a block a
+// second.
+const staleAfter = 15 * time.Second
+
+// status answers for this node; what follows from the view is the server's to add.
+func (n *Node) status() rpc.Status {
+	ready, _ := n.ready()
+	return rpc.Status{
+		Name: n.committee.Members[n.primary.self].Name, Roles: remora.RoleValidator, Version: n.config.Version,
+		Round: remora.Round(n.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
+	}
+}
+
+// ready reports whether clients should use this node, and why not.
+func (n *Node) ready() (bool, []string) {
+	var reasons []string
+	if n.catching.Load() {
+		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
+	}
+	stake := n.committee.Stake(n.primary.self)
+	for _, id := range n.host.Connected() {
+		if a, member := n.committee.ByPeer(id); member {
+			stake += n.committee.Stake(a)
+		}
+	}
+	if stake < n.committee.Quorum() {
+		reasons = append(reasons, fmt.Sprintf("connected to stake %s, a quorum is %s", stake, n.committee.Quorum()))
+	}
+	switch last := n.lastBlock.Load(); {
+	case last == 0:
+		reasons = append(reasons, "no block executed since the start")
+	case time.Since(time.UnixMilli(last)) > staleAfter:
+		reasons = append(reasons, fmt.Sprintf("no new block for %s", time.Since(time.UnixMilli(last)).Round(time.Second)))
+	}
+	return len(reasons) == 0, reasons
+}
+
+// orderingHorizon is a round below which no certificate is of use to this node.
+func (n *Node) orderingHorizon() remora.Round {
+	view := n.head.Newest()
+	defer view.Release() //nolint:errcheck // the last holder is the head
+	if view.Block == nil {
+		return 0
+	}
+	leader := view.Block.DAG[len(view.Block.DAG)-1].Round
+	return leader - min(leader, n.config.Genesis.Params.GCDepth)
+}
+
+func (n *Node) figures() []metrics.Figure {
+	traffic := func(pick func(sent, dropped, received uint64) uint64) func() float64 {
+		return func() float64 {
+			var total uint64
+			for _, l := range n.host.Stats().Links {
+				total += pick(l.Sent, l.Dropped, l.Received)
+			}
+			return float64(total)
+		}
+	}
+	return []metrics.Figure{
+		{Name: "height", Help: "Height of the newest executed block.", Value: func() float64 { return float64(n.store.Height()) }},
+		{Name: "round", Help: "Round of the DAG that this validator works on.", Value: func() float64 { return float64(n.round.Load()) }},
+		{Name: "transactions_total", Help: "Transactions executed since the start.", Counter: true, Value: func() float64 { return float64(n.executed.Load()) }},
+		{Name: "peers", Help: "Validators connected in both directions.", Value: func() float64 { return float64(len(n.host.Connected())) }},
+		{Name: "syncing", Help: "1 while certified blocks are synced.", Value: func() float64 {
+			if n.catching.Load() {
+				return 1
+			}
+			return 0
+		}},
+		{Name: "frames_sent_total", Help: "Frames sent to validators.", Counter: true, Value: traffic(func(s, _, _ uint64) uint64 { return s })},
+		{Name: "frames_dropped_total", Help: "Frames dropped because a peer's queue was full.", Counter: true, Value: traffic(func(_, d, _ uint64) uint64 { return d })},
+		{Name: "frames_received_total", Help: "Frames received from validators.", Counter: true, Value: traffic(func(_, _, r uint64) uint64 { return r })},
+	}
+}

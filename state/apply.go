@@ -1,0 +1,124 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
+	"github.com/remora-network/remora/state/table"
+)
+
+// Input is a committed sub-DAG with the batches that Pending names for it, in that order and parsed.
+type Input struct {
+	SubDAG  remora.SubDAG
+	Batches []remora.Batch
+}
+
+// Apply executes a sub-DAG as the block after view. It changes nothing: the outcome holds all changes.
+func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
+	if err := m.checkSubDAG(view, &in.SubDAG); err != nil {
+		return Outcome{}, err
+	}
+	epoch, err := registry.GetEpoch(view.Tables)
+	if err != nil {
+		return Outcome{}, err
+	}
+	batches, err := sortPayload(view.Tables, &in.SubDAG, epoch.Number)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := checkBatches(batches.execute, in.Batches); err != nil {
+		return Outcome{}, err
+	}
+
+	o := table.NewOverlay(view.Tables)
+	header := remora.BlockHeader{
+		Version: remora.ProtocolVersion,
+		ChainID: m.committee.ChainID,
+		Height:  view.Tip.Height + 1,
+		Epoch:   epoch.Number,
+		Term:    m.committee.Term,
+		Time:    blockTime(m.committee, view.Tip.Time, &in.SubDAG),
+		Parent:  view.Tip.Hash,
+		SubDAG:  in.SubDAG.Digest(m.committee.ChainID),
+	}
+	results, err := m.execute(o, in.Batches, v)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if header.Beacon, err = beacon.Advance(o, m.committee, in.SubDAG.Headers, v); err != nil {
+		return Outcome{}, err
+	}
+	markExecuted(o, batches.execute, header.Height)
+	if err := prune(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
+		return Outcome{}, err
+	}
+	if epoch.EndsAt(header.Time, m.genesis.Params.EpochMillis) {
+		registry.PutEpoch(o, epoch.Next(header.Time, header.Height))
+	}
+	out := Outcome{
+		Block:   remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: digests(batches.execute), Results: results},
+		Expired: batches.expired,
+	}
+	return out, out.finish(view, o)
+}
+
+// finish takes the changes from the overlay and fills in what the header says of them.
+func (o *Outcome) finish(view View, overlay *table.Overlay) error {
+	if err := ledger.CheckChanges(overlay); err != nil {
+		return err
+	}
+	o.Changes = overlay.Changes()
+	var err error
+	if o.Tree, err = grow(view.Tree, o.Changes); err != nil {
+		return err
+	}
+	h := &o.Block.Header
+	h.TxRoot = remora.TxRoot(h.ChainID, o.Block.Batches)
+	h.ResultsRoot = remora.ResultsRoot(h.ChainID, o.Block.Results)
+	h.StateRoot = o.Tree.Root()
+	o.tip = Tip{Height: h.Height, Hash: h.Hash(), Time: h.Time, SubDAG: h.SubDAG}
+	return nil
+}
+
+// checkSubDAG refuses what would be no block of this chain, or would not be safe to walk.
+func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
+	if sub.Previous != view.Tip.SubDAG {
+		return fmt.Errorf("%w: the sub-DAG follows %s, block %d executed %s", ErrInput, sub.Previous, view.Tip.Height, view.Tip.SubDAG)
+	}
+	if len(sub.Headers) == 0 {
+		return fmt.Errorf("%w: the sub-DAG after block %d is empty", ErrInput, view.Tip.Height)
+	}
+	for i, h := range sub.Headers {
+		switch {
+		case h == nil || h.Digest().IsZero():
+			return fmt.Errorf("%w: header %d of the sub-DAG is missing or unsealed", ErrInput, i)
+		case h.Term != m.committee.Term || !m.committee.Has(h.Author):
+			return fmt.Errorf("%w: header %d of the sub-DAG is by author %d of term %d, this is term %d with a committee of %d",
+				ErrInput, i, h.Author, h.Term, m.committee.Term, m.committee.Size())
+		}
+	}
+	return nil
+}
+
+func checkBatches(refs []remora.BatchRef, batches []remora.Batch) error {
+	if len(refs) != len(batches) {
+		return fmt.Errorf("%w: %d batches where the block executes %d", ErrInput, len(batches), len(refs))
+	}
+	for i := range refs {
+		if b := &batches[i]; b.Digest != refs[i].Digest || len(b.Raw) < remora.BatchHeaderSize {
+			return fmt.Errorf("%w: batch %d is %s, the block executes %s there", ErrInput, i, b.Digest, refs[i].Digest)
+		}
+	}
+	return nil
+}
+
+func digests(refs []remora.BatchRef) []remora.Hash {
+	hashes := make([]remora.Hash, len(refs))
+	for i := range refs {
+		hashes[i] = refs[i].Digest
+	}
+	return hashes
+}

@@ -1,0 +1,148 @@
+// Package beacon fixes the chain's randomness from the members' unique signatures.
+//
+// Contribution k is a member's BLS signature over (chain, k, seed k-1): it can be made in one way only, and by nobody
+// before seed k-1 is known. Seed k is fixed at the end of the first block by which valid contributions of a quorum of
+// stake are ordered, and hashes them in that order.
+package beacon
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+var (
+	seedKey    = []byte("seed")
+	pendingKey = []byte("pending")
+)
+
+// maxRecord bounds the encoded list of pending contributions: at most one of each member.
+const maxRecord = 64 * remora.MaxCommittee
+
+// Verifier checks contributions.
+type Verifier interface {
+	// BLS reports whether sig is pk's signature over msg.
+	BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool
+}
+
+// Contribution is a valid signature of a member for the step after the newest seed.
+type Contribution struct {
+	_         struct{} `cbor:",toarray"`
+	Authority remora.Authority
+	Signature remora.BLSSignature
+}
+
+// Start writes step 0, whose seed is the genesis hash.
+func Start(o *table.Overlay, genesis remora.Hash) { putSeed(o, remora.Seed{Hash: genesis}) }
+
+// GetSeed returns the newest fixed step.
+func GetSeed(v table.View) (remora.Seed, error) {
+	var s remora.Seed
+	b, err := v.Get(table.Beacon, seedKey)
+	if err != nil {
+		return s, err
+	}
+	if err := remora.Decode(b, maxRecord, &s); err != nil {
+		return s, fmt.Errorf("%w: beacon seed: %w", remora.ErrCorrupt, err)
+	}
+	return s, nil
+}
+
+// GetPending returns the contributions to the next step, in the order in which they were committed.
+func GetPending(v table.View) ([]Contribution, error) {
+	b, err := v.Get(table.Beacon, pendingKey)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	var pending []Contribution
+	if err := remora.Decode(b, maxRecord, &pending); err != nil {
+		return nil, fmt.Errorf("%w: beacon contributions: %w", remora.ErrCorrupt, err)
+	}
+	return pending, nil
+}
+
+// Advance takes the contributions that ride in a block's headers, in their order, and returns the newest seed after the
+// block. Contributions to another step, repeated and wrong ones are skipped: they make no header invalid.
+func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v Verifier) (remora.Seed, error) {
+	seed, err := GetSeed(o)
+	if err != nil {
+		return seed, err
+	}
+	pending, err := GetPending(o)
+	if err != nil {
+		return seed, err
+	}
+	b := ballot{committee: c, seed: seed, pending: pending, voted: remora.NewBitmap(c.Size())}
+	for _, p := range pending {
+		if !c.Has(p.Authority) {
+			return seed, fmt.Errorf("%w: beacon contribution of %d, not in the committee", remora.ErrCorrupt, p.Authority)
+		}
+		b.voted.Add(p.Authority)
+	}
+	for _, h := range headers {
+		b.take(h, v)
+	}
+	if c.StakeOf(b.voted) >= c.Quorum() {
+		seed = next(c.ChainID, seed, b.pending)
+		putSeed(o, seed)
+		b.pending = nil
+	}
+	switch {
+	case len(b.pending) == 0 && len(pending) > 0:
+		o.Delete(table.Beacon, pendingKey)
+	case len(b.pending) != len(pending):
+		o.Put(table.Beacon, pendingKey, remora.Encode(b.pending))
+	}
+	return seed, nil
+}
+
+// ballot collects the contributions to the step after seed.
+type ballot struct {
+	committee *remora.Committee
+	seed      remora.Seed
+	pending   []Contribution
+	voted     remora.Bitmap
+	message   []byte // nil until a contribution needs it
+}
+
+// take adds the header's contribution if it counts. The signature, which costs most, is checked last.
+func (b *ballot) take(h *remora.Header, v Verifier) {
+	if len(h.Contributions) == 0 {
+		return
+	}
+	c := &h.Contributions[0]
+	if c.Step != b.seed.Step+1 || !b.committee.Has(h.Author) || b.voted.Has(h.Author) {
+		return
+	}
+	if b.message == nil {
+		m := remora.BeaconMessage(b.committee.ChainID, c.Step, b.seed.Hash)
+		b.message = m[:]
+	}
+	if !v.BLS(b.committee.Members[h.Author].Beacon, b.message, c.Signature) {
+		return
+	}
+	b.voted.Add(h.Author)
+	b.pending = append(b.pending, Contribution{Authority: h.Author, Signature: c.Signature})
+}
+
+// next hashes tag, chain id, step, seed before and contributions; strings carry their length, integers are 8 bytes big
+// endian, the list its count.
+func next(chainID string, seed remora.Seed, contributions []Contribution) remora.Seed {
+	const tag = "remora/seed/1"
+	buf := binary.BigEndian.AppendUint64(nil, uint64(len(tag)))
+	buf = append(buf, tag...)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(len(chainID)))
+	buf = append(buf, chainID...)
+	buf = binary.BigEndian.AppendUint64(buf, seed.Step+1)
+	buf = append(buf, seed.Hash[:]...)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(len(contributions)))
+	for i := range contributions {
+		buf = binary.BigEndian.AppendUint64(buf, uint64(contributions[i].Authority))
+		buf = append(buf, contributions[i].Signature[:]...)
+	}
+	return remora.Seed{Step: seed.Step + 1, Hash: remora.SumBLAKE3(buf)}
+}
+
+func putSeed(o *table.Overlay, s remora.Seed) { o.Put(table.Beacon, seedKey, remora.Encode(s)) }

@@ -1,0 +1,79 @@
+package state_test
+
+import (
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/statetest"
+)
+
+// input spreads transactions over batches of 500 kB by four members.
+func input(b *testing.B, c *statetest.Chain, txs [][]byte) state.Input {
+	b.Helper()
+	lists := make(payload)
+	for author := remora.Authority(0); len(txs) > 0; author = (author + 1) % 4 {
+		n := min(len(txs), 500_000/len(txs[0]))
+		lists[author] = append(lists[author], c.Batch(author, txs[:n]...))
+		txs = txs[n:]
+	}
+	return c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time + 10, Payload: lists}))
+}
+
+func apply(b *testing.B, c *statetest.Chain, in state.Input, txs int) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		out, err := c.Machine.Apply(c.View, in, new(yes))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(out.Block.Results) != txs || out.Block.Results[txs-1] != 0 {
+			b.Fatalf("%d results, the last is %d", len(out.Block.Results), out.Block.Results[txs-1])
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*txs), "ns/tx")
+}
+
+// BenchmarkApplyOpaque executes a block of opaque transactions of 512 bytes.
+func BenchmarkApplyOpaque(b *testing.B) {
+	for _, size := range []struct {
+		name string
+		txs  int
+	}{{"10k", 10_000}, {"100k", 100_000}} {
+		b.Run(size.name, func(b *testing.B) {
+			c := statetest.NewChain(b, statetest.Genesis(dev, 4))
+			txs := make([][]byte, size.txs)
+			for i := range txs {
+				txs[i] = remora.EncodeOpaque(make([]byte, 507))
+			}
+			apply(b, c, input(b, c, txs), size.txs)
+		})
+	}
+}
+
+// BenchmarkApplyTransfers executes a block of 1,000 transfers among 100 accounts, without the cost of signatures.
+func BenchmarkApplyTransfers(b *testing.B) {
+	var names []string
+	for i := range 100 {
+		names = append(names, string([]byte{'a' + byte(i/10), 'a' + byte(i%10)}))
+	}
+	c := statetest.NewChain(b, statetest.Genesis(dev, 4, names...))
+	var txs [][]byte
+	for i := range 1000 {
+		txs = append(txs, statetest.Transfer(dev, names[i%100], names[(i*7+1)%100], uint64(i/100), 1))
+	}
+	apply(b, c, input(b, c, txs), len(txs))
+}
+
+// BenchmarkAdmit judges one transfer.
+func BenchmarkAdmit(b *testing.B) {
+	c := statetest.NewChain(b, statetest.Genesis(dev, 4, "alice"))
+	raw := statetest.Transfer(dev, "alice", "bob", 0, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Machine.Admit(c.View, raw, new(yes)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

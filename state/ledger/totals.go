@@ -1,0 +1,174 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+// ErrNotConserved says that coins appeared or vanished: a defect of the state machine, never of an input.
+var ErrNotConserved = errors.New("coins are not conserved")
+
+var totalsKey = []byte("totals")
+
+// Totals are the sums that the ledger keeps: Supply = all balances + all stakes + Treasury.
+type Totals struct {
+	_        struct{} `cbor:",toarray"`
+	Supply   remora.Amount
+	Treasury remora.Amount // collected fees
+}
+
+// GetTotals returns the totals.
+func GetTotals(v table.View) (Totals, error) {
+	b, err := v.Get(table.Money, totalsKey)
+	if err != nil {
+		return Totals{}, err
+	}
+	return decodeTotals(b)
+}
+
+func decodeTotals(b []byte) (Totals, error) {
+	var t Totals
+	if b == nil {
+		return t, nil
+	}
+	if err := remora.Decode(b, maxRecord, &t); err != nil {
+		return Totals{}, fmt.Errorf("%w: totals: %w", remora.ErrCorrupt, err)
+	}
+	return t, nil
+}
+
+// PutTotals writes the totals.
+func PutTotals(o *table.Overlay, t Totals) { o.Put(table.Money, totalsKey, remora.Encode(t)) }
+
+// Collect adds fees, which their payers' balances no longer hold, to the treasury.
+func Collect(o *table.Overlay, fees remora.Amount) error {
+	if fees == 0 {
+		return nil
+	}
+	t, err := GetTotals(o)
+	if err != nil {
+		return err
+	}
+	treasury, fits := t.Treasury.Add(fees)
+	if !fits {
+		return fmt.Errorf("%w: treasury %s and fees %s pass 2^64", ErrNotConserved, t.Treasury, fees)
+	}
+	t.Treasury = treasury
+	PutTotals(o, t)
+	return nil
+}
+
+// Stake returns the stake of an account.
+func Stake(v table.View, account remora.Address) (remora.Amount, error) {
+	b, err := v.Get(table.Stakes, account[:])
+	if err != nil {
+		return 0, err
+	}
+	return decodeStake(b)
+}
+
+func decodeStake(b []byte) (remora.Amount, error) {
+	var stake remora.Amount
+	if b == nil {
+		return 0, nil
+	}
+	if err := remora.Decode(b, maxRecord, &stake); err != nil {
+		return 0, fmt.Errorf("%w: stake: %w", remora.ErrCorrupt, err)
+	}
+	return stake, nil
+}
+
+// PutStake writes the stake of an account.
+func PutStake(o *table.Overlay, account remora.Address, stake remora.Amount) {
+	o.Put(table.Stakes, account[:], remora.Encode(stake))
+}
+
+// held reads how much of the supply a row of a table holds; an absent row holds nothing.
+var held = []struct {
+	table  table.ID
+	amount func(value []byte) (remora.Amount, error)
+}{
+	{table.Accounts, func(b []byte) (remora.Amount, error) {
+		if b == nil {
+			return 0, nil
+		}
+		a, err := DecodeAccount(b)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", remora.ErrCorrupt, err)
+		}
+		return a.Balance, err
+	}},
+	{table.Stakes, decodeStake},
+	{table.Money, func(b []byte) (remora.Amount, error) {
+		t, err := decodeTotals(b)
+		return t.Treasury, err
+	}},
+}
+
+// CheckChanges compares what the changed rows held before with what they hold now: their sum moved exactly as the
+// supply did. The sums wrap around; they cannot hide a difference, since the supply stays below 2^63.
+func CheckChanges(o *table.Overlay) error {
+	var before, now remora.Amount
+	for _, h := range held {
+		err := o.Diff(h.table, func(_ string, was, is []byte) error {
+			a, err := h.amount(was)
+			if err != nil {
+				return err
+			}
+			b, err := h.amount(is)
+			before, now = before+a, now+b
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var minted remora.Amount
+	err := o.Diff(table.Money, func(_ string, was, is []byte) error {
+		a, err := decodeTotals(was)
+		if err != nil {
+			return err
+		}
+		b, err := decodeTotals(is)
+		minted = b.Supply - a.Supply
+		return err
+	})
+	if err == nil && before+minted != now {
+		err = fmt.Errorf("%w: changed rows held %s before and %s after, the supply changed by %s (mod 2^64)",
+			ErrNotConserved, before, now, minted)
+	}
+	return err
+}
+
+// CheckSupply adds up every row of the state and compares the sum with the supply. It is for auditors: it reads all.
+func CheckSupply(v table.View) error {
+	totals, err := GetTotals(v)
+	if err != nil {
+		return err
+	}
+	var sum remora.Amount
+	fits := true
+	for _, h := range held {
+		var bad error
+		err := v.Ascend(h.table, nil, func(_, value []byte) bool {
+			var amount remora.Amount
+			if amount, bad = h.amount(value); bad == nil {
+				sum, fits = sum.Add(amount)
+			}
+			return bad == nil && fits
+		})
+		if err := errors.Join(err, bad); err != nil {
+			return err
+		}
+		if !fits {
+			break
+		}
+	}
+	if !fits || sum != totals.Supply {
+		return fmt.Errorf("%w: all rows hold %s, the supply is %s", ErrNotConserved, sum, totals.Supply)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package state_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/statetest"
+)
+
+// model is the ledger as one would explain it: balances in a map, every used nonce in a set.
+type model struct {
+	balance  map[string]remora.Amount
+	used     map[string]map[uint64]bool
+	treasury remora.Amount
+}
+
+func newModel(funded ...string) *model {
+	m := &model{balance: make(map[string]remora.Amount), used: make(map[string]map[uint64]bool)}
+	for _, name := range funded {
+		m.balance[name] = statetest.Balance
+	}
+	return m
+}
+
+func (m *model) lowest(name string) uint64 {
+	n := uint64(0)
+	for m.used[name][n] {
+		n++
+	}
+	return n
+}
+
+type move struct {
+	from, to    string
+	nonce       uint64
+	fee, amount remora.Amount
+}
+
+func (m *model) apply(x move, size int) remora.Code {
+	balance, exists := m.balance[x.from]
+	switch {
+	case !exists:
+		return remora.CodeUnknownAccount
+	case m.used[x.from][x.nonce]:
+		return remora.CodeNonceUsed
+	case x.nonce > m.lowest(x.from)+63:
+		return remora.CodeNonceTooFar
+	case x.fee < statetest.MinFee+remora.Amount(size)*statetest.FeePerByte:
+		return remora.CodeFeeTooLow
+	case balance < x.fee:
+		return remora.CodeInsufficientBalance
+	}
+	if m.used[x.from] == nil {
+		m.used[x.from] = make(map[uint64]bool)
+	}
+	m.used[x.from][x.nonce] = true
+	m.balance[x.from] -= x.fee
+	m.treasury += x.fee
+	switch {
+	case x.amount == 0:
+		return remora.CodeInvalidAmount
+	case m.balance[x.from] < x.amount:
+		return remora.CodeInsufficientBalance
+	}
+	m.balance[x.from] -= x.amount
+	m.balance[x.to] += x.amount
+	return remora.CodeOK
+}
+
+// TestModel runs random transfers among funded, empty and new accounts through blocks and through the model.
+func TestModel(t *testing.T) {
+	names := []string{"alice", "bob", "carol", "dave", "erin"}
+	rapid.Check(t, func(rt *rapid.T) {
+		g := statetest.Genesis(dev, 4, names[:2]...)
+		c, m := statetest.NewChain(t, g), newModel(names[:2]...)
+		for range rapid.IntRange(1, 4).Draw(rt, "blocks") {
+			var txs [][]byte
+			var want []remora.Code
+			for range rapid.IntRange(1, 12).Draw(rt, "transactions") {
+				x := drawMove(rt, m, names)
+				tx := statetest.Tx(dev, x.from, x.nonce, remora.KindTransfer, remora.Transfer{To: statetest.Address(x.to), Amount: x.amount})
+				tx.Fee = x.fee
+				raw := statetest.Signed(tx)
+				txs, want = append(txs, raw), append(want, m.apply(x, len(raw)))
+			}
+			if got := c.Run(txs...); !slices.Equal(got, want) {
+				rt.Fatalf("codes %v, the model says %v", got, want)
+			}
+			compare(rt, c, m, names)
+		}
+	})
+}
+
+func drawMove(rt *rapid.T, m *model, names []string) move {
+	x := move{from: rapid.SampledFrom(names).Draw(rt, "from"), to: rapid.SampledFrom(names).Draw(rt, "to")}
+	x.nonce = m.lowest(x.from) + rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 5, 62, 63, 64, 1 << 40}).Draw(rt, "gap")
+	x.nonce -= min(x.nonce, rapid.SampledFrom([]uint64{0, 0, 0, 1, 2}).Draw(rt, "back"))
+	x.fee = rapid.SampledFrom([]remora.Amount{statetest.Fee, statetest.Fee, statetest.Fee, 5, statetest.Balance / 2}).Draw(rt, "fee")
+	x.amount = rapid.SampledFrom([]remora.Amount{0, 1, 10_000, m.balance[x.from] / 2, m.balance[x.from], statetest.Balance}).Draw(rt, "amount")
+	return x
+}
+
+func compare(rt *rapid.T, c *statetest.Chain, m *model, names []string) {
+	for _, name := range names {
+		a, exists, err := ledger.Get(c.Tables(), statetest.Address(name))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		balance, want := m.balance[name]
+		if exists != want || a.Balance != balance || a.Nonce() != m.lowest(name) {
+			rt.Fatalf("%s: %+v (exists %v), the model says balance %s, nonce %d (exists %v)", name, a, exists, balance, m.lowest(name), want)
+		}
+	}
+	totals, err := ledger.GetTotals(c.Tables())
+	if err != nil {
+		rt.Fatal(err)
+	}
+	supply := 2*statetest.Balance + 4*statetest.Stake
+	if got := fmt.Sprint(totals.Treasury, totals.Supply); got != fmt.Sprint(m.treasury, supply) {
+		rt.Fatalf("treasury and supply %s, the model says %s %s", got, m.treasury, supply)
+	}
+}

@@ -1,0 +1,70 @@
+package registry
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+var (
+	epochKey = []byte("epoch")
+	termKey  = []byte("term")
+)
+
+// Epoch is the accounting period that the next block belongs to.
+type Epoch struct {
+	_           struct{} `cbor:",toarray"`
+	Number      remora.Epoch
+	StartTime   remora.Millis // of the block that ended the epoch before, of genesis for the first
+	StartHeight remora.Height // of the epoch's first block
+}
+
+// EndsAt reports whether a block of this time, which is not before StartTime, is the last of an epoch of that length.
+func (e Epoch) EndsAt(time, length remora.Millis) bool { return time-e.StartTime >= length }
+
+// Next returns the epoch after this one, which ended with a block.
+func (e Epoch) Next(time remora.Millis, height remora.Height) Epoch {
+	return Epoch{Number: e.Number + 1, StartTime: time, StartHeight: height + 1}
+}
+
+// GetEpoch returns the epoch of the next block.
+func GetEpoch(v table.View) (Epoch, error) {
+	var e Epoch
+	err := load(v, epochKey, &e)
+	return e, err
+}
+
+// PutEpoch writes the epoch of the next block.
+func PutEpoch(o *table.Overlay, e Epoch) { o.Put(table.Chain, epochKey, remora.Encode(e)) }
+
+// Term is the span in which one committee runs one DAG.
+type Term struct {
+	_         struct{} `cbor:",toarray"`
+	Number    remora.Term
+	Committee remora.Hash
+}
+
+// GetTerm returns the present term.
+func GetTerm(v table.View) (Term, error) {
+	var t Term
+	err := load(v, termKey, &t)
+	return t, err
+}
+
+// PutTerm writes the present term.
+func PutTerm(o *table.Overlay, t Term) { o.Put(table.Chain, termKey, remora.Encode(t)) }
+
+func load(v table.View, key []byte, record any) error {
+	b, err := v.Get(table.Chain, key)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return fmt.Errorf("%w: the state has no %s: start from genesis", remora.ErrCorrupt, key)
+	}
+	if err := remora.Decode(b, maxRecord, record); err != nil {
+		return fmt.Errorf("%w: %s: %w", remora.ErrCorrupt, key, err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+// Package registry keeps who takes part: the nodes with their keys and names, the epoch, the term and its committee.
+package registry
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+// maxRecord bounds an encoded record of this package: a node with eight addresses at their limit is the largest.
+const maxRecord = 8 << 10
+
+// Prover checks proofs of possession.
+type Prover interface {
+	// Possession reports whether pop proves possession of the secret key behind pk, and that pk is a valid key.
+	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
+}
+
+// Get returns the node that an account registered and whether there is one.
+func Get(v table.View, account remora.Address) (node remora.Node, exists bool, err error) {
+	b, err := v.Get(table.Nodes, account[:])
+	if err != nil || b == nil {
+		return remora.Node{}, false, err
+	}
+	if err := remora.Decode(b, maxRecord, &node); err != nil {
+		return remora.Node{}, false, fmt.Errorf("%w: node of %s: %w", remora.ErrCorrupt, account, err)
+	}
+	return node, true, nil
+}
+
+// ByName returns the account that registered a name and whether there is one.
+func ByName(v table.View, name string) (account remora.Address, exists bool, err error) {
+	return owner(v, table.NodeNames, name)
+}
+
+// ByKey returns the account whose node has a key (consensus, beacon, header) or a peer id, given as its bytes.
+func ByKey(v table.View, key string) (account remora.Address, exists bool, err error) {
+	return owner(v, table.NodeKeys, key)
+}
+
+func owner(v table.View, t table.ID, key string) (account remora.Address, exists bool, err error) {
+	b, err := v.Get(t, []byte(key))
+	if err != nil || b == nil {
+		return account, false, err
+	}
+	if len(b) != len(account) {
+		return account, false, fmt.Errorf("%w: registry index: %d bytes where an address is expected", remora.ErrCorrupt, len(b))
+	}
+	copy(account[:], b)
+	return account, true, nil
+}
+
+// All visits the registered nodes in the order of their accounts, until visit returns false.
+func All(v table.View, visit func(account remora.Address, node remora.Node) bool) error {
+	var bad error
+	err := v.Ascend(table.Nodes, nil, func(key, value []byte) bool {
+		var account remora.Address
+		var node remora.Node
+		copy(account[:], key)
+		if err := remora.Decode(value, maxRecord, &node); err != nil {
+			bad = fmt.Errorf("%w: node of %s: %w", remora.ErrCorrupt, account, err)
+			return false
+		}
+		return visit(account, node)
+	})
+	if err != nil {
+		return err
+	}
+	return bad
+}

@@ -1,0 +1,196 @@
+package statetest
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
+	"github.com/remora-network/remora/state/table"
+)
+
+// Chain applies sub-DAGs to a state in memory and checks after every block what holds for each: coins add up, the
+// changes are sorted and the tree is the one of the tables.
+type Chain struct {
+	Genesis  *remora.Genesis
+	Machine  *state.Machine
+	View     state.View
+	Verifier *Verifier
+
+	tb      testing.TB
+	tables  *table.Memory
+	batches map[remora.Hash]remora.Batch
+	round   remora.Round
+	seq     uint64
+}
+
+// Draft says what the members put into the headers of one sub-DAG: a round of one header each, and a leader above.
+type Draft struct {
+	Time    remora.Millis                          // CreatedAt of all headers
+	Times   map[remora.Authority]remora.Millis     // in place of Time
+	Payload map[remora.Authority][]remora.BatchRef // of each member's header
+	Beacon  []remora.Authority                     // who contributes to the next step of the beacon
+}
+
+// NewChain returns a chain at height 0.
+func NewChain(tb testing.TB, g *remora.Genesis) *Chain {
+	tb.Helper()
+	m, err := state.NewMachine(g)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &Chain{
+		Genesis: g, Machine: m, Verifier: new(Verifier),
+		tb: tb, tables: new(table.Memory), batches: make(map[remora.Hash]remora.Batch),
+	}
+	out, err := m.Genesis(c.Verifier)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.Commit(out)
+	return c
+}
+
+// With returns the chain at the same block for another test, such as an input of a fuzz test, which may not move it.
+func (c *Chain) With(tb testing.TB) *Chain {
+	other := *c
+	other.tb = tb
+	return &other
+}
+
+// Batch seals transactions into a batch of the present epoch that Input finds again.
+func (c *Chain) Batch(author remora.Authority, txs ...[]byte) remora.BatchRef {
+	c.tb.Helper()
+	return c.BatchOf(c.Epoch().Number, author, txs...)
+}
+
+// BatchOf is Batch for any epoch.
+func (c *Chain) BatchOf(epoch remora.Epoch, author remora.Authority, txs ...[]byte) remora.BatchRef {
+	var b remora.BatchBuilder
+	for _, tx := range txs {
+		b.Add(tx)
+	}
+	c.seq++
+	sealed := b.Seal(epoch, author, 0, c.seq)
+	c.batches[sealed.Digest] = sealed
+	return sealed.Ref()
+}
+
+// Stored returns a batch that was sealed before.
+func (c *Chain) Stored(digest remora.Hash) remora.Batch { return c.batches[digest] }
+
+// SubDAG returns the headers that a draft describes as the sub-DAG after the present block.
+func (c *Chain) SubDAG(d Draft) remora.SubDAG {
+	c.tb.Helper()
+	committee := c.Machine.Committee()
+	sub := remora.SubDAG{Previous: c.View.Tip.SubDAG}
+	leader := remora.Header{Term: committee.Term, Round: c.round + 2, CreatedAt: d.Time}
+	for i := range remora.Authority(committee.Size()) {
+		h := &remora.Header{Term: committee.Term, Author: i, Round: c.round + 1, CreatedAt: d.Time, Payload: d.Payload[i]}
+		if t, ok := d.Times[i]; ok {
+			h.CreatedAt = t
+		}
+		if slices.Contains(d.Beacon, i) {
+			h.Contributions = []remora.Contribution{c.Contribution(i)}
+		}
+		h.Seal(c.Genesis.ChainID)
+		sub.Headers = append(sub.Headers, h)
+		leader.Parents = append(leader.Parents, h.ID())
+	}
+	leader.Seal(c.Genesis.ChainID)
+	sub.Headers = append(sub.Headers, &leader)
+	return sub
+}
+
+// Contribution returns a member's valid contribution to the next step of the beacon.
+func (c *Chain) Contribution(a remora.Authority) remora.Contribution {
+	c.tb.Helper()
+	seed, err := beacon.GetSeed(c.tables)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	m := remora.BeaconMessage(c.Genesis.ChainID, seed.Step+1, seed.Hash)
+	key := c.Machine.Committee().Members[a].Beacon
+	return remora.Contribution{Step: seed.Step + 1, Signature: SignBLS(key, m[:])}
+}
+
+// Input returns a sub-DAG with the batches that the next block executes.
+func (c *Chain) Input(sub remora.SubDAG) state.Input {
+	c.tb.Helper()
+	refs, err := c.Machine.Pending(c.View, &sub)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	in := state.Input{SubDAG: sub}
+	for _, ref := range refs {
+		in.Batches = append(in.Batches, c.batches[ref.Digest])
+	}
+	return in
+}
+
+// Next applies a draft and moves the chain to the block that comes of it.
+func (c *Chain) Next(d Draft) state.Outcome {
+	c.tb.Helper()
+	out, err := c.Machine.Apply(c.View, c.Input(c.SubDAG(d)), c.Verifier)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	c.round += 2
+	c.Commit(out)
+	return out
+}
+
+// Run executes transactions in one batch and one block, 10 ms after the last, and returns their codes.
+func (c *Chain) Run(txs ...[]byte) []remora.Code {
+	c.tb.Helper()
+	ref := c.Batch(0, txs...)
+	out := c.Next(Draft{Time: c.View.Tip.Time + 10, Payload: map[remora.Authority][]remora.BatchRef{0: {ref}}})
+	codes := make([]remora.Code, len(out.Block.Results))
+	for i, r := range out.Block.Results {
+		codes[i] = remora.Code(r)
+	}
+	return codes
+}
+
+// Commit makes an outcome the chain's state, after checking it.
+func (c *Chain) Commit(out state.Outcome) {
+	c.tb.Helper()
+	c.tables.Apply(out.Changes)
+	c.View = out.View(c.tables)
+	if err := ledger.CheckSupply(c.tables); err != nil {
+		c.tb.Fatal(err)
+	}
+	rebuilt, err := state.BuildTree(c.tables)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	if got, want := out.Tree.Root(), rebuilt.Root(); got != want {
+		c.tb.Fatalf("root %s after block %d, the tables give %s", got, c.View.Tip.Height, want)
+	}
+}
+
+// Tables returns the rows of the present state. They change with the next block: Clone what is kept.
+func (c *Chain) Tables() *table.Memory { return c.tables }
+
+// Account returns the record of a named account, the zero one when there is none.
+func (c *Chain) Account(name string) ledger.Account {
+	c.tb.Helper()
+	a, _, err := ledger.Get(c.tables, Address(name))
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	return a
+}
+
+// Epoch returns the epoch of the next block.
+func (c *Chain) Epoch() registry.Epoch {
+	c.tb.Helper()
+	e, err := registry.GetEpoch(c.tables)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	return e
+}

@@ -1,0 +1,45 @@
+// Package table is the flat side of the state: numbered tables of byte keys and byte values, read through immutable
+// views and changed through an overlay that one block fills.
+package table
+
+// ID numbers a table. It is part of every key of the state tree: never renumber one.
+type ID byte
+
+// The tables of the state.
+const (
+	Accounts  ID = iota + 1 // address -> ledger.Account
+	Stakes                  // account -> amount
+	Money                   // "totals" -> ledger.Totals
+	Nodes                   // account -> remora.Node
+	NodeNames               // name -> account
+	NodeKeys                // key or peer id of a node -> account
+	Chain                   // "epoch" -> registry.Epoch, "term" -> registry.Term
+	Beacon                  // "seed" -> remora.Seed, "pending" -> []beacon.Contribution
+	Executed                // epoch, digest of a batch -> height that executed it
+	end
+)
+
+// All returns the tables in the order of their numbers.
+func All() []ID {
+	ids := make([]ID, 0, end-1)
+	for id := Accounts; id < end; id++ {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// View reads a state that does not change. Keys are never empty. Whoever gets a slice only reads it.
+type View interface {
+	// Get returns the value under key, nil when there is none. No stored value is nil; one may be empty.
+	Get(t ID, key []byte) ([]byte, error)
+	// Ascend visits the rows whose keys start with prefix in the order of their keys, until visit returns false.
+	// Key and value are valid during the visit only.
+	Ascend(t ID, prefix []byte, visit func(key, value []byte) bool) error
+}
+
+// Change sets the value under a key, or deletes the key when the value is nil.
+type Change struct {
+	Table ID
+	Key   []byte
+	Value []byte
+}
