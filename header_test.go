@@ -182,7 +182,7 @@ func TestCertificateCheck(t *testing.T) {
 		{"bits of no member", remora.NewBitmap(8, 0, 1, 2, 3, 4), remora.ErrInvalid},
 	} {
 		c := sampleCertificate()
-		c.Header.Parents = append(c.Header.Parents[:2:2], remora.Parent{Author: 2}, remora.Parent{Author: 3})
+		c.Header.Parents = append(c.Header.Parents[:2:2], remora.Parent{Author: 2, Digest: sampleHash(6)}, remora.Parent{Author: 3, Digest: sampleHash(7)})
 		c.Signers = tt.signers
 		if err := c.Check(committee); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Check = %v, want %v", tt.name, err, tt.want)
