@@ -50,6 +50,7 @@ type batcher struct {
 	local       <-chan worker.Message // from the engine; never dropped
 	reannounce  <-chan struct{}       // tell the primary again which own batches wait
 	primary     chan<- mempool.Message
+	counts      *counts
 
 	waiters map[uint64][]*waiter            // by batch under construction
 	waiting map[remora.Hash]remora.BatchRef // own, held by a quorum, not executed
@@ -192,9 +193,11 @@ func (b *batcher) settle(ctx context.Context) error {
 			return nil
 		}
 		if len(rd.Persist) > 0 {
+			began := time.Now()
 			if err := b.store.AppendBatches(rd.Persist); err != nil {
 				return errors.Join(err, errStopped)
 			}
+			b.counts.batchWrites.since(began)
 		}
 		b.send(&rd)
 		for _, s := range rd.Sealed {

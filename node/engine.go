@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -44,9 +43,7 @@ type engine struct {
 	batcher    chan<- worker.Message
 	rebuilt    chan<- struct{}
 	reannounce chan<- struct{}
-	catching   *atomic.Bool   // for status
-	lastBlock  *atomic.Int64  // Unix milliseconds of this node's clock, for readiness
-	executed   *atomic.Uint64 // transactions since the start
+	counts     *counts
 
 	payload     remora.Height // newest block with transactions
 	epoch       remora.Epoch  // of the next block, as the batcher was told
@@ -153,10 +150,12 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 			return err
 		}
 	}
+	began := time.Now()
 	block, err := e.exec.Execute(sub, batches, nil)
 	if err != nil {
 		return err
 	}
+	e.counts.executions.since(began)
 	if err := e.publish(ctx, block); err != nil {
 		return err
 	}
@@ -170,8 +169,8 @@ func (e *engine) publish(ctx context.Context, block *remora.Block) error {
 	if err := e.head.Publish(head.NewView(e.store, e.exec.View(), block)); err != nil {
 		return err
 	}
-	e.lastBlock.Store(time.Now().UnixMilli())
-	e.executed.Add(uint64(len(block.Results)))
+	e.counts.lastBlock.Store(time.Now().UnixMilli())
+	e.counts.executed.Add(uint64(len(block.Results)))
 	if err := e.informBatcher(ctx, block); err != nil {
 		return err
 	}

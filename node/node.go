@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -59,10 +58,7 @@ type Node struct {
 
 	committee   *trust.Committee
 	submissions chan submission
-	round       atomic.Uint64
-	catching    atomic.Bool
-	lastBlock   atomic.Int64
-	executed    atomic.Uint64
+	counts      counts
 }
 
 // New opens the store, resumes the state and wires everything in the order of the data path. It starts nothing but the
@@ -180,18 +176,18 @@ func (n *Node) wireLoops(auth *authority, executor *exec.Executor) error {
 	n.primary = &primary{
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log, build: restore.build,
 		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
-		round: &n.round, recent: newRecentBatches(),
+		counts: &n.counts, recent: newRecentBatches(),
 	}
 	n.batcher = &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
 		submissions: n.submissions, network: n.host.Receive(channelBatch), acks: acks, local: toBatcher,
-		reannounce: reannounce, primary: toPrimary,
+		reannounce: reannounce, primary: toPrimary, counts: &n.counts,
 		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
 	}
 	n.engine = &engine{
 		authority: auth, exec: executor, store: n.store, head: n.head, fetcher: n.fetcher,
 		certifier: newCertifier(n.committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
-		rebuilt: rebuilt, reannounce: reannounce, catching: &n.catching, lastBlock: &n.lastBlock, executed: &n.executed,
+		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
 	return nil
 }

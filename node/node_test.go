@@ -182,3 +182,96 @@ func TestFourValidatorsExecuteTransfers(t *testing.T) {
 	}
 	t.Logf("%+v", status)
 }
+
+// agree waits until validators have executed a height and compares the block there.
+func (f *fleet) agree(ctx context.Context, height remora.Height, members ...int) {
+	f.t.Helper()
+	var first *client.Block
+	for _, i := range members {
+		c := f.client(i)
+		for {
+			s, err := c.Status(ctx)
+			if err != nil {
+				f.t.Fatalf("validator %d: %v", i, err)
+			}
+			if s.Height >= height {
+				break
+			}
+			for _, err := range c.Events(ctx, s.Height+1) {
+				if err != nil {
+					f.t.Fatalf("validator %d: %v", i, err)
+				}
+				break
+			}
+		}
+		b, err := c.Block(ctx, height)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if first == nil {
+			first = b
+		}
+		if b.Hash != first.Hash {
+			f.t.Errorf("block %d is %s at validator %d, %s at validator %d", height, b.Hash, i, first.Hash, members[0])
+		}
+	}
+}
+
+func TestOneStopsAndComesBack(t *testing.T) {
+	f := newFleet(t, 4)
+	for i := range f.configs {
+		f.start(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	transfer := func(via, from int) remora.Height {
+		t.Helper()
+		sent, err := f.client(via).Transfer(ctx, account(t, from), account(t, 3).Public(), 5, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sent.Tx.Height
+	}
+	transfer(0, 0)
+	f.stop(3)
+	for range 5 {
+		transfer(0, 1)
+	}
+	f.start(3)
+	height := transfer(1, 0)
+	f.agree(ctx, height, 0, 1, 2, 3)
+	for i := range f.configs {
+		f.stop(i)
+	}
+	for i := range f.configs {
+		f.start(i)
+	}
+	height = transfer(3, 0)
+	f.agree(ctx, height, 0, 1, 2, 3)
+}
+
+// TestFarBehindSyncsBlocks keeps one validator down for longer than the DAG's window.
+func TestFarBehindSyncsBlocks(t *testing.T) {
+	f := newFleet(t, 4)
+	f.genesis.Params.GCDepth = 6
+	for i := range 3 {
+		f.start(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	var height remora.Height
+	for range 30 {
+		sent, err := f.client(0).Transfer(ctx, account(t, 0), account(t, 1).Public(), 5, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		height = sent.Tx.Height
+	}
+	f.start(3)
+	f.agree(ctx, height, 0, 3)
+	sent, err := f.client(3).Transfer(ctx, account(t, 2), account(t, 1).Public(), 5, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.agree(ctx, sent.Tx.Height, 0, 1, 2, 3)
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -43,7 +42,7 @@ type primary struct {
 	rebuilt <-chan struct{}        // the engine has caught up
 	engine  chan<- work
 	wants   chan<- mempool.Want
-	round   *atomic.Uint64 // for status
+	counts  *counts
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
@@ -166,9 +165,11 @@ func (p *primary) settle(ctx context.Context) error {
 			break
 		}
 		if len(rd.Persist) > 0 {
+			began := time.Now()
 			if err := p.store.SaveDAG(rd.Persist, rd.Sync); err != nil {
 				return err
 			}
+			p.counts.dagWrites.since(began)
 		}
 		for i := range rd.Send {
 			p.send(&rd.Send[i])
@@ -180,7 +181,7 @@ func (p *primary) settle(ctx context.Context) error {
 		p.want(ctx, rd.Want)
 		p.observe(ctx, rd.Events)
 	}
-	p.round.Store(uint64(p.core.Round()))
+	p.counts.round.Store(uint64(p.core.Round()))
 	return nil
 }
 
@@ -275,6 +276,12 @@ func (p *primary) stored(digest remora.Hash) (mempool.BatchStored, bool) {
 func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 	for _, e := range events {
 		switch e := e.(type) {
+		case mempool.Proposed:
+			p.counts.proposed.Add(1)
+		case mempool.LeaderTimeout:
+			p.counts.timeouts.Add(1)
+		case mempool.Requeued:
+			p.counts.requeued.Add(uint64(e.Batches))
 		case mempool.Behind:
 			p.log.InfoContext(ctx, "too far behind the committee's rounds: syncing certified blocks",
 				"round", uint64(p.core.Round()), "seen", uint64(e.Round))

@@ -18,14 +18,14 @@ func (n *Node) status() rpc.Status {
 	ready, _ := n.ready()
 	return rpc.Status{
 		Name: n.committee.Members[n.primary.self].Name, Roles: remora.RoleValidator, Version: n.config.Version,
-		Round: remora.Round(n.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
+		Round: remora.Round(n.counts.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
 	}
 }
 
 // ready reports whether clients should use this node, and why not.
 func (n *Node) ready() (bool, []string) {
 	var reasons []string
-	if n.catching.Load() {
+	if n.counts.catching.Load() {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
 	}
 	stake := n.committee.Stake(n.primary.self)
@@ -37,7 +37,7 @@ func (n *Node) ready() (bool, []string) {
 	if stake < n.committee.Quorum() {
 		reasons = append(reasons, fmt.Sprintf("connected to stake %s, a quorum is %s", stake, n.committee.Quorum()))
 	}
-	switch last := n.lastBlock.Load(); {
+	switch last := n.counts.lastBlock.Load(); {
 	case last == 0:
 		reasons = append(reasons, "no block executed since the start")
 	case time.Since(time.UnixMilli(last)) > staleAfter:
@@ -58,6 +58,32 @@ func (n *Node) orderingHorizon() remora.Round {
 }
 
 func (n *Node) figures() []metrics.Figure {
+	return append(n.protocolFigures(), n.timeFigures()...)
+}
+
+// timeFigures tell where the loops' time goes; a count beside each sum gives the mean.
+func (n *Node) timeFigures() []metrics.Figure {
+	var figures []metrics.Figure
+	for _, f := range []struct {
+		name, help string
+		timing     *timing
+	}{
+		{"dag_write", "writes of headers, votes and certificates", &n.counts.dagWrites},
+		{"batch_write", "synced writes of batches", &n.counts.batchWrites},
+		{"execution", "executions of blocks with their synced write", &n.counts.executions},
+	} {
+		figures = append(
+			figures,
+			metrics.Figure{Name: f.name + "_seconds_total", Help: "Time of " + f.help + ".", Counter: true, Value: f.timing.seconds},
+			metrics.Figure{Name: f.name + "s_total", Help: "Number of " + f.help + ".", Counter: true, Value: func() float64 {
+				return float64(f.timing.count.Load())
+			}},
+		)
+	}
+	return figures
+}
+
+func (n *Node) protocolFigures() []metrics.Figure {
 	traffic := func(pick func(sent, dropped, received uint64) uint64) func() float64 {
 		return func() float64 {
 			var total uint64
@@ -69,11 +95,14 @@ func (n *Node) figures() []metrics.Figure {
 	}
 	return []metrics.Figure{
 		{Name: "height", Help: "Height of the newest executed block.", Value: func() float64 { return float64(n.store.Height()) }},
-		{Name: "round", Help: "Round of the DAG that this validator works on.", Value: func() float64 { return float64(n.round.Load()) }},
-		{Name: "transactions_total", Help: "Transactions executed since the start.", Counter: true, Value: func() float64 { return float64(n.executed.Load()) }},
+		{Name: "round", Help: "Round of the DAG that this validator works on.", Value: func() float64 { return float64(n.counts.round.Load()) }},
+		{Name: "transactions_total", Help: "Transactions executed since the start.", Counter: true, Value: func() float64 { return float64(n.counts.executed.Load()) }},
+		{Name: "headers_total", Help: "Own headers proposed.", Counter: true, Value: func() float64 { return float64(n.counts.proposed.Load()) }},
+		{Name: "leader_timeouts_total", Help: "Own headers proposed without waiting longer for the leader.", Counter: true, Value: func() float64 { return float64(n.counts.timeouts.Load()) }},
+		{Name: "batches_requeued_total", Help: "Own batches proposed again because their header was not ordered in time.", Counter: true, Value: func() float64 { return float64(n.counts.requeued.Load()) }},
 		{Name: "peers", Help: "Validators connected in both directions.", Value: func() float64 { return float64(len(n.host.Connected())) }},
 		{Name: "syncing", Help: "1 while certified blocks are synced.", Value: func() float64 {
-			if n.catching.Load() {
+			if n.counts.catching.Load() {
 				return 1
 			}
 			return 0

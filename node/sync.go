@@ -14,8 +14,8 @@ const syncBlocks = 64
 // catchUp executes certified blocks of peers, one peer at a time, until no peer has more, and has the primary rebuilt
 // from the store. A block counts by its certificate alone: no peer's claim of a height is believed.
 func (e *engine) catchUp(ctx context.Context) error {
-	e.catching.Store(true)
-	defer e.catching.Store(false)
+	e.counts.catching.Store(true)
+	defer e.counts.catching.Store(false)
 	from := e.store.Height()
 	began := time.Now()
 	for stalled := 0; stalled < e.authority.committee.Size(); {

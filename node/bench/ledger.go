@@ -18,10 +18,11 @@ func (w window) holds(t time.Time) bool { return !t.Before(w.from) && t.Before(w
 type ledger struct {
 	mu        sync.Mutex
 	window    window
-	submitted uint64 // acknowledged, submitted within the window
-	refused   uint64 // pushed back
-	committed uint64 // executed within the window on the validator that took them
-	blocks    uint64 // executed within the window on the first validator
+	submitted uint64        // acknowledged, submitted within the window
+	refused   uint64        // pushed back
+	committed uint64        // executed within the window on the validator that took them
+	blocks    uint64        // executed within the window on the first validator
+	height    remora.Height // highest that any validator executed
 	latencies []time.Duration
 	weights   []int // transactions of each latency
 	// waiting are acknowledged transactions by validator and batch; early are batches whose execution was heard of
@@ -105,6 +106,7 @@ func (l *ledger) block(validator int, e client.Event, at time.Time) {
 	if validator == 0 && l.window.holds(at) {
 		l.blocks++
 	}
+	l.height = max(l.height, e.Height)
 	for _, digest := range e.Batches {
 		l.early[validator][digest] = at
 		for _, w := range l.waiting[validator][digest] {

@@ -10,26 +10,26 @@ import (
 
 // Report is the outcome of a run. Counts are transactions.
 type Report struct {
-	Validators  int     `json:"validators"`
-	Size        int     `json:"size"`
-	Rate        int     `json:"rate"`
-	Seconds     float64 `json:"seconds"`
-	Submitted   uint64  `json:"submitted"`  // acknowledged, of those submitted within the window
-	Refused     uint64  `json:"refused"`    // pushed back by a validator, or not sent because too many answers were open
-	Committed   uint64  `json:"committed"`  // executed and durable within the window on the validator that took them
-	Duplicated  uint64  `json:"duplicated"` // executed more than once
-	Lost        uint64  `json:"lost"`       // acknowledged and never executed
-	Unanswered  uint64  `json:"unanswered"` // neither acknowledged nor refused
-	TxPerS      float64 `json:"tx_per_s"`
-	MBPerS      float64 `json:"mb_per_s"`
-	Latency     Latency `json:"latency_ms"`
-	CommitPerS  float64 `json:"commit_per_s"` // blocks
-	CPUSeconds  float64 `json:"cpu_seconds"`  // of all validators, within the window
-	LoaderCPU   float64 `json:"loader_cpu_seconds"`
-	RSSMiB      float64 `json:"rss_mib"`    // of the largest validator
-	DiskBytes   int64   `json:"disk_bytes"` // of all validators
-	Home        string  `json:"home,omitempty"`
-	Certificate string  `json:"certificates"` // scheme of the DAG's certificates
+	Validators   int     `json:"validators"`
+	Size         int     `json:"size"`
+	Rate         int     `json:"rate"`
+	Seconds      float64 `json:"seconds"`
+	Submitted    uint64  `json:"submitted"`  // acknowledged, of those submitted within the window
+	Refused      uint64  `json:"refused"`    // pushed back by a validator, or not sent because too many answers were open
+	Committed    uint64  `json:"committed"`  // executed and durable within the window on the validator that took them
+	Duplicated   uint64  `json:"duplicated"` // executed more than once
+	Lost         uint64  `json:"lost"`       // acknowledged and never executed
+	Unanswered   uint64  `json:"unanswered"` // neither acknowledged nor refused
+	TxPerS       float64 `json:"tx_per_s"`
+	MBPerS       float64 `json:"mb_per_s"`
+	Latency      Latency `json:"latency_ms"`
+	CommitPerS   float64 `json:"commit_per_s"` // blocks
+	CPUSeconds   float64 `json:"cpu_seconds"`  // of all validators, within the window
+	LoaderCPU    float64 `json:"loader_cpu_seconds"`
+	RSSMiB       float64 `json:"rss_mib"`    // of the largest validator
+	DiskBytes    int64   `json:"disk_bytes"` // of all validators
+	Home         string  `json:"home,omitempty"`
+	Certificates string  `json:"certificates"` // scheme of the DAG's certificates
 }
 
 // Latency is from a submission to its execution being durable on the validator that took it, in milliseconds.

@@ -69,7 +69,9 @@ type Executor struct {
 
 // Open initialises the store from the genesis when it is empty, or resumes from its newest block. Resuming rebuilds the
 // tree from every table and compares the root, so that a silently changed record is found before anything is signed.
-func Open(g *remora.Genesis, st *store.Store) (*Executor, error) { return OpenWith(g, st, NewVerifier()) }
+func Open(g *remora.Genesis, st *store.Store) (*Executor, error) {
+	return OpenWith(g, st, NewVerifier())
+}
 
 // OpenWith is Open with the caller's verdicts on signatures: simulations have cheap ones.
 func OpenWith(g *remora.Genesis, st *store.Store, v Verdicts) (*Executor, error) {

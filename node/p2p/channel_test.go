@@ -3,6 +3,7 @@ package p2p
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -103,6 +104,27 @@ func TestReconnectAfterRestart(t *testing.T) {
 				t.Errorf("other node got %d from %s", number(m), m.Peer)
 			}
 		})
+	}
+}
+
+func TestDiallingGoesOnAfterFailures(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cfg := committee(t, 2)[0]
+	cfg.Peers[0].Addrs = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)}
+	start(t, cfg)
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 { // libp2p's own pace would need more than thirty seconds
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+		_ = c.Close()
 	}
 }
 

@@ -121,6 +121,7 @@ func TestNewestStreamReplacesOlderOnes(t *testing.T) {
 	for i := range streams {
 		s := r.greet(t, honest[0], cfg.channelID("dag"))
 		write(t, s, append([]byte{0, 0, 0, 8}, numbered(i, 8)...))
+		eventually(t, "read frame", func() bool { return honest[0].link(t, idOf(t, 2), "dag").Received == uint64(i+1) })
 		old = append(old, s)
 	}
 	last := old[streams-1]
@@ -245,4 +246,24 @@ func TestOtherKeyTypesAreRefused(t *testing.T) {
 	}
 	r := newRogue(t, key)
 	eventually(t, "refusal", func() bool { return r.connect(t, n) != nil || len(n.net.ConnsToPeer(r.ID())) == 0 })
+}
+
+func TestGuestPlacesAreCounted(t *testing.T) {
+	type conn struct {
+		network.Conn
+		_ int // distinct addresses
+	}
+	g := newGater(nil, 2)
+	a, b, c := &conn{}, &conn{}, &conn{}
+	if !g.admit(a) || !g.admit(b) || g.admit(c) {
+		t.Error("want two places and no third")
+	}
+	g.leave(c) // was never admitted
+	if g.admit(c) {
+		t.Error("a place was freed by one who had none")
+	}
+	g.leave(a)
+	if !g.admit(c) || len(g.inUse) != 2 {
+		t.Error("a freed place is not free")
+	}
 }

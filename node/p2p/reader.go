@@ -87,7 +87,7 @@ func (r *reader) adopt(t *turn) (previous *turn, ok bool) {
 func (t *turn) end(newer network.Conn) {
 	_ = t.stream.Reset()
 	if old := t.stream.Conn(); old.ID() != newer.ID() {
-		_ = old
+		_ = old.Close()
 	}
 	<-t.done
 }

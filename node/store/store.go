@@ -49,19 +49,22 @@ func Open(dir string, opts Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	if err := makeDirs(fs, dir, fs.PathJoin(dir, stateDir), fs.PathJoin(dir, batchDir)); err != nil {
+	database := fs.PathJoin(dir, stateDir, stateDB+".db") // where cometbft-db puts it
+	if err := makeDirs(fs, dir, fs.PathJoin(dir, stateDir), database, fs.PathJoin(dir, batchDir)); err != nil {
 		return nil, err
 	}
-	database, err := db.NewPebbleDBWithOpts(stateDB, fs.PathJoin(dir, stateDir), pebbleOptions(fs, opts))
+	pebbleOpts := pebbleOptions(fs, opts)
+	defer pebbleOpts.Cache.Unref() // the database holds it
+	state, err := db.NewPebbleDBWithOpts(stateDB, fs.PathJoin(dir, stateDir), pebbleOpts)
 	if err != nil {
 		return nil, fmt.Errorf("open state in %s: %w", dir, classify(err))
 	}
 	genuine := func(digest remora.Hash, payload []byte) bool { return remora.SumBLAKE3(payload) == digest }
 	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), database.DB().Close())
+		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), state.DB().Close())
 	}
-	s := &Store{db: database, batches: log, damage: damage}
+	s := &Store{db: state, batches: log, damage: damage}
 	if err := s.loadHeight(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -21,18 +20,12 @@ var (
 const MaxDepth = 32
 
 // Check reports whether data is one JSON document without repeated names and within MaxDepth.
-func Check(data []byte) error {
-	if !utf8.Valid(data) || !json.Valid(data) {
-		return ErrSyntax
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	return value(dec, MaxDepth)
-}
+func Check(data []byte) error { return check(data, func(string) bool { return true }) }
 
-// Decode checks data and decodes it into v, whose type names every member that may occur.
+// Decode checks data and decodes it into v, whose type names every member that may occur, in lower case. Names count to
+// the letter, unlike those of the standard library: else one could stand in two spellings for two readers.
 func Decode(data []byte, v any) error {
-	if err := Check(data); err != nil {
+	if err := check(data, isPlain); err != nil {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -43,8 +36,34 @@ func Decode(data []byte, v any) error {
 	return nil
 }
 
-func value(dec *json.Decoder, depth int) error {
-	token, err := dec.Token()
+// isPlain reports whether a name is one that the types of this project use.
+func isPlain(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func check(data []byte, known func(name string) bool) error {
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return ErrSyntax
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	w := walker{dec, known}
+	return w.value(MaxDepth)
+}
+
+// walker goes through a document that is known to be well-formed.
+type walker struct {
+	*json.Decoder
+	known func(name string) bool
+}
+
+func (w walker) value(depth int) error {
+	token, err := w.Token()
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrSyntax, err)
 	}
@@ -56,41 +75,39 @@ func value(dec *json.Decoder, depth int) error {
 		return fmt.Errorf("%w: nested deeper than %d", ErrShape, MaxDepth)
 	}
 	if delim == '{' {
-		err = object(dec, depth-1)
+		err = w.object(depth - 1)
 	} else {
-		err = array(dec, depth-1)
+		err = w.array(depth - 1)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := dec.Token(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %v", ErrSyntax, err)
-	}
-	return nil
+	_, err = w.Token()
+	return err
 }
 
-func object(dec *json.Decoder, depth int) error {
+func (w walker) object(depth int) error {
 	names := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
+	for w.More() {
+		token, err := w.Token()
 		if err != nil {
 			return fmt.Errorf("%w: %v", ErrSyntax, err)
 		}
 		name, _ := token.(string)
-		if names[name] {
-			return fmt.Errorf("%w: the name %.64q occurs twice in one object", ErrShape, name)
+		if names[name] || !w.known(name) {
+			return fmt.Errorf("%w: the name %.64q is unknown or occurs twice in one object", ErrShape, name)
 		}
 		names[name] = true
-		if err := value(dec, depth); err != nil {
+		if err := w.value(depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func array(dec *json.Decoder, depth int) error {
-	for dec.More() {
-		if err := value(dec, depth); err != nil {
+func (w walker) array(depth int) error {
+	for w.More() {
+		if err := w.value(depth); err != nil {
 			return err
 		}
 	}

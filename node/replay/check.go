@@ -1,0 +1,81 @@
+package replay
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/light"
+)
+
+// link is what a block must know of the one before.
+type link struct {
+	height remora.Height
+	hash   remora.Hash
+	subDAG remora.Hash
+	time   remora.Millis
+}
+
+// follow checks that a header continues the chain.
+func (a *audit) follow(previous link, h *remora.BlockHeader) (link, error) {
+	switch {
+	case h.ChainID != a.genesis.ChainID:
+		return link{}, unverified(h, "it is of chain %.40q, the genesis is of %q", h.ChainID, a.genesis.ChainID)
+	case h.Height != previous.height+1:
+		return link{}, unverified(h, "it comes after block %d", previous.height)
+	case h.Parent != previous.hash:
+		return link{}, unverified(h, "its parent is %s, block %d is %s", h.Parent, previous.height, previous.hash)
+	case h.Time <= previous.time:
+		return link{}, unverified(h, "its time %d is not after %d", h.Time, previous.time)
+	}
+	return link{height: h.Height, hash: h.Hash(), subDAG: h.SubDAG, time: h.Time}, nil
+}
+
+// inspect checks everything about a block that needs no execution: that a quorum signed its header, and that the
+// header is of this sub-DAG, these batches and these results. It returns the parsed batches.
+func (a *audit) inspect(cb *remora.CertifiedBlock, previous remora.Hash) ([]remora.Batch, error) {
+	h := &cb.Block.Header
+	if cb.Certificate == nil {
+		return nil, unverified(h, "it comes without a certificate")
+	}
+	if err := light.CheckBlock(a.committee, h, cb.Certificate); err != nil {
+		return nil, fmt.Errorf("block %d: %w", h.Height, err)
+	}
+	sub := cb.Block.SubDAG(previous)
+	switch {
+	case sub.Digest(h.ChainID) != h.SubDAG:
+		return nil, unverified(h, "its headers are not the sub-DAG %s", h.SubDAG)
+	case remora.TxRoot(h.ChainID, cb.Block.Batches) != h.TxRoot:
+		return nil, unverified(h, "its list of batches is not the one that was signed")
+	case remora.ResultsRoot(h.ChainID, cb.Block.Results) != h.ResultsRoot:
+		return nil, unverified(h, "its results are not the ones that were signed")
+	case !h.NextCommittee.IsZero():
+		return nil, unverified(h, "it changes the committee, which this version cannot follow")
+	case len(cb.Batches) != len(cb.Block.Batches):
+		return nil, unverified(h, "it comes with %d of %d batches", len(cb.Batches), len(cb.Block.Batches))
+	}
+	return parseBatches(cb)
+}
+
+func parseBatches(cb *remora.CertifiedBlock) ([]remora.Batch, error) {
+	batches := make([]remora.Batch, len(cb.Batches))
+	txs := 0
+	for i, raw := range cb.Batches {
+		b, err := remora.ParseBatch(raw)
+		if err != nil {
+			return nil, unverified(&cb.Block.Header, "%v", err)
+		}
+		if b.Digest != cb.Block.Batches[i] {
+			return nil, unverified(&cb.Block.Header, "batch %d is %s, the block executed %s", i, b.Digest, cb.Block.Batches[i])
+		}
+		batches[i] = b
+		txs += b.Count
+	}
+	if txs != len(cb.Block.Results) {
+		return nil, unverified(&cb.Block.Header, "%d results for %d transactions", len(cb.Block.Results), txs)
+	}
+	return batches, nil
+}
+
+func unverified(h *remora.BlockHeader, format string, args ...any) error {
+	return fmt.Errorf("%w: block %d: "+format, append([]any{ErrUnverified, h.Height}, args...)...)
+}

@@ -1,0 +1,216 @@
+// Package replay is the auditor: it takes blocks from a node or from a copy of a node's home, trusts neither, and checks
+// them against the genesis, either by their certificates and links alone or by executing every transaction.
+//
+// Blocks are streamed. What a replay keeps is the state, in a temporary directory, and its tree in memory.
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/light"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
+	"github.com/remora-network/remora/state"
+)
+
+// ErrUnverified says that blocks do not follow from the genesis. A difference in execution is an exec.Divergence.
+var ErrUnverified = light.ErrUnverified
+
+// ErrNotCertified says that the source has no certificate for a block that was asked for.
+var ErrNotCertified = client.ErrNotCertified
+
+// certificateWait is how long a certificate that has not formed yet is waited for.
+const certificateWait = 5 * time.Second
+
+// Source hands out certified blocks. Nothing of it is trusted.
+type Source interface {
+	// Tip returns the height of the newest block with a certificate, 0 when there is none.
+	Tip(ctx context.Context) (remora.Height, error)
+	// Blocks visits the certified blocks from one height to another, both included, in order.
+	Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error
+}
+
+// Report is what an audit found.
+type Report struct {
+	From      remora.Height `json:"from"`
+	To        remora.Height `json:"to"`
+	Blocks    int           `json:"blocks"`
+	Txs       int           `json:"txs"`
+	StateRoot remora.Hash   `json:"state_root"` // after block To
+	Matches   bool          `json:"matches"`
+}
+
+// Replay executes every block up to a height, to the newest certified one when it is 0, and compares what comes out with
+// what the quorum signed. A difference is an *exec.Divergence, anything else that does not follow from the genesis
+// ErrUnverified.
+func Replay(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Report, error) {
+	a, err := newAudit(g)
+	if err != nil {
+		return Report{}, err
+	}
+	if to, err = await(ctx, source, to); err != nil {
+		return Report{}, err
+	}
+	dir, err := os.MkdirTemp("", "remora-replay-")
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := a.replay(ctx, dir, source, to)
+	return report, errors.Join(err, os.RemoveAll(dir))
+}
+
+func (a *audit) replay(ctx context.Context, dir string, source Source, to remora.Height) (Report, error) {
+	st, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := a.execute(ctx, st, source, to)
+	return report, errors.Join(err, st.Close())
+}
+
+// inspected is a block that needs nothing but execution.
+type inspected struct {
+	header  *remora.BlockHeader
+	subDAG  remora.SubDAG
+	batches []remora.Batch
+}
+
+// execute reads and inspects the next block while one is executed.
+func (a *audit) execute(ctx context.Context, st *store.Store, source Source, to remora.Height) (Report, error) {
+	executor, err := exec.Open(a.genesis, st)
+	if err != nil {
+		return Report{}, err
+	}
+	view := executor.View()
+	report := Report{From: 1, StateRoot: view.Tree.Root()}
+	blocks := make(chan inspected)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(blocks)
+		return a.walk(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
+			batches, err := a.inspect(cb, previous)
+			if err != nil {
+				return err
+			}
+			return hand(ctx, blocks, inspected{&cb.Block.Header, cb.Block.SubDAG(previous), batches})
+		})
+	})
+	group.Go(func() error {
+		for b := range blocks {
+			block, err := executor.Execute(b.subDAG, b.batches, b.header)
+			if errors.Is(err, state.ErrInput) {
+				return fmt.Errorf("%w: %w", ErrUnverified, err)
+			}
+			if err != nil {
+				return err
+			}
+			report.add(block)
+		}
+		return nil
+	})
+	err = group.Wait()
+	report.Matches = err == nil
+	return report, err
+}
+
+// hand passes v on unless ctx ends first.
+func hand[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Report) add(b *remora.Block) {
+	r.To, r.StateRoot = b.Header.Height, b.Header.StateRoot
+	r.Blocks++
+	r.Txs += len(b.Results)
+}
+
+// audit is what both kinds of audit start from.
+type audit struct {
+	genesis   *remora.Genesis
+	origin    remora.Hash
+	committee *trust.Committee
+}
+
+func newAudit(g *remora.Genesis) (*audit, error) {
+	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	members, err := g.Committee()
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	return &audit{genesis: g, origin: g.Hash(), committee: committee}, nil
+}
+
+// await returns the height to audit up to, waiting for its certificate. A height of 0 stands for the newest.
+func await(ctx context.Context, source Source, to remora.Height) (remora.Height, error) {
+	limited, cancel := context.WithTimeout(ctx, certificateWait)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		tip, err := source.Tip(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if to == 0 {
+			return tip, nil
+		}
+		if to <= tip {
+			return to, nil
+		}
+		select {
+		case <-ticker.C:
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
+			return 0, fmt.Errorf("%w: block %d; the newest certified one of the source is %d", ErrNotCertified, to, tip)
+		}
+	}
+}
+
+// walk visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked to
+// the genesis.
+func (a *audit) walk(ctx context.Context, source Source, to remora.Height, visit func(*remora.CertifiedBlock, remora.Hash) error) error {
+	if to == 0 {
+		return nil
+	}
+	previous := link{hash: a.origin, subDAG: a.origin, time: a.genesis.Time}
+	err := source.Blocks(ctx, 1, to, func(cb *remora.CertifiedBlock) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next, err := a.follow(previous, &cb.Block.Header)
+		if err != nil {
+			return err
+		}
+		if err := visit(cb, previous.subDAG); err != nil {
+			return err
+		}
+		previous = next
+		return nil
+	})
+	if err == nil && previous.height != to {
+		err = fmt.Errorf("%w: the source ended at block %d of %d", ErrNotCertified, previous.height, to)
+	}
+	return err
+}

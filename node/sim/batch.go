@@ -1,0 +1,101 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+)
+
+// submit is a client's request. ErrBusy turns the client away.
+func (v *validator) submit(tx []byte) {
+	if seq, err := v.batches.Submit(tx); err == nil {
+		v.clients[seq] = append(v.clients[seq], tx)
+		v.settle()
+	}
+}
+
+// settleWorker carries out what the worker core asks for: batches are durable before they are acked, spread or answered
+// for.
+func (v *validator) settleWorker() bool {
+	rd, ok := v.batches.Ready()
+	if !ok {
+		return false
+	}
+	if len(rd.Persist) > 0 {
+		if v.dies(Unsaved) {
+			return true
+		}
+		if err := v.store.AppendBatches(rd.Persist); err != nil {
+			v.halt(err)
+			return true
+		}
+		if v.dies(Unsent) {
+			return true
+		}
+	}
+	v.spread(&rd)
+	for _, s := range rd.Sealed {
+		v.world.check.accept(v.world.now, v.self, v.clients[s.Seq])
+		delete(v.clients, s.Seq)
+	}
+	for _, s := range rd.Stored {
+		v.step(mempool.BatchStored{Author: s.Author, Ref: s.Ref})
+	}
+	for _, ref := range rd.Certified {
+		v.waiting = append(v.waiting, ref)
+		v.step(mempool.BatchReady{Ref: ref})
+	}
+	if v.up {
+		v.batches.Advance(rd)
+	}
+	return true
+}
+
+func (v *validator) spread(rd *worker.Ready) {
+	batch := func(to remora.Authority, b remora.Batch) {
+		v.world.send(v.self, to, "batch "+b.Digest.String(), func(peer *validator) {
+			peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b})
+		})
+	}
+	for _, b := range rd.Broadcast {
+		for to := range remora.Authority(v.world.committee.Size()) {
+			if to != v.self {
+				batch(to, b)
+			}
+		}
+	}
+	for _, r := range rd.Resend {
+		batch(r.To, r.Batch)
+	}
+	for _, a := range rd.Acks {
+		v.world.send(v.self, a.To, "ack "+a.Digest.String(), func(peer *validator) {
+			peer.tellWorker(worker.Acked{From: v.self, Digest: a.Digest})
+		})
+	}
+}
+
+// tellWorker hands a message to the worker core. A refusal is the sender's matter.
+func (v *validator) tellWorker(m worker.Message) {
+	_ = v.batches.Step(m)
+}
+
+// informWorker tells the worker core of a block.
+func (v *validator) informWorker(block *remora.Block) {
+	if len(block.Batches) > 0 {
+		v.waiting = slices.DeleteFunc(v.waiting, func(ref remora.BatchRef) bool { return slices.Contains(block.Batches, ref.Digest) })
+		v.tellWorker(worker.Executed{Digests: block.Batches})
+	}
+	if block.Header.Epoch != v.epoch {
+		v.epoch = block.Header.Epoch
+		v.tellWorker(worker.EpochChanged{Epoch: v.epoch})
+	}
+}
+
+// reannounce tells a new mempool core which own batches wait.
+func (v *validator) reannounce() {
+	for _, ref := range v.waiting {
+		v.step(mempool.BatchReady{Ref: ref})
+	}
+}
