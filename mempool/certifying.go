@@ -40,6 +40,8 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 		return fmt.Errorf("%w: voter %d", ErrVoter, vote.Voter)
 	case vote.Author != c.config.Self || vote.Term != c.config.Committee.Term || mine == nil || vote.Round > mine.Round:
 		return fmt.Errorf("%w: term %d, author %d, round %d", ErrNotOurs, vote.Term, vote.Author, vote.Round)
+	case v.certificate != nil && vote.Digest == v.certificate.Digest():
+		return nil // one more than was needed
 	case vote.Round < mine.Round:
 		return fmt.Errorf("%w: vote in round %d, the newest own header is of round %d", ErrTooOld, vote.Round, mine.Round)
 	case vote.Digest != mine.Digest():
@@ -91,15 +93,23 @@ func (c *Core) ban(voter remora.Authority) {
 // certified publishes a new own certificate. Its bytes are durable before anybody sees them: made anew after a crash, by
 // other votes, it would be another spelling of the same vertex.
 func (c *Core) certified(cert *remora.Certificate) {
-	c.votes.header, c.votes.certificate = nil, cert
-	if other := c.dag.conflict(cert); other != nil {
-		c.out.event(Equivocation{First: other, Second: &cert.Header, Certified: true})
-		return
+	c.adopt(cert)
+	if err := c.hold(cert); err != nil {
+		return // hold has reported that the key is used twice
 	}
-	c.accept(c.dag.insert(cert, 0))
-	c.out.Sync = true
+	if !c.dag.slot(cert.Round(), cert.Author()).accepted() { // parents were lost in a crash
+		c.out.persist(Record{Certificate: cert}, true)
+	}
 	c.out.send(Outgoing{Broadcast: true, Certificate: cert})
 	c.out.event(Certified{Certificate: cert})
+}
+
+// adopt ends the collection of votes when an own header has its certificate, made here or brought back by a peer.
+func (c *Core) adopt(cert *remora.Certificate) {
+	if c.votes.header == nil || cert.Digest() != c.votes.header.Digest() {
+		return
+	}
+	c.votes.header, c.votes.certificate = nil, cert
 }
 
 // resend repeats what others may have lost, byte for byte, while nothing moves: the own header to those who did not

@@ -23,6 +23,7 @@ type cluster struct {
 	nodes     []*node
 	queue     []packet
 	chance    *rand.Rand
+	delay     int                              // most ticks that a packet takes, and by which it may be overtaken
 	loss      int                              // percent of packets that vanish
 	cut       int                              // when above 0: packets delivered before the tick ends in mid air
 	apart     func(a, b remora.Authority) bool // who cannot reach whom; nil: nobody
@@ -37,6 +38,7 @@ type cluster struct {
 type packet struct {
 	from, to remora.Authority
 	message  mempool.Message
+	due      remora.Millis
 }
 
 // node is a core with a disk that loses what was not synced, and an orderer that keeps what it was given.
@@ -110,9 +112,11 @@ func (c *cluster) tick() {
 		}
 	}
 	c.work()
-	for delivered := 0; len(c.queue) > 0; {
-		packets := c.queue
-		c.queue = nil
+	for delivered := 0; ; {
+		packets := c.arrived()
+		if len(packets) == 0 {
+			return
+		}
 		for _, p := range packets {
 			if delivered++; delivered == c.cut {
 				return
@@ -123,6 +127,29 @@ func (c *cluster) tick() {
 		}
 		c.work()
 	}
+}
+
+// arrived takes the packets that are due from the queue.
+func (c *cluster) arrived() []packet {
+	var due, later []packet
+	for _, p := range c.queue {
+		if p.due <= c.now {
+			due = append(due, p)
+		} else {
+			later = append(later, p)
+		}
+	}
+	c.queue = later
+	return due
+}
+
+// post puts a packet on its way.
+func (c *cluster) post(from, to remora.Authority, m mempool.Message) {
+	due := c.now
+	if c.delay > 0 {
+		due += 5 * remora.Millis(c.chance.Intn(c.delay+1))
+	}
+	c.queue = append(c.queue, packet{from: from, to: to, message: m, due: due})
 }
 
 func (c *cluster) reaches(from, to remora.Authority) bool {
@@ -160,7 +187,7 @@ func (c *cluster) handle(a remora.Authority, ready mempool.Ready) {
 		c.inspect(a, o)
 		for to := range remora.Authority(len(c.nodes)) {
 			if to != a && (o.Broadcast || o.To == to) {
-				c.queue = append(c.queue, packet{from: a, to: to, message: message(o)})
+				c.post(a, to, message(o))
 			}
 		}
 	}
@@ -229,14 +256,14 @@ func (c *cluster) serve(a remora.Authority, w mempool.Want) {
 			continue
 		}
 		c.nodes[a].stored[ref.Digest] = true
-		c.queue = append(c.queue, packet{from: w.From, to: a, message: stored(ref)})
+		c.post(w.From, a, stored(ref))
 	}
 	if from.down || !c.reaches(a, w.From) {
 		return
 	}
 	for _, cert := range from.disk.certificates {
 		if slices.Contains(w.Parents, cert.Header.ID()) && cert.Round() == w.Round {
-			c.queue = append(c.queue, packet{from: w.From, to: a, message: mempool.CertificateReceived{Certificate: cert}})
+			c.post(w.From, a, mempool.CertificateReceived{Certificate: cert})
 		}
 	}
 }

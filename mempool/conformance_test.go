@@ -55,6 +55,10 @@ func TestVoter(t *testing.T) {
 		if len(found) != 1 || found[0].First.Digest() != h.Digest() || found[0].Second.Digest() != r.later(h).Digest() {
 			t.Errorf("evidence: %v", found)
 		}
+		ready, err = r.step(mempool.HeaderReceived{Header: r.later(r.later(h))})
+		if !errors.Is(err, mempool.ErrEquivocation) || len(ready.Events) != 0 {
+			t.Errorf("a third header: %v, events %v", err, ready.Events)
+		}
 	})
 	t.Run("conflicting_header_refused_while_the_first_waits", func(t *testing.T) {
 		r := newRig(t)
@@ -409,4 +413,52 @@ func TestCrash(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An own certificate that a rolled-back disk does not hold any more comes back from a peer: it is kept as it is.
+func TestOwnCertificateComesBack(t *testing.T) {
+	r := newRig(t)
+	r.ticks(1)
+	cert := mempooltest.Certify(r.Committee, r.mine, 0, 2, 3)
+	ready := r.must(mempool.CertificateReceived{Certificate: cert})
+	if !ready.Sync || len(ready.Persist) != 1 || ready.Persist[0].Certificate != cert {
+		t.Errorf("got %s", format(ready))
+	}
+	if ready := r.voteAll(); len(ready.Persist)+len(ready.Send) != 0 {
+		t.Errorf("made another one: %s", format(ready))
+	}
+	if ready := r.ticks(100); len(ready.Send) != 1 || ready.Send[0].Certificate != cert {
+		t.Errorf("sent again: %s", format(ready))
+	}
+}
+
+// Two headers of one author and round that go to different halves get at most one certificate, however they are spread.
+func TestEquivocatorGetsOneCertificate(t *testing.T) {
+	for spread := range 1 << 6 {
+		c := newCluster(t, 4, 1)
+		b := mempooltest.NewBuilder(c.committee)
+		first := b.Header(1, 3)
+		second := *first
+		second.CreatedAt++
+		mempooltest.Sign(c.committee, &second)
+		stake := map[remora.Hash]int{first.Digest(): 1, second.Digest(): 1} // its own votes
+		for a := range 3 {
+			order := []*remora.Header{first, &second}
+			if spread>>a&1 == 1 {
+				slices.Reverse(order)
+			}
+			for _, h := range order[:1+spread>>(a+3)&1] {
+				c.step(remora.Authority(a), mempool.HeaderReceived{Header: h})
+			}
+		}
+		c.work()
+		for _, p := range c.queue {
+			if v, ok := p.message.(mempool.VoteReceived); ok && v.Vote.Author == 3 {
+				stake[v.Vote.Digest]++
+			}
+		}
+		if stake[first.Digest()] >= 3 && stake[second.Digest()] >= 3 {
+			t.Errorf("spread %06b: both have a quorum", spread)
+		}
+	}
 }

@@ -50,7 +50,7 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		dag:       newDAG(config.Committee, config.Origin, horizon(snapshot.Committed, config.GCDepth)),
 		own:       newProposer(-config.Pace.IdleDelay),
 		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
-		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n)},
+		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
 		missing:   fetcher{wants: make(map[remora.Parent]*want)},
 		tips:      make([]remora.Round, n),
 	}
@@ -127,8 +127,11 @@ func (c *Core) Holds(r remora.Round, id remora.Parent) bool {
 	return v != nil && v.certificate != nil && v.certificate.Digest() == id.Digest
 }
 
+// here is the round that the DAG has reached: after block sync, the blocks may be ahead of it.
+func (c *Core) here() remora.Round { return max(c.Round(), c.committed) }
+
 // highest is the highest round of which headers and certificates are kept: it bounds the memory that peers can claim.
-func (c *Core) highest() remora.Round { return c.Round() + 2*c.config.GCDepth }
+func (c *Core) highest() remora.Round { return c.here() + 2*c.config.GCDepth }
 
 // horizon is the GC round after a leader.
 func horizon(leader, depth remora.Round) remora.Round {

@@ -15,7 +15,7 @@ type dag struct {
 	genesis   []remora.Parent
 	layers    map[remora.Round]*layer
 	gc        remora.Round // rounds up to here are forgotten: a parent there is as good as accepted
-	quorum    remora.Round // highest round whose accepted certificates hold a quorum
+	quorum    remora.Round // highest round whose accepted certificates hold a quorum, or the GC round
 	seen      remora.Round // highest round of a certificate held, suspended or not
 	payload   int          // accepted certificates with batches that are not ordered
 }
@@ -78,6 +78,12 @@ func (d *dag) parents(r remora.Round) []remora.Parent {
 		parents = append(parents, c.Header.ID())
 	}
 	return parents
+}
+
+// complete reports whether a header may build on round r.
+func (d *dag) complete(r remora.Round) bool {
+	l := d.layers[r]
+	return r == 0 || l != nil && l.stake >= d.threshold
 }
 
 // absent returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,

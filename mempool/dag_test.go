@@ -370,3 +370,30 @@ func TestNewRefusesConfig(t *testing.T) {
 		}
 	}
 }
+
+// After block sync the DAG is empty above the GC round: the core fills it before it proposes, and asks for no more blocks.
+func TestStartAfterBlockSync(t *testing.T) {
+	r := newRig(t)
+	for range 40 {
+		r.Grow(1, 2, 3)
+	}
+	core, err := mempool.New(r.config, mempool.Snapshot{Committed: 38})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.core = core
+	if h := proposal(r.ticks(200)); h != nil {
+		t.Fatalf("proposed round %d without parents", h.Round)
+	}
+	for round := remora.Round(40); round > 28; round-- {
+		for _, c := range r.Layer(round) {
+			if ready := r.must(mempool.CertificateReceived{Certificate: c}); len(events[mempool.Behind](ready)) != 0 {
+				t.Fatalf("behind at round %d: %v", round, ready.Events)
+			}
+		}
+	}
+	r.ticks(1)
+	if r.mine == nil || r.mine.Round != 41 {
+		t.Errorf("proposed %v", r.mine)
+	}
+}

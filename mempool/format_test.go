@@ -46,7 +46,7 @@ func format(r mempool.Ready) string {
 func describe(h *remora.Header, v *remora.Vote, c *remora.Certificate) string {
 	switch {
 	case h != nil:
-		text := fmt.Sprintf("header %d/%d %.2x parents %s", h.Author, h.Round, h.Digest(), parents(h.Parents))
+		text := fmt.Sprintf("header %d/%d %.4s parents %s", h.Author, h.Round, h.Digest(), parents(h.Parents))
 		if len(h.Payload) > 0 {
 			text += " " + batches(h.Payload)
 		}
@@ -55,9 +55,9 @@ func describe(h *remora.Header, v *remora.Vote, c *remora.Certificate) string {
 		}
 		return text
 	case v != nil:
-		return fmt.Sprintf("vote of %d for %d/%d %.2x", v.Voter, v.Author, v.Round, v.Digest)
+		return fmt.Sprintf("vote of %d for %d/%d %.4s", v.Voter, v.Author, v.Round, v.Digest)
 	case c != nil:
-		return fmt.Sprintf("certificate %d/%d %.2x signers %d", c.Author(), c.Round(), c.Digest(), c.Signers.Count())
+		return fmt.Sprintf("certificate %d/%d %.4s signers %d", c.Author(), c.Round(), c.Digest(), c.Signers.Count())
 	}
 	return "nothing"
 }
@@ -88,9 +88,9 @@ func describeEvent(e mempool.Event) string {
 		return fmt.Sprintf("certified round %d", e.Certificate.Round())
 	case mempool.Equivocation:
 		if e.First == nil {
-			return fmt.Sprintf("equivocation %.2x against a vote before the restart", e.Second.Digest())
+			return fmt.Sprintf("equivocation %.4s against a vote before the restart", e.Second.Digest())
 		}
-		return fmt.Sprintf("equivocation %.2x %.2x certified %v", e.First.Digest(), e.Second.Digest(), e.Certified)
+		return fmt.Sprintf("equivocation %.4s %.4s certified %v", e.First.Digest(), e.Second.Digest(), e.Certified)
 	case mempool.Refused:
 		return fmt.Sprintf("refused %d/%d: %v", e.Header.Author, e.Header.Round, e.Reason)
 	}

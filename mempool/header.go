@@ -46,7 +46,10 @@ func (c *Core) propose() {
 	p := &c.own
 	parents := c.dag.quorum
 	round := parents + 1
-	if round <= max(p.round, c.floor) || round < c.dag.seen || c.clock == 0 || c.clock-p.at < c.delay() {
+	if round <= max(p.round, c.floor) || round < c.dag.seen || !c.dag.complete(parents) {
+		return
+	}
+	if c.clock == 0 || c.clock-p.at < c.delay() {
 		return
 	}
 	waited := c.clock - p.entered

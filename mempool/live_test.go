@@ -77,6 +77,17 @@ func TestRunsWithLoss(t *testing.T) {
 	}
 }
 
+// Packets that take up to three rounds, overtake each other and get lost at times.
+func TestRunsWithDelayAndReordering(t *testing.T) {
+	for seed := range int64(4) {
+		c := newCluster(t, 4, seed)
+		c.delay, c.loss = 12, 3
+		c.load(200, 2, 20_000)
+		c.delay, c.loss = 0, 0
+		c.settle(2000)
+	}
+}
+
 func TestRunsWithOneDown(t *testing.T) {
 	c := newCluster(t, 4, 1)
 	c.crash(3)

@@ -174,6 +174,22 @@ func TestPace(t *testing.T) {
 			t.Errorf("waited %d ticks", got)
 		}
 	})
+	t.Run("own_certificate_is_worth_a_short_wait", func(t *testing.T) {
+		r := busy(newRig(t))
+		r.waitFor(1)
+		r.ticks(10)
+		if h := proposal(r.deliver(1)); h != nil {
+			t.Fatal("gave up the own header at once")
+		}
+		if h := proposal(r.voteAll()); h == nil || len(h.Parents) != 4 {
+			t.Errorf("proposed %v", h)
+		}
+		r.ticks(10)
+		r.deliver(2)
+		if got := r.waitFor(10); got != 4 {
+			t.Errorf("waited %d ticks for votes that do not come", got)
+		}
+	})
 	t.Run("uncommitted_payload_keeps_the_pace_until_ordered", func(t *testing.T) {
 		r := newRig(t)
 		r.waitFor(1)
@@ -273,6 +289,33 @@ func TestOwnPayload(t *testing.T) {
 		r.waitFor(10)
 		if !slices.Equal(r.mine.Payload, []remora.BatchRef{ref, batch(0, 2)}) {
 			t.Errorf("proposed %s", batches(r.mine.Payload))
+		}
+	})
+	t.Run("not_proposed_again_before_that", func(t *testing.T) {
+		r := busy(newRig(t))
+		r.advance(1)
+		r.must(mempool.BatchReady{Ref: batch(0, 1)})
+		r.advance(4)
+		ready := r.must(mempool.Ordered{SubDAGs: []remora.SubDAG{r.subDAG(0, 2, 0), r.subDAG(2, 4, 0)}})
+		if found := events[mempool.Requeued](ready); len(r.Certificate(2, 0).Header.Payload) != 1 || len(found) != 0 {
+			t.Errorf("events %v", found)
+		}
+	})
+	t.Run("proposed_twice_and_ordered_once_is_not_proposed_a_third_time", func(t *testing.T) {
+		r := busy(newRig(t))
+		r.must(mempool.BatchReady{Ref: batch(0, 1)})
+		r.advance(4)
+		r.must(mempool.Ordered{SubDAGs: []remora.SubDAG{r.subDAG(0, 2, 0), r.subDAG(2, 4, 0)}})
+		r.advance(8)
+		if len(r.Certificate(5, 0).Header.Payload) != 1 {
+			t.Fatal("not proposed again")
+		}
+		r.disk.sync()
+		r.start(0) // both headers are in flight again
+		r.must(mempool.Ordered{SubDAGs: []remora.SubDAG{{Headers: []*remora.Header{&r.Certificate(5, 0).Header, &r.Certificate(8, 1).Header}}}})
+		r.waitFor(200)
+		if r.mine.Round != 9 || len(r.mine.Payload) != 0 {
+			t.Errorf("proposed %s", describe(r.mine, nil, nil))
 		}
 	})
 	t.Run("ordered_late_is_not_proposed_again", func(t *testing.T) {

@@ -25,9 +25,11 @@ func (c *Core) receiveCertificate(cert *remora.Certificate) error {
 	case r > c.highest():
 		return fmt.Errorf("%w: certificate of round %d, at most %d is kept", ErrTooFarAhead, r, c.highest())
 	}
+	c.adopt(cert)
 	return c.hold(cert)
 }
 
+// hold puts a certificate that is not held yet into the DAG and asks for the parents that are not there.
 func (c *Core) hold(cert *remora.Certificate) error {
 	if other := c.dag.conflict(cert); other != nil {
 		c.out.event(Equivocation{First: other, Second: &cert.Header, Certified: true})
@@ -47,7 +49,7 @@ func (c *Core) hold(cert *remora.Certificate) error {
 // accept releases newly accepted certificates.
 func (c *Core) accept(accepted []*remora.Certificate) {
 	for _, cert := range accepted {
-		c.out.persist(Record{Certificate: cert}, false)
+		c.out.persist(Record{Certificate: cert}, cert.Author() == c.config.Self)
 		c.out.Delivered = append(c.out.Delivered, cert)
 		c.parentAccepted(cert)
 	}
@@ -70,10 +72,11 @@ func (c *Core) see(cert *remora.Certificate) {
 		return
 	}
 	c.tips[cert.Author()] = cert.Round()
-	if cert.Round() <= c.Round()+c.config.GCDepth || c.clock < c.alarm {
+	limit := c.here() + c.config.GCDepth
+	if cert.Round() <= limit || c.clock < c.alarm {
 		return
 	}
-	if reached := c.reached(); reached > c.Round()+c.config.GCDepth {
+	if reached := c.reached(); reached > limit {
 		c.alarm = c.clock + c.config.Pace.Resend
 		c.out.event(Behind{Round: reached})
 	}

@@ -10,6 +10,7 @@ import (
 type voter struct {
 	ballots []ballot
 	waiting []*waiting
+	accused []remora.Round // by author: the newest round of an equivocation that was reported
 }
 
 // ballot is the newest vote for an author's headers. Round 0: none.
@@ -86,7 +87,10 @@ func (c *Core) receiveOwn(h *remora.Header) error {
 }
 
 func (c *Core) equivocation(first, second *remora.Header) error {
-	c.out.event(Equivocation{First: first, Second: second})
+	if second.Round > c.peers.accused[second.Author] { // two headers prove it, more of them say nothing new
+		c.peers.accused[second.Author] = second.Round
+		c.out.event(Equivocation{First: first, Second: second})
+	}
 	return fmt.Errorf("%w: author %d made two headers of round %d", ErrEquivocation, second.Author, second.Round)
 }
 
