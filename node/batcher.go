@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -167,12 +168,15 @@ func (b *batcher) step(ctx context.Context, m worker.Message) {
 	}
 }
 
-// forget drops own batches that a block has executed from those to announce again.
+// forget drops own batches that a block has executed, or none can any more, from those to announce again.
 func (b *batcher) forget(m worker.Message) {
-	if executed, ok := m.(worker.Executed); ok {
-		for _, digest := range executed.Digests {
+	switch m := m.(type) {
+	case worker.Executed:
+		for _, digest := range m.Digests {
 			delete(b.waiting, digest)
 		}
+	case worker.EpochChanged:
+		maps.DeleteFunc(b.waiting, func(_ remora.Hash, ref remora.BatchRef) bool { return ref.Epoch+1 < m.Epoch })
 	}
 }
 

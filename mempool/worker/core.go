@@ -17,7 +17,7 @@ type Config struct {
 	Self        remora.Authority
 	ID          remora.Worker
 	MaxBatch    int          // bytes at which a batch is sealed; default 500,000
-	SealTicks   int          // ticks at which it is sealed, from its first transaction on; default 2
+	SealTicks   int          // ticks at which it is sealed, from its first transaction on; default 4
 	ResendTicks int          // ticks after which a batch is sent again to who did not acknowledge it; default 100
 	MaxPending  int          // bytes of own unexecuted batches before Submit pushes back; default 16 MiB
 	PeerQuota   int          // bytes of unexecuted batches stored for each peer; default 64 MiB
@@ -32,7 +32,7 @@ func (c Config) orDefaults() Config {
 		}
 	}
 	set(&c.MaxBatch, 500_000)
-	set(&c.SealTicks, 2)
+	set(&c.SealTicks, 4)
 	set(&c.ResendTicks, 100)
 	set(&c.MaxPending, 16<<20)
 	set(&c.PeerQuota, 64<<20)

@@ -17,7 +17,7 @@ import (
 // newCore returns authority 0's worker 0 of a committee of four.
 func newCore(t testing.TB, change func(*worker.Config)) *worker.Core {
 	t.Helper()
-	config := worker.Config{Committee: mempooltest.NewCommittee(4), FirstSeq: 100, Epoch: 5}
+	config := worker.Config{Committee: mempooltest.NewCommittee(4), SealTicks: 2, FirstSeq: 100, Epoch: 5}
 	if change != nil {
 		change(&config)
 	}
@@ -44,7 +44,6 @@ func drain(c *worker.Core) worker.Ready {
 		all.Acks = append(all.Acks, r.Acks...)
 		all.Certified = append(all.Certified, r.Certified...)
 		all.Sealed = append(all.Sealed, r.Sealed...)
-		all.Expired = append(all.Expired, r.Expired...)
 	}
 }
 
@@ -330,21 +329,17 @@ func TestExpiredAreSealedAnew(t *testing.T) {
 		}
 	}
 	old := ticks(c, 2).Persist[0]
-	if r := step(t, c, worker.EpochChanged{Epoch: 6}); len(r.Expired) != 0 {
+	if r := step(t, c, worker.EpochChanged{Epoch: 6}); len(r.Persist) != 0 {
 		t.Fatal("expired after one epoch")
 	}
 	r := step(t, c, worker.EpochChanged{Epoch: 7})
-	if !slices.Equal(r.Expired, []remora.Hash{old.Digest}) {
-		t.Fatalf("expired %v", r.Expired)
-	}
-	r = ticks(c, 2)
-	if len(r.Persist) != 1 || r.Persist[0].Epoch != 7 || r.Persist[0].Seq != 101 || !slices.Equal(txs(r.Persist), []string{"a", "b"}) {
+	if len(r.Persist) != 1 || len(r.Broadcast) != 1 || r.Persist[0].Epoch != 7 || r.Persist[0].Seq != old.Seq || !slices.Equal(txs(r.Persist), []string{"a", "b"}) {
 		t.Errorf("sealed %+v", r.Persist)
 	}
 	if r := step(t, c, worker.Acked{From: 1, Digest: old.Digest}); len(r.Certified) != 0 {
 		t.Error("the expired batch collects acks")
 	}
-	if r := step(t, c, worker.EpochChanged{Epoch: 3}); len(r.Expired) != 0 || len(ticks(c, 9).Persist) != 0 {
+	if r := step(t, c, worker.EpochChanged{Epoch: 3}); len(r.Persist) != 0 || len(ticks(c, 9).Persist) != 0 {
 		t.Error("an epoch of the past changes something")
 	}
 }
@@ -365,7 +360,7 @@ func TestRestored(t *testing.T) {
 	if seq := submit(t, c, 1); seq != 301 {
 		t.Errorf("the next batch has number %d", seq)
 	}
-	if r := step(t, c, worker.Restored{Batch: batchOf(0, 3, 2, 10)}); len(r.Expired) != 1 || len(r.Broadcast) != 0 {
+	if r := step(t, c, worker.Restored{Batch: batchOf(0, 3, 2, 10)}); len(r.Persist) != 1 || r.Persist[0].Seq != 2 || r.Persist[0].Epoch != 5 {
 		t.Errorf("expired one: %+v", r)
 	}
 	if err := c.Step(worker.Restored{Batch: batchOf(1, 5, 1, 10)}); !errors.Is(err, remora.ErrCorrupt) {

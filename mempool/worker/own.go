@@ -56,11 +56,6 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 	if c.own.pending()+len(tx) > c.config.MaxPending {
 		return 0, ErrBusy
 	}
-	return c.add(tx), nil
-}
-
-// add is Submit without limits: transactions of an expired batch were admitted before.
-func (c *Core) add(tx []byte) (seq uint64) {
 	m := &c.own
 	if m.builder.Count() > 0 && !m.builder.Fits(len(tx), c.config.MaxBatch) {
 		c.seal()
@@ -69,7 +64,7 @@ func (c *Core) add(tx []byte) (seq uint64) {
 		m.since = c.clock
 	}
 	m.builder.Add(tx)
-	return m.seq
+	return m.seq, nil
 }
 
 // seal finishes the batch under construction and offers it to the peers.
@@ -135,7 +130,7 @@ func (c *Core) resend() {
 	}
 }
 
-// reseal moves the transactions of expired own batches into new ones, in order.
+// reseal gives expired own batches another life, oldest first.
 func (c *Core) reseal() {
 	for _, own := range slices.Clone(c.own.order) {
 		if !c.expired(own.batch.Epoch) {
@@ -146,11 +141,16 @@ func (c *Core) reseal() {
 	}
 }
 
+// again seals the transactions of an expired batch in this epoch, under the same number: whoever finds both after a
+// crash knows that they are one.
 func (c *Core) again(b remora.Batch) {
+	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
-		c.add(tx)
+		builder.Add(tx)
 	}
-	c.out.Expired = append(c.out.Expired, b.Digest)
+	renewed := builder.Seal(c.epoch, c.config.Self, c.config.ID, b.Seq)
+	c.out.Persist = append(c.out.Persist, renewed)
+	c.offer(renewed)
 }
 
 // restore takes back an own batch of an earlier run, to be acknowledged once more.

@@ -11,7 +11,6 @@ type Ready struct {
 	Acks      []Ack             // answers to peers
 	Certified []remora.BatchRef // own batches that a quorum holds: for the mempool's BatchReady
 	Sealed    []Sealed          // own: answers to waiting clients
-	Expired   []remora.Hash     // own batches that cannot execute any more; their transactions are in newer ones
 }
 
 // Stored is a peer's batch whose bytes are durable here.
@@ -41,5 +40,5 @@ type Sealed struct {
 
 func (r *Ready) empty() bool {
 	return len(r.Persist) == 0 && len(r.Stored) == 0 && len(r.Broadcast) == 0 && len(r.Resend) == 0 && len(r.Acks) == 0 &&
-		len(r.Certified) == 0 && len(r.Sealed) == 0 && len(r.Expired) == 0
+		len(r.Certified) == 0 && len(r.Sealed) == 0
 }

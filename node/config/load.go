@@ -32,7 +32,7 @@ type Sources struct {
 type Value struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
-	Origin string `json:"origin"`
+	Origin string `json:"origin,omitempty"`
 }
 
 // Loaded is a checked configuration.

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store/segment"
@@ -39,23 +41,30 @@ func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 // HasBatch reports whether the bytes of a batch can be produced.
 func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
 
-// Unexecuted returns the stored batches of an author that no block has executed, in the order of their storing. A
-// validator's own ones are what it acknowledged to clients and still owes.
+// Unexecuted returns the stored batches of an author that no block has executed, by their numbers. A validator's own
+// ones are what it acknowledged to clients and still owes. A batch that was sealed anew in a later epoch has the number
+// of the first: the newest counts, and none when any was executed.
 func (s *Store) Unexecuted(author remora.Authority) ([]remora.Batch, error) {
-	var owed []remora.Batch
+	owed := map[uint64]remora.Batch{}
 	_, err := s.batches.Scan(segment.Location{}, func(_ segment.Location, r segment.Record) error {
 		if r.Author != uint16(author) {
 			return nil
-		}
-		if _, done, err := s.BatchHeight(r.Digest); err != nil || done {
-			return err
 		}
 		b, err := remora.ParseBatch(append([]byte(nil), r.Payload...))
 		if err != nil {
 			return fmt.Errorf("batch %s: %w: %v", r.Digest, remora.ErrCorrupt, err)
 		}
-		owed = append(owed, b)
-		return nil
+		_, done, err := s.BatchHeight(r.Digest)
+		if done {
+			delete(owed, b.Seq)
+		} else {
+			owed[b.Seq] = b
+		}
+		return err
 	})
-	return owed, err
+	list := make([]remora.Batch, 0, len(owed))
+	for _, number := range slices.Sorted(maps.Keys(owed)) {
+		list = append(list, owed[number])
+	}
+	return list, err
 }

@@ -1,0 +1,99 @@
+package exec_test
+
+import (
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/store/crashfs"
+	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/statetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const chainID = "dev-exec"
+
+// verdicts are cheap ones that count how they are used.
+type verdicts struct {
+	statetest.Verifier
+	primed, forgotten int
+}
+
+func (v *verdicts) Prime(statements []state.Statement) { v.primed += len(statements) }
+func (v *verdicts) Forget()                            { v.forgotten++ }
+
+// chain is a sequence of inputs with the headers of the blocks that come of them, made in memory.
+type chain struct {
+	genesis *remora.Genesis
+	inputs  []state.Input
+	headers []remora.BlockHeader
+}
+
+func newGenesis() *remora.Genesis { return statetest.Genesis(chainID, 4, "alice", "bob") }
+
+// newChain returns a chain of blocks with a transfer, an opaque transaction and steps of the beacon.
+func newChain(t *testing.T, blocks int) *chain {
+	t.Helper()
+	c := statetest.NewChain(t, newGenesis())
+	made := &chain{genesis: c.Genesis}
+	for i := range blocks {
+		ref := c.Batch(remora.Authority(i%4), statetest.Transfer(chainID, "alice", "bob", uint64(i), 5), remora.EncodeOpaque(fmt.Appendf(nil, "opaque %d", i)))
+		made.next(c, remora.Authority(i%4), ref)
+	}
+	return made
+}
+
+func (made *chain) next(c *statetest.Chain, by remora.Authority, refs ...remora.BatchRef) {
+	d := statetest.Draft{
+		Time: c.View.Tip.Time + 400, Payload: map[remora.Authority][]remora.BatchRef{by: refs}, Beacon: []remora.Authority{0, 1, 2},
+	}
+	made.inputs = append(made.inputs, c.Input(c.SubDAG(d)))
+	out := c.Next(d)
+	made.headers = append(made.headers, out.Block.Header)
+}
+
+// open starts an executor on a disk.
+func (made *chain) open(fs *crashfs.FS) (*exec.Executor, *store.Store, error) {
+	st, err := store.Open("home", store.Options{FS: fs, Cache: 1 << 20})
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := exec.OpenWith(made.genesis, st, new(verdicts))
+	return e, st, err
+}
+
+// begin starts an executor on a new disk, which ends with the test.
+func (made *chain) begin(t *testing.T) (*exec.Executor, *store.Store) {
+	t.Helper()
+	e, st, err := made.open(crashfs.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e, st
+}
+
+// run executes the inputs that the executor has not executed.
+func (made *chain) run(e *exec.Executor, st *store.Store, done func(remora.Height)) error {
+	for h := int(e.View().Tip.Height); h < len(made.inputs); h++ {
+		in := made.inputs[h]
+		if err := st.AppendBatches(in.Batches); err != nil {
+			return err
+		}
+		block, err := e.Execute(in.SubDAG, in.Batches, &made.headers[h])
+		if err != nil {
+			return err
+		}
+		done(block.Header.Height)
+	}
+	return nil
+}
