@@ -24,7 +24,7 @@ type fetcher struct {
 	store     *store.Store
 	host      *p2p.Host
 	log       *slog.Logger
-	above     func() remora.Round // certificates up to it are of no use any more
+	held      func() remora.Round // certificates up to it are here, or of no use any more
 
 	wants   <-chan mempool.Want
 	network chan<- mempool.Message // certificates
@@ -83,7 +83,7 @@ func (f *fetcher) ask(ctx context.Context, from remora.Authority, protocol strin
 
 // certificates fetches named certificates and their ancestors. Each one's aggregate is checked, all in one batch.
 func (f *fetcher) certificates(ctx context.Context, w mempool.Want) error {
-	items, err := f.ask(ctx, w.From, askCertificates, certificateRequest{Round: w.Round, Parents: w.Parents, Above: f.above()})
+	items, err := f.ask(ctx, w.From, askCertificates, certificateRequest{Round: w.Round, Parents: w.Parents, Above: min(f.held(), w.Round-1)})
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (n *Node) wireLoops(auth *authority, executor *exec.Executor) error {
 	}
 	n.fetcher = &fetcher{
 		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
-		above: n.orderingHorizon, wants: wants, network: network, primary: toPrimary,
+		held: n.held, wants: wants, network: network, primary: toPrimary,
 	}
 	restore := &restorer{store: n.store, genesis: n.config.Genesis, authority: auth, pace: n.config.Pace}
 	n.primary = &primary{

@@ -46,15 +46,10 @@ func (n *Node) ready() (bool, []string) {
 	return len(reasons) == 0, reasons
 }
 
-// orderingHorizon is a round below which no certificate is of use to this node.
-func (n *Node) orderingHorizon() remora.Round {
-	view := n.head.Newest()
-	defer view.Release() //nolint:errcheck // the last holder is the head
-	if view.Block == nil {
-		return 0
-	}
-	leader := view.Block.DAG[len(view.Block.DAG)-1].Round
-	return leader - min(leader, n.config.Genesis.Params.GCDepth)
+// held is a round up to which this node surely has what it needs of the DAG: it asks for nothing at or below it.
+func (n *Node) held() remora.Round {
+	round := remora.Round(n.counts.round.Load())
+	return round - min(round, 3)
 }
 
 func (n *Node) figures() []metrics.Figure {

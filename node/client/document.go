@@ -38,8 +38,7 @@ type Block struct {
 	TxRoot        remora.Hash    `json:"tx_root"`
 	ResultsRoot   remora.Hash    `json:"results_root"`
 	StateRoot     remora.Hash    `json:"state_root"`
-	BeaconStep    uint64         `json:"beacon_step"`
-	BeaconHash    remora.Hash    `json:"beacon_hash"`
+	Beacon        Seed           `json:"beacon"`         // newest step fixed by or before this block
 	NextCommittee *remora.Hash   `json:"next_committee"` // null unless the committee changes after this block
 	Txs           int            `json:"txs"`
 	Results       map[string]int `json:"results"` // transactions by result
@@ -47,6 +46,12 @@ type Block struct {
 	Leader        string         `json:"leader"`
 	Batches       []remora.Hash  `json:"batches"`
 	Certificate   *Certificate   `json:"certificate"` // null until it has formed
+}
+
+// Seed is a step of the beacon.
+type Seed struct {
+	Step uint64      `json:"step"`
+	Hash remora.Hash `json:"hash"`
 }
 
 // Certificate says who signed a block.

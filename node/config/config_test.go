@@ -172,7 +172,7 @@ func TestSettingsHaveDistinctNames(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := []string{"status", "start", "stop"}
-	for name, want := range map[string]string{"statsu": "status", "strat": "start", "sto": "stop", "zzzzzz": "", "": ""} {
+	for name, want := range map[string]string{"statsu": "status", "strat": "start", "sto": "stop", "stat": "status", "zzzzzz": "", "": ""} {
 		if got, ok := Nearest(name, known); got != want || ok != (want != "") {
 			t.Errorf("%q: got %q", name, got)
 		}

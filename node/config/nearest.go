@@ -1,9 +1,14 @@
 package config
 
+import "strings"
+
 // Nearest returns the known name that a mistyped one most likely means, false when none is near.
 func Nearest(name string, known []string) (string, bool) {
 	best, limit := "", len(name)/3+2
 	for _, k := range known {
+		if len(name) > 1 && strings.HasPrefix(k, name) {
+			return k, true
+		}
 		if d := distance(name, k); d < limit {
 			best, limit = k, d
 		}

@@ -29,6 +29,9 @@ var (
 // RoleValidator is the role of a node that orders and executes.
 const RoleValidator = "validator"
 
+// defaultValidators tolerate the failure of one.
+const defaultValidators = 4
+
 // MaxValidators bounds a devnet on one machine.
 const MaxValidators = 64
 
@@ -38,7 +41,7 @@ const readyWait = 60 * time.Second
 // Spec describes a devnet. Only Home is needed to resume one.
 type Spec struct {
 	Home       string
-	Validators int
+	Validators int               // 0: 4, or as many as there are
 	PortBase   int               // 0: free ports
 	Epoch      time.Duration     // 0: 15 s; of a new chain only
 	For        time.Duration     // 0: until stopped
@@ -160,6 +163,9 @@ func (d *Devnet) prepare(s *Spec) error {
 		return err
 	}
 	if t == nil {
+		if s.Validators == 0 {
+			s.Validators = defaultValidators
+		}
 		if s.Validators < 1 || s.Validators > MaxValidators {
 			return fmt.Errorf("%w: %d validators, want 1 to %d", ErrUsage, s.Validators, MaxValidators)
 		}

@@ -24,7 +24,7 @@ var ErrBusy = errors.New("too many transactions wait to be ordered")
 // Submitter takes transactions into batches.
 type Submitter interface {
 	// Submit returns when the batches of the transactions are durable, with the digest of each transaction's batch. When
-	// only the first ones found room it returns the digests of those and ErrBusy. It keeps no slice after it returned.
+	// only the first ones found room it returns the digests of those and ErrBusy. The slices are its to keep.
 	Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error)
 }
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -92,21 +93,36 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string)
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, fail(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want a body without Content-Encoding")
 	}
-	if r.ContentLength > limit {
-		w.Header().Set("Connection", "close")
-		return nil, tooLarge("a body of %d bytes, at most %d", r.ContentLength, limit)
-	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	var b bytes.Buffer
 	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxFirstRead)))
-	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	if tooMany := (*http.MaxBytesError)(nil); errors.As(err, &tooMany) {
-		return nil, tooLarge("a body of more than %d bytes", limit)
+	if r.ContentLength <= limit {
+		if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
+			return nil, badRequest("the body did not arrive in full: %v", err)
+		}
 	}
-	if err != nil {
-		return nil, badRequest("the body did not arrive in full: %v", err)
+	if r.ContentLength > limit || int64(b.Len()) > limit {
+		drain(w, r)
+		return nil, tooLarge("a body of more than %d bytes", limit)
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	return b.Bytes(), nil
+}
+
+// Bounds of what is read and thrown away of a body that is too large.
+const (
+	maxDrain     = 256 << 20
+	drainTimeout = 3 * time.Second
+)
+
+// drain throws the rest of a body away, because a client that is cut off while it sends never reads why. One that asks
+// before it sends is told at once.
+func drain(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 }

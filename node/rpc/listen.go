@@ -103,7 +103,12 @@ func (l *limited) Accept() (net.Conn, error) {
 		<-l.free
 		return nil, err
 	}
-	return &counted{Conn: c, done: sync.OnceFunc(func() { <-l.free })}, nil
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		<-l.free
+		return nil, errors.Join(fmt.Errorf("a connection of type %T", c), c.Close())
+	}
+	return &counted{TCPConn: tcp, done: sync.OnceFunc(func() { <-l.free })}, nil
 }
 
 // Close implements net.Listener.
@@ -112,13 +117,14 @@ func (l *limited) Close() error {
 	return l.Listener.Close()
 }
 
+// counted is a TCP connection, so that the server can half-close it and the client reads a last refusal.
 type counted struct {
-	net.Conn
+	*net.TCPConn
 	done func()
 }
 
 // Close implements net.Conn.
 func (c *counted) Close() error {
 	defer c.done()
-	return c.Conn.Close()
+	return c.TCPConn.Close()
 }

@@ -78,8 +78,8 @@ func (s *Server) block(h remora.Height) (*client.Block, error) {
 		Height: header.Height, Epoch: header.Epoch, Term: header.Term, Time: header.Time,
 		Hash: header.Hash(), Parent: header.Parent, SubDAG: header.SubDAG,
 		TxRoot: header.TxRoot, ResultsRoot: header.ResultsRoot, StateRoot: header.StateRoot,
-		BeaconStep: header.Beacon.Step, BeaconHash: header.Beacon.Hash,
-		Txs: len(block.Results), Results: map[string]int{}, Batches: nonNil(block.Batches),
+		Beacon: client.Seed{Step: header.Beacon.Step, Hash: header.Beacon.Hash},
+		Txs:    len(block.Results), Results: map[string]int{}, Batches: nonNil(block.Batches),
 		Headers: len(block.DAG), Leader: s.member(block.DAG[len(block.DAG)-1].Author),
 		Certificate: s.certificate(certificate),
 	}

@@ -19,7 +19,7 @@ const (
 	maxConnections = 2048
 	maxHeaderBytes = 16 << 10
 	maxWaiting     = 1024 // requests that wait for a block or a certificate
-	maxSubmitting  = 128  // requests that wait for their transactions to be durable
+	maxSubmitting  = 256  // requests that wait for their transactions to be durable
 	maxSubscribers = 64
 
 	headerTimeout = 5 * time.Second

@@ -14,16 +14,11 @@ import (
 // maxViolations bounds what a report lists: the first ones tell most.
 const maxViolations = 20
 
-// violation is something that must not happen, under the verdict that it leads to.
-type violation struct{ verdict, text string }
-
-// String returns verdict and text.
-func (v violation) String() string { return v.verdict + ": " + v.text }
-
 // checker sees all validators at once and holds them against each other.
 type checker struct {
 	depth      remora.Round
-	violations []violation
+	violations []string
+	failed     map[string]bool // verdicts that a violation led to, listed or not
 	headers    map[slot]remora.Hash
 	votes      map[ballot]remora.Hash
 	vertices   map[slot]remora.Hash
@@ -64,21 +59,22 @@ type acceptance struct {
 
 func newChecker(n int, depth remora.Round) *checker {
 	return &checker{
-		depth: depth, proposed: make([]remora.Round, n), heights: make([]remora.Height, n), moved: make([]time.Duration, n),
+		failed: map[string]bool{}, depth: depth, proposed: make([]remora.Round, n), heights: make([]remora.Height, n), moved: make([]time.Duration, n),
 		headers: map[slot]remora.Hash{}, votes: map[ballot]remora.Hash{}, vertices: map[slot]remora.Hash{},
 		ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{}, txs: map[string]remora.Height{},
 	}
 }
 
 func (c *checker) fail(verdict, format string, args ...any) {
+	c.failed[verdict] = true
 	if len(c.violations) < maxViolations {
-		c.violations = append(c.violations, violation{verdict, fmt.Sprintf(format, args...)})
+		c.violations = append(c.violations, verdict+": "+fmt.Sprintf(format, args...))
 	}
 }
 
 func (c *checker) verdict() string {
 	for _, verdict := range []string{Diverged, NoProgress, Lost} {
-		if slices.ContainsFunc(c.violations, func(v violation) bool { return v.verdict == verdict }) {
+		if c.failed[verdict] {
 			return verdict
 		}
 	}

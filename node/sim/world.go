@@ -157,10 +157,7 @@ func (w *world) report() Report {
 	r := Report{
 		Verdict: w.check.verdict(), Seed: w.scenario.Seed, Trace: remora.Hash(w.trace.Sum(nil)),
 		Blocks: remora.Height(len(w.check.chain)), Accepted: len(w.check.accepted), Executed: len(w.check.txs),
-		Crashes: w.check.crashes, Synced: w.check.synced, Entries: w.check.entries,
-	}
-	for _, v := range w.check.violations {
-		r.Violations = append(r.Violations, v.String())
+		Crashes: w.check.crashes, Synced: w.check.synced, Entries: w.check.entries, Violations: w.check.violations,
 	}
 	if n := len(w.check.chain); n > 0 {
 		r.Rounds, r.StateRoot = w.check.chain[n-1].round, w.check.chain[n-1].root

@@ -20,7 +20,8 @@ var ErrMismatch = errors.New("certificate is for another block")
 // Committee is a committee with its keys parsed and summed. It is safe for use by several goroutines.
 type Committee struct {
 	*remora.Committee
-	ring *bls.Keyring
+	ring     *bls.Keyring
+	verified *verifiedSet
 }
 
 // New parses the keys of a committee. Whoever built it has checked possession of the keys.
@@ -33,7 +34,7 @@ func New(c *remora.Committee) (*Committee, error) {
 		}
 		keys[i] = key
 	}
-	return &Committee{Committee: c, ring: bls.NewKeyring(keys)}, nil
+	return &Committee{Committee: c, ring: bls.NewKeyring(keys), verified: newVerifiedSet()}, nil
 }
 
 // Header checks structure and author's signature of a sealed header.
@@ -55,7 +56,7 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 	var items []bls.AggregateItem
 	var places []int
 	for i, cert := range certificates {
-		if errs[i] = cert.Check(c.Committee); errs[i] != nil {
+		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.has(cert) {
 			continue
 		}
 		message := remora.VoteMessage(c.ChainID, &cert.Header)
@@ -65,10 +66,12 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 		places = append(places, i)
 	}
 	for i, err := range bls.VerifyAggregates(items) {
-		if err != nil {
-			h := &certificates[places[i]].Header
-			errs[places[i]] = fmt.Errorf("certificate of round %d by authority %d: %w: %w", h.Round, h.Author, ErrSignature, err)
+		cert := certificates[places[i]]
+		if err == nil {
+			c.verified.add(cert)
+			continue
 		}
+		errs[places[i]] = fmt.Errorf("certificate of round %d by authority %d: %w: %w", cert.Round(), cert.Author(), ErrSignature, err)
 	}
 	return errs
 }

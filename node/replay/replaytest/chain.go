@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
@@ -24,6 +25,8 @@ const (
 	Step       remora.Millis = 50 // of block time between blocks
 	Balance    remora.Amount = 1_000_000_000
 	Stake      remora.Amount = 100
+	// Patience is longer than anything that a test waits for takes.
+	Patience = 20 * time.Second
 )
 
 // Keys are the secrets of a chain's members, in the order of the genesis, and of its funded accounts.

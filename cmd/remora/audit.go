@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/replay"
+)
+
+// divergence is the answer of a replay that came to another state.
+type divergence struct {
+	Height   remora.Height `json:"height"`
+	Expected remora.Hash   `json:"expected"` // state root that the quorum signed
+	Got      remora.Hash   `json:"got"`
+	Reason   string        `json:"reason"`
+}
+
+// audited is one of the two kinds of audit.
+type audited func(ctx context.Context, g *remora.Genesis, s replay.Source, to remora.Height) (replay.Report, error)
+
+func (p *program) audit() *cli.Command {
+	genesis := genesisFlag().(*cli.StringFlag)
+	genesis.Required = true
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: flagFrom, Required: true, Usage: "where the blocks come from: URL of a node, or a copy of a node's home"},
+		genesis,
+		&cli.StringFlag{Name: "to", Usage: "last height (default: the newest certified block)"},
+		outputFlag(),
+	}
+	command := func(name, usage string, act audited) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, Flags: flags,
+			Action: do(func(c *cli.Context, asJSON bool) error { return p.runAudit(c, asJSON, act) }),
+		}
+	}
+	return &cli.Command{Name: "audit", Usage: "check a chain without trusting whoever has it", Subcommands: []*cli.Command{
+		command("replay", "execute every block from the genesis and compare with what a quorum signed", replay.Replay),
+		command("verify", "check certificates and links of every block, without executing", replay.Verify),
+	}}
+}
+
+func (p *program) runAudit(c *cli.Context, asJSON bool, act audited) error {
+	g, err := readGenesis(c.String(flagGenesis))
+	if err != nil {
+		return err
+	}
+	var to remora.Height
+	if c.IsSet("to") {
+		if to, err = parseHeight(c.String("to")); err != nil {
+			return err
+		}
+	}
+	source, closeSource, err := openSource(c.String(flagFrom))
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	report, err := act(c.Context, g, source, to)
+	err = errors.Join(err, closeSource())
+	var parted *exec.Divergence
+	if errors.As(err, &parted) {
+		doc := divergence{Height: parted.Height, Expected: parted.Expected.StateRoot, Got: parted.Got.StateRoot, Reason: parted.Error()}
+		return errors.Join(p.answer(asJSON, doc, "diverged: "+doc.Reason), err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.answer(asJSON, report, fmt.Sprintf("blocks %d to %d hold: %d transactions, state root %s, %.1f s",
+		report.From, report.To, report.Txs, report.StateRoot, time.Since(begin).Seconds()))
+}
+
+// openSource opens a node by its URL or a copied home by its directory.
+func openSource(from string) (replay.Source, func() error, error) {
+	if strings.Contains(from, "://") {
+		node, err := client.New(from)
+		if err != nil {
+			return nil, nil, misuse("--from: %v", err)
+		}
+		return patient{replay.Remote{Client: node}}, func() error { node.Close(); return nil }, nil
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--from: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, nil, misuse("--from %q is a file; this build reads from the URL of a node or from a copy of a node's home", from)
+	}
+	holder, held, err := home.Holds(filepath.Join(from, "lock"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if held {
+		return nil, nil, fmt.Errorf("%w: %q is the home of a running node (process %d): give its URL, or a copy of the home",
+			home.ErrLocked, from, holder.Pid)
+	}
+	h, err := replay.OpenHome(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, h.Close, nil
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/remora-network/remora/node/devnet"
+)
+
+func (p *program) devnet() *cli.Command {
+	one := func(name, usage string, act func(*devnet.Devnet, context.Context, string) error) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, ArgsUsage: "NAME", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+			Action: do(func(c *cli.Context, asJSON bool) error {
+				d, err := devnet.Open(c.String(flagHome))
+				if err != nil {
+					return err
+				}
+				if err := act(d, c.Context, c.Args().First()); err != nil {
+					return err
+				}
+				return p.answerNode(d, c.Args().First(), asJSON)
+			}),
+		}
+	}
+	return &cli.Command{Name: "devnet", Usage: "a whole chain on this machine: real processes, sockets and disks", Subcommands: []*cli.Command{
+		p.devnetUp(),
+		p.devnetStatus(),
+		one("start", "start a node and wait until it answers", (*devnet.Devnet).Start),
+		one("stop", "stop a node in order", (*devnet.Devnet).Stop),
+		one("kill", "end a node at once, as a crash would", (*devnet.Devnet).Kill),
+		p.devnetDown(),
+		p.story(),
+	}}
+}
+
+func devnetHomeFlag() cli.Flag {
+	return &cli.StringFlag{Name: flagHome, Value: ".devnet", Usage: "directory of the devnet"}
+}
+
+func (p *program) devnetUp() *cli.Command {
+	return &cli.Command{
+		Name: "up", Usage: "start a devnet, or resume the one that --home holds",
+		Flags: []cli.Flag{
+			devnetHomeFlag(),
+			&cli.IntFlag{Name: "validators", Usage: "how many (default: 4, or as many as the devnet has)"},
+			&cli.IntFlag{Name: "caches", Usage: "how many"},
+			&cli.IntFlag{Name: "gateways", Usage: "how many"},
+			&cli.StringFlag{Name: "gateway-hosts", Usage: "hosts that gateways treat as subdomain gateways, separated by commas"},
+			&cli.IntFlag{Name: "port-base", Usage: "first port; each node takes the next ten (default: free ports)"},
+			&cli.DurationFlag{Name: flagFor, Usage: "end everything after this time"},
+			&cli.DurationFlag{Name: "epoch", Value: 15 * time.Second, Usage: "length of an epoch of a new chain"},
+			&cli.BoolFlag{Name: "detach", Usage: "return when every node is ready and leave them running"},
+			outputFlag(),
+		},
+		Action: do(p.upDevnet),
+	}
+}
+
+// spec reads the description of a devnet from the command line.
+func spec(c *cli.Context) (devnet.Spec, error) {
+	s := devnet.Spec{
+		Home: c.String(flagHome), Validators: c.Int("validators"), PortBase: c.Int("port-base"),
+		For: c.Duration(flagFor), Epoch: c.Duration("epoch"),
+	}
+	switch {
+	case c.Int("caches") != 0 || c.Int("gateways") != 0:
+		return s, misuse("this build has no cache and gateway nodes yet: leave --caches and --gateways out or 0")
+	case c.IsSet("validators") && (s.Validators < 1 || s.Validators > devnet.MaxValidators):
+		return s, misuse("--validators %d, want 1 to %d", s.Validators, devnet.MaxValidators)
+	case c.IsSet("port-base") && (s.PortBase < 1 || s.PortBase > 65_535):
+		return s, misuse("--port-base %d, want 1 to 65535", s.PortBase)
+	case c.IsSet(flagFor) && s.For <= 0:
+		return s, misuse("--for %s, want a positive duration", s.For)
+	case s.Epoch < 100*time.Millisecond || s.Epoch > 24*time.Hour:
+		return s, misuse("--epoch %s, want 100ms to 24h", s.Epoch)
+	}
+	return s, nil
+}
+
+func (p *program) upDevnet(c *cli.Context, asJSON bool) error {
+	s, err := spec(c)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	d, err := devnet.Up(c.Context, s)
+	if err != nil {
+		return err
+	}
+	status, err := d.Status()
+	if err != nil {
+		return err
+	}
+	headline := fmt.Sprintf("devnet ready in %.1f s", time.Since(begin).Seconds())
+	if err := p.answer(asJSON, status, panel(headline, status)); err != nil || c.Bool("detach") {
+		return err
+	}
+	p.say("Ctrl-C stops all nodes\n")
+	return p.stay(c.Context, d, s.For)
+}
+
+// stay waits for the end, by signal or by time, and stops every node.
+func (p *program) stay(ctx context.Context, d *devnet.Devnet, limit time.Duration) error {
+	done := ctx
+	if limit > 0 {
+		var cancel context.CancelFunc
+		done, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	<-done.Done()
+	p.say("stopping\n")
+	return d.Down(context.WithoutCancel(ctx))
+}
+
+func (p *program) devnetStatus() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "the nodes of a devnet and whether they run", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+		Action: do(func(c *cli.Context, asJSON bool) error {
+			d, err := devnet.Open(c.String(flagHome))
+			if err != nil {
+				return err
+			}
+			s, err := d.Status()
+			if err != nil {
+				return err
+			}
+			return p.answer(asJSON, s, panel("devnet", s))
+		}),
+	}
+}
+
+func (p *program) devnetDown() *cli.Command {
+	return &cli.Command{
+		Name: "down", Usage: "stop every node; the chain stays on disk", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+		Action: do(func(c *cli.Context, asJSON bool) error {
+			d, err := devnet.Open(c.String(flagHome))
+			if err != nil {
+				return err
+			}
+			if err := d.Down(c.Context); err != nil {
+				return err
+			}
+			s, err := d.Status()
+			if err != nil {
+				return err
+			}
+			return p.answer(asJSON, s, "stopped; remora devnet up --home "+s.Home+" resumes the chain")
+		}),
+	}
+}
+
+// answerNode prints one node of a devnet.
+func (p *program) answerNode(d *devnet.Devnet, name string, asJSON bool) error {
+	s, err := d.Status()
+	if err != nil {
+		return err
+	}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Name == name {
+			return p.answer(asJSON, n, fmt.Sprintf("%s: %s", n.Name, processState(n)))
+		}
+	}
+	return fmt.Errorf("%w: %.64q", devnet.ErrUnknownNode, name)
+}
+
+func processState(n *devnet.NodeStatus) string {
+	if n.Running {
+		return fmt.Sprintf("running, process %d", n.Pid)
+	}
+	return "stopped"
+}
+
+// panel is what a newcomer needs: where everything is, and what to try next.
+func panel(headline string, s *devnet.Status) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n %s      chain %s      %d validators\n\n", headline, s.ChainID, len(s.Nodes))
+	rows := [][]string{{"NODE", "STATE", "RPC", "METRICS"}}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		rows = append(rows, []string{n.Name, processState(n), n.RPC, n.Metrics})
+	}
+	b.WriteString(indent(table(rows...)) + "\n")
+	rows = [][]string{{"ACCOUNT", "ADDRESS"}}
+	for _, a := range s.Accounts {
+		rows = append(rows, []string{a.Name, a.Address})
+	}
+	b.WriteString(indent(table(rows...)) + "\n")
+	if rpc := s.Nodes[0].RPC; len(s.Accounts) > 1 {
+		fmt.Fprintf(&b, " try   remora status --node %s\n", rpc)
+		fmt.Fprintf(&b, "       remora tx transfer --node %s --key %s --to %s --amount 1000 --wait\n", rpc, s.Accounts[0].Key, s.Accounts[1].Address)
+		fmt.Fprintf(&b, "       remora audit replay --from %s --genesis %s\n", rpc, s.Genesis)
+		fmt.Fprintf(&b, "       remora devnet kill --home %s %s\n", s.Home, s.Nodes[len(s.Nodes)-1].Name)
+	}
+	fmt.Fprintf(&b, " data  %s   (logs: %s)\n", s.Home, s.Home+"/NODE/log")
+	return b.String()
+}
+
+func indent(text string) string {
+	return " " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n ") + "\n"
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/config"
+	"github.com/remora-network/remora/node/devnet"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/light"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/store"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnverified  = 20
+	exitInterrupted = 130
+)
+
+// usageError is a command line that nobody can carry out.
+type usageError struct{ command, reason string }
+
+// Error returns the reason.
+func (e *usageError) Error() string { return e.reason }
+
+// misuse is a usageError of a value that a command found wrong.
+func misuse(format string, args ...any) error {
+	return &usageError{reason: fmt.Sprintf(format, args...)}
+}
+
+// coded gives an error a stable code.
+type coded struct {
+	code string
+	err  error
+}
+
+// Error returns the message without the code.
+func (e *coded) Error() string { return e.err.Error() }
+
+// Unwrap returns the error.
+func (e *coded) Unwrap() error { return e.err }
+
+// fail builds an error with a stable code.
+func fail(code, format string, args ...any) error {
+	return &coded{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// withCode gives an error a code, unless it is nil.
+func withCode(code string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &coded{code: code, err: err}
+}
+
+// sentinels maps errors to codes, the more special one first.
+func sentinels() []struct {
+	err  error
+	code string
+} {
+	return []struct {
+		err  error
+		code string
+	}{
+		{home.ErrExists, "HOME_EXISTS"},
+		{home.ErrMissing, "HOME_MISSING"},
+		{home.ErrNotHome, "HOME_INVALID"},
+		{home.ErrPermissions, "HOME_PERMISSIONS"},
+		{home.ErrNoGenesis, "HOME_NO_GENESIS"},
+		{home.ErrOtherChain, "WRONG_CHAIN"},
+		{store.ErrOtherChain, "WRONG_CHAIN"},
+		{home.ErrLocked, "HOME_LOCKED"},
+		{home.ErrNotRunning, "NODE_NOT_RUNNING"},
+		{config.ErrInvalid, "CONFIG_INVALID"},
+		{config.ErrPermissions, "CONFIG_PERMISSIONS"},
+		{keystore.ErrPassword, "KEY_PASSWORD"},
+		{keystore.ErrPermissions, "KEY_PERMISSIONS"},
+		{keystore.ErrCorrupt, "KEY_CORRUPT"},
+		{keystore.ErrCost, "KEY_COST"},
+		{keystore.ErrKeys, "KEY_KIND"},
+		{node.ErrNotValidator, "NOT_VALIDATOR"},
+		{devnet.ErrNoDevnet, "DEVNET_MISSING"},
+		{devnet.ErrPortTaken, "ADDRESS_IN_USE"},
+		{devnet.ErrNotReady, "DEVNET_NOT_READY"},
+		{devnet.ErrNotStopped, "DEVNET_NOT_STOPPED"},
+		{p2p.ErrAddressInUse, "ADDRESS_IN_USE"},
+		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
+		{syscall.ENOSPC, "NO_SPACE"},
+		{exec.ErrDiverged, codeDiverged},
+		{light.ErrUnverified, codeUnverified},
+		{client.ErrNotCertified, client.CodeNotCertified},
+		{client.ErrAnswer, "BAD_ANSWER"},
+		{remora.ErrCorrupt, "STORE_CORRUPT"},
+		{remora.ErrNotFound, client.CodeNotFound},
+		{context.DeadlineExceeded, "TIMEOUT"},
+		{context.Canceled, "INTERRUPTED"},
+		{fs.ErrNotExist, "FILE_MISSING"},
+		{fs.ErrExist, "FILE_EXISTS"},
+		{fs.ErrPermission, "FILE_PERMISSION"},
+	}
+}
+
+// Codes of answers that did not hold.
+const (
+	codeDiverged   = "STATE_DIVERGED"
+	codeUnverified = "VERIFICATION_FAILED"
+	codeFailed     = "FAILED"
+	codeUsage      = "USAGE"
+)
+
+// codeOf returns the stable code of an error.
+func codeOf(err error) string {
+	var own *coded
+	var refused net.Error
+	switch {
+	case errors.As(err, &own):
+		return own.code
+	case client.CodeOf(err) != "":
+		return client.CodeOf(err)
+	}
+	for _, s := range sentinels() {
+		if errors.Is(err, s.err) {
+			return s.code
+		}
+	}
+	if errors.As(err, &refused) {
+		return "NODE_UNREACHABLE"
+	}
+	return codeFailed
+}
+
+// report tells the user of an error, in two lines, and returns the exit code.
+func (p *program) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var usage *usageError
+	if errors.As(err, &usage) || errors.Is(err, devnet.ErrUsage) || errors.Is(err, devnet.ErrUnknownNode) {
+		command := "remora"
+		if usage != nil && usage.command != "" {
+			command = usage.command
+		}
+		p.say("error %s: %s\nfix: see %s --help\n", codeUsage, printable(err.Error()), command)
+		return exitUsage
+	}
+	code := codeOf(err)
+	p.say("error %s: %s\n", code, printable(err.Error()))
+	if e, known := explanation(code); known {
+		p.say("fix: %s\n", e.Fix)
+	}
+	if code == codeDiverged || code == codeUnverified {
+		return exitUnverified
+	}
+	return exitFailed
+}
+
+// say writes to the user. There is nobody to tell when that fails.
+func (p *program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }
+
+// printable keeps what others wrote from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// answer prints the answer of a command: one JSON document with -o json, else what text makes of it.
+func (p *program) answer(asJSON bool, doc any, text string) error {
+	if !asJSON {
+		_, err := fmt.Fprintln(p.out, printable(strings.TrimSuffix(text, "\n")))
+		return err
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	_, err = p.out.Write(append(b, '\n'))
+	return err
+}

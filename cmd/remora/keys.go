@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/node/home"
+)
+
+// keyInfo is what a key file shows.
+type keyInfo struct {
+	File      string          `json:"file"`
+	Kind      keystore.Kind   `json:"kind"`
+	Address   string          `json:"address"`
+	Protected bool            `json:"protected"`
+	Public    keystore.Public `json:"public"`
+}
+
+func (p *program) keys() *cli.Command {
+	return &cli.Command{Name: "keys", Usage: "key files", Subcommands: []*cli.Command{
+		{
+			Name: "generate", Usage: "make a new key file; an existing file is never touched",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "out", Required: true, Usage: "file to create"},
+				&cli.StringFlag{Name: "kind", Value: string(keystore.KindAccount), Usage: "account or node"},
+				passwordFlag(), outputFlag(),
+			},
+			Action: do(p.generateKeys),
+		},
+		{
+			Name: "list", Usage: "list the key files of a home", Flags: []cli.Flag{homeFlag(), outputFlag()},
+			Action: do(p.listKeys),
+		},
+		{
+			Name: "show", Usage: "print what a key file shows without its password", ArgsUsage: "FILE", Flags: []cli.Flag{outputFlag()},
+			Action: do(func(c *cli.Context, asJSON bool) error {
+				info, err := peek(c.Args().First())
+				if err != nil {
+					return err
+				}
+				return p.answer(asJSON, info, info.text())
+			}),
+		},
+	}}
+}
+
+func (p *program) generateKeys(c *cli.Context, asJSON bool) error {
+	kind := keystore.Kind(c.String("kind"))
+	if kind != keystore.KindAccount && kind != keystore.KindNode {
+		return misuse("kind %.32q, want account or node", string(kind))
+	}
+	password, err := p.password(c)
+	if err != nil {
+		return err
+	}
+	keys, err := home.NewKeys(kind)
+	if err != nil {
+		return err
+	}
+	path := c.String("out")
+	if err := keystore.Save(path, keys, password); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return withCode("KEY_EXISTS", err)
+		}
+		return err
+	}
+	info, err := peek(path)
+	if err != nil {
+		return err
+	}
+	return p.answer(asJSON, info, info.text())
+}
+
+func (p *program) listKeys(c *cli.Context, asJSON bool) error {
+	h, err := home.Open(c.String(flagHome))
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(h.KeysDir())
+	if err != nil {
+		return fmt.Errorf("list keys: %w", err)
+	}
+	list := []*keyInfo{}
+	rows := [][]string{{"KIND", "ADDRESS", "FILE"}}
+	for _, e := range entries {
+		info, err := peek(filepath.Join(h.KeysDir(), e.Name()))
+		if err != nil {
+			return err
+		}
+		list = append(list, info)
+		rows = append(rows, []string{string(info.Kind), info.Address, info.File})
+	}
+	return p.answer(asJSON, list, table(rows...))
+}
+
+func peek(path string) (*keyInfo, error) {
+	info, err := keystore.Peek(path)
+	if err != nil {
+		return nil, err
+	}
+	return &keyInfo{
+		File: path, Kind: info.Kind, Address: info.Public.Account.String(), Protected: info.Protected, Public: info.Public,
+	}, nil
+}
+
+func (k *keyInfo) text() string {
+	rows := [][]string{
+		{"file", k.File},
+		{"kind", string(k.Kind)},
+		{"address", k.Address},
+		{"password", map[bool]string{true: "yes", false: "no"}[k.Protected]},
+	}
+	if k.Kind == keystore.KindNode {
+		rows = append(rows, []string{"header key", k.Public.Header.String()}, []string{"consensus key", k.Public.BLS.String()},
+			[]string{"beacon key", k.Public.Beacon.String()})
+	}
+	return table(rows...)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/config"
+	"github.com/remora-network/remora/node/home"
+)
+
+// stopTime is how long an orderly stop may take before the process ends anyway. Nothing is lost then: what matters is
+// durable before it is acknowledged.
+const stopTime = 10 * time.Second
+
+func (p *program) runNode() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run the node of a home until it is stopped",
+		Flags: append(configFlags(),
+			homeFlag(), passwordFlag(),
+			&cli.DurationFlag{Name: flagFor, Hidden: true, Usage: "stop after this time"}),
+		Action: p.runHome,
+	}
+}
+
+// configFlags has a flag for every setting.
+func configFlags() []cli.Flag {
+	var flags []cli.Flag
+	for _, s := range config.Settings() {
+		flags = append(flags, &cli.StringFlag{Name: s.Flag(), Usage: s.Doc})
+	}
+	return flags
+}
+
+// loadConfig reads a home's configuration with the environment and the command line above it.
+func loadConfig(c *cli.Context, h *home.Home) (*config.Loaded, error) {
+	flags := map[string]string{}
+	for _, s := range config.Settings() {
+		if c.IsSet(s.Flag()) {
+			flags[s.Key] = c.String(s.Flag())
+		}
+	}
+	return config.Load(config.Sources{File: h.ConfigPath(), Env: os.LookupEnv, Flags: flags})
+}
+
+func (p *program) runHome(c *cli.Context) error {
+	h, err := home.Open(c.String(flagHome))
+	if err != nil {
+		return err
+	}
+	conf, err := loadConfig(c, h)
+	if err != nil {
+		return err
+	}
+	lock, err := h.Lock()
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.serve(c, h, conf), lock.Release())
+}
+
+// serve runs the node while the lock is held.
+func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error {
+	genesis, err := h.Genesis()
+	if err != nil {
+		return withGenesis(err)
+	}
+	keys, err := p.loadKeys(c, h.NodeKeyPath())
+	if err != nil {
+		return err
+	}
+	signers, err := home.Parse(keys)
+	if err != nil {
+		return err
+	}
+	log := p.logger(conf.Log)
+	n, err := node.New(node.Config{
+		Genesis: genesis, DataDir: h.DataDir(), Version: version,
+		Keys:   &node.Keys{Consensus: signers.Consensus, Beacon: signers.Beacon, Header: signers.Header, Network: signers.Network},
+		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
+		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
+	})
+	if err != nil {
+		return err
+	}
+	api := home.API{RPC: "http://" + conf.RPC.Listen, Pid: os.Getpid()}
+	if conf.Metrics.Listen != "" {
+		api.Metrics = "http://" + conf.Metrics.Listen + "/metrics"
+	}
+	if err := h.Announce(api); err != nil {
+		return errors.Join(err, n.Close())
+	}
+	log.Info("node starts", "chain", genesis.ChainID, "home", h.Dir(), "rpc", api.RPC, "version", version)
+	err = p.untilStopped(c, n)
+	log.Info("node stopped")
+	return errors.Join(err, n.Close(), h.Withdraw())
+}
+
+// untilStopped runs the node until a signal, the time of --for, or its failure.
+func (p *program) untilStopped(c *cli.Context, n *node.Node) error {
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	if d := c.Duration(flagFor); d > 0 {
+		stop := time.AfterFunc(d, cancel)
+		defer stop.Stop()
+	}
+	release := context.AfterFunc(ctx, func() {
+		time.AfterFunc(stopTime, func() {
+			p.say("error STOP_TIMEOUT: the node did not stop within %s; it is ended now\n", stopTime)
+			os.Exit(exitFailed)
+		})
+	})
+	defer release()
+	err := n.Run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// logger writes to stderr.
+func (p *program) logger(l config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.SlogLevel()}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(p.err, options))
+	}
+	return slog.New(slog.NewTextHandler(p.err, options))
+}
+
+// withGenesis gives an error about a home's genesis its code, unless it has a more special one.
+func withGenesis(err error) error {
+	if errors.Is(err, home.ErrNoGenesis) || errors.Is(err, home.ErrOtherChain) {
+		return err
+	}
+	return withCode("GENESIS_INVALID", fmt.Errorf("home: %w", err))
+}

@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/state"
+)
+
+// without returns records but those that a defect loses.
+func without(records []mempool.Record, lost func(mempool.Record) bool) []mempool.Record {
+	return slices.DeleteFunc(slices.Clone(records), lost)
+}
+
+// notices runs a defect under crashes of all at many times, until the wanted violation is reported.
+func notices(t *testing.T, want string, sabotage func(remora.Authority, []mempool.Record) []mempool.Record) {
+	t.Helper()
+	for i := range 60 {
+		s := base(uint64(i))
+		at := 300*ms + time.Duration(i)*13*ms
+		s.Crashes, s.sabotage = everyone(at, at+50*ms, Idle, false), sabotage
+		r := mustRun(t, s)
+		if slices.ContainsFunc(r.Violations, func(v string) bool { return strings.Contains(v, want) }) {
+			if r.Verdict != Diverged {
+				t.Errorf("verdict %s with %q", r.Verdict, r.Violations)
+			}
+			t.Logf("noticed in run %d", i)
+			return
+		}
+	}
+	t.Errorf("no run reports %q", want)
+}
+
+// TestNoticesAForgottenHeader has a validator that does not write its headers down.
+func TestNoticesAForgottenHeader(t *testing.T) {
+	notices(t, "two headers of {author:0", func(a remora.Authority, records []mempool.Record) []mempool.Record {
+		return without(records, func(r mempool.Record) bool { return a == 0 && r.Header != nil })
+	})
+}
+
+// TestNoticesAForgottenVote has a validator that does not write its votes down, and another one that makes two headers
+// to vote for.
+func TestNoticesAForgottenVote(t *testing.T) {
+	notices(t, "two votes of {voter:1", func(a remora.Authority, records []mempool.Record) []mempool.Record {
+		return without(records, func(r mempool.Record) bool { return a == 0 && r.Header != nil || a == 1 && r.Vote != nil })
+	})
+}
+
+// TestNoticesNoProgress stops two of four for ever.
+func TestNoticesNoProgress(t *testing.T) {
+	s := base(1)
+	s.GST, s.Crashes = time.Second, []Crash{{Node: 2, At: 500 * ms}, {Node: 3, At: 500 * ms}}
+	if r := mustRun(t, s); r.Verdict != NoProgress {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestNoticesLoss owes what was accepted just before the end, which nobody can execute in time.
+func TestNoticesLoss(t *testing.T) {
+	s := base(1)
+	s.Grace = time.Nanosecond
+	if r := mustRun(t, s); r.Verdict != Lost {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestCheckerCatches feeds the checker what honest validators never do.
+func TestCheckerCatches(t *testing.T) {
+	header := func(round remora.Round, author remora.Authority, parents ...remora.Parent) *remora.Header {
+		h := &remora.Header{Term: 1, Round: round, Author: author, Parents: parents}
+		h.Seal(chainID)
+		return h
+	}
+	block := func(height remora.Height, dag ...*remora.Header) *remora.Block {
+		return &remora.Block{Header: remora.BlockHeader{Height: height, ChainID: chainID}, DAG: dag}
+	}
+	var builder remora.BatchBuilder
+	builder.Add([]byte("transaction"))
+	batch := builder.Seal(1, 0, 0, 1)
+	builder.Add([]byte("transaction"))
+	renewed := builder.Seal(2, 0, 0, 1)
+	parent := header(1, 1)
+	executed := func(c *checker, by remora.Authority, b *remora.Block, batches ...remora.Batch) {
+		c.executed(by, b, batches, 0)
+	}
+	for name, tt := range map[string]struct {
+		do   func(*checker)
+		want string
+	}{
+		"agreement": {func(c *checker) { executed(c, 0, block(1, parent)); executed(c, 1, block(1, parent)) }, ""},
+		"another block": {func(c *checker) {
+			executed(c, 0, block(1, parent))
+			other := block(1, parent)
+			other.Header.StateRoot[0] = 1
+			executed(c, 1, other)
+		}, "another block 1"},
+		"a gap":         {func(c *checker) { executed(c, 0, block(2, parent)) }, "after block 0"},
+		"header twice":  {func(c *checker) { executed(c, 0, block(1, parent, parent)) }, "again"},
+		"no parent":     {func(c *checker) { executed(c, 0, block(1, header(2, 0, parent.ID()))) }, "before its parent"},
+		"batch twice":   {func(c *checker) { executed(c, 0, block(1, parent), batch, batch) }, "executes batch"},
+		"tx twice":      {func(c *checker) { executed(c, 0, block(1, parent), batch, renewed) }, `executes "transaction" again`},
+		"failed result": {func(c *checker) { b := block(1, parent); b.Results = []byte{1}; executed(c, 0, b) }, "fails with 1"},
+		"lost height": {func(c *checker) {
+			executed(c, 0, block(1, parent))
+			c.started(0, state.Tip{})
+		}, "restarts at block 0"},
+		"lower header": {func(c *checker) {
+			c.sent(0, &mempool.Outgoing{Header: header(4, 0)})
+			c.sent(0, &mempool.Outgoing{Header: header(3, 0)})
+		}, "of round 3 after"},
+		"two certificates": {func(c *checker) {
+			c.sent(0, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0)}})
+			c.sent(1, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0, parent.ID())}})
+		}, "two certificates"},
+	} {
+		c := newChecker(4, 50)
+		tt.do(c)
+		if tt.want == "" && len(c.violations) > 0 || tt.want != "" && (len(c.violations) == 0 || !strings.Contains(c.violations[0], tt.want)) {
+			t.Errorf("%s: violations %v, want %q", name, c.violations, tt.want)
+		}
+	}
+}
+
+func TestViolationsAreBounded(t *testing.T) {
+	c := newChecker(4, 50)
+	for range 3 * maxViolations {
+		c.fail(Lost, "again")
+	}
+	if len(c.violations) != maxViolations || c.verdict() != Lost {
+		t.Errorf("%d violations, verdict %s", len(c.violations), c.verdict())
+	}
+	if c.fail(Diverged, "late"); c.verdict() != Diverged || len(c.violations) != maxViolations {
+		t.Error("a violation beyond the bound does not count, or is listed")
+	}
+}
