@@ -38,6 +38,9 @@ const MaxValidators = 64
 // readyWait bounds how long nodes may take to become ready.
 const readyWait = 60 * time.Second
 
+// lockWait bounds how long one command waits for another one to finish: a little more than the longest takes.
+const lockWait = readyWait + 30*time.Second
+
 // Spec describes a devnet. Only Home is needed to resume one.
 type Spec struct {
 	Home       string
@@ -101,7 +104,7 @@ func Up(ctx context.Context, s Spec) (*Devnet, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = d.locked(func() error {
+	err = d.locked(ctx, func() error {
 		if err := d.prepare(&s); err != nil {
 			return err
 		}
@@ -147,11 +150,17 @@ func at(dir, binary string) (*Devnet, error) {
 	return &Devnet{dir: abs, binary: binary, own: map[string]*process{}}, nil
 }
 
-// locked runs change while no other process changes the devnet.
-func (d *Devnet) locked(change func() error) error {
-	lock, err := home.LockFile(filepath.Join(d.dir, lockFile))
-	if err != nil {
-		return err
+// locked runs change while no other process changes the devnet. It waits for one that does.
+func (d *Devnet) locked(ctx context.Context, change func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	var lock *home.Lock
+	for lock == nil {
+		var err error
+		lock, err = home.LockFile(filepath.Join(d.dir, lockFile))
+		if err != nil && (ctx.Err() != nil || !errors.Is(err, home.ErrLocked)) {
+			return err
+		}
 	}
 	return errors.Join(change(), lock.Release())
 }
@@ -260,7 +269,7 @@ func (d *Devnet) Start(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return d.locked(func() error {
+	return d.locked(ctx, func() error {
 		pid, err := running(d.home(p))
 		if err != nil {
 			return err
@@ -294,7 +303,7 @@ func (d *Devnet) end(ctx context.Context, name string, s syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	return d.locked(func() error {
+	return d.locked(ctx, func() error {
 		if err := signal(d.home(p), s); err != nil {
 			return err
 		}
@@ -307,7 +316,7 @@ func (d *Devnet) end(ctx context.Context, name string, s syscall.Signal) error {
 
 // Down stops every node: in order, and by force what has not stopped in time.
 func (d *Devnet) Down(ctx context.Context) error {
-	return d.locked(func() error {
+	return d.locked(ctx, func() error {
 		var errs []error
 		for _, p := range pointers(d.topo.Nodes) {
 			errs = append(errs, signal(d.home(p), syscall.SIGTERM))

@@ -112,16 +112,26 @@ func (c *Certified) open(g *remora.Genesis) (*remora.BlockHeader, error) {
 	return header, nil
 }
 
-// CheckBlock checks that a header is of the committee's chain, term and protocol, and that a quorum signed it.
+// CheckBlock checks that a header is one that this build can judge and that a quorum of the committee signed it.
 func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.BlockCertificate) error {
+	if err := CheckHeader(committee.Committee, h); err != nil {
+		return err
+	}
+	if err := committee.BlockCertificate(h, c); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnverified, err)
+	}
+	return nil
+}
+
+// CheckHeader checks that a header is of the committee's chain and term and of this build's protocol.
+func CheckHeader(committee *remora.Committee, h *remora.BlockHeader) error {
 	switch {
+	case h.ChainID != committee.ChainID:
+		return unverified("block %d is of chain %.40q, the genesis is of %q", h.Height, h.ChainID, committee.ChainID)
 	case h.Version != remora.ProtocolVersion:
 		return unverified("block %d is of protocol version %d, this build knows %d", h.Height, h.Version, remora.ProtocolVersion)
 	case h.Term != committee.Term:
 		return unverified("block %d is of term %d, the committee is of term %d", h.Height, h.Term, committee.Term)
-	}
-	if err := committee.BlockCertificate(h, c); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnverified, err)
 	}
 	return nil
 }

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/light"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state"
 )
 
@@ -97,7 +97,11 @@ func (a *audit) execute(ctx context.Context, st *store.Store, source Source, to 
 	group.Go(func() error {
 		defer close(blocks)
 		return a.walk(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
-			batches, err := a.inspect(cb, previous)
+			j := job{cb, previous}
+			if err := a.certificates([]job{j}); err != nil {
+				return err
+			}
+			batches, err := a.content(j)
 			if err != nil {
 				return err
 			}
@@ -142,22 +146,25 @@ func (r *Report) add(b *remora.Block) {
 type audit struct {
 	genesis   *remora.Genesis
 	origin    remora.Hash
-	committee *trust.Committee
+	committee *remora.Committee
+	ring      *bls.Keyring
 }
 
 func newAudit(g *remora.Genesis) (*audit, error) {
 	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	members, err := g.Committee()
+	committee, err := g.Committee()
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	committee, err := trust.New(members)
-	if err != nil {
-		return nil, fmt.Errorf("genesis: %w", err)
+	keys := make([]*bls.PublicKey, committee.Size())
+	for i, m := range committee.Members {
+		if keys[i], err = bls.ParsePublicKey(m.Consensus); err != nil {
+			return nil, fmt.Errorf("genesis: consensus key of %q: %w", m.Name, err)
+		}
 	}
-	return &audit{genesis: g, origin: g.Hash(), committee: committee}, nil
+	return &audit{genesis: g, origin: g.Hash(), committee: committee, ring: bls.NewKeyring(keys)}, nil
 }
 
 // await returns the height to audit up to, waiting for its certificate. A height of 0 stands for the newest.

@@ -217,3 +217,23 @@ func TestDecodeRequest(t *testing.T) {
 		})
 	}
 }
+
+// TestAnswersAreBounded asks for more in one batch than an answer holds.
+func TestAnswersAreBounded(t *testing.T) {
+	genesis, err := json.Marshal(strings.Repeat("x", 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{genesis: genesis}
+	calls := slices.Repeat([]json.RawMessage{[]byte(`{"jsonrpc":"2.0","id":1,"method":"genesis"}`)}, maxBatch)
+	size, refused := 0, 0
+	for _, a := range s.answerAll(t.Context(), calls) {
+		size += len(a.Result)
+		if a.Error != nil {
+			refused++
+		}
+	}
+	if size > maxAnswer+len(genesis) || refused != maxBatch-size/len(genesis) {
+		t.Errorf("%d bytes answered, %d calls refused", size, refused)
+	}
+}

@@ -71,6 +71,9 @@ func Open(dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
+// InMemory opens an empty store that no disk holds: for audits, simulations and tests.
+func InMemory() (*Store, error) { return Open("/store", Options{FS: vfs.NewMem()}) }
+
 const (
 	stateDir = "state"
 	stateDB  = "remora"

@@ -1,0 +1,32 @@
+package trust
+
+import (
+	"testing"
+
+	"github.com/remora-network/remora"
+)
+
+// TestVerifiedSetIsBounded adds more than the set remembers: the newest stay, the memory does not grow.
+func TestVerifiedSetIsBounded(t *testing.T) {
+	v := newVerifiedSet()
+	cert := func(i int) *remora.Certificate {
+		c := &remora.Certificate{Header: remora.Header{Round: remora.Round(i)}}
+		c.Header.Seal("dev-trust")
+		return c
+	}
+	const n = 3 * verifiedLimit
+	for i := range n {
+		v.add(cert(i))
+		if held := len(v.known) + len(v.older); held > verifiedLimit {
+			t.Fatalf("%d entries after %d", held, i+1)
+		}
+	}
+	if v.has(cert(0)) || !v.has(cert(n-1)) || !v.has(cert(n-verifiedLimit/2)) {
+		t.Error("the newest are not the ones that are remembered")
+	}
+	other := cert(n - 1)
+	other.Signers = remora.NewBitmap(4, 1)
+	if v.has(other) {
+		t.Error("a certificate with other signers is taken for a known one")
+	}
+}
