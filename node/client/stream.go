@@ -30,8 +30,9 @@ func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.
 	return remora.DecodeCertifiedBlock(b, MaxBlock)
 }
 
-// CertifiedBlocks visits certified blocks from one height to another, both included, in order. ErrNotCertified when the
-// node has no certificate for one of them. Nothing is verified but that each is of the height asked for.
+// CertifiedBlocks visits certified blocks from one height to another, both included, in order. One before the last may
+// come without a certificate of its own: the parents of those behind it lead to one that has. ErrNotCertified when the
+// node's certificates end before. Nothing is verified but that each block is of the height asked for.
 func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
 	for from <= to {
 		next, err := c.blockRange(ctx, from, to, visit)

@@ -35,7 +35,8 @@ const certificateWait = 5 * time.Second
 type Source interface {
 	// Tip returns the height of the newest block with a certificate, 0 when there is none.
 	Tip(ctx context.Context) (remora.Height, error)
-	// Blocks visits the certified blocks from one height to another, both included, in order.
+	// Blocks visits the blocks from one height to another, both included, in order. Only the last needs to come with its
+	// certificate: the chain of parents leads from it to the others.
 	Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error
 }
 
@@ -80,6 +81,7 @@ func (a *audit) replay(ctx context.Context, dir string, source Source, to remora
 // inspected is a block that needs nothing but execution.
 type inspected struct {
 	header  *remora.BlockHeader
+	signed  bool // has a certificate of its own
 	subDAG  remora.SubDAG
 	batches []remora.Batch
 }
@@ -105,14 +107,14 @@ func (a *audit) execute(ctx context.Context, st *store.Store, source Source, to 
 			if err != nil {
 				return err
 			}
-			return hand(ctx, blocks, inspected{&cb.Block.Header, cb.Block.SubDAG(previous), batches})
+			return hand(ctx, blocks, inspected{&cb.Block.Header, cb.Certificate != nil, cb.Block.SubDAG(previous), batches})
 		})
 	})
 	group.Go(func() error {
 		for b := range blocks {
 			block, err := executor.Execute(b.subDAG, b.batches, b.header)
-			if errors.Is(err, state.ErrInput) {
-				return fmt.Errorf("%w: %w", ErrUnverified, err)
+			if errors.Is(err, state.ErrInput) || errors.Is(err, exec.ErrDiverged) && !b.signed {
+				return fmt.Errorf("%w: %v", ErrUnverified, err) // so far only the source says that there is such a block
 			}
 			if err != nil {
 				return err
@@ -195,8 +197,8 @@ func await(ctx context.Context, source Source, to remora.Height) (remora.Height,
 	}
 }
 
-// walk visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked to
-// the genesis.
+// walk visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked from
+// the genesis to a last one that has a certificate.
 func (a *audit) walk(ctx context.Context, source Source, to remora.Height, visit func(*remora.CertifiedBlock, remora.Hash) error) error {
 	if to == 0 {
 		return nil
@@ -209,6 +211,9 @@ func (a *audit) walk(ctx context.Context, source Source, to remora.Height, visit
 		next, err := a.follow(previous, &cb.Block.Header)
 		if err != nil {
 			return err
+		}
+		if next.height == to && cb.Certificate == nil {
+			return fmt.Errorf("%w: block %d", ErrNotCertified, to)
 		}
 		if err := visit(cb, previous.subDAG); err != nil {
 			return err

@@ -109,7 +109,10 @@ func TestTampered(t *testing.T) {
 		name   string
 		change func(c *replaytest.Chain, m *memory)
 	}{
-		{"no certificate", func(_ *replaytest.Chain, m *memory) { m.blocks[at].Certificate = nil }},
+		{"no certificate, other root", func(_ *replaytest.Chain, m *memory) {
+			m.blocks[at].Certificate = nil
+			m.blocks[at].Block.Header.StateRoot[0] ^= 1
+		}},
 		{"certificate of another block", func(_ *replaytest.Chain, m *memory) { m.blocks[at].Certificate = m.blocks[at-1].Certificate }},
 		{"too few signers", func(c *replaytest.Chain, m *memory) {
 			m.blocks[at].Certificate = c.Sign(&m.blocks[at].Block.Header, 0, 1)
@@ -157,6 +160,35 @@ func TestTampered(t *testing.T) {
 				t.Errorf("replay: %v, want ErrUnverified", err)
 			}
 		})
+	}
+}
+
+// TestMissingCertificates leaves certificates out. Those of later blocks cover for them, but the last one must be there.
+func TestMissingCertificates(t *testing.T) {
+	c, m := chain(t, "dev-holes")
+	for i := range 19 {
+		m.blocks[i].Certificate = nil
+	}
+	for name, audit := range audits() {
+		if report, err := audit(t.Context(), c.Genesis, m, 20); err != nil || report.To != 20 {
+			t.Errorf("%s to the certified block: %+v, %v", name, report, err)
+		}
+		if _, err := audit(t.Context(), c.Genesis, m, 19); !errors.Is(err, replay.ErrNotCertified) {
+			t.Errorf("%s to one without: %v, want ErrNotCertified", name, err)
+		}
+	}
+	// A source that makes a block up cannot pass it for a divergence of the chain.
+	m.blocks[4].Block.Header.StateRoot[0] ^= 1
+	for name, audit := range audits() {
+		if _, err := audit(t.Context(), c.Genesis, m, 20); !errors.Is(err, replay.ErrUnverified) || errors.Is(err, exec.ErrDiverged) {
+			t.Errorf("%s of an invented block: %v, want ErrUnverified", name, err)
+		}
+	}
+}
+
+func audits() map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Report, error) {
+	return map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Report, error){
+		"replay": replay.Replay, "verify": replay.Verify,
 	}
 }
 

@@ -92,7 +92,7 @@ func (h *Home) Blocks(ctx context.Context, from, to remora.Height, visit func(*r
 		if err != nil {
 			return err
 		}
-		if cb.Certificate == nil {
+		if cb.Certificate == nil && height == to {
 			return fmt.Errorf("%w: block %d of this home", ErrNotCertified, height)
 		}
 		if err := visit(cb); err != nil {

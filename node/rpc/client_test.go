@@ -332,24 +332,28 @@ func TestEvents(t *testing.T) {
 
 func TestCertifiedBlocks(t *testing.T) {
 	f := serve(t, "dev-blocks")
-	for i := range 3 {
-		f.Certify(f.Block(remora.EncodeOpaque([]byte{byte(i)})).Header.Height)
+	for i := range 5 {
+		f.Block(remora.EncodeOpaque([]byte{byte(i)}))
 	}
-	f.Block()
+	f.Certify(1)
+	f.Certify(4) // and covers 2 and 3
 	var heights []remora.Height
 	visit := func(cb *remora.CertifiedBlock) error {
 		heights = append(heights, cb.Block.Header.Height)
-		if cb.Certificate == nil || len(cb.Batches) != 1 {
-			t.Errorf("block %d comes with %d batches", cb.Block.Header.Height, len(cb.Batches))
+		if h := cb.Block.Header.Height; (cb.Certificate != nil) != (h == 4) || len(cb.Batches) != 1 {
+			t.Errorf("block %d comes with %d batches and certificate %v", h, len(cb.Batches), cb.Certificate)
 		}
 		return nil
 	}
-	err := f.Client.CertifiedBlocks(t.Context(), 2, 4, visit)
+	err := f.Client.CertifiedBlocks(t.Context(), 2, 5, visit)
 	if !errors.Is(err, client.ErrNotCertified) {
 		t.Errorf("beyond the certificates: %v", err)
 	}
-	if diff := cmp.Diff([]remora.Height{2, 3}, heights); diff != "" {
+	if diff := cmp.Diff([]remora.Height{2, 3, 4}, heights); diff != "" {
 		t.Errorf("heights (-want +got):\n%s", diff)
+	}
+	if err := f.Client.CertifiedBlocks(t.Context(), 3, 3, visit); !errors.Is(err, client.ErrNotCertified) {
+		t.Errorf("a last block without certificate: %v", err)
 	}
 	cb, err := f.Client.CertifiedBlock(t.Context(), 1, 0)
 	if err != nil || cb.Block.Header.Height != 1 {

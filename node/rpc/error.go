@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/remora-network/remora"
@@ -61,7 +62,7 @@ func (s *Server) refusal(ctx context.Context, err error) *client.Error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fail(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: ask again")
 	}
-	s.Logger.ErrorContext(ctx, "request failed", "error", err)
+	s.Logger.ErrorContext(ctx, "request failed", slog.Any("error", err))
 	return fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		if err != nil {
-			s.Logger.ErrorContext(r.Context(), "stream of events ended", "height", next, "error", err)
+			s.Logger.ErrorContext(r.Context(), "stream of events ended", slog.Uint64("height", uint64(next)), slog.Any("error", err))
 			return nil
 		}
 		extend(w, eventTimeout)

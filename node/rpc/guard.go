@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -47,7 +48,8 @@ func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler) // a stream is cut off so that its reader notices
 	}
-	s.Logger.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	s.Logger.ErrorContext(r.Context(), "handler panicked",
+		slog.String("path", r.URL.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	writeError(w, fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
 }
 
@@ -58,15 +60,19 @@ func (s *Server) checkSource(r *http.Request) *client.Error {
 		return fail(http.StatusForbidden, client.CodeForbiddenOrigin,
 			"host %.80q: a node on loopback answers to localhost, 127.0.0.1 and [::1]", r.Host)
 	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return nil
-	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.Host != r.Host && !(s.loopback && isLoopbackHost(u.Host)) {
+	if origin := r.Header.Get("Origin"); origin != "" && !s.isOwnOrigin(origin, r.Host) {
 		return fail(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
 	}
 	return nil
+}
+
+// isOwnOrigin reports whether a page comes from the host that it calls, or from loopback as this server does.
+func (s *Server) isOwnOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return u.Host == host || s.loopback && isLoopbackHost(u.Host)
 }
 
 func isLoopbackHost(hostport string) bool {

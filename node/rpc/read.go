@@ -208,14 +208,18 @@ func (s *Server) accountProof(ctx context.Context, address remora.Address) (*lig
 		return nil, notCertified("no certificate has formed since this node started")
 	}
 	defer view.Release()
+	block, err := s.recentBlock(view.Tip.Height)
+	if err != nil {
+		return nil, err
+	}
 	certificate, err := s.Store.BlockCertificate(view.Tip.Height)
 	if err != nil {
 		return nil, err
 	}
-	if certificate == nil || view.Block == nil {
+	if certificate == nil {
 		return nil, notCertified("the certificate of block %d is not stored yet", view.Tip.Height)
 	}
-	return light.ProveAccount(view.View, light.Certify(&view.Block.Header, certificate, s.committee), address)
+	return light.ProveAccount(view.View, light.Certify(&block.Header, certificate, s.committee), address)
 }
 
 // nonce sets a nonce aside for a sender.

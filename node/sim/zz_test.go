@@ -51,3 +51,13 @@ func TestZZ(t *testing.T) {
 	}
 	t.Log(time.Since(t0), bad, tot)
 }
+
+func TestZY(t *testing.T) {
+	for _, seed := range []uint64{23, 27} {
+		for _, e := range []time.Duration{700*ms, 3*time.Second} {
+		sc := zwild(seed); sc.Duration = 40*time.Second; sc.Grace = 8*time.Second; sc.Epoch = e
+		r, err := Run(sc)
+		t.Log(err, e, r.Verdict, r.Blocks, r.Accepted, r.Executed, r.Violations)
+		}
+	}
+}
