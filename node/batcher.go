@@ -60,7 +60,13 @@ type batcher struct {
 func (b *batcher) run(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for {
+	for ticking := true; ; {
+		if busy := b.core.Pending() > 0; busy != ticking { // an idle node is not woken up for nothing
+			ticking = busy
+			if ticker.Stop(); busy {
+				ticker.Reset(tick)
+			}
+		}
 		select {
 		case s := <-b.submissions:
 			b.submit(s)

@@ -22,7 +22,7 @@ const (
 	// never have been certified.
 	reissueEvery = 500 * time.Millisecond
 	// contributeEvery paces the beacon: a step costs every validator a pairing per contribution.
-	contributeEvery = 250 * time.Millisecond
+	contributeEvery = 500 * time.Millisecond
 )
 
 // ErrMinority says that a quorum executed a block to another result than this node.
@@ -205,7 +205,7 @@ func (e *engine) contribute(ctx context.Context) error {
 	}
 	wait := contributeEvery
 	if e.contributed.Step == seed.Step+1 {
-		wait = 8 * contributeEvery
+		wait = 4 * contributeEvery
 	}
 	if time.Since(e.contributor) < wait {
 		return nil

@@ -78,7 +78,7 @@ func takesValue(f cli.Flag) bool {
 
 // flag takes a flag, and its value when that is the next word. Whether the command has the flag is known at the end.
 func (l *line) flag(arity map[string]bool, token string, rest []string) (used int, err error) {
-	name, value, joined := strings.Cut(strings.TrimLeft(token, "-"), "=")
+	name, _, joined := strings.Cut(strings.TrimLeft(token, "-"), "=")
 	valued, known := arity[name]
 	switch {
 	case !known:
@@ -89,8 +89,7 @@ func (l *line) flag(arity map[string]bool, token string, rest []string) (used in
 	case len(rest) == 0:
 		return 0, l.usage("flag --%s needs a value", name)
 	}
-	value = rest[0]
-	l.flags = append(l.flags, "--"+name+"="+value)
+	l.flags = append(l.flags, "--"+name+"="+rest[0])
 	return 1, nil
 }
 

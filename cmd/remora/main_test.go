@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,7 +19,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "field": field},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
@@ -42,4 +45,33 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// field sets a variable to a field of the JSON document on stdout: field RPC nodes.0.rpc.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field VARIABLE PATH")
+	}
+	var doc any
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	dec.UseNumber()
+	ts.Check(dec.Decode(&doc))
+	if dec.More() {
+		ts.Fatalf("more than one document on stdout")
+	}
+	for step := range strings.SplitSeq(args[1], ".") {
+		switch v := doc.(type) {
+		case map[string]any:
+			next, has := v[step]
+			if !has {
+				ts.Fatalf("no field %s in %v", step, v)
+			}
+			doc = next
+		case []any:
+			i, err := strconv.Atoi(step)
+			ts.Check(err)
+			doc = v[i]
+		}
+	}
+	ts.Setenv(args[0], fmt.Sprint(doc))
 }

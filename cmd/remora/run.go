@@ -96,7 +96,7 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 	if err := h.Announce(api); err != nil {
 		return errors.Join(err, n.Close())
 	}
-	log.Info("node starts", "chain", genesis.ChainID, "home", h.Dir(), "rpc", api.RPC, "version", version)
+	log.Info("node starts", slog.String("chain", genesis.ChainID), slog.String("home", h.Dir()), slog.String("rpc", api.RPC), slog.String("version", version))
 	err = p.untilStopped(c, n)
 	log.Info("node stopped")
 	return errors.Join(err, n.Close(), h.Withdraw())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,26 +52,45 @@ func ago(t remora.Millis) time.Duration {
 
 func (p *program) health() *cli.Command {
 	return &cli.Command{
-		Name: "health", Usage: "whether a node lives and is ready, and why not; exit 1 when it is not ready", Flags: asking(),
-		Action: do(func(c *cli.Context, asJSON bool) error {
-			url, err := nodeURL(c)
-			if err != nil {
-				return err
-			}
-			body, ready, err := askReady(c.Context, url)
-			if err != nil {
-				return err
-			}
-			text := "ready"
-			if !ready {
-				text = "not ready: " + body
-			}
-			if err := p.answerRaw(asJSON, body, text); err != nil || ready {
-				return err
-			}
-			return fail("NODE_NOT_READY", "the node at %s is not ready", url)
-		}),
+		Name: "health", Usage: "whether a node is ready, and why not; exit 1 when it is not ready",
+		Flags:  asking(&cli.DurationFlag{Name: "within", Usage: "ask again for so long until it is ready"}),
+		Action: do(p.showHealth),
 	}
+}
+
+func (p *program) showHealth(c *cli.Context, asJSON bool) error {
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("within"))
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		body, err := nodeHealth(c)
+		if err == nil {
+			return p.answerRaw(asJSON, body, "ready")
+		}
+		select {
+		case <-ticker.C:
+			continue
+		case <-ctx.Done():
+		}
+		if body != "" {
+			err = errors.Join(err, p.answerRaw(asJSON, body, "not ready: "+body))
+		}
+		return err
+	}
+}
+
+// nodeHealth asks once. body is the node's answer, empty when there was none.
+func nodeHealth(c *cli.Context) (body string, err error) {
+	url, err := nodeURL(c)
+	if err != nil {
+		return "", err
+	}
+	body, ready, err := askReady(c.Context, url)
+	if err == nil && !ready {
+		err = fail("NODE_NOT_READY", "the node at %s is not ready", url)
+	}
+	return body, err
 }
 
 // answerRaw prints a document that is JSON already.

@@ -89,6 +89,7 @@ func (v *validator) informWorker(block *remora.Block) {
 	}
 	if block.Header.Epoch != v.epoch {
 		v.epoch = block.Header.Epoch
+		v.waiting = slices.DeleteFunc(v.waiting, func(ref remora.BatchRef) bool { return ref.Epoch+1 < v.epoch })
 		v.tellWorker(worker.EpochChanged{Epoch: v.epoch})
 	}
 }

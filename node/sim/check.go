@@ -16,6 +16,7 @@ const maxViolations = 20
 
 // checker sees all validators at once and holds them against each other.
 type checker struct {
+	committee  *remora.Committee
 	depth      remora.Round
 	violations []string
 	failed     map[string]bool // verdicts that a violation led to, listed or not
@@ -57,9 +58,11 @@ type acceptance struct {
 	at time.Duration
 }
 
-func newChecker(n int, depth remora.Round) *checker {
+func newChecker(committee *remora.Committee, depth remora.Round) *checker {
+	n := committee.Size()
 	return &checker{
-		failed: map[string]bool{}, depth: depth, proposed: make([]remora.Round, n), heights: make([]remora.Height, n), moved: make([]time.Duration, n),
+		committee: committee,
+		failed:    map[string]bool{}, depth: depth, proposed: make([]remora.Round, n), heights: make([]remora.Height, n), moved: make([]time.Duration, n),
 		headers: map[slot]remora.Hash{}, votes: map[ballot]remora.Hash{}, vertices: map[slot]remora.Hash{},
 		ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{}, txs: map[string]remora.Height{},
 	}
@@ -96,6 +99,9 @@ func (c *checker) sent(from remora.Authority, o *mempool.Outgoing) {
 	switch {
 	case o.Header != nil:
 		h := o.Header
+		if err := h.Check(c.committee); err != nil {
+			c.fail(Diverged, "validator %d makes a header of round %d that nobody accepts: %v", from, h.Round, err)
+		}
 		if once(c, c.headers, slot{h.Author, h.Round}, h.Digest(), "headers of") && h.Round <= c.proposed[from] {
 			c.fail(Diverged, "validator %d makes a header of round %d after one of round %d", from, h.Round, c.proposed[from])
 		}

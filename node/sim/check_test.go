@@ -8,6 +8,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/state"
 )
 
@@ -70,7 +71,11 @@ func TestNoticesLoss(t *testing.T) {
 
 // TestCheckerCatches feeds the checker what honest validators never do.
 func TestCheckerCatches(t *testing.T) {
+	committee := mempooltest.NewCommittee(4)
 	header := func(round remora.Round, author remora.Authority, parents ...remora.Parent) *remora.Header {
+		if parents == nil {
+			parents = remora.GenesisParents(committee, remora.Hash{byte(round)})
+		}
 		h := &remora.Header{Term: 1, Round: round, Author: author, Parents: parents}
 		h.Seal(chainID)
 		return h
@@ -112,12 +117,17 @@ func TestCheckerCatches(t *testing.T) {
 			c.sent(0, &mempool.Outgoing{Header: header(4, 0)})
 			c.sent(0, &mempool.Outgoing{Header: header(3, 0)})
 		}, "of round 3 after"},
+		"invalid header": {func(c *checker) {
+			h := header(1, 0)
+			h.Payload = []remora.BatchRef{batch.Ref(), batch.Ref()}
+			c.sent(0, &mempool.Outgoing{Header: h})
+		}, "nobody accepts"},
 		"two certificates": {func(c *checker) {
 			c.sent(0, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0)}})
 			c.sent(1, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0, parent.ID())}})
 		}, "two certificates"},
 	} {
-		c := newChecker(4, 50)
+		c := newChecker(committee, 50)
 		tt.do(c)
 		if tt.want == "" && len(c.violations) > 0 || tt.want != "" && (len(c.violations) == 0 || !strings.Contains(c.violations[0], tt.want)) {
 			t.Errorf("%s: violations %v, want %q", name, c.violations, tt.want)
@@ -126,7 +136,7 @@ func TestCheckerCatches(t *testing.T) {
 }
 
 func TestViolationsAreBounded(t *testing.T) {
-	c := newChecker(4, 50)
+	c := newChecker(mempooltest.NewCommittee(4), 50)
 	for range 3 * maxViolations {
 		c.fail(Lost, "again")
 	}

@@ -13,6 +13,9 @@ const (
 	maxBlockRange       = 64
 )
 
+// heldBelow is how far below its round a validator asks for ancestors that it did not name.
+const heldBelow = 3
+
 // ask has a peer's process answer a question, there and back over the network. An answer to a process that has ended is
 // lost.
 func ask[T any](v *validator, to remora.Authority, what string, serve func(*validator) (T, error), then func(T)) {
@@ -60,7 +63,8 @@ func (v *validator) batch(digest remora.Hash) (remora.Batch, error) {
 }
 
 func (v *validator) wantCertificates(w mempool.Want) {
-	above := v.core.GCRound()
+	round := v.core.Round()
+	above := min(round-min(round, heldBelow), w.Round-1)
 	ask(v, w.From, "certificates", func(peer *validator) ([]*remora.Certificate, error) {
 		return peer.ancestors(w.Round, w.Parents, above)
 	}, func(found []*remora.Certificate) {

@@ -83,7 +83,7 @@ func newWorld(s Scenario) (*world, error) {
 	w := &world{
 		scenario: s, genesis: g, committee: committee, trace: sha256.New(),
 		network: rand.New(rand.NewPCG(s.Seed, 1)), engines: rand.New(rand.NewPCG(s.Seed, 2)), load: rand.New(rand.NewPCG(s.Seed, 3)),
-		check: newChecker(s.Validators, s.GCDepth),
+		check: newChecker(committee, s.GCDepth),
 	}
 	for a := range remora.Authority(s.Validators) {
 		v := newValidator(w, a)

@@ -13,15 +13,15 @@ func zwild(seed uint64) Scenario {
 	r := rand.New(rand.NewPCG(seed, 77))
 	n := []int{4, 4, 5, 7}[r.IntN(4)]
 	lo := time.Duration(1+r.IntN(20)) * ms
-	s := Scenario{Validators: n, Seed: seed, Duration: 20 * time.Second, GST: 14*time.Second, TxPerSecond: []int{0,20,200}[r.IntN(3)], Grace: 3 * time.Second,
+	s := Scenario{Validators: n, Seed: seed, Duration: 24 * time.Second, GST: 12*time.Second, TxPerSecond: []int{0,20,200}[r.IntN(3)], Grace: 8 * time.Second,
 		Latency: [2]time.Duration{lo, lo+time.Duration(r.IntN(150))*ms},
 		Drop: r.Float64()*0.3, Duplicate: r.Float64()*0.3, GCDepth: []remora.Round{4, 6,10,50}[r.IntN(4)],
 		Served: []time.Duration{time.Minute, time.Second, 200*ms}[r.IntN(3)], Epoch: []time.Duration{time.Hour, 700 * ms, 3*time.Second}[r.IntN(3)]}
 	gap := []int{300, 1000, 4000}[r.IntN(3)]
 	down := []int{100, 1000, 5000}[r.IntN(3)]
-	for at := time.Duration(0); at < 13*time.Second; at += time.Duration(r.IntN(gap)) * ms {
+	for at := time.Duration(0); at < 11*time.Second; at += time.Duration(r.IntN(gap)) * ms {
 		until, point := at+time.Duration(r.IntN(down))*ms, Point(r.IntN(3))
-		if until > 14*time.Second { until = 14*time.Second }
+		if until > 12*time.Second { until = 12*time.Second }
 		if r.IntN(5) == 0 {
 			for i := range n { s.Crashes = append(s.Crashes, Crash{Node: remora.Authority(i), At: at, Until: until, Point: point, Keep: r.IntN(2)==0}) }
 			continue
