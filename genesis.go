@@ -82,6 +82,9 @@ func (g *Genesis) Check() error {
 	if g.Params.GCDepth < 4 || g.Params.GCDepth > 1000 {
 		bad("gc_depth %d, want 4 to 1000", g.Params.GCDepth)
 	}
+	if most := maxArrayElements / max(len(g.Validators), 1); int(g.Params.GCDepth) > most {
+		bad("gc_depth %d with %d validators, at most %d: a block could not be decoded", g.Params.GCDepth, len(g.Validators), most)
+	}
 	if g.Params.EpochMillis < 100 {
 		bad("epoch_millis %d, want at least 100", g.Params.EpochMillis)
 	}
