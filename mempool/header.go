@@ -148,7 +148,7 @@ func (c *Core) publish(h *remora.Header) {
 func (c *Core) requeue(h *remora.Header) {
 	p := &c.own
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f == h })
-	batches := slices.DeleteFunc(slices.Clone(h.Payload), func(ref remora.BatchRef) bool { return !p.known[ref.Digest] })
+	batches := p.open(h)
 	p.queue = slices.Concat(batches, p.queue)
 	p.shares = slices.Concat(h.Shares, p.shares)
 	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
@@ -158,6 +158,28 @@ func (c *Core) requeue(h *remora.Header) {
 	if len(batches) > 0 {
 		c.out.event(Requeued{Round: h.Round, Batches: len(batches)})
 	}
+}
+
+// open returns the batches of h that are not ordered, without those that are in line or in another header in flight: a
+// restart may find two own headers with the same batch, and a header that lists one twice is refused by everybody.
+func (p *proposer) open(h *remora.Header) []remora.BatchRef {
+	taken := make(map[remora.Hash]bool, len(p.queue))
+	for _, ref := range p.queue {
+		taken[ref.Digest] = true
+	}
+	for _, f := range p.flight {
+		for _, ref := range f.Payload {
+			taken[ref.Digest] = true
+		}
+	}
+	var batches []remora.BatchRef
+	for _, ref := range h.Payload {
+		if p.known[ref.Digest] && !taken[ref.Digest] {
+			taken[ref.Digest] = true
+			batches = append(batches, ref)
+		}
+	}
+	return batches
 }
 
 // settled forgets the payload of an own header that is ordered.

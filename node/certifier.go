@@ -9,7 +9,7 @@ import (
 )
 
 // certifierWindow bounds how far from the newest block shares are kept, in heights, either way.
-const certifierWindow = 128
+const certifierWindow = 1024
 
 // certifier collects shares on executed blocks until a quorum of them makes a block certificate. It belongs to the
 // executor's goroutine. Memory: one share per authority and height within the window.
@@ -99,22 +99,22 @@ func (c *certifier) certified(height remora.Height) {
 	delete(c.shares, height)
 }
 
-// disputed returns the share of a quorum's other hash at a height executed here, by validity stake: evidence that this
+// disputed returns a share for another block than was executed here at a height, when a quorum signed that one: this
 // node diverged.
 func (c *certifier) disputed(height remora.Height) (remora.Share, bool) {
 	hash, open := c.own[height]
 	if !open {
 		return remora.Share{}, false
 	}
-	var stake remora.Amount
-	var other remora.Share
+	stake := map[remora.Hash]remora.Amount{}
 	for _, a := range slices.Sorted(maps.Keys(c.shares[height])) {
-		if s := c.shares[height][a]; s.Hash != hash {
-			stake += c.committee.Stake(a)
-			other = s
+		s := c.shares[height][a]
+		stake[s.Hash] += c.committee.Stake(a)
+		if s.Hash != hash && stake[s.Hash] >= c.committee.Quorum() {
+			return s, true
 		}
 	}
-	return other, stake >= c.committee.Quorum()
+	return remora.Share{}, false
 }
 
 // waiting returns the heights executed here and not yet certified, ascending.

@@ -170,6 +170,7 @@ func (e *engine) publish(ctx context.Context, block *remora.Block) error {
 		return err
 	}
 	e.counts.lastBlock.Store(time.Now().UnixMilli())
+	e.counts.leader.Store(uint64(block.DAG[len(block.DAG)-1].Round))
 	e.counts.executed.Add(uint64(len(block.Results)))
 	if err := e.informBatcher(ctx, block); err != nil {
 		return err

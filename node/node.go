@@ -16,6 +16,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/rpc"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
@@ -172,9 +173,12 @@ func (n *Node) wireLoops(auth *authority, executor *exec.Executor) error {
 		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
 		held: n.held, wants: wants, network: network, primary: toPrimary,
 	}
-	restore := &restorer{store: n.store, genesis: n.config.Genesis, authority: auth, pace: n.config.Pace}
+	cores := restore.Config{
+		Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace,
+	}
 	n.primary = &primary{
-		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log, build: restore.build,
+		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
+		build:   func() (*restore.Cores, error) { return restore.Build(n.store, cores) },
 		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
 		counts: &n.counts, recent: newRecentBatches(),
 	}
@@ -199,26 +203,14 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 	if err != nil {
 		return nil, err
 	}
-	core, err := worker.New(worker.Config{
+	core, owed, err := restore.Worker(n.store, worker.Config{
 		Committee: n.committee.Committee, Self: auth.self, SealTicks: n.config.SealTicks,
 		FirstSeq: uint64(time.Now().UnixNano()), Epoch: epoch.Number,
 	})
-	if err != nil {
-		return nil, err
+	if owed > 0 {
+		n.config.Logger.Info("acknowledged batches wait to be ordered", "batches", owed)
 	}
-	owed, err := n.store.Unexecuted(auth.self)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range owed {
-		if err := core.Step(worker.Restored{Batch: b}); err != nil {
-			return nil, fmt.Errorf("own batch %s: %w", b.Digest, err)
-		}
-	}
-	if len(owed) > 0 {
-		n.config.Logger.Info("acknowledged batches wait to be ordered", "batches", len(owed))
-	}
-	return core, nil
+	return core, err
 }
 
 func (n *Node) wireServers() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
 )
 
@@ -35,7 +36,7 @@ type primary struct {
 	store     *store.Store
 	host      *p2p.Host
 	log       *slog.Logger
-	build     func() (*mempool.Core, *consensus.Bullshark, []remora.SubDAG, error)
+	build     func() (*restore.Cores, error)
 
 	network <-chan mempool.Message // from peers, verified; bounded
 	local   <-chan mempool.Message // from inside; never dropped
@@ -53,14 +54,14 @@ type primary struct {
 	passed   []passedRound // for pruning, ascending
 }
 
-// passedRound says when ordering passed a round.
+// passedRound says when a leader was ordered.
 type passedRound struct {
-	round remora.Round
-	at    time.Time
+	leader, gc remora.Round // the leader's, and up to which nothing is ordered any more
+	at         time.Time
 }
 
 func (p *primary) run(ctx context.Context) error {
-	if err := p.restart(ctx); err != nil {
+	if err := p.restart(); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(tick)
@@ -78,7 +79,7 @@ func (p *primary) run(ctx context.Context) error {
 		case now := <-ticker.C:
 			p.tick(now)
 		case <-p.rebuilt:
-			if err := p.restart(ctx); err != nil {
+			if err := p.restart(); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -91,16 +92,13 @@ func (p *primary) run(ctx context.Context) error {
 }
 
 // restart builds the cores from the store: the same way after a crash and after block sync.
-func (p *primary) restart(ctx context.Context) error {
-	core, order, subs, err := p.build()
+func (p *primary) restart() error {
+	cores, err := p.build()
 	if err != nil {
 		return err
 	}
-	p.core, p.order, p.catching = core, order, false
-	p.enqueue(subs)
-	if len(subs) > 0 {
-		p.step(ctx, mempool.Ordered{SubDAGs: subs})
-	}
+	p.core, p.order, p.catching = cores.Mempool, cores.Order, false
+	p.enqueue(cores.Committed)
 	return nil
 }
 
@@ -223,7 +221,7 @@ func (p *primary) deliver(ctx context.Context, certificates []*remora.Certificat
 	if len(committed) == 0 {
 		return nil
 	}
-	p.passed = append(p.passed, passedRound{round: p.order.GCRound(), at: time.Now()})
+	p.passed = append(p.passed, passedRound{leader: p.order.LeaderRound(), gc: p.order.GCRound(), at: time.Now()})
 	p.step(ctx, mempool.Ordered{SubDAGs: committed})
 	return nil
 }
@@ -297,20 +295,24 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 	}
 }
 
-// prune deletes certificates that ordering passed long enough ago.
+// prune deletes certificates that ordering passed long enough ago, as far as their blocks are executed: until then a
+// restart needs them.
 func (p *primary) prune(now time.Time) {
+	executed := remora.Round(p.counts.leader.Load())
 	last := -1
 	for i, passed := range p.passed {
-		if now.Sub(passed.at) < servedFor {
+		if now.Sub(passed.at) < servedFor || passed.leader > executed {
 			break
 		}
 		last = i
 	}
-	if last < 0 || p.passed[last].round == 0 {
+	if last < 0 {
 		return
 	}
-	if err := p.store.PruneDAG(p.passed[last].round); err != nil && !errors.Is(err, context.Canceled) {
-		p.log.Warn("could not prune old certificates", "reason", err)
+	if gc := p.passed[last].gc; gc > 0 {
+		if err := p.store.PruneDAG(gc); err != nil {
+			p.log.Warn("could not prune old certificates", "reason", err)
+		}
 	}
 	p.passed = append([]passedRound(nil), p.passed[last+1:]...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -97,8 +98,12 @@ func (p *program) upDevnet(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	headline := fmt.Sprintf("devnet ready in %.1f s", time.Since(begin).Seconds())
-	if err := p.answer(asJSON, status, panel(headline, status)); err != nil || c.Bool("detach") {
+	err = p.answer(asJSON, status, panel(headline, status))
+	switch {
+	case c.Bool("detach"):
 		return err
+	case err != nil:
+		return errors.Join(err, d.Down(context.WithoutCancel(c.Context)))
 	}
 	p.say("Ctrl-C stops all nodes\n")
 	return p.stay(c.Context, d, s.For)

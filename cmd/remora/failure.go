@@ -147,8 +147,11 @@ func codeOf(err error) string {
 
 // report tells the user of an error, in two lines, and returns the exit code.
 func (p *program) report(err error) int {
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.Is(err, syscall.EPIPE): // whoever read the answer has seen enough
+		return exitFailed
 	}
 	var usage *usageError
 	if errors.As(err, &usage) || errors.Is(err, devnet.ErrUsage) || errors.Is(err, devnet.ErrUnknownNode) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -97,9 +99,23 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		return errors.Join(err, n.Close())
 	}
 	log.Info("node starts", slog.String("chain", genesis.ChainID), slog.String("home", h.Dir()), slog.String("rpc", api.RPC), slog.String("version", version))
+	warnPublic(log, conf)
 	err = p.untilStopped(c, n)
 	log.Info("node stopped")
 	return errors.Join(err, n.Close(), h.Withdraw())
+}
+
+// warnPublic says what other machines can reach: neither address asks who they are.
+func warnPublic(log *slog.Logger, conf *config.Loaded) {
+	for _, address := range []string{conf.RPC.Listen, conf.Metrics.Listen} {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil || host == "localhost" {
+			continue // off, or loopback
+		}
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+			log.Warn("other machines can reach this address; put a proxy or a firewall in front of it", slog.String("address", address))
+		}
+	}
 }
 
 // untilStopped runs the node until a signal, the time of --for, or its failure.

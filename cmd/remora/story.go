@@ -94,7 +94,7 @@ func (s *story) tell(c *cli.Context) error {
 		Seconds float64 `json:"seconds"`
 	}{s.status, s.told, seconds}
 	if c.Bool("once") {
-		return s.program.answer(s.asJSON, doc, fmt.Sprintf("%6.2f s  every step held; all nodes are stopped, the chain stays in %s", seconds, s.status.Home))
+		return s.program.answer(s.asJSON, doc, fmt.Sprintf("%6.2f s  every step held; the chain stays in %s", seconds, s.status.Home))
 	}
 	return s.program.answer(s.asJSON, doc, panel(fmt.Sprintf("devnet ready, story told in %.1f s", seconds), s.status))
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
@@ -173,6 +176,39 @@ func TestUpShowsTheLogOfANodeThatFails(t *testing.T) {
 	status, err := d.Status()
 	if err != nil || slices.ContainsFunc(status.Nodes, func(n NodeStatus) bool { return n.Running || n.Pid != 0 }) {
 		t.Errorf("%+v, %v", status, err)
+	}
+}
+
+// A node holds no pipe that its starter inherited: whoever waits for the pipe's end would wait for the node's.
+func TestNodesInheritNothing(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	inherited, err := syscall.Dup(int(w.Fd())) // without the flag that closes it, as after an exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "sleeper")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec tail -f /dev/null\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := spawn(script, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		<-p.ended
+	}()
+	if err := errors.Join(w.Close(), syscall.Close(inherited), r.SetReadDeadline(time.Now().Add(10*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the pipe has not ended: %v", err)
 	}
 }
 

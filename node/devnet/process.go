@@ -43,6 +43,7 @@ func spawn(binary, dir string, flags ...string) (*process, error) {
 	cmd.Dir, cmd.Env = dir, environment(os.Environ())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	keepFiles()
 	err = cmd.Start()
 	if err := errors.Join(err, log.Close()); err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)
@@ -53,6 +54,20 @@ func spawn(binary, dir string, flags ...string) (*process, error) {
 		_ = cmd.Wait() // how it ended is in its log
 	}()
 	return p, nil
+}
+
+// keepFiles keeps from the processes that are started what this one inherited: somebody may wait for the end of a pipe.
+// What Go opens it keeps by itself.
+func keepFiles() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // environment drops the caller's REMORA_ settings: they would give every node the same ports.

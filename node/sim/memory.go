@@ -39,6 +39,7 @@ func count(v reflect.Value) int {
 			n += count(v.Index(i))
 		}
 		return n
+	default:
+		return 0
 	}
-	return 0
 }

@@ -92,7 +92,7 @@ func TestLossDuplicationReorder(t *testing.T) {
 
 // TestSecondNodeRestart crashes one validator at many times and points.
 func TestSecondNodeRestart(t *testing.T) {
-	for i := range some(50) {
+	for i := range some(40) {
 		s := base(uint64(i))
 		at := time.Duration(i) * 37 * ms
 		s.Crashes = []Crash{{Node: remora.Authority(i % 4), At: at, Until: at + time.Duration(i%7)*90*ms, Point: Point(i % 3), Keep: i%2 == 0}}
@@ -103,7 +103,7 @@ func TestSecondNodeRestart(t *testing.T) {
 }
 
 func TestAllFourKill9AndRestart(t *testing.T) {
-	for i := range some(50) {
+	for i := range some(40) {
 		s := base(uint64(i))
 		at := time.Duration(i) * 41 * ms
 		s.Crashes = everyone(at, at+time.Duration(i%5)*60*ms, Point(i%3), i%2 == 0)
@@ -182,6 +182,27 @@ func TestStorms(t *testing.T) {
 		crashes, accepted = crashes+r.Crashes, accepted+r.Accepted
 	}
 	t.Logf("%d crashes, %d transactions accepted", crashes, accepted)
+}
+
+// TestCrashRestartLoops crashes somebody every 150 ms on a slow network, so that restarts find every mixture of own headers:
+// ordered, passed over, made anew, not certified.
+func TestCrashRestartLoops(t *testing.T) {
+	for seed := range uint64(some(40)) {
+		r := rand.New(rand.NewPCG(seed, 98))
+		s := Scenario{
+			Seed: seed, Duration: 7 * time.Second, GST: 3500 * ms, Grace: 2500 * ms, TxPerSecond: 100, GCDepth: 6,
+			Latency: [2]time.Duration{8 * ms, 90 * ms}, Drop: 0.05, Duplicate: 0.05,
+		}
+		for at := time.Duration(0); at < 3*time.Second; at += time.Duration(r.IntN(300)) * ms {
+			until := at + time.Duration(r.IntN(150))*ms
+			if r.IntN(6) == 0 {
+				s.Crashes = append(s.Crashes, everyone(at, until, Point(r.IntN(3)), r.IntN(2) == 0)...)
+				continue
+			}
+			s.Crashes = append(s.Crashes, Crash{Node: remora.Authority(r.IntN(4)), At: at, Until: until, Point: Point(r.IntN(3)), Keep: r.IntN(2) == 0})
+		}
+		run(t, s)
+	}
 }
 
 // TestDownBeyondTheDAG keeps a validator down until the others have forgotten the rounds it knows: it comes back by block

@@ -22,14 +22,24 @@ type event struct {
 	do     func()
 }
 
+// events is a heap.
 type events []event
 
+// Len implements heap.Interface.
 func (q events) Len() int { return len(q) }
+
+// Less implements heap.Interface.
 func (q events) Less(i, j int) bool {
 	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].number < q[j].number
 }
+
+// Swap implements heap.Interface.
 func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *events) Push(e any)   { *q = append(*q, e.(event)) }
+
+// Push implements heap.Interface.
+func (q *events) Push(e any) { *q = append(*q, e.(event)) }
+
+// Pop implements heap.Interface.
 func (q *events) Pop() any {
 	last := len(*q) - 1
 	e := (*q)[last]

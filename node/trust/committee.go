@@ -42,6 +42,10 @@ func (c *Committee) Header(h *remora.Header) error {
 	if err := h.Check(c.Committee); err != nil {
 		return err
 	}
+	return c.signed(h)
+}
+
+func (c *Committee) signed(h *remora.Header) error {
 	digest := h.Digest()
 	if !ed25519.Verify(c.Members[h.Author].Header, digest[:], h.Signature) {
 		return fmt.Errorf("header of round %d by authority %d: %w", h.Round, h.Author, ErrSignature)
@@ -57,6 +61,10 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 	var places []int
 	for i, cert := range certificates {
 		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.has(cert) {
+			continue
+		}
+		// Votes do not cover the author's signature: whoever passes a certificate on could change it.
+		if errs[i] = c.signed(&cert.Header); errs[i] != nil {
 			continue
 		}
 		message := remora.VoteMessage(c.ChainID, &cert.Header)

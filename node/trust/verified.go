@@ -22,8 +22,8 @@ func newVerifiedSet() *verifiedSet { return &verifiedSet{known: map[remora.Hash]
 
 func verifiedKey(c *remora.Certificate) remora.Hash {
 	digest := c.Digest()
-	b := make([]byte, 0, len(digest)+len(c.Signature)+len(c.Signers))
-	b = append(append(append(b, digest[:]...), c.Signature[:]...), c.Signers...)
+	b := make([]byte, 0, len(digest)+len(c.Header.Signature)+len(c.Signature)+len(c.Signers))
+	b = append(append(append(append(b, digest[:]...), c.Header.Signature[:]...), c.Signature[:]...), c.Signers...)
 	return remora.SumBLAKE3(b)
 }
 
