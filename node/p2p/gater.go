@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/control"
@@ -14,13 +15,17 @@ type gater struct {
 	known  map[peer.ID]*remote // fixed after New
 	guests int                 // most guest connections at a time
 
-	mu    sync.Mutex
-	open  bool
-	inUse map[network.Conn]struct{} // guest connections; at most guests entries
+	mu         sync.Mutex
+	open       bool
+	inUse      map[network.Conn]struct{}         // guest connections; at most guests entries
+	introduced map[peer.ID][]multiaddr.Multiaddr // for requests only; at most maxPeers entries
 }
 
 func newGater(known map[peer.ID]*remote, guests int) *gater {
-	return &gater{known: known, guests: guests, inUse: make(map[network.Conn]struct{})}
+	return &gater{
+		known: known, guests: guests,
+		inUse: make(map[network.Conn]struct{}), introduced: make(map[peer.ID][]multiaddr.Multiaddr),
+	}
 }
 
 func (g *gater) start() {
@@ -29,13 +34,38 @@ func (g *gater) start() {
 	g.mu.Unlock()
 }
 
-// InterceptPeerDial allows dialling configured peers only.
-func (g *gater) InterceptPeerDial(id peer.ID) bool { return g.known[id] != nil }
+// introduce makes a peer known for requests, or changes its addresses. It reports whether there was room.
+func (g *gater) introduce(id peer.ID, addrs []multiaddr.Multiaddr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, again := g.introduced[id]; !again && len(g.introduced) >= maxPeers {
+		return false
+	}
+	g.introduced[id] = addrs
+	return true
+}
+
+// addresses returns where an introduced peer is dialled, and whether it was introduced.
+func (g *gater) addresses(id peer.ID) ([]multiaddr.Multiaddr, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	addrs, ok := g.introduced[id]
+	return addrs, ok
+}
+
+// InterceptPeerDial allows dialling configured and introduced peers only.
+func (g *gater) InterceptPeerDial(id peer.ID) bool {
+	_, introduced := g.addresses(id)
+	return introduced || g.known[id] != nil
+}
 
 // InterceptAddrDial allows the configured addresses only: what a peer says about itself makes us connect nowhere.
 func (g *gater) InterceptAddrDial(id peer.ID, addr multiaddr.Multiaddr) bool {
-	r := g.known[id]
-	return r != nil && r.dials(addr)
+	if r := g.known[id]; r != nil {
+		return r.dials(addr)
+	}
+	addrs, _ := g.addresses(id)
+	return slices.ContainsFunc(addrs, addr.Equal)
 }
 
 // InterceptAccept refuses connections until the host runs.
@@ -45,13 +75,16 @@ func (g *gater) InterceptAccept(network.ConnMultiaddrs) bool {
 	return g.open
 }
 
-// InterceptSecured refuses, once the peer's key is proven, who is neither known nor has a guest's place.
+// InterceptSecured refuses, once the peer's key is proven, who is neither known nor introduced nor has a guest's place.
 func (g *gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
 	if g.known[id] != nil {
 		return true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if _, introduced := g.introduced[id]; introduced {
+		return true
+	}
 	return len(g.inUse) < g.guests && isEd25519(id)
 }
 

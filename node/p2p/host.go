@@ -253,6 +253,9 @@ func (h *Host) connected(_ network.Network, c network.Conn) {
 		r.stir()
 		return
 	}
+	if _, introduced := h.gate.addresses(c.RemotePeer()); introduced {
+		return
+	}
 	if !h.gate.admit(c) {
 		h.refused.Add(1)
 		go func() { _ = c.Close() }() // closing waits for this notification
@@ -281,6 +284,24 @@ func (h *Host) Addrs() []string {
 		list[i] = a.String()
 	}
 	return list
+}
+
+// Introduce makes a peer known for requests: it is dialled when it is asked for the first time. Introducing it again
+// changes its addresses. Configured peers keep theirs.
+func (h *Host) Introduce(p Peer) error {
+	info, err := parsePeer(p)
+	if err != nil {
+		return fmt.Errorf("p2p: %w", err)
+	}
+	if info.ID == h.lib.ID() || h.remotes[info.ID] != nil {
+		return nil
+	}
+	if !h.gate.introduce(info.ID, info.Addrs) {
+		return fmt.Errorf("p2p: introduce %s: %w: %d peers are known already", p.ID, ErrBusy, maxPeers)
+	}
+	h.lib.Peerstore().ClearAddrs(info.ID)
+	h.lib.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
+	return nil
 }
 
 // Send queues a frame for a peer and reports whether it was taken; see the package comment for what happens to it then.

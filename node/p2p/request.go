@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // A request is its length (4 bytes, big-endian) and its bytes; an answer is the length, a status byte and its bytes. Both may
@@ -18,39 +19,57 @@ const (
 	maxErrorMessage = 256
 )
 
-// Request asks a connected peer and returns its answer, which the caller owns. An answer of more than maxResponse bytes is
+// Request asks a connected peer, or one that was introduced, and returns its answer, which the caller owns. An answer of more than maxResponse bytes is
 // refused before memory is taken for it. Without a deadline in the context, Config.RequestTimeout applies.
-func (h *Host) Request(ctx context.Context, peer, protocol string, request []byte, maxResponse int) ([]byte, error) {
-	answer, err := h.request(ctx, peer, protocol, request, maxResponse)
+func (h *Host) Request(ctx context.Context, name, protocol string, request []byte, maxResponse int) ([]byte, error) {
+	answer, err := h.request(ctx, name, protocol, request, maxResponse)
 	if err != nil {
-		return nil, fmt.Errorf("p2p: request %s to %s: %w", protocol, peer, err)
+		return nil, fmt.Errorf("p2p: request %s to %s: %w", protocol, name, err)
 	}
 	return answer, nil
 }
 
-func (h *Host) request(ctx context.Context, peer, protocol string, request []byte, maxResponse int) ([]byte, error) {
-	r := h.names[peer]
-	if r == nil {
-		return nil, ErrUnknownPeer
-	}
-	if h.net.Connectedness(r.id) != network.Connected {
-		return nil, ErrNotConnected
+func (h *Host) request(ctx context.Context, name, protocol string, request []byte, maxResponse int) ([]byte, error) {
+	id, dial, err := h.callee(name)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.cfg.RequestTimeout)
 		defer cancel()
 	}
-	answer, err := h.exchange(ctx, r, protocol, request, maxResponse)
+	if !dial {
+		ctx = network.WithNoDial(ctx, "another goroutine dials")
+	}
+	answer, err := h.exchange(ctx, id, protocol, request, maxResponse)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err() // the cause of whatever the stream says
 	}
 	return answer, err
 }
 
+// callee returns whom to ask and whether asking may dial: configured peers are dialled in the background.
+func (h *Host) callee(name string) (id peer.ID, dial bool, err error) {
+	if r := h.names[name]; r != nil {
+		if h.net.Connectedness(r.id) != network.Connected {
+			return "", false, ErrNotConnected
+		}
+		return r.id, false, nil
+	}
+	id, err = decodeID(name)
+	if err != nil {
+		return "", false, err
+	}
+	if _, introduced := h.gate.addresses(id); !introduced {
+		return "", false, ErrUnknownPeer
+	}
+	return id, true, nil
+}
+
 // exchange uses a stream of its own for one request; the stream ends with the context.
-func (h *Host) exchange(ctx context.Context, r *remote, protocol string, request []byte, maxResponse int) ([]byte, error) {
-	stream, err := h.lib.NewStream(network.WithNoDial(ctx, "another goroutine dials"), r.id, h.cfg.requestID(protocol))
+func (h *Host) exchange(ctx context.Context, id peer.ID, protocol string, request []byte, maxResponse int) ([]byte, error) {
+	stream, err := h.lib.NewStream(ctx, id, h.cfg.requestID(protocol))
 	if err != nil {
 		return nil, err
 	}
