@@ -35,6 +35,7 @@ type engine struct {
 	store     *store.Store
 	head      *head.Head
 	fetcher   *fetcher
+	sync      *syncer
 	certifier *certifier
 	log       *slog.Logger
 
@@ -162,6 +163,14 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 	e.log.InfoContext(ctx, "block", "height", uint64(block.Header.Height), "epoch", uint64(block.Header.Epoch),
 		"round", uint64(sub.Leader().Round), "txs", len(block.Results), "root", block.Header.StateRoot.String()[:16])
 	return e.share(ctx, &block.Header)
+}
+
+// synced publishes a block that came with its certificate.
+func (e *engine) synced(ctx context.Context, block *remora.Block, cert *remora.BlockCertificate) error {
+	if err := e.publish(ctx, block); err != nil {
+		return err
+	}
+	return e.certified(ctx, cert)
 }
 
 // publish tells everyone of a block that is durable.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -27,38 +29,41 @@ import (
 // ErrNotValidator says that the keys are of no member of the committee.
 var ErrNotValidator = errors.New("these keys belong to no validator of this chain")
 
+// guests is how many nodes outside the committee may ask a validator at a time.
+const guests = 64
+
 // Config is what a node needs to run. The zero value of an optional field is its default.
 type Config struct {
 	Genesis *remora.Genesis
 	Keys    *Keys
-	DataDir string   // exists; owned by this process
-	Listen  []string // multiaddrs of the validators' network
-	RPC     string   // host:port
-	Metrics string   // host:port; empty: none
-	Version string   // of the program
+	Name    string       // of a follower; a validator has the one of the committee
+	Roles   remora.Roles // RoleValidator, or what a follower offers; default RoleValidator
+	DataDir string       // exists; owned by this process
+	Listen  []string     // multiaddrs of the validators' network
+	RPC     string       // host:port
+	Metrics string       // host:port; empty: none
+	Version string       // of the program
 	Logger  *slog.Logger
 
 	Pace      mempool.Pace // optional
 	SealTicks int          // optional: age at which a batch is sealed, in ticks of 5 ms
 }
 
-// Node is a validator. New builds it, Run runs it once.
+// Node is a validator, or a follower that executes what the validators certified. New builds it, Run runs it once.
 type Node struct {
-	config  Config
-	store   *store.Store
-	host    *p2p.Host
-	head    *head.Head
-	rpc     *rpc.Server
-	metrics *metrics.Server // nil when off
+	config    Config
+	committee *trust.Committee
+	authority *authority // nil for a follower
+	machine   *state.Machine
+	store     *store.Store
+	head      *head.Head
+	host      *p2p.Host
+	rpc       *rpc.Server
+	metrics   *metrics.Server // nil when off
 
-	primary  *primary
-	batcher  *batcher
-	engine   *engine
-	verifier *verifier
-	fetcher  *fetcher
-
-	committee   *trust.Committee
-	submissions chan submission
+	loops       []func(context.Context) error // what Run starts, beside the servers
+	submissions chan submission               // a validator's
+	forwarder   *forwarder                    // a follower's
 	counts      counts
 }
 
@@ -83,12 +88,14 @@ func New(c Config) (*Node, error) {
 }
 
 func (n *Node) wire() error {
-	auth, err := n.identify()
-	if err != nil {
+	if err := n.identify(); err != nil {
 		return err
 	}
 	executor, err := exec.Open(n.config.Genesis, n.store)
 	if err != nil {
+		return err
+	}
+	if n.machine, err = state.NewMachine(n.config.Genesis); err != nil {
 		return err
 	}
 	if err := n.openHead(executor); err != nil {
@@ -97,34 +104,44 @@ func (n *Node) wire() error {
 	if n.host, err = n.newHost(); err != nil {
 		return err
 	}
-	if err := n.wireLoops(auth, executor); err != nil {
+	if n.authority == nil {
+		n.wireFollower(executor)
+	} else if err := n.wireValidator(executor); err != nil {
 		return err
 	}
 	return n.wireServers()
 }
 
-// identify finds the keys' place in the committee.
-func (n *Node) identify() (*authority, error) {
+// identify finds the place of a validator's keys in the committee.
+func (n *Node) identify() error {
 	members, err := n.config.Genesis.Committee()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if n.committee, err = trust.New(members); err != nil {
-		return nil, err
+		return err
+	}
+	if n.config.Roles == 0 {
+		n.config.Roles = remora.RoleValidator
+	}
+	if n.config.Roles&remora.RoleValidator == 0 {
+		return nil
 	}
 	self, found := members.ByConsensusKey(n.config.Keys.Consensus.Public())
 	if !found {
-		return nil, fmt.Errorf("%w: chain %s; check --home and genesis.json", ErrNotValidator, members.ChainID)
+		return fmt.Errorf("%w: chain %s; check --home and genesis.json", ErrNotValidator, members.ChainID)
 	}
 	m := members.Members[self]
 	id, err := p2p.SeedPeerID(n.config.Keys.Network)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if m.Header != n.config.Keys.Header.Public() || m.Beacon != n.config.Keys.Beacon.Public() || m.PeerID != id {
-		return nil, fmt.Errorf("%w: the consensus key is %q's, another key is not; restore its key file", ErrNotValidator, m.Name)
+		return fmt.Errorf("%w: the consensus key is %q's, another key is not; restore its key file", ErrNotValidator, m.Name)
 	}
-	return &authority{committee: n.committee, self: self, keys: n.config.Keys}, nil
+	n.authority = &authority{committee: n.committee, self: self, keys: n.config.Keys}
+	n.config.Name = m.Name
+	return nil
 }
 
 func (n *Node) openHead(executor *exec.Executor) error {
@@ -140,23 +157,26 @@ func (n *Node) openHead(executor *exec.Executor) error {
 }
 
 func (n *Node) newHost() (*p2p.Host, error) {
-	origin := n.config.Genesis.Hash()
-	served := &server{chainID: n.committee.ChainID, store: n.store}
-	var peers []p2p.Peer
-	for _, m := range n.committee.Members {
-		peers = append(peers, p2p.Peer{ID: m.PeerID, Addrs: m.Addrs})
+	served := &server{chainID: n.committee.ChainID, store: n.store, head: n.head, machine: n.machine}
+	c := p2p.Config{
+		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: n.config.Genesis.Hash().String()[:16],
+		Guests: guests, MaxRequest: maxSubmitBytes, Logger: n.config.Logger,
 	}
-	return p2p.New(p2p.Config{
-		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: origin.String()[:16], Peers: peers,
-		Channels: channels(), Serve: served.handlers(), MaxRequest: maxRequestBytes, Logger: n.config.Logger,
-	})
+	for _, m := range n.committee.Members {
+		c.Peers = append(c.Peers, p2p.Peer{ID: m.PeerID, Addrs: m.Addrs})
+	}
+	if n.authority != nil {
+		c.Channels, served.submit = channels(), n.Submit
+	}
+	c.Serve = served.handlers()
+	return p2p.New(c)
 }
 
 // localQueue holds messages between loops. It is room, not a bound on correctness: senders wait, none is dropped.
 const localQueue = 1024
 
-func (n *Node) wireLoops(auth *authority, executor *exec.Executor) error {
-	log := n.config.Logger
+func (n *Node) wireValidator(executor *exec.Executor) error {
+	auth, log := n.authority, n.config.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
 	acks, toBatcher := make(chan worker.Message, localQueue), make(chan worker.Message, localQueue)
 	wants, toEngine := make(chan mempool.Want, localQueue), make(chan work)
@@ -166,33 +186,39 @@ func (n *Node) wireLoops(auth *authority, executor *exec.Executor) error {
 	if err != nil {
 		return err
 	}
-	n.verifier = &verifier{
+	check := &verifier{
 		committee: n.committee, network: n.host.Receive(channelDAG), messages: network, acks: acks, log: log,
 	}
-	n.fetcher = &fetcher{
+	fetch := &fetcher{
 		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
 		held: n.held, wants: wants, network: network, primary: toPrimary,
 	}
 	cores := restore.Config{
 		Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace,
 	}
-	n.primary = &primary{
+	dag := &primary{
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
 		build:   func() (*restore.Cores, error) { return restore.Build(n.store, cores) },
 		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
 		counts: &n.counts, recent: newRecentBatches(),
 	}
-	n.batcher = &batcher{
+	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
 		submissions: n.submissions, network: n.host.Receive(channelBatch), acks: acks, local: toBatcher,
 		reannounce: reannounce, primary: toPrimary, counts: &n.counts,
 		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
 	}
-	n.engine = &engine{
-		authority: auth, exec: executor, store: n.store, head: n.head, fetcher: n.fetcher,
+	execute := &engine{
+		authority: auth, exec: executor, store: n.store, head: n.head, fetcher: fetch,
 		certifier: newCertifier(n.committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
 		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
+	execute.sync = &syncer{
+		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, done: execute.synced, log: log,
+	}
+	n.loops = append(n.loops, bundle.run, dag.run, execute.run)
+	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
+	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{fetch.run}, fetchers)...)
 	return nil
 }
 
@@ -213,15 +239,21 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 	return core, err
 }
 
+// wireFollower builds the loop of a node that executes certified blocks of the validators.
+func (n *Node) wireFollower(executor *exec.Executor) {
+	ask := (&fetcher{committee: n.committee, host: n.host}).ask
+	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
+	f.sync = &syncer{committee: n.committee, exec: executor, store: n.store, ask: ask, done: f.publish, log: n.config.Logger}
+	n.forwarder = &forwarder{committee: n.committee, host: n.host}
+	n.loops = append(n.loops, f.run)
+}
+
 func (n *Node) wireServers() error {
-	machine, err := state.NewMachine(n.config.Genesis)
-	if err != nil {
-		return err
-	}
 	verifier := exec.NewVerifier()
+	var err error
 	n.rpc, err = rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
-		Admit:     func(v state.View, raw []byte) error { return machine.Admit(v, raw, verifier) },
+		Admit:     func(v state.View, raw []byte) error { return n.machine.Admit(v, raw, verifier) },
 		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger,
 	})
 	if err != nil || n.config.Metrics == "" {
@@ -234,6 +266,9 @@ func (n *Node) wireServers() error {
 // Submit implements rpc.Submitter: it returns when the batches that took the transactions are durable here. Those that
 // found no room are left off the end, with rpc.ErrBusy.
 func (n *Node) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+	if n.forwarder != nil {
+		return n.forwarder.submit(ctx, txs)
+	}
 	reply := make(chan submitted, 1)
 	if err := put(ctx, n.submissions, submission{txs: txs, reply: reply}); err != nil {
 		return nil, err

@@ -275,3 +275,44 @@ func TestFarBehindSyncsBlocks(t *testing.T) {
 	}
 	f.agree(ctx, sent.Tx.Height, 0, 1, 2, 3)
 }
+
+// TestFollowerExecutesAndForwards runs a node outside the committee: it executes what the validators certified, and
+// transactions that reach it reach them.
+func TestFollowerExecutesAndForwards(t *testing.T) {
+	f := newFleet(t, 4)
+	for i := range f.configs {
+		f.start(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	sent, err := f.client(0).Transfer(ctx, account(t, 0), account(t, 1).Public(), 5, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := f.configs[0]
+	c.DataDir = filepath.Join(t.TempDir(), "data")
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.Keys, c.Name, c.Roles = &node.Keys{Network: [32]byte(seed("network", 99))}, "cache-0", remora.RoleCache
+	c.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(t))}
+	c.RPC = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	f.configs, f.stops = append(f.configs, c), append(f.stops, nil)
+	f.start(4)
+	f.agree(ctx, sent.Tx.Height, 0, 4)
+	sent, err = f.client(4).Transfer(ctx, account(t, 2), account(t, 1).Public(), 7, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.agree(ctx, sent.Tx.Height, 0, 1, 2, 3, 4)
+	f.stop(4)
+	if _, err := f.client(1).Transfer(ctx, account(t, 3), account(t, 1).Public(), 7, true); err != nil {
+		t.Fatal(err)
+	}
+	f.start(4)
+	sent, err = f.client(4).Transfer(ctx, account(t, 2), account(t, 1).Public(), 7, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.agree(ctx, sent.Tx.Height, 0, 4)
+}

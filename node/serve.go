@@ -4,25 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state"
 )
 
 // server answers peers' requests from the store: the DAG's certificates, batches, certified blocks.
 type server struct {
 	chainID string
 	store   *store.Store
+	head    *head.Head
+	machine *state.Machine
+	submit  func(ctx context.Context, txs [][]byte) ([]remora.Hash, error) // nil: this node passes nothing on
 }
 
 func (s *server) handlers() map[string]p2p.Handler {
-	return map[string]p2p.Handler{
+	handlers := map[string]p2p.Handler{
 		askCertificates:      s.certificates,
 		askBatches:           s.batches,
 		askBlocks:            s.blocks,
 		askBlockCertificates: s.blockCertificates,
 	}
+	if s.submit != nil {
+		handlers[askSubmit] = s.submissions
+	}
+	return handlers
+}
+
+// submissions admits transactions that a follower passes on and answers with the digest of each one's batch, durable
+// here. One that is not admitted refuses all.
+func (s *server) submissions(ctx context.Context, _ string, request []byte) ([]byte, error) {
+	var r listAnswer
+	if err := remora.Decode(request, maxSubmitBytes, &r); err != nil {
+		return nil, &p2p.RemoteError{Code: p2p.CodeInvalid, Message: err.Error()}
+	}
+	view := s.head.Newest()
+	defer view.Release() //nolint:errcheck // the engine reports what freeing a snapshot may fail with
+	verifier := exec.NewVerifier()
+	for _, raw := range r.Items {
+		if err := s.machine.Admit(view.View, raw, verifier); err != nil {
+			return nil, &p2p.RemoteError{Code: p2p.CodeInvalid, Message: err.Error()}
+		}
+	}
+	digests, err := s.submit(ctx, r.Items)
+	if err != nil {
+		return nil, &p2p.RemoteError{Code: p2p.CodeBusy, Message: err.Error()}
+	}
+	items := make([][]byte, len(digests))
+	for i := range digests {
+		items[i] = digests[i][:]
+	}
+	return answer(items), nil
 }
 
 func answer(items [][]byte) []byte { return remora.Encode(listAnswer{Items: items}) }
@@ -105,6 +142,9 @@ func (s *server) blocks(ctx context.Context, _ string, request []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.await(ctx, r); err != nil {
+		return nil, err
+	}
 	var items [][]byte
 	size := 0
 	for h := r.From; h < r.From+remora.Height(r.Count) && h <= s.store.Height() && size < maxAnswerBlocks; h++ {
@@ -122,6 +162,23 @@ func (s *server) blocks(ctx context.Context, _ string, request []byte) ([]byte, 
 		size += len(items[len(items)-1])
 	}
 	return answer(items), nil
+}
+
+// await waits as long as the request allows for the first block's certificate.
+func (s *server) await(ctx context.Context, r rangeRequest) error {
+	if r.Wait == 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, min(maxPatience, time.Duration(r.Wait)*time.Millisecond))
+	defer cancel()
+	err := s.head.Until(limited, func() (bool, error) {
+		c, err := s.store.BlockCertificate(r.From)
+		return c != nil, err
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil // the answer is empty
+	}
+	return err
 }
 
 // blockCertificates answers with one certificate per height, empty where none is stored.

@@ -17,7 +17,7 @@ const staleAfter = 15 * time.Second
 func (n *Node) status() rpc.Status {
 	ready, _ := n.ready()
 	return rpc.Status{
-		Name: n.committee.Members[n.primary.self].Name, Roles: remora.RoleValidator, Version: n.config.Version,
+		Name: n.config.Name, Roles: n.config.Roles, Version: n.config.Version,
 		Round: remora.Round(n.counts.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
 	}
 }
@@ -28,15 +28,7 @@ func (n *Node) ready() (bool, []string) {
 	if n.counts.catching.Load() {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
 	}
-	stake := n.committee.Stake(n.primary.self)
-	for _, id := range n.host.Connected() {
-		if a, member := n.committee.ByPeer(id); member {
-			stake += n.committee.Stake(a)
-		}
-	}
-	if stake < n.committee.Quorum() {
-		reasons = append(reasons, fmt.Sprintf("connected to stake %s, a quorum is %s", stake, n.committee.Quorum()))
-	}
+	reasons = append(reasons, n.lonely()...)
 	switch last := n.counts.lastBlock.Load(); {
 	case last == 0:
 		reasons = append(reasons, "no block executed since the start")
@@ -44,6 +36,27 @@ func (n *Node) ready() (bool, []string) {
 		reasons = append(reasons, fmt.Sprintf("no new block for %s", time.Since(time.UnixMilli(last)).Round(time.Second)))
 	}
 	return len(reasons) == 0, reasons
+}
+
+// lonely says which connections are missing: a validator needs a quorum, a follower somebody.
+func (n *Node) lonely() []string {
+	connected := n.host.Connected()
+	if n.authority == nil {
+		if len(connected) == 0 {
+			return []string{"connected to no validator"}
+		}
+		return nil
+	}
+	stake := n.committee.Stake(n.authority.self)
+	for _, id := range connected {
+		if a, member := n.committee.ByPeer(id); member {
+			stake += n.committee.Stake(a)
+		}
+	}
+	if stake < n.committee.Quorum() {
+		return []string{fmt.Sprintf("connected to stake %s, a quorum is %s", stake, n.committee.Quorum())}
+	}
+	return nil
 }
 
 // held is a round up to which this node surely has what it needs of the DAG: it asks for nothing at or below it.

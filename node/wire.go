@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/p2p"
@@ -27,6 +28,7 @@ const (
 	askBatches           = "batches"
 	askBlocks            = "blocks"
 	askBlockCertificates = "block-certificates"
+	askSubmit            = "submit"
 )
 
 // Bounds of answers, in bytes and in items.
@@ -37,6 +39,8 @@ const (
 	maxBatchRange       = 32
 	maxBlockRange       = 256
 	maxRequestBytes     = 64 << 10
+	maxSubmitBytes      = 5 << 20 // of transactions that a node without a worker passes on
+	maxPatience         = 3 * time.Second
 )
 
 func channels() []p2p.Channel {
@@ -65,6 +69,7 @@ type rangeRequest struct {
 	_     struct{} `cbor:",toarray"`
 	From  remora.Height
 	Count uint16
+	Wait  uint16 // milliseconds that the answer may wait for the first certified block
 }
 
 // listAnswer carries encoded items.

@@ -7,9 +7,11 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
+	"github.com/remora-network/remora/state"
 )
 
 // testCommittee is four members with keys of their own; peer names are p0 to p3.
@@ -134,7 +136,12 @@ func FuzzRequest(f *testing.F) {
 			f.Error(err)
 		}
 	})
-	s := &server{chainID: "dev-wire", store: st}
+	s := &server{chainID: "dev-wire", store: st, head: head.New(head.NewView(st, state.View{}, nil))}
+	f.Cleanup(func() {
+		if err := s.head.Close(); err != nil {
+			f.Error(err)
+		}
+	})
 	f.Add(remora.Encode(certificateRequest{Round: 9, Parents: []remora.Parent{{Author: 1}}}))
 	f.Add(remora.Encode(batchRequest{Digests: make([]remora.Hash, 2)}))
 	f.Add(remora.Encode(rangeRequest{From: 1, Count: 3}))

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// patience is how long a validator may wait for its next block before it answers a follower that there is none.
+const patience = 2 * time.Second
+
+// follower executes the blocks that the validators certified, as they come. It owns the executor.
+type follower struct {
+	sync      *syncer
+	exec      *exec.Executor
+	store     *store.Store
+	head      *head.Head
+	committee *trust.Committee
+	counts    *counts
+}
+
+func (f *follower) run(ctx context.Context) error {
+	peer := int(time.Now().UnixNano() % int64(f.committee.Size()))
+	for ctx.Err() == nil {
+		began := time.Now()
+		executed, err := f.sync.from(ctx, remora.Authority(peer), patience)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		f.counts.catching.Store(false)
+		if executed > 0 && time.Since(began) > patience {
+			continue // a peer that served well until there was nothing new
+		}
+		peer = (peer + 1) % f.committee.Size()
+		if time.Since(began) < patience/4 && pause(ctx, 50*time.Millisecond) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// publish tells everyone of a block that is durable, with its certificate.
+func (f *follower) publish(_ context.Context, block *remora.Block, cert *remora.BlockCertificate) error {
+	if err := f.store.PutBlockCertificate(cert); err != nil {
+		return err
+	}
+	if err := f.head.Publish(head.NewView(f.store, f.exec.View(), block)); err != nil {
+		return err
+	}
+	f.counts.lastBlock.Store(time.Now().UnixMilli())
+	f.counts.leader.Store(uint64(block.DAG[len(block.DAG)-1].Round))
+	f.counts.round.Store(uint64(block.DAG[len(block.DAG)-1].Round))
+	f.counts.executed.Add(uint64(len(block.Results)))
+	return f.head.Certify(block.Header.Height)
+}
+
+// forwarder passes transactions of a follower's clients on to a validator.
+type forwarder struct {
+	committee *trust.Committee
+	host      *p2p.Host
+}
+
+// submit returns the batches that took the transactions, durable at the validator that answered. A validator that does
+// not answer is left for the next: a transaction may then be in two batches, and executes once by its nonce.
+func (f *forwarder) submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+	start := int(time.Now().UnixNano() % int64(f.committee.Size()))
+	var failures error
+	for i := range f.committee.Size() {
+		m := f.committee.Members[(start+i)%f.committee.Size()]
+		answer, err := f.host.Request(ctx, m.PeerID, askSubmit, remora.Encode(listAnswer{Items: txs}), maxAnswer)
+		if err == nil {
+			return decodeDigests(answer, len(txs))
+		}
+		var refused *p2p.RemoteError
+		if ctx.Err() != nil || errors.As(err, &refused) && refused.Code == p2p.CodeInvalid {
+			return nil, err
+		}
+		failures = errors.Join(failures, fmt.Errorf("validator %q: %w", m.Name, err))
+	}
+	return nil, fmt.Errorf("no validator took the transactions: %w", failures)
+}
+
+func decodeDigests(answer []byte, want int) ([]remora.Hash, error) {
+	items, err := decodeAnswer(answer)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) != want {
+		return nil, fmt.Errorf("%w: %d digests for %d transactions", remora.ErrInvalid, len(items), want)
+	}
+	digests := make([]remora.Hash, want)
+	for i, item := range items {
+		if len(item) != remora.HashSize {
+			return nil, fmt.Errorf("%w: digest of %d bytes", remora.ErrInvalid, len(item))
+		}
+		digests[i] = remora.Hash(item)
+	}
+	return digests, nil
+}
