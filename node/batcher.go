@@ -162,7 +162,7 @@ func (b *batcher) receive(ctx context.Context, m p2p.Message) {
 	}
 	batch, err := remora.ParseBatch(m.Payload)
 	if err != nil {
-		b.log.DebugContext(ctx, "dropped a peer's batch", "peer", m.Peer, "reason", err)
+		b.log.DebugContext(ctx, "dropped a peer's batch", slog.Any("peer", m.Peer), slog.Any("reason", err))
 		return
 	}
 	b.step(ctx, worker.PeerBatch{From: from, Batch: batch})
@@ -170,7 +170,7 @@ func (b *batcher) receive(ctx context.Context, m p2p.Message) {
 
 func (b *batcher) step(ctx context.Context, m worker.Message) {
 	if err := b.core.Step(m); err != nil {
-		b.log.DebugContext(ctx, "refused a batch message", "kind", fmt.Sprintf("%T", m), "reason", err)
+		b.log.DebugContext(ctx, "refused a batch message", slog.String("kind", fmt.Sprintf("%T", m)), slog.Any("reason", err))
 	}
 }
 

@@ -160,8 +160,9 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 	if err := e.publish(ctx, block); err != nil {
 		return err
 	}
-	e.log.InfoContext(ctx, "block", "height", uint64(block.Header.Height), "epoch", uint64(block.Header.Epoch),
-		"round", uint64(sub.Leader().Round), "txs", len(block.Results), "root", block.Header.StateRoot.String()[:16])
+	e.log.InfoContext(ctx, "block", slog.Uint64("height", uint64(block.Header.Height)),
+		slog.Uint64("epoch", uint64(block.Header.Epoch)), slog.Uint64("round", uint64(sub.Leader().Round)),
+		slog.Int("txs", len(block.Results)), slog.String("root", block.Header.StateRoot.String()[:16]))
 	return e.share(ctx, &block.Header)
 }
 

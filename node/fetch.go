@@ -39,7 +39,7 @@ func (f *fetcher) run(ctx context.Context) error {
 				if errors.Is(err, errStopped) {
 					return err
 				}
-				f.log.DebugContext(ctx, "a peer did not have what was asked for", "authority", int(w.From), "reason", err)
+				f.log.DebugContext(ctx, "a peer did not have what was asked for", slog.Int("authority", int(w.From)), slog.Any("reason", err))
 			}
 		case <-ctx.Done():
 			return nil

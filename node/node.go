@@ -78,7 +78,7 @@ func New(c Config) (*Node, error) {
 		return nil, err
 	}
 	for _, d := range st.Damage() {
-		c.Logger.Warn("a stored batch is damaged; it is fetched again when needed", "damage", d.String())
+		c.Logger.Warn("a stored batch is damaged; it is fetched again when needed", slog.String("damage", d.String()))
 	}
 	n := &Node{config: c, store: st, submissions: make(chan submission, 1024)}
 	if err := n.wire(); err != nil {
@@ -234,7 +234,7 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 		FirstSeq: uint64(time.Now().UnixNano()), Epoch: epoch.Number,
 	})
 	if owed > 0 {
-		n.config.Logger.Info("acknowledged batches wait to be ordered", "batches", owed)
+		n.config.Logger.Info("acknowledged batches wait to be ordered", slog.Any("batches", owed))
 	}
 	return core, err
 }

@@ -113,7 +113,7 @@ func (f *fleet) add(i int) {
 	if os.Getenv("REMORA_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", i)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With(slog.Int("node", i))
 	f.configs = append(f.configs, node.Config{
 		Genesis: f.genesis, DataDir: dir, Listen: []string{listen}, RPC: fmt.Sprintf("127.0.0.1:%d", freePort(f.t)),
 		Keys:   &node.Keys{Consensus: consensus, Beacon: beacon, Header: header, Network: network},

@@ -140,7 +140,7 @@ func (p *primary) step(ctx context.Context, m mempool.Message) {
 		p.unsafe = err
 	}
 	if err != nil {
-		p.log.DebugContext(ctx, "refused a message", "kind", fmt.Sprintf("%T", m), "reason", err)
+		p.log.DebugContext(ctx, "refused a message", slog.String("kind", fmt.Sprintf("%T", m)), slog.Any("reason", err))
 	}
 }
 
@@ -282,15 +282,16 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 			p.counts.requeued.Add(uint64(e.Batches))
 		case mempool.Behind:
 			p.log.InfoContext(ctx, "too far behind the committee's rounds: syncing certified blocks",
-				"round", uint64(p.core.Round()), "seen", uint64(e.Round))
+				slog.Uint64("round", uint64(p.core.Round())), slog.Uint64("seen", uint64(e.Round)))
 			p.catching = true
 			p.queue = append(p.queue, work{catchUp: true})
 			return
 		case mempool.Equivocation:
-			p.log.WarnContext(ctx, "an authority signed two headers for one round", "author", int(e.Second.Author),
-				"round", uint64(e.Second.Round), "second", e.Second.Digest().String(), "certified", e.Certified)
+			p.log.WarnContext(ctx, "an authority signed two headers for one round",
+				slog.Int("author", int(e.Second.Author)), slog.Uint64("round", uint64(e.Second.Round)),
+				slog.String("second", e.Second.Digest().String()), slog.Any("certified", e.Certified))
 		case mempool.BadVote:
-			p.log.WarnContext(ctx, "an authority sent a vote whose signature is wrong", "voter", int(e.Voter))
+			p.log.WarnContext(ctx, "an authority sent a vote whose signature is wrong", slog.Int("voter", int(e.Voter)))
 		}
 	}
 }
@@ -311,7 +312,7 @@ func (p *primary) prune(now time.Time) {
 	}
 	if gc := p.passed[last].gc; gc > 0 {
 		if err := p.store.PruneDAG(gc); err != nil {
-			p.log.Warn("could not prune old certificates", "reason", err)
+			p.log.Warn("could not prune old certificates", slog.Any("reason", err))
 		}
 	}
 	p.passed = append([]passedRound(nil), p.passed[last+1:]...)

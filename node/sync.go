@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -38,8 +39,8 @@ func (e *engine) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	e.log.InfoContext(ctx, "caught up by certified blocks", "from", uint64(from), "to", uint64(e.store.Height()),
-		"took", time.Since(began).Round(time.Millisecond).String())
+	e.log.InfoContext(ctx, "caught up by certified blocks", slog.Uint64("from", uint64(from)),
+		slog.Uint64("to", uint64(e.store.Height())), slog.String("took", time.Since(began).Round(time.Millisecond).String()))
 	if err := put(ctx, e.rebuilt, struct{}{}); err != nil {
 		return err
 	}

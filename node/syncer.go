@@ -38,13 +38,14 @@ func (s *syncer) from(ctx context.Context, peer remora.Authority, patience time.
 			return executed, ctx.Err()
 		}
 		if err != nil || len(items) == 0 || len(items) > syncBlocks {
-			s.log.DebugContext(ctx, "no more blocks from a peer", "authority", int(peer), "reason", err)
+			s.log.DebugContext(ctx, "no more blocks from a peer", slog.Int("authority", int(peer)), slog.Any("reason", err))
 			return executed, nil
 		}
 		for _, item := range items {
 			cb, batches, err := s.check(item)
 			if err != nil {
-				s.log.WarnContext(ctx, "refused a block from a peer", "authority", int(peer), "height", uint64(s.store.Height()+1), "reason", err)
+				s.log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(peer)),
+					slog.Uint64("height", uint64(s.store.Height()+1)), slog.Any("reason", err))
 				return executed, nil
 			}
 			if err := s.apply(ctx, cb, batches); err != nil {

@@ -57,7 +57,7 @@ func (v *verifier) handle(ctx context.Context, batch []p2p.Message) error {
 	for _, m := range batch {
 		msg, err := v.decode(m)
 		if err != nil {
-			v.log.DebugContext(ctx, "dropped a peer's message", "peer", m.Peer, "reason", err)
+			v.log.DebugContext(ctx, "dropped a peer's message", slog.Any("peer", m.Peer), slog.Any("reason", err))
 			continue
 		}
 		switch t := msg.(type) {
@@ -75,7 +75,7 @@ func (v *verifier) handle(ctx context.Context, batch []p2p.Message) error {
 	}
 	for i, err := range v.committee.Certificates(certificates) {
 		if err != nil {
-			v.log.DebugContext(ctx, "dropped a certificate", "reason", err)
+			v.log.DebugContext(ctx, "dropped a certificate", slog.Any("reason", err))
 			continue
 		}
 		if err := put(ctx, v.messages, mempool.Message(mempool.CertificateReceived{Certificate: certificates[i]})); err != nil {

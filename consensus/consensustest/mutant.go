@@ -149,6 +149,7 @@ func (m *Mutant) skips(h, leader *remora.Header) bool {
 		depth--
 	case Watermark:
 		return h.Round <= m.marks[h.Author] || h.Round+depth <= at
+	default:
 	}
 	return h != leader && h.Round+depth <= at || m.ordered[h.Digest()]
 }

@@ -126,7 +126,7 @@ func (h *Host) build(peers []peer.AddrInfo) error {
 		libp2p.Muxer(yamux.ID, muxer()),
 		libp2p.ConnectionGater(h.gate),
 		libp2p.ResourceManager(limits),
-		libp2p.DialRanker(swarm.NoDelayDialRanker),
+		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
 		libp2p.UserAgent("remora"),
 		libp2p.DisableRelay(),
 		libp2p.DisableIdentifyAddressDiscovery(),

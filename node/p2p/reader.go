@@ -63,7 +63,7 @@ func (r *reader) run(ctx context.Context, stream network.Stream) {
 	r.release(t, broke)
 	if broke {
 		r.rejected.Add(1)
-		r.log.Warn("peer broke the framing; its stream is closed", "peer", r.from.name, "channel", r.channel.Name, "error", err)
+		r.log.Warn("peer broke the framing; its stream is closed", slog.Any("peer", r.from.name), slog.Any("channel", r.channel.Name), slog.Any("error", err))
 	}
 }
 

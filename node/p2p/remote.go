@@ -117,7 +117,7 @@ func (r *remote) set(mask *uint32, channel int, live bool) {
 	}
 	r.mu.Unlock()
 	if tell {
-		r.log.Info("peer changed", "peer", r.name, "connected", alive)
+		r.log.Info("peer changed", slog.Any("peer", r.name), slog.Any("connected", alive))
 	}
 	if alive && !was && r.up != nil {
 		r.up(r.name)

@@ -56,7 +56,7 @@ func (s *sender) run(ctx context.Context, lib host.Host) {
 			s.to.setOut(s.index, true)
 			err = s.pump(ctx, stream)
 			s.to.setOut(s.index, false)
-			s.log.Debug("channel to peer lost", "peer", s.to.name, "channel", s.channel.Name, "error", err)
+			s.log.Debug("channel to peer lost", slog.Any("peer", s.to.name), slog.Any("channel", s.channel.Name), slog.Any("error", err))
 			down = time.Now()
 			retry.ended(began)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"runtime/debug"
 	"sync"
@@ -95,7 +96,7 @@ func readRequest(r io.Reader, limit int) ([]byte, error) {
 func (h *Host) call(ctx context.Context, name string, handler Handler, id peer.ID, request []byte) (answer []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("request handler panicked", "protocol", name, "peer", id.String(), "panic", p, "stack", string(debug.Stack()))
+			h.log.Error("request handler panicked", slog.Any("protocol", name), slog.String("peer", id.String()), slog.Any("panic", p), slog.Any("stack", string(debug.Stack())))
 			answer, err = nil, errors.New("internal error")
 		}
 	}()

@@ -142,7 +142,7 @@ func (l Logger) Infof(format string, args ...any) { l.Log.Debug(fmt.Sprintf(form
 // Fatalf logs and panics.
 func (l Logger) Fatalf(format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	l.Log.Error("storage engine stopped", "reason", message)
+	l.Log.Error("storage engine stopped", slog.Any("reason", message))
 	panic("storage engine: " + message)
 }
 

@@ -82,6 +82,7 @@ func (g *image) survivors(n *node) map[string]*node {
 func (g *image) content(n *node) []byte {
 	b := bytes.Clone(n.synced)
 	switch g.mode {
+	case Strict:
 	case Partial:
 		kept := g.rng.IntN(len(n.writes) + 1)
 		for _, w := range n.writes[:kept] {

@@ -92,6 +92,7 @@ func (f *FS) step(a action) verdict {
 		return v
 	}
 	switch f.fault {
+	case none:
 	case failing, losing:
 		inFlight := !f.crashed && a != flush
 		f.crashed = true

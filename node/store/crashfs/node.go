@@ -86,12 +86,22 @@ type info struct {
 	dir  bool
 }
 
-func (i info) Name() string       { return i.name }
-func (i info) Size() int64        { return i.size }
-func (i info) ModTime() time.Time { return time.Time{} }
-func (i info) IsDir() bool        { return i.dir }
-func (i info) Sys() any           { return nil }
+// Name implements os.FileInfo.
+func (i info) Name() string { return i.name }
 
+// Size implements os.FileInfo.
+func (i info) Size() int64 { return i.size }
+
+// ModTime implements os.FileInfo.
+func (i info) ModTime() time.Time { return time.Time{} }
+
+// IsDir implements os.FileInfo.
+func (i info) IsDir() bool { return i.dir }
+
+// Sys implements os.FileInfo.
+func (i info) Sys() any { return nil }
+
+// Mode implements os.FileInfo.
 func (i info) Mode() os.FileMode {
 	if i.dir {
 		return os.ModeDir | 0o755
