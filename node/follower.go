@@ -71,9 +71,29 @@ type forwarder struct {
 	host      *p2p.Host
 }
 
-// submit returns the batches that took the transactions, durable at the validator that answered. A validator that does
-// not answer is left for the next: a transaction may then be in two batches, and executes once by its nonce.
+// submit returns the batches that took the transactions, durable at the validators that answered. On failure it returns
+// those of the first ones, which were taken.
 func (f *forwarder) submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+	var taken []remora.Hash
+	for len(txs) > 0 {
+		n, size := 0, 0
+		for n < len(txs) && size+len(txs[n]) < maxSubmitBytes-maxSubmitBytes/8 {
+			size += len(txs[n])
+			n++
+		}
+		digests, err := f.pass(ctx, txs[:n])
+		taken = append(taken, digests...)
+		if err != nil {
+			return taken, err
+		}
+		txs = txs[n:]
+	}
+	return taken, nil
+}
+
+// pass hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
+// in two batches, and executes once by its nonce.
+func (f *forwarder) pass(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	start := int(time.Now().UnixNano() % int64(f.committee.Size()))
 	var failures error
 	for i := range f.committee.Size() {

@@ -9,6 +9,7 @@ import (
 
 // Keys are the secrets of a node.
 type Keys struct {
+	Account   *ed25519.PrivateKey // signs the node's own transactions
 	Consensus *bls.SecretKey
 	Beacon    *bls.SecretKey
 	Header    *ed25519.PrivateKey

@@ -39,7 +39,7 @@ const (
 	maxBatchRange       = 32
 	maxBlockRange       = 256
 	maxRequestBytes     = 64 << 10
-	maxSubmitBytes      = 5 << 20 // of transactions that a node without a worker passes on
+	maxSubmitBytes      = 768 << 10 // of transactions that a follower passes on at a time
 	maxPatience         = 3 * time.Second
 )
 

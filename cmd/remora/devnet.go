@@ -65,14 +65,14 @@ func (p *program) devnetUp() *cli.Command {
 // spec reads the description of a devnet from the command line.
 func spec(c *cli.Context) (devnet.Spec, error) {
 	s := devnet.Spec{
-		Home: c.String(flagHome), Validators: c.Int("validators"), PortBase: c.Int("port-base"),
+		Home: c.String(flagHome), Validators: c.Int("validators"), Caches: c.Int("caches"), Gateways: c.Int("gateways"), PortBase: c.Int("port-base"),
 		For: c.Duration(flagFor), Epoch: c.Duration("epoch"),
 	}
 	switch {
-	case c.Int("caches") != 0 || c.Int("gateways") != 0:
-		return s, misuse("this build has no cache and gateway nodes yet: leave --caches and --gateways out or 0")
 	case c.IsSet("validators") && (s.Validators < 1 || s.Validators > devnet.MaxValidators):
 		return s, misuse("--validators %d, want 1 to %d", s.Validators, devnet.MaxValidators)
+	case s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > devnet.MaxValidators:
+		return s, misuse("--caches %d and --gateways %d, want 0 to %d together", s.Caches, s.Gateways, devnet.MaxValidators)
 	case c.IsSet("port-base") && (s.PortBase < 1 || s.PortBase > 65_535):
 		return s, misuse("--port-base %d, want 1 to 65535", s.PortBase)
 	case c.IsSet(flagFor) && s.For <= 0:

@@ -103,6 +103,7 @@ func sentinels() []struct {
 		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
 		{syscall.ENOSPC, "NO_SPACE"},
 		{exec.ErrDiverged, codeDiverged},
+		{node.ErrMinority, codeDiverged},
 		{light.ErrUnverified, codeUnverified},
 		{client.ErrNotCertified, client.CodeNotCertified},
 		{client.ErrAnswer, "BAD_ANSWER"},

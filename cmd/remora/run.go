@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/home"
@@ -81,10 +82,17 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 	if err != nil {
 		return err
 	}
+	var roles remora.Roles
+	if err := roles.UnmarshalText([]byte(conf.Node.Roles)); err != nil {
+		return err
+	}
 	log := p.logger(conf.Log)
 	n, err := node.New(node.Config{
 		Genesis: genesis, DataDir: h.DataDir(), Version: version,
-		Keys:   &node.Keys{Consensus: signers.Consensus, Beacon: signers.Beacon, Header: signers.Header, Network: signers.Network},
+		Keys: &node.Keys{
+			Account: signers.Account, Consensus: signers.Consensus, Beacon: signers.Beacon, Header: signers.Header, Network: signers.Network,
+		},
+		Name: conf.Node.Name, Roles: roles,
 		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
 		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
 	})

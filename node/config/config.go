@@ -10,15 +10,36 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/remora-network/remora"
 )
 
 // Config holds the values in force. Its TOML form has a section per field.
 type Config struct {
+	Node    Node    `toml:"node"`
 	P2P     P2P     `toml:"p2p"`
 	RPC     RPC     `toml:"rpc"`
 	Metrics Metrics `toml:"metrics"`
 	Log     Log     `toml:"log"`
 	Mempool Mempool `toml:"mempool"`
+	Gateway Gateway `toml:"gateway"`
+	Content Content `toml:"content"`
+}
+
+// Node is what a node is on its chain.
+type Node struct {
+	Name  string `toml:"name"`  // that a cache or gateway registers with; a validator has the one of the committee
+	Roles string `toml:"roles"` // validator, or what a follower offers: cache, gateway
+}
+
+// Gateway serves content to web clients.
+type Gateway struct {
+	Listen string `toml:"listen"` // host:port
+}
+
+// Content is the content store of a cache or gateway.
+type Content struct {
+	QuotaMiB int `toml:"quota_mib"`
 }
 
 // P2P is the network of the validators.
@@ -53,11 +74,14 @@ const TickMillis = 5
 // Default returns the values in force when nothing is set. Everything listens on the loopback interface only.
 func Default() Config {
 	return Config{
+		Node:    Node{Roles: "validator"},
+		Gateway: Gateway{Listen: "127.0.0.1:4220"},
+		Content: Content{QuotaMiB: 10 << 10},
 		P2P:     P2P{Listen: []string{"/ip4/127.0.0.1/tcp/4210"}},
 		RPC:     RPC{Listen: "127.0.0.1:4240"},
 		Metrics: Metrics{Listen: "127.0.0.1:4290"},
 		Log:     Log{Level: "info", Format: "text"},
-		Mempool: Mempool{SealMillis: 10},
+		Mempool: Mempool{SealMillis: 20},
 	}
 }
 
@@ -135,7 +159,53 @@ func Settings() []*Setting {
 			show:  func(c *Config) any { return c.Mempool.SealMillis },
 			check: func(c *Config) error { return checkSeal(c.Mempool.SealMillis) },
 		},
+		{
+			Key: "node.name", Doc: "name that a cache or gateway registers with",
+			set:   func(c *Config, text string) error { c.Node.Name = text; return nil },
+			show:  func(c *Config) any { return c.Node.Name },
+			check: func(c *Config) error { return checkNode(c.Node) },
+		},
+		{
+			Key: "node.roles", Doc: "validator; or cache, gateway, or both separated by a comma",
+			set:   func(c *Config, text string) error { c.Node.Roles = text; return nil },
+			show:  func(c *Config) any { return c.Node.Roles },
+			check: func(c *Config) error { return checkNode(c.Node) },
+		},
+		{
+			Key: "gateway.listen", Doc: "host:port of the gateway for web clients",
+			set:   func(c *Config, text string) error { c.Gateway.Listen = text; return nil },
+			show:  func(c *Config) any { return c.Gateway.Listen },
+			check: func(c *Config) error { return checkHostPort(c.Gateway.Listen) },
+		},
+		{
+			Key: "content.quota_mib", Doc: "MiB of disk for content at a cache or gateway",
+			set:   func(c *Config, text string) error { return setInt(&c.Content.QuotaMiB, text) },
+			show:  func(c *Config) any { return c.Content.QuotaMiB },
+			check: func(c *Config) error { return checkQuota(c.Content.QuotaMiB) },
+		},
 	}
+}
+
+// checkNode refuses roles that do not go together, and a follower without a name.
+func checkNode(n Node) error {
+	var roles remora.Roles
+	if err := roles.UnmarshalText([]byte(n.Roles)); err != nil {
+		return err
+	}
+	if roles&remora.RoleValidator != 0 && roles != remora.RoleValidator {
+		return fmt.Errorf("%q: a validator is nothing else; run caches and gateways in processes of their own", n.Roles)
+	}
+	if roles != remora.RoleValidator && n.Name == "" {
+		return fmt.Errorf("not enough: a %s needs node.name", n.Roles)
+	}
+	return nil
+}
+
+func checkQuota(mib int) error {
+	if mib < 16 || mib > 1<<30 {
+		return fmt.Errorf("%d, want 16 to %d", mib, 1<<30)
+	}
+	return nil
 }
 
 func setInt(target *int, text string) error {

@@ -38,8 +38,13 @@ func create(dir string, s *Spec) (*topology, error) {
 		return nil, err
 	}
 	t := &topology{ChainID: "dev-" + suffix()}
-	for i := range s.Validators {
-		t.Nodes = append(t.Nodes, place{Name: "validator-" + strconv.Itoa(i), Role: RoleValidator})
+	for _, kind := range []struct {
+		role string
+		n    int
+	}{{RoleValidator, s.Validators}, {RoleCache, s.Caches}, {RoleGateway, s.Gateways}} {
+		for i := range kind.n {
+			t.Nodes = append(t.Nodes, place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
+		}
 	}
 	if err := assign(t.Nodes, s.PortBase); err != nil {
 		return nil, err
@@ -116,7 +121,9 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 			return err
 		}
 		all[i] = keys
-		g.Validators = append(g.Validators, remora.GenesisValidator{Account: keys.Public.Account, Stake: nodeStake, Node: record})
+		if t.Nodes[i].Role == RoleValidator { // the others register themselves
+			g.Validators = append(g.Validators, remora.GenesisValidator{Account: keys.Public.Account, Stake: nodeStake, Node: record})
+		}
 		g.Accounts = append(g.Accounts, remora.GenesisAccount{Address: keys.Public.Account, Balance: nodeBalance})
 	}
 	if err := g.Check(); err != nil {
@@ -143,6 +150,12 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 func render(p *place, extra map[string]string) ([]byte, error) {
 	values := map[string]string{
 		"p2p.listen": multiaddr(p.P2P), "rpc.listen": address(p.RPC), "metrics.listen": address(p.Metrics),
+	}
+	if p.Role != RoleValidator {
+		values["node.name"], values["node.roles"] = p.Name, p.Role
+	}
+	if p.Role == RoleGateway {
+		values["gateway.listen"] = address(p.Gateway)
 	}
 	for key, value := range extra {
 		values[key] = value

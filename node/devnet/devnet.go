@@ -26,8 +26,13 @@ var (
 	ErrNotStopped  = errors.New("a node did not stop")
 )
 
-// RoleValidator is the role of a node that orders and executes.
-const RoleValidator = "validator"
+// The roles of nodes: a validator orders and executes, a cache keeps content and is paid for delivering it, a gateway
+// serves it to web clients.
+const (
+	RoleValidator = "validator"
+	RoleCache     = "cache"
+	RoleGateway   = "gateway"
+)
 
 // defaultValidators tolerate the failure of one.
 const defaultValidators = 4
@@ -45,6 +50,8 @@ const lockWait = readyWait + 30*time.Second
 type Spec struct {
 	Home       string
 	Validators int               // 0: 4, or as many as there are
+	Caches     int               // of a new chain; 0 resumes with those that are there
+	Gateways   int               // the same
 	PortBase   int               // 0: free ports
 	Epoch      time.Duration     // 0: 15 s; of a new chain only
 	For        time.Duration     // 0: until stopped
@@ -178,13 +185,15 @@ func (d *Devnet) prepare(s *Spec) error {
 		if s.Validators < 1 || s.Validators > MaxValidators {
 			return fmt.Errorf("%w: %d validators, want 1 to %d", ErrUsage, s.Validators, MaxValidators)
 		}
+		if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
+			return fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
+		}
 		if t, err = create(d.dir, s); err != nil {
 			return err
 		}
 	}
-	if n := t.count(RoleValidator); s.Validators != 0 && s.Validators != n {
-		return fmt.Errorf("%w: %q has %d validators, not %d; resume it with --validators %d, or choose another --home",
-			ErrUsage, d.dir, n, s.Validators, n)
+	if err := s.fits(t, d.dir); err != nil {
+		return err
 	}
 	if s.PortBase != 0 && s.PortBase != t.Nodes[0].P2P {
 		return fmt.Errorf("%w: the nodes of %q keep the ports that they have (from %d); leave --port-base out",
@@ -196,6 +205,20 @@ func (d *Devnet) prepare(s *Spec) error {
 	}
 	d.topo = t
 	return t.save(d.dir)
+}
+
+// fits reports numbers of nodes that are not those of the chain that is there. 0 asks for none in particular.
+func (s *Spec) fits(t *topology, dir string) error {
+	for _, want := range []struct {
+		role string
+		n    int
+	}{{RoleValidator, s.Validators}, {RoleCache, s.Caches}, {RoleGateway, s.Gateways}} {
+		if n := t.count(want.role); want.n != 0 && want.n != n {
+			return fmt.Errorf("%w: %q has %d nodes of the role %s, not %d; resume it with its own numbers, or choose another --home",
+				ErrUsage, dir, n, want.role, want.n)
+		}
+	}
+	return nil
 }
 
 // boot starts every node that does not run and waits until all are ready.
@@ -343,10 +366,14 @@ func (d *Devnet) Status() (*Status, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		s.Nodes = append(s.Nodes, NodeStatus{
+		node := NodeStatus{
 			Name: p.Name, Role: p.Role, Pid: pid, Running: pid != 0, Home: d.home(p),
 			RPC: d.url(p.RPC), Metrics: d.url(p.Metrics) + "/metrics", Log: filepath.Join(d.home(p), logFile),
-		})
+		}
+		if p.Role == RoleGateway {
+			node.Gateway = d.url(p.Gateway)
+		}
+		s.Nodes = append(s.Nodes, node)
 	}
 	for _, a := range d.topo.Accounts {
 		s.Accounts = append(s.Accounts, AccountStatus{Name: a.Name, Address: a.Address.String(), Key: keyPath(d.dir, a.Name)})

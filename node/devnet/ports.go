@@ -36,6 +36,9 @@ func assign(nodes []place, base int) error {
 	for i := range nodes {
 		first := base + portsPerNode*i
 		nodes[i].P2P, nodes[i].RPC, nodes[i].Metrics = first, first+1, first+2
+		if nodes[i].Role == RoleGateway {
+			nodes[i].Gateway = first + 3
+		}
 	}
 	return nil
 }
@@ -49,7 +52,11 @@ func assignFree(nodes []place) (err error) {
 		}
 	}()
 	for i := range nodes {
-		for _, port := range []*int{&nodes[i].P2P, &nodes[i].RPC, &nodes[i].Metrics} {
+		wanted := []*int{&nodes[i].P2P, &nodes[i].RPC, &nodes[i].Metrics}
+		if nodes[i].Role == RoleGateway {
+			wanted = append(wanted, &nodes[i].Gateway)
+		}
+		for _, port := range wanted {
 			l, chosen, err := reserve()
 			if err != nil {
 				return err

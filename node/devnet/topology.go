@@ -37,6 +37,7 @@ type place struct {
 	P2P     int    `json:"p2p"`
 	RPC     int    `json:"rpc"`
 	Metrics int    `json:"metrics"`
+	Gateway int    `json:"gateway,omitempty"` // 0 unless the node is one
 }
 
 // allotment is a funded account that belongs to no node.
@@ -45,7 +46,13 @@ type allotment struct {
 	Address remora.Address `json:"address"`
 }
 
-func (p *place) ports() []int { return []int{p.P2P, p.RPC, p.Metrics} }
+func (p *place) ports() []int {
+	ports := []int{p.P2P, p.RPC, p.Metrics}
+	if p.Role == RoleGateway {
+		ports = append(ports, p.Gateway)
+	}
+	return ports
+}
 
 func (t *topology) count(role string) int {
 	n := 0
