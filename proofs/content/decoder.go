@@ -1,0 +1,143 @@
+package content
+
+import (
+	"errors"
+	"io"
+
+	"github.com/remora-network/remora"
+)
+
+// Piece is one verified piece, or the last and shorter one.
+type Piece struct {
+	Offset uint64
+	Data   []byte // valid until the decoder is used again
+}
+
+// Decoder reads a verified stream and releases bytes only after they verified against the root. It never reads beyond
+// the stream's last piece except for one byte that must not be there. Its memory is one piece and the path to it.
+type Decoder struct {
+	src    io.Reader
+	walk   walk
+	want   Range // what Read releases
+	pairs  io.WriterAt
+	buf    []byte
+	unread []byte
+	err    error
+}
+
+// NewDecoder returns a decoder of the stream of a range of the content with the given root and length, which the
+// caller knows from a trusted source: a range without the last piece says nothing about the length.
+func NewDecoder(src io.Reader, root remora.Hash, length uint64, rng Range) (*Decoder, error) {
+	w, err := newWalk(root, length, rng)
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{src: src, walk: w, want: rng, buf: make([]byte, maxGroup)}, nil
+}
+
+// KeepPairs makes the decoder write each verified pair of chaining values to its place in an outboard, before it
+// releases a piece below it.
+func (d *Decoder) KeepPairs(outboard io.WriterAt) { d.pairs = outboard }
+
+// Next returns the next verified piece, all of it even where the range asked for a part. After the last one it returns
+// io.EOF if the stream ends there too, ErrTrailing if not. A stream cut short is an io.ErrUnexpectedEOF.
+func (d *Decoder) Next() (Piece, error) {
+	if d.err != nil {
+		return Piece{}, d.err
+	}
+	if d.walk.done() {
+		d.err = d.readEnd()
+		return Piece{}, d.err
+	}
+	p, err := d.readGroup()
+	d.err = err
+	return p, err
+}
+
+func (d *Decoder) readGroup() (Piece, error) {
+	pairs, size := d.walk.group()
+	group := d.buf[:pairs*PairSize+size]
+	if _, err := io.ReadFull(d.src, group); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return Piece{}, err
+	}
+	for range pairs {
+		pair := (*[PairSize]byte)(group)
+		place := d.walk.next().pairOffset()
+		if err := d.walk.pair(pair); err != nil {
+			return Piece{}, err
+		}
+		if d.pairs != nil {
+			if _, err := d.pairs.WriteAt(pair[:], place); err != nil {
+				return Piece{}, err
+			}
+		}
+		group = group[PairSize:]
+	}
+	offset := d.walk.next().start
+	if err := d.walk.piece(group); err != nil {
+		return Piece{}, err
+	}
+	return Piece{offset, group}, nil
+}
+
+// readEnd returns io.EOF where the source has no more bytes.
+func (d *Decoder) readEnd() error {
+	switch _, err := io.ReadFull(d.src, d.buf[:1]); {
+	case err == nil:
+		return ErrTrailing
+	default:
+		return err
+	}
+}
+
+// Read reads the verified bytes of the range.
+func (d *Decoder) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(d.unread) == 0 {
+		piece, err := d.Next()
+		if err != nil {
+			return 0, err
+		}
+		d.unread = d.want.clip(piece)
+	}
+	n := copy(p, d.unread)
+	d.unread = d.unread[n:]
+	return n, nil
+}
+
+// WriteTo writes the verified bytes of the range to w, one piece at a time.
+func (d *Decoder) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		if len(d.unread) > 0 {
+			n, err := w.Write(d.unread)
+			total += int64(n)
+			d.unread = d.unread[n:]
+			if err != nil {
+				return total, err
+			}
+		}
+		piece, err := d.Next()
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		d.unread = d.want.clip(piece)
+	}
+}
+
+// clip returns the bytes of a piece that are in the range.
+func (r Range) clip(p Piece) []byte {
+	data := p.Data[:min(uint64(len(p.Data)), r.End()-p.Offset)]
+	if r.Offset > p.Offset {
+		data = data[r.Offset-p.Offset:]
+	}
+	return data
+}

@@ -1,0 +1,151 @@
+package content
+
+import (
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+const (
+	// encoderBatch is how many bytes the encoder gathers before it hands them on.
+	encoderBatch = 8 * PieceSize
+	// windowPairs is how many pairs of the outboard it reads at once: those of 4 MiB of content.
+	windowPairs = 255
+)
+
+// Encoder makes the verified stream of a range from content and outboard. It verifies what it reads: damaged bytes
+// never leave, they end the stream with a Mismatch. Its memory is 160 KiB.
+type Encoder struct {
+	data   io.ReaderAt
+	pairs  window
+	walk   walk
+	buf    []byte
+	unread []byte
+	err    error
+}
+
+// NewEncoder returns an encoder of a range of the content with the given root and length.
+func NewEncoder(data, outboard io.ReaderAt, root remora.Hash, length uint64, rng Range) (*Encoder, error) {
+	w, err := newWalk(root, length, rng)
+	if err != nil {
+		return nil, err
+	}
+	size := int(min(w.rng.Length, encoderBatch)) + maxGroup
+	return &Encoder{data: data, pairs: window{src: outboard}, walk: w, buf: make([]byte, 0, size)}, nil
+}
+
+// Read reads the stream.
+func (e *Encoder) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := e.fill(); err != nil {
+		return 0, err
+	}
+	n := copy(p, e.unread)
+	e.unread = e.unread[n:]
+	return n, nil
+}
+
+// WriteTo writes the stream to w.
+func (e *Encoder) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		if err := e.fill(); errors.Is(err, io.EOF) {
+			return total, nil
+		} else if err != nil {
+			return total, err
+		}
+		n, err := w.Write(e.unread)
+		total += int64(n)
+		e.unread = e.unread[n:]
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// fill makes unread bytes, or returns what ended the stream once all before it are read.
+func (e *Encoder) fill() error {
+	if len(e.unread) > 0 {
+		return nil
+	}
+	e.buf = e.buf[:0]
+	for e.err == nil && cap(e.buf)-len(e.buf) >= maxGroup {
+		e.err = e.group()
+	}
+	e.unread = e.buf
+	if len(e.unread) > 0 {
+		return nil
+	}
+	return e.err
+}
+
+// group appends the next group to the buffer if all of it verifies.
+func (e *Encoder) group() error {
+	if e.walk.done() {
+		return io.EOF
+	}
+	pairs, size := e.walk.group()
+	group := e.buf[len(e.buf) : len(e.buf)+pairs*PairSize+size]
+	rest := group
+	for range pairs {
+		pair := (*[PairSize]byte)(rest)
+		if err := e.pairs.read(pair, e.walk.next()); err != nil {
+			return err
+		}
+		if err := e.walk.pair(pair); err != nil {
+			return err
+		}
+		rest = rest[PairSize:]
+	}
+	if err := readAt(e.data, rest, int64(e.walk.next().start)); err != nil {
+		return err
+	}
+	if err := e.walk.piece(rest); err != nil {
+		return err
+	}
+	e.buf = e.buf[:len(e.buf)+len(group)]
+	return nil
+}
+
+// window reads pairs of an outboard, those of small subtrees together.
+type window struct {
+	src   io.ReaderAt
+	start int64 // of buf in the outboard
+	buf   []byte
+}
+
+func (w *window) read(pair *[PairSize]byte, n node) error {
+	place := n.pairOffset()
+	if place < w.start || place >= w.start+int64(len(w.buf)) {
+		if n.parents() > windowPairs {
+			return readAt(w.src, pair[:], place)
+		}
+		w.start = int64(n.before * PairSize)
+		w.buf = slices.Grow(w.buf[:0], int(n.parents()*PairSize))[:n.parents()*PairSize]
+		if err := readAt(w.src, w.buf, w.start); err != nil {
+			w.buf = w.buf[:0]
+			return err
+		}
+	}
+	copy(pair[:], w.buf[place-w.start:])
+	return nil
+}
+
+// readAt fills p; a source that ends before is an io.ErrUnexpectedEOF.
+func readAt(src io.ReaderAt, p []byte, offset int64) error {
+	if len(p) == 0 {
+		return nil
+	}
+	n, err := src.ReadAt(p, offset)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
