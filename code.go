@@ -25,6 +25,8 @@ const (
 	CodeBadPossession
 	CodeNodeExists
 	CodeNameTaken
+	CodeInvalidContent
+	CodeContentExists
 	codeCount
 )
 
@@ -46,6 +48,8 @@ var codeNames = [codeCount]string{
 	CodeBadPossession:       "TX_BAD_POSSESSION",
 	CodeNodeExists:          "TX_NODE_EXISTS",
 	CodeNameTaken:           "TX_NAME_TAKEN",
+	CodeInvalidContent:      "TX_INVALID_CONTENT",
+	CodeContentExists:       "TX_CONTENT_EXISTS",
 }
 
 // String returns the code's stable name.

@@ -13,6 +13,8 @@ const (
 	KindOpaque       Kind = 0 // bytes without signature or meaning, on chains for development only
 	KindTransfer     Kind = 1
 	KindRegisterNode Kind = 2
+
+	KindRegisterContent Kind = 3
 )
 
 // String returns the kind's name.
@@ -24,6 +26,8 @@ func (k Kind) String() string {
 		return "transfer"
 	case KindRegisterNode:
 		return "register-node"
+	case KindRegisterContent:
+		return "register-content"
 	}
 	return fmt.Sprintf("kind-%d", uint8(k))
 }

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/proofs/content"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/statetest"
 	"github.com/remora-network/remora/state/table"
@@ -135,6 +137,17 @@ var codeCases = []codeCase{
 	{"beacon key that is another's consensus key", remora.CodeNodeExists, true, func(b *builder) []byte {
 		return b.register(func(n *remora.Node) { n.Beacon = statetest.Node("bobs", remora.RoleCache).Consensus })
 	}},
+	{"content", remora.CodeOK, false, func(b *builder) []byte { return b.content("alice's", 2, nil) }},
+	{"empty content", remora.CodeOK, false, func(b *builder) []byte { return b.content("", 1, nil) }},
+	{"more replicas", remora.CodeOK, false, func(b *builder) []byte { return b.content("bob's", 3, nil) }},
+	{"content again", remora.CodeContentExists, true, func(b *builder) []byte { return b.content("bob's", 2, nil) }},
+	{"no replicas", remora.CodeInvalidContent, true, func(b *builder) []byte { return b.content("alice's", 0, nil) }},
+	{"false length", remora.CodeInvalidContent, true, func(b *builder) []byte {
+		return b.content("alice's", 1, func(c *remora.RegisterContent) { c.Content.Length++ })
+	}},
+	{"false root", remora.CodeInvalidContent, true, func(b *builder) []byte {
+		return b.content("alice's", 1, func(c *remora.RegisterContent) { c.Content.Root[3] ^= 1 })
+	}},
 	{"name of another", remora.CodeNameTaken, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Name = "bobs" }) }},
 	{"name of a validator", remora.CodeNameTaken, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Name = "v0" }) }},
 }
@@ -147,6 +160,32 @@ func (b *builder) exactFee(diff int) []byte {
 		fee = statetest.MinFee + statetest.FeePerByte*remora.Amount(len(raw))
 	}
 	return b.transfer(func(tx *remora.Tx) { tx.Fee = fee + remora.Amount(diff) })
+}
+
+// content registers 3,000 repetitions of a text, or nothing for the empty one.
+func (b *builder) content(text string, replicas uint8, edit func(*remora.RegisterContent)) []byte {
+	body := registration(strings.Repeat(text, 3000), replicas)
+	if edit != nil {
+		edit(&body)
+	}
+	return statetest.Signed(statetest.Tx(b.chain, "alice", 0, remora.KindRegisterContent, body))
+}
+
+func registration(text string, replicas uint8) remora.RegisterContent {
+	var outboard bytes.Buffer
+	w := content.NewWriter(&outboard)
+	_, _ = w.Write([]byte(text))
+	root, length, err := w.Finish()
+	if err != nil {
+		panic(err)
+	}
+	last, err := content.ProveChunk(strings.NewReader(text), bytes.NewReader(outboard.Bytes()), length, content.Chunks(length)-1)
+	if err != nil {
+		panic(err)
+	}
+	return remora.RegisterContent{
+		Content: remora.Content{Root: root, Length: length}, Replicas: replicas, Last: last.Data, Path: last.Path,
+	}
 }
 
 // longNonce spells nonce 0, the byte after the sender's address, in two bytes.
@@ -162,8 +201,9 @@ func newCodeChain(t testing.TB) *statetest.Chain {
 	codes := c.Run(
 		statetest.Register(dev, "bob", 0, statetest.Node("bobs", remora.RoleCache)),
 		statetest.Transfer(dev, "alice", "bob", 1, 1),
+		statetest.Signed(statetest.Tx(dev, "bob", 1, remora.KindRegisterContent, registration(strings.Repeat("bob's", 3000), 2))),
 	)
-	if !slices.Equal(codes, []remora.Code{remora.CodeOK, remora.CodeOK}) {
+	if !slices.Equal(codes, []remora.Code{remora.CodeOK, remora.CodeOK, remora.CodeOK}) {
 		t.Fatalf("preparation: %v", codes)
 	}
 	return c

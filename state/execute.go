@@ -140,13 +140,25 @@ func (x *execution) leastFee(size int) remora.Amount {
 
 // perform executes the body of a transaction whose sender has paid.
 func (x *execution) perform(tx *remora.Tx) error {
-	if tx.Kind == remora.KindRegisterNode {
+	switch tx.Kind {
+	case remora.KindRegisterNode:
 		var node remora.Node
 		if err := tx.DecodeBody(&node); err != nil {
 			return err
 		}
 		return registry.Register(x.tables, x.verifier, tx.From, &node)
+	case remora.KindRegisterContent:
+		var content remora.RegisterContent
+		if err := tx.DecodeBody(&content); err != nil {
+			return err
+		}
+		return registry.RegisterContent(x.tables, tx.From, &content)
+	default:
+		return x.transfer(tx)
 	}
+}
+
+func (x *execution) transfer(tx *remora.Tx) error {
 	var t remora.Transfer
 	if err := tx.DecodeBody(&t); err != nil {
 		return err

@@ -28,7 +28,7 @@ func open(raw []byte, chainID string) (*remora.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tx.Kind != remora.KindTransfer && tx.Kind != remora.KindRegisterNode {
+	if tx.Kind == remora.KindOpaque || tx.Kind > remora.KindRegisterContent {
 		return nil, remora.Reject(remora.CodeKindNotAllowed, "%s is no kind of signed transaction of this version", tx.Kind)
 	}
 	if tx.ChainID != chainID {

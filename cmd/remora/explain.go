@@ -68,6 +68,8 @@ func transactionCodes() []code {
 		{"TX_BAD_POSSESSION", "a proof of possession does not fit its key", "make the record with remora init, which proves it holds the keys"},
 		{"TX_NODE_EXISTS", "the account has registered a node already", "use another account for another node"},
 		{"TX_NAME_TAKEN", "another node has this name", "choose another name"},
+		{"TX_INVALID_CONTENT", "a record of content breaks a limit, or its last chunk does not prove root and length", "register it with remora publish"},
+		{"TX_CONTENT_EXISTS", "this content is registered with as many replicas", "publish it as it is, or ask for more replicas"},
 	}
 }
 

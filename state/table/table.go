@@ -16,6 +16,7 @@ const (
 	Chain                   // "epoch" -> registry.Epoch, "term" -> registry.Term
 	Beacon                  // "seed" -> remora.Seed, "pending" -> []beacon.Contribution
 	Executed                // epoch, digest of a batch -> height that executed it
+	Contents                // root, 1 for a directory -> remora.ContentEntry
 	end
 )
 

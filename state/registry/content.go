@@ -1,0 +1,81 @@
+package registry
+
+import (
+	"errors"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/proofs/content"
+	"github.com/remora-network/remora/state/table"
+)
+
+// RegisterContent enters content into the index, or raises the number of caches that are to hold it. It returns a
+// Rejection when the record breaks a limit, when the last chunk does not prove the length, or when the entry says as
+// much already.
+func RegisterContent(o *table.Overlay, owner remora.Address, r *remora.RegisterContent) error {
+	if err := r.Check(); err != nil {
+		return remora.Reject(remora.CodeInvalidContent, "%v", err)
+	}
+	c := r.Content
+	proof := content.ChunkProof{Data: r.Last, Path: r.Path}
+	if err := content.VerifyChunk(c.Root, c.Length, content.Chunks(c.Length)-1, proof); err != nil {
+		return remora.Reject(remora.CodeInvalidContent, "the last chunk does not prove root and length: %v", err)
+	}
+	old, exists, err := GetContent(o, c.Root, r.Directory)
+	if err != nil {
+		return err
+	}
+	entry := remora.ContentEntry{Content: c, Directory: r.Directory, Owner: owner, Replicas: r.Replicas}
+	if exists {
+		if old.Replicas >= r.Replicas {
+			return remora.Reject(remora.CodeContentExists, "%s is registered with %d replicas: ask for more, or publish as it is", c.Root, old.Replicas)
+		}
+		entry = old
+		entry.Replicas = r.Replicas
+	} else if entry.Epoch, err = contentEpoch(o); err != nil {
+		return err
+	}
+	o.Put(table.Contents, contentKey(c.Root, r.Directory), remora.Encode(entry))
+	return nil
+}
+
+func contentEpoch(v table.View) (remora.Epoch, error) {
+	e, err := GetEpoch(v)
+	return e.Number, err
+}
+
+// contentKey tells a file and a directory of one root apart.
+func contentKey(root remora.Hash, directory bool) []byte {
+	if directory {
+		return append(root[:], 1)
+	}
+	return append(root[:], 0)
+}
+
+// maxContentEntry bounds the encoding of an entry.
+const maxContentEntry = 256
+
+// GetContent returns the entry of content, and whether there is one.
+func GetContent(v table.View, root remora.Hash, directory bool) (entry remora.ContentEntry, exists bool, err error) {
+	b, err := v.Get(table.Contents, contentKey(root, directory))
+	if err != nil || b == nil {
+		return entry, false, err
+	}
+	if err := remora.Decode(b, maxContentEntry, &entry); err != nil {
+		return entry, false, errors.Join(remora.ErrCorrupt, err)
+	}
+	return entry, true, nil
+}
+
+// AllContent visits every entry in the order of the roots until visit returns false.
+func AllContent(v table.View, visit func(remora.ContentEntry) bool) error {
+	var failed error
+	err := v.Ascend(table.Contents, nil, func(_, value []byte) bool {
+		var entry remora.ContentEntry
+		if failed = remora.Decode(value, maxContentEntry, &entry); failed != nil {
+			failed = errors.Join(remora.ErrCorrupt, failed)
+			return false
+		}
+		return visit(entry)
+	})
+	return errors.Join(err, failed)
+}
