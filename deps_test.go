@@ -25,7 +25,7 @@ var (
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
 	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon"}
 	apps      = []string{
-		"app/store", "app/cache", "app/fetch", "app/route", "app/index",
+		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
 		"app/gateway", "app/publish", "app/archive", "app/dashboard",
 	}
 	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/devnet", "node/prover"}
