@@ -15,6 +15,7 @@ type counts struct {
 	executed  atomic.Uint64 // transactions
 	lastBlock atomic.Int64  // when it was executed, Unix milliseconds of this node's clock; 0: none since the start
 	catching  atomic.Bool   // certified blocks are synced
+	listed    atomic.Bool   // the registry has this cache or gateway as it is
 
 	dagWrites   timing // the primary's, to the store
 	batchWrites timing // the batcher's, synced

@@ -45,6 +45,11 @@ type Config struct {
 	Version string       // of the program
 	Logger  *slog.Logger
 
+	Record     remora.Node // what a cache or gateway registers
+	Gateway    string      // host:port of a gateway for web clients
+	ContentDir string      // exists, at caches and gateways
+	Quota      uint64      // bytes of content
+
 	Pace      mempool.Pace // optional
 	SealTicks int          // optional: age at which a batch is sealed, in ticks of 5 ms
 }
@@ -65,6 +70,7 @@ type Node struct {
 	submissions chan submission               // a validator's
 	forwarder   *forwarder                    // a follower's
 	counts      counts
+	content     *contentService // a cache's or gateway's
 }
 
 // New opens the store, resumes the state and wires everything in the order of the data path. It starts nothing but the
@@ -101,6 +107,11 @@ func (n *Node) wire() error {
 	if err := n.openHead(executor); err != nil {
 		return err
 	}
+	if n.config.Roles&(remora.RoleCache|remora.RoleGateway) != 0 {
+		if n.content, err = n.openContent(); err != nil {
+			return err
+		}
+	}
 	if n.host, err = n.newHost(); err != nil {
 		return err
 	}
@@ -109,7 +120,10 @@ func (n *Node) wire() error {
 	} else if err := n.wireValidator(executor); err != nil {
 		return err
 	}
-	return n.wireServers()
+	if err := n.wireServers(); err != nil || n.content == nil {
+		return err
+	}
+	return n.wireContent()
 }
 
 // identify finds the place of a validator's keys in the committee.
@@ -169,6 +183,9 @@ func (n *Node) newHost() (*p2p.Host, error) {
 		c.Channels, served.submit = channels(), n.Submit
 	}
 	c.Serve = served.handlers()
+	if n.content != nil {
+		n.content.serve(c.Serve)
+	}
 	return p2p.New(c)
 }
 
@@ -254,7 +271,7 @@ func (n *Node) wireServers() error {
 	n.rpc, err = rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
 		Admit:     func(v state.View, raw []byte) error { return n.machine.Admit(v, raw, verifier) },
-		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger,
+		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Content: n.uploads(),
 	})
 	if err != nil || n.config.Metrics == "" {
 		return err
@@ -289,6 +306,9 @@ func (n *Node) Close() error {
 	var err error
 	if n.host != nil {
 		err = n.host.Close()
+	}
+	if n.content != nil {
+		err = errors.Join(err, n.content.close())
 	}
 	if n.head != nil {
 		err = errors.Join(err, n.head.Close())

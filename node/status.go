@@ -29,6 +29,9 @@ func (n *Node) ready() (bool, []string) {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
 	}
 	reasons = append(reasons, n.lonely()...)
+	if n.content != nil && !n.counts.listed.Load() {
+		reasons = append(reasons, "the registry does not have this node yet")
+	}
 	switch last := n.counts.lastBlock.Load(); {
 	case last == 0:
 		reasons = append(reasons, "no block executed since the start")

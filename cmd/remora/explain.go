@@ -70,6 +70,8 @@ func transactionCodes() []code {
 		{"TX_NAME_TAKEN", "another node has this name", "choose another name"},
 		{"TX_INVALID_CONTENT", "a record of content breaks a limit, or its last chunk does not prove root and length", "register it with remora publish"},
 		{"TX_CONTENT_EXISTS", "this content is registered with as many replicas", "publish it as it is, or ask for more replicas"},
+		{"PUBLISH_FAILED", "content could not be registered, or no cache took it", "see the reason; caches are listed by remora devnet status or GET /v1/nodes"},
+		{"FETCH_FAILED", "the gateway did not deliver the content", "see the reason; try another gateway; what was verified is kept and the next call goes on"},
 	}
 }
 

@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/home"
@@ -87,12 +90,17 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		return err
 	}
 	log := p.logger(conf.Log)
+	record, content, err := contentNode(h, keys, conf, roles)
+	if err != nil {
+		return err
+	}
 	n, err := node.New(node.Config{
 		Genesis: genesis, DataDir: h.DataDir(), Version: version,
 		Keys: &node.Keys{
 			Account: signers.Account, Consensus: signers.Consensus, Beacon: signers.Beacon, Header: signers.Header, Network: signers.Network,
 		},
-		Name: conf.Node.Name, Roles: roles,
+		Name: conf.Node.Name, Roles: roles, Record: record,
+		Gateway: conf.Gateway.Listen, ContentDir: content, Quota: uint64(conf.Content.QuotaMiB) << 20,
 		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
 		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
 	})
@@ -124,6 +132,38 @@ func warnPublic(log *slog.Logger, conf *config.Loaded) {
 			log.Warn("other machines can reach this address; put a proxy or a firewall in front of it", slog.String("address", address))
 		}
 	}
+}
+
+// contentNode returns what a cache or gateway registers, and the directory of its content; nothing for a validator.
+func contentNode(h *home.Home, keys *keystore.Keys, conf *config.Loaded, roles remora.Roles) (remora.Node, string, error) {
+	if roles&remora.RoleValidator != 0 {
+		return remora.Node{}, "", nil
+	}
+	addrs := slices.Clone(conf.P2P.Listen)
+	if roles&remora.RoleGateway != 0 {
+		addrs = append(addrs, webAddr(conf.Gateway.Listen)) // where clients fetch
+	} else {
+		addrs = append(addrs, webAddr(conf.RPC.Listen)) // where publishers upload
+	}
+	record, err := home.Record(keys, conf.Node.Name, roles, addrs)
+	if err != nil {
+		return record, "", err
+	}
+	dir := filepath.Join(h.Dir(), "content")
+	return record, dir, os.MkdirAll(dir, 0o700)
+}
+
+// webAddr spells host:port, which the configuration has checked, as the multiaddr of an HTTP server.
+func webAddr(listen string) string {
+	host, port, _ := net.SplitHostPort(listen)
+	kind := "dns"
+	if ip, err := netip.ParseAddr(host); err == nil {
+		kind = "ip4"
+		if ip.Is6() {
+			kind = "ip6"
+		}
+	}
+	return "/" + kind + "/" + host + "/tcp/" + port + "/http"
 }
 
 // untilStopped runs the node until a signal, the time of --for, or its failure.

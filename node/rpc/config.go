@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/head"
@@ -38,7 +39,7 @@ type Status struct {
 	Synced  bool
 }
 
-// Config is what a Server needs. All of it is required.
+// Config is what a Server needs. All of it is required but Content.
 type Config struct {
 	Listen    string // host:port; port 0 for any
 	Genesis   *remora.Genesis
@@ -49,6 +50,7 @@ type Config struct {
 	Status    func() Status
 	Ready     func() (ready bool, reasons []string)
 	Logger    *slog.Logger
+	Content   http.Handler // a cache's uploads, PUT and HEAD /v1/content/{cid}; nil: none are taken
 }
 
 func (c *Config) check() error {

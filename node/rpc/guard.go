@@ -31,7 +31,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			writeError(w, err)
 			return
 		}
-		if r.Method != http.MethodPost && (r.ContentLength != 0 || len(r.TransferEncoding) > 0) {
+		upload := s.Content != nil && r.Method == http.MethodPut
+		if r.Method != http.MethodPost && !upload && (r.ContentLength != 0 || len(r.TransferEncoding) > 0) {
 			w.Header().Set("Connection", "close")
 			writeError(w, badRequest("%s takes no body", r.Method))
 			return

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/remora-network/remora/node/client"
 )
@@ -59,8 +60,20 @@ func (s *Server) routes() http.Handler {
 			}
 		})
 	}
+	if s.Content != nil {
+		mux.HandleFunc("PUT /v1/content/{cid}", s.serveUpload)
+		mux.Handle("HEAD /v1/content/{cid}", s.Content)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, unknownRoute(mux, r)) })
 	return mux
+}
+
+// uploadTimeout bounds one upload.
+const uploadTimeout = 30 * time.Minute
+
+func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
+	extend(w, uploadTimeout)
+	s.Content.ServeHTTP(w, r)
 }
 
 // unknownRoute tells a wrong method from a wrong path.

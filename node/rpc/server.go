@@ -86,6 +86,9 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
+// Handler returns what answers the API's requests, to be served at a second address while Run runs.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
 // Addr returns the bound address.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 

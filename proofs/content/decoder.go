@@ -85,12 +85,11 @@ func (d *Decoder) readGroup() (Piece, error) {
 
 // readEnd returns io.EOF where the source has no more bytes.
 func (d *Decoder) readEnd() error {
-	switch _, err := io.ReadFull(d.src, d.buf[:1]); {
-	case err == nil:
+	_, err := io.ReadFull(d.src, d.buf[:1])
+	if err == nil {
 		return ErrTrailing
-	default:
-		return err
 	}
+	return err
 }
 
 // Read reads the verified bytes of the range.

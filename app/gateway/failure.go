@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// failure is an error with what a client should know: the phase in which it happened and who was tried.
+type failure struct {
+	status int
+	phase  string // resolve, index, connect, transfer or verify
+	reason string
+	tried  []string
+}
+
+// Error returns phase and reason.
+func (f *failure) Error() string { return f.phase + ": " + f.reason }
+
+func failed(status int, phase, format string, args ...any) *failure {
+	return &failure{status: status, phase: phase, reason: fmt.Sprintf(format, args...)}
+}
+
+// report answers with a failure. Errors are never kept by caches in between for long.
+func report(w http.ResponseWriter, err error) {
+	var f *failure
+	if !errors.As(err, &f) {
+		f = failed(http.StatusBadGateway, "transfer", "%v", err)
+	}
+	h := w.Header()
+	for _, name := range []string{"Etag", "Content-Length", "Content-Range", "Accept-Ranges"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(f.status)
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"error": map[string]any{"phase": f.phase, "message": f.reason, "tried": f.tried},
+	})
+}

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/store"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/proofs/content"
+)
+
+const (
+	askTimeout = 10 * time.Second
+	// warmers bounds the contents that are brought into the gateway's own store at a time.
+	warmers  = 2
+	warmTime = 10 * time.Minute
+)
+
+// source reads content from the gateway's own store, or from the caches that the chain names.
+type source struct {
+	store   *store.Store
+	index   Index
+	network Network
+	log     *slog.Logger
+
+	ctx     context.Context // ends with Close: what is fetched for later is nobody's request
+	stop    context.CancelFunc
+	group   sync.WaitGroup
+	mu      sync.Mutex
+	warming map[remora.Hash]bool
+}
+
+// stream returns the verified stream of a range of at most transfer.MaxRange bytes. It has been verified here.
+func (s *source) stream(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+	if _, held := s.store.Length(c.Root); held {
+		size, err := content.StreamSize(c.Length, r)
+		if err != nil {
+			return nil, err
+		}
+		out := bytes.NewBuffer(make([]byte, 0, size))
+		err = s.store.Stream(out, c.Root, r)
+		if err == nil {
+			return out.Bytes(), nil
+		}
+		s.log.WarnContext(ctx, "own copy is not usable; asking caches", slog.String("root", c.Root.String()), slog.Any("reason", err))
+	}
+	return s.ask(ctx, c, r)
+}
+
+// ask gets a range from the first cache that has it and tells the truth, the ones that the chain assigns first.
+func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+	providers, err := s.providers(c.Root)
+	if err != nil {
+		return nil, err
+	}
+	f := &failure{phase: "connect", status: 504, reason: "no cache that the chain knows delivers it"}
+	request := remora.Encode(transfer.ContentRequest{Root: c.Root, Length: c.Length, Offset: r.Offset, Bytes: r.Length})
+	for _, p := range providers {
+		asking, cancel := context.WithTimeout(ctx, askTimeout)
+		answer, err := s.network.Ask(asking, p, transfer.AskContent, request, transfer.MaxAnswer)
+		cancel()
+		if err == nil {
+			if err = check(answer, c, r); err == nil {
+				return answer, nil
+			}
+			s.log.WarnContext(ctx, "a cache delivered false content", slog.String("cache", p.Name), slog.Any("reason", err))
+			f.phase = "verify"
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		f.tried = append(f.tried, fmt.Sprintf("%s: %v", p.Name, err))
+	}
+	return nil, f
+}
+
+// providers returns the caches, those that are to hold the content first.
+func (s *source) providers(root remora.Hash) ([]transfer.Cache, error) {
+	caches, err := s.index.Caches()
+	if err != nil {
+		return nil, err
+	}
+	byAddress, addresses := map[remora.Address]transfer.Cache{}, make([]remora.Address, len(caches))
+	for i, c := range caches {
+		byAddress[c.Address], addresses[i] = c, c.Address
+	}
+	ordered := make([]transfer.Cache, len(caches))
+	for i, a := range remora.Assign(root, addresses, len(addresses)) {
+		ordered[i] = byAddress[a]
+	}
+	return ordered, nil
+}
+
+// check verifies a stream to its last byte.
+func check(stream []byte, c remora.Content, r content.Range) error {
+	d, err := content.NewDecoder(bytes.NewReader(stream), c.Root, c.Length, r)
+	if err != nil {
+		return err
+	}
+	_, err = d.WriteTo(io.Discard)
+	return err
+}
+
+// read returns the bytes of a range of at most transfer.MaxRange.
+func (s *source) read(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+	if c.Length == 0 {
+		return nil, nil
+	}
+	stream, err := s.stream(ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := content.NewDecoder(bytes.NewReader(stream), c.Root, c.Length, r)
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.NewBuffer(make([]byte, 0, r.Length))
+	_, err = d.WriteTo(out)
+	return out.Bytes(), err
+}
+
+// warm brings content into the gateway's own store in the background, so that it is served from there the next time.
+func (s *source) warm(c remora.Content) {
+	if _, held := s.store.Length(c.Root); held {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.warming[c.Root] || len(s.warming) >= warmers {
+		return
+	}
+	s.warming[c.Root] = true
+	s.group.Go(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, warmTime)
+		defer cancel()
+		if err := s.bring(ctx, c); err != nil {
+			s.log.DebugContext(ctx, "content was not kept", slog.String("root", c.Root.String()), slog.Any("reason", err))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.warming, c.Root)
+	})
+}
+
+func (s *source) bring(ctx context.Context, c remora.Content) error {
+	p, err := s.store.Receive(c)
+	if err != nil {
+		return err
+	}
+	for p.Have() < c.Length {
+		r := content.Range{Offset: p.Have(), Length: min(transfer.MaxRange, c.Length-p.Have())}
+		stream, err := s.ask(ctx, c, r)
+		if err == nil {
+			err = p.Take(bytes.NewReader(stream), r.Length)
+		}
+		if err != nil {
+			return errors.Join(err, p.Leave())
+		}
+	}
+	return p.Commit()
+}
