@@ -95,7 +95,8 @@ func (c *Core) ban(voter remora.Authority) {
 func (c *Core) certified(cert *remora.Certificate) {
 	c.adopt(cert)
 	if err := c.hold(cert); err != nil {
-		return // hold has reported that the key is used twice
+		c.unsafe = err
+		return
 	}
 	if !c.dag.slot(cert.Round(), cert.Author()).accepted() { // parents were lost in a crash
 		c.out.persist(Record{Certificate: cert}, true)

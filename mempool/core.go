@@ -29,7 +29,8 @@ type Core struct {
 	tips      []remora.Round // by author: highest round of a verified certificate, in the window or not
 	alarm     int            // tick from which Behind may be reported again
 	out       Ready
-	busy      bool // a Ready is with the shell
+	busy      bool  // a Ready is with the shell
+	unsafe    error // an own certificate contradicts another one: the keys are in use twice
 }
 
 // New builds a core and makes it ready to go on where the snapshot ends. Certificates of the snapshot count as accepted
@@ -62,6 +63,9 @@ func (c *Core) Step(m Message) error {
 	err := c.handle(m)
 	c.propose()
 	c.ask()
+	if c.unsafe != nil {
+		return c.unsafe
+	}
 	return err
 }
 
@@ -94,7 +98,7 @@ func (c *Core) handle(m Message) error {
 // Tick advances the time by one tick. The wall clock is used for nothing but the time in own headers.
 func (c *Core) Tick(now remora.Millis) {
 	c.clock++
-	c.now = max(c.now, now)
+	c.now = now
 	c.propose()
 	c.resend()
 	c.askAgain()

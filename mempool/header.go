@@ -114,14 +114,11 @@ func (c *Core) compose(round remora.Round) *remora.Header {
 		Term:          c.config.Committee.Term,
 		Author:        c.config.Self,
 		Round:         round,
-		CreatedAt:     c.now,
+		CreatedAt:     c.now, // never a peer's: one wrong clock would reach every header, and the median protects no more
 		Payload:       slices.Clone(p.queue[:batches]),
 		Parents:       slices.Clone(c.dag.parents(round - 1)),
 		Shares:        shares,
 		Contributions: p.contribution,
-	}
-	for _, parent := range c.dag.accepted(round - 1) {
-		h.CreatedAt = max(h.CreatedAt, parent.Header.CreatedAt)
 	}
 	p.queue = slices.Delete(p.queue, 0, batches)
 	p.shares, p.contribution = nil, nil

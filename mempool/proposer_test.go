@@ -219,7 +219,7 @@ func TestPace(t *testing.T) {
 			t.Errorf("%d parents", len(r.mine.Parents))
 		}
 	})
-	t.Run("created_at_follows_the_parents", func(t *testing.T) {
+	t.Run("created_at_is_no_peer_s", func(t *testing.T) {
 		r := newRig(t)
 		r.waitFor(1)
 		r.voteAll()
@@ -229,8 +229,8 @@ func TestPace(t *testing.T) {
 		r.must(mempool.CertificateReceived{Certificate: r.Put(h)})
 		r.deliver(1, 1)
 		r.waitFor(200)
-		if r.mine.CreatedAt != 1<<40 {
-			t.Errorf("created at %d", r.mine.CreatedAt)
+		if r.mine.CreatedAt >= 1<<40 {
+			t.Errorf("created at %d: the wrong clock of one peer was taken over", r.mine.CreatedAt)
 		}
 	})
 	t.Run("jumps_to_a_higher_quorum_and_never_below_a_certificate", func(t *testing.T) {

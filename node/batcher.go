@@ -165,6 +165,11 @@ func (b *batcher) receive(ctx context.Context, m p2p.Message) {
 		b.log.DebugContext(ctx, "dropped a peer's batch", slog.Any("peer", m.Peer), slog.Any("reason", err))
 		return
 	}
+	if _, done, err := b.store.BatchHeight(batch.Digest); err == nil && done {
+		// Late, or offered again by an author that restarted: it needs no room any more, only the answer.
+		b.host.Send(m.Peer, channelDAG, frame(frameAck, batch.Digest[:]))
+		return
+	}
 	b.step(ctx, worker.PeerBatch{From: from, Batch: batch})
 }
 

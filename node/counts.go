@@ -8,7 +8,7 @@ import (
 // counts is what the loops tell status and metrics.
 type counts struct {
 	round     atomic.Uint64 // of the DAG, that the primary works on
-	leader    atomic.Uint64 // round of the newest executed leader
+	certified atomic.Uint64 // round of the newest leader whose block is certified
 	proposed  atomic.Uint64 // own headers
 	timeouts  atomic.Uint64 // own headers made without the leader or without its support decided
 	requeued  atomic.Uint64 // own batches whose header was not ordered in time

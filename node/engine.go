@@ -139,17 +139,9 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 	if err != nil {
 		return err
 	}
-	authors := map[remora.Hash]remora.Authority{}
-	for _, h := range sub.Headers {
-		for _, ref := range h.Payload {
-			authors[ref.Digest] = h.Author
-		}
-	}
-	batches := make([]remora.Batch, len(refs))
-	for i, ref := range refs {
-		if batches[i], err = e.fetcher.batch(ctx, authors[ref.Digest], ref.Digest); err != nil {
-			return err
-		}
+	batches, err := gather(ctx, &sub, refs, e.fetcher.batch)
+	if err != nil {
+		return err
 	}
 	began := time.Now()
 	block, err := e.exec.Execute(sub, batches, nil)
@@ -180,7 +172,6 @@ func (e *engine) publish(ctx context.Context, block *remora.Block) error {
 		return err
 	}
 	e.counts.lastBlock.Store(time.Now().UnixMilli())
-	e.counts.leader.Store(uint64(block.DAG[len(block.DAG)-1].Round))
 	e.counts.executed.Add(uint64(len(block.Results)))
 	if err := e.informBatcher(ctx, block); err != nil {
 		return err
@@ -258,6 +249,13 @@ func (e *engine) certified(ctx context.Context, cert *remora.BlockCertificate) e
 		return err
 	}
 	e.certifier.certified(cert.Height)
+	block, err := e.store.Block(cert.Height)
+	if err != nil {
+		return err
+	}
+	if leader := uint64(block.DAG[len(block.DAG)-1].Round); leader > e.counts.certified.Load() {
+		e.counts.certified.Store(leader)
+	}
 	if err := e.head.Certify(cert.Height); err != nil {
 		return err
 	}

@@ -14,8 +14,13 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-// askTimeout bounds one question to one peer.
-const askTimeout = 3 * time.Second
+const (
+	// askTimeout bounds one question to one peer, blocksTimeout one for blocks, of which an answer holds more.
+	askTimeout    = 3 * time.Second
+	blocksTimeout = 15 * time.Second
+	// firstTry bounds the first question to each peer for a batch that execution waits for; later ones get more.
+	firstTry = 300 * time.Millisecond
+)
 
 // fetcher brings what the core wants from peers. Several goroutines run it side by side.
 type fetcher struct {
@@ -72,7 +77,11 @@ func (f *fetcher) bring(ctx context.Context, w mempool.Want) error {
 }
 
 func (f *fetcher) ask(ctx context.Context, from remora.Authority, protocol string, request any) ([][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	limit := askTimeout
+	if protocol == askBlocks {
+		limit = blocksTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answer, err := f.host.Request(ctx, f.committee.Members[from].PeerID, protocol, remora.Encode(request), maxAnswer)
 	if err != nil {
@@ -136,22 +145,26 @@ func (f *fetcher) batches(ctx context.Context, from remora.Authority, digests []
 	return found, nil
 }
 
-// Batch returns a batch that a committed header of author lists. A quorum acked it and a quorum voted for the header, so
-// some correct authority has it: it asks the author first, then the others, until one answers.
+// batch returns a batch that a committed header of author lists. A quorum acked it and a quorum voted for the header, so
+// some correct authority has it. The author is asked last: it may have kept the batch from us on purpose. Nobody gets long
+// at first, so that a peer that hangs delays execution little.
 func (f *fetcher) batch(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error) {
 	raw, err := f.store.Batch(digest)
 	for i := 0; err != nil; i++ {
 		if !errors.Is(err, remora.ErrNotFound) && !errors.Is(err, remora.ErrCorrupt) {
 			return remora.Batch{}, err
 		}
-		from := remora.Authority((int(author) + i) % f.committee.Size())
-		if i > 0 && i%f.committee.Size() == 0 {
-			if err := pause(ctx, 100*time.Millisecond); err != nil {
+		round := i / f.committee.Size()
+		if round > 0 && i%f.committee.Size() == 0 {
+			if err := pause(ctx, 50*time.Millisecond); err != nil {
 				return remora.Batch{}, err
 			}
 		}
+		from := remora.Authority((int(author) + 1 + i) % f.committee.Size())
 		if from != f.self {
-			found, failed := f.batches(ctx, from, []remora.Hash{digest})
+			trying, cancel := context.WithTimeout(ctx, min(askTimeout, firstTry<<min(round, 8)))
+			found, failed := f.batches(trying, from, []remora.Hash{digest})
+			cancel()
 			if errors.Is(failed, errStopped) || ctx.Err() != nil {
 				return remora.Batch{}, errors.Join(failed, ctx.Err())
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/rpc"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
 )
@@ -28,22 +29,16 @@ type follower struct {
 }
 
 func (f *follower) run(ctx context.Context) error {
-	peer := int(time.Now().UnixNano() % int64(f.committee.Size()))
-	for ctx.Err() == nil {
+	for peer := int(time.Now().UnixNano() % int64(f.committee.Size())); ctx.Err() == nil; peer = (peer + 1) % f.committee.Size() {
 		began := time.Now()
 		executed, err := f.sync.from(ctx, remora.Authority(peer), patience)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return err
 		}
-		f.counts.catching.Store(false)
-		if executed > 0 && time.Since(began) > patience {
-			continue // a peer that served well until there was nothing new
-		}
-		peer = (peer + 1) % f.committee.Size()
-		if time.Since(began) < patience/4 && pause(ctx, 50*time.Millisecond) != nil {
+		if executed == 0 && time.Since(began) < patience/4 && pause(ctx, 50*time.Millisecond) != nil {
 			return nil
 		}
 	}
@@ -59,7 +54,6 @@ func (f *follower) publish(_ context.Context, block *remora.Block, cert *remora.
 		return err
 	}
 	f.counts.lastBlock.Store(time.Now().UnixMilli())
-	f.counts.leader.Store(uint64(block.DAG[len(block.DAG)-1].Round))
 	f.counts.round.Store(uint64(block.DAG[len(block.DAG)-1].Round))
 	f.counts.executed.Add(uint64(len(block.Results)))
 	return f.head.Certify(block.Header.Height)
@@ -91,16 +85,35 @@ func (f *forwarder) submit(ctx context.Context, txs [][]byte) ([]remora.Hash, er
 	return taken, nil
 }
 
+// connectWait is how long transactions wait for a validator to be connected, as after a start.
+const connectWait = 5 * time.Second
+
 // pass hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
-// in two batches, and executes once by its nonce.
+// in two batches, and executes once by its nonce. Nobody to hand them to is a busy node: clients come back.
 func (f *forwarder) pass(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+	request := remora.Encode(listAnswer{Items: txs})
+	for began := time.Now(); ; {
+		digests, err := f.tryAll(ctx, request, len(txs))
+		if !errors.Is(err, p2p.ErrNotConnected) || ctx.Err() != nil {
+			return digests, err
+		}
+		if time.Since(began) > connectWait {
+			return nil, errors.Join(rpc.ErrBusy, err)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (f *forwarder) tryAll(ctx context.Context, request []byte, count int) ([]remora.Hash, error) {
 	start := int(time.Now().UnixNano() % int64(f.committee.Size()))
 	var failures error
 	for i := range f.committee.Size() {
 		m := f.committee.Members[(start+i)%f.committee.Size()]
-		answer, err := f.host.Request(ctx, m.PeerID, askSubmit, remora.Encode(listAnswer{Items: txs}), maxAnswer)
+		answer, err := f.host.Request(ctx, m.PeerID, askSubmit, request, maxAnswer)
 		if err == nil {
-			return decodeDigests(answer, len(txs))
+			return decodeDigests(answer, count)
 		}
 		var refused *p2p.RemoteError
 		if ctx.Err() != nil || errors.As(err, &refused) && refused.Code == p2p.CodeInvalid {

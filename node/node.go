@@ -231,7 +231,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
 	execute.sync = &syncer{
-		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, done: execute.synced, log: log,
+		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: execute.synced, log: log,
 	}
 	n.loops = append(n.loops, bundle.run, dag.run, execute.run)
 	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
@@ -258,9 +258,12 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 
 // wireFollower builds the loop of a node that executes certified blocks of the validators.
 func (n *Node) wireFollower(executor *exec.Executor) {
-	ask := (&fetcher{committee: n.committee, host: n.host}).ask
+	nobody := remora.Authority(n.committee.Size()) // every authority is somebody else
+	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, host: n.host, log: n.config.Logger}
 	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
-	f.sync = &syncer{committee: n.committee, exec: executor, store: n.store, ask: ask, done: f.publish, log: n.config.Logger}
+	f.sync = &syncer{
+		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: f.publish, log: n.config.Logger,
+	}
 	n.forwarder = &forwarder{committee: n.committee, host: n.host}
 	n.loops = append(n.loops, f.run)
 }

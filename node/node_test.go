@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -60,7 +61,7 @@ func newFleet(t *testing.T, n int) *fleet {
 	for i := range n {
 		f.add(i)
 	}
-	for i := range 4 {
+	for i := range 8 {
 		f.genesis.Accounts = append(f.genesis.Accounts, remora.GenesisAccount{Address: account(t, i).Public(), Balance: 1_000_000_000})
 	}
 	f.stops = make([]func() error, n)
@@ -72,26 +73,40 @@ func newFleet(t *testing.T, n int) *fleet {
 	return f
 }
 
-func (f *fleet) add(i int) {
-	f.t.Helper()
+// member makes the keys of a node and its record.
+func member(t *testing.T, i int, name string, roles remora.Roles, listen string) (*node.Keys, remora.Node) {
+	t.Helper()
 	consensus, err := bls.DeriveKey(seed("consensus", i))
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	beacon, err := bls.DeriveKey(seed("beacon", i))
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	header, err := ed25519.NewKeyFromSeed(seed("header", i))
 	if err != nil {
-		f.t.Fatal(err)
-	}
-	owner, err := ed25519.NewKeyFromSeed(seed("owner", i))
-	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	network := [32]byte(seed("network", i))
 	id, err := p2p.SeedPeerID(network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := &node.Keys{Account: account(t, i), Consensus: consensus, Beacon: beacon, Header: header, Network: network}
+	return keys, remora.Node{
+		Name: name, Roles: roles,
+		Consensus: consensus.Public(), Possession: consensus.ProvePossession(),
+		Beacon: beacon.Public(), BeaconPoP: beacon.ProvePossession(),
+		Header: header.Public(), PeerID: id, Addrs: []string{listen},
+	}
+}
+
+func (f *fleet) add(i int) {
+	f.t.Helper()
+	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(f.t))
+	keys, record := member(f.t, i, fmt.Sprintf("validator-%d", i), remora.RoleValidator, listen)
+	owner, err := ed25519.NewKeyFromSeed(seed("owner", i))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -99,16 +114,7 @@ func (f *fleet) add(i int) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		f.t.Fatal(err)
 	}
-	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(f.t))
-	f.genesis.Validators = append(f.genesis.Validators, remora.GenesisValidator{
-		Account: owner.Public(), Stake: 100,
-		Node: remora.Node{
-			Name: fmt.Sprintf("validator-%d", i), Roles: remora.RoleValidator,
-			Consensus: consensus.Public(), Possession: consensus.ProvePossession(),
-			Beacon: beacon.Public(), BeaconPoP: beacon.ProvePossession(),
-			Header: header.Public(), PeerID: id, Addrs: []string{listen},
-		},
-	})
+	f.genesis.Validators = append(f.genesis.Validators, remora.GenesisValidator{Account: owner.Public(), Stake: 100, Node: record})
 	level := slog.LevelWarn
 	if os.Getenv("REMORA_TEST_LOG") != "" {
 		level = slog.LevelDebug
@@ -116,7 +122,7 @@ func (f *fleet) add(i int) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With(slog.Int("node", i))
 	f.configs = append(f.configs, node.Config{
 		Genesis: f.genesis, DataDir: dir, Listen: []string{listen}, RPC: fmt.Sprintf("127.0.0.1:%d", freePort(f.t)),
-		Keys:   &node.Keys{Consensus: consensus, Beacon: beacon, Header: header, Network: network},
+		Keys:   keys,
 		Logger: log,
 	})
 }
@@ -290,12 +296,14 @@ func TestFollowerExecutesAndForwards(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := f.configs[0]
-	c.DataDir = filepath.Join(t.TempDir(), "data")
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+	dir := t.TempDir()
+	c.DataDir, c.ContentDir = filepath.Join(dir, "data"), filepath.Join(dir, "content")
+	if err := errors.Join(os.MkdirAll(c.DataDir, 0o700), os.MkdirAll(c.ContentDir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	c.Keys, c.Name, c.Roles = &node.Keys{Network: [32]byte(seed("network", 99))}, "cache-0", remora.RoleCache
 	c.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(t))}
+	c.Name, c.Roles = "cache-0", remora.RoleCache
+	c.Keys, c.Record = member(t, 7, c.Name, c.Roles, c.Listen[0])
 	c.RPC = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	f.configs, f.stops = append(f.configs, c), append(f.stops, nil)
 	f.start(4)

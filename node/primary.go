@@ -257,18 +257,8 @@ func (p *primary) missing(ctx context.Context, refs []remora.BatchRef) []remora.
 
 // stored looks a batch up on disk. A damaged one counts as absent, so it is fetched again.
 func (p *primary) stored(digest remora.Hash) (mempool.BatchStored, bool) {
-	if !p.store.HasBatch(digest) {
-		return mempool.BatchStored{}, false
-	}
-	raw, err := p.store.Batch(digest)
-	if err != nil {
-		return mempool.BatchStored{}, false
-	}
-	b, err := remora.ParseBatch(raw)
-	if err != nil || b.Digest != digest {
-		return mempool.BatchStored{}, false
-	}
-	return mempool.BatchStored{Author: b.Author, Ref: b.Ref()}, true
+	author, ref, err := p.store.BatchRef(digest)
+	return mempool.BatchStored{Author: author, Ref: ref}, err == nil
 }
 
 func (p *primary) observe(ctx context.Context, events []mempool.Event) {
@@ -296,13 +286,13 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 	}
 }
 
-// prune deletes certificates that ordering passed long enough ago, as far as their blocks are executed: until then a
-// restart needs them.
+// prune deletes certificates that ordering passed long enough ago, as far as their blocks are certified: until then a
+// restart needs them, and so does a peer, whom block sync brings no further than the newest certified block.
 func (p *primary) prune(now time.Time) {
-	executed := remora.Round(p.counts.leader.Load())
+	certified := remora.Round(p.counts.certified.Load())
 	last := -1
 	for i, passed := range p.passed {
-		if now.Sub(passed.at) < servedFor || passed.leader > executed {
+		if now.Sub(passed.at) < servedFor || passed.leader > certified {
 			break
 		}
 		last = i

@@ -124,11 +124,15 @@ func (s *server) batches(_ context.Context, _ string, request []byte) ([]byte, e
 	if len(r.Digests) > maxBatchRange {
 		return nil, fmt.Errorf("%w: %d batches in one request, at most %d", remora.ErrInvalid, len(r.Digests), maxBatchRange)
 	}
-	items := make([][]byte, len(r.Digests))
+	items, size := make([][]byte, len(r.Digests)), 0
 	for i, digest := range r.Digests {
+		if size > maxAnswerBlocks {
+			break // the rest is asked for again
+		}
 		raw, err := s.store.Batch(digest)
 		if err == nil {
 			items[i] = raw
+			size += len(raw)
 		} else if !errors.Is(err, remora.ErrNotFound) && !errors.Is(err, remora.ErrCorrupt) {
 			return nil, err
 		}
@@ -158,8 +162,16 @@ func (s *server) blocks(ctx context.Context, _ string, request []byte) ([]byte, 
 		if cb.Certificate == nil {
 			break
 		}
-		items = append(items, remora.Encode(cb))
-		size += len(items[len(items)-1])
+		item := remora.Encode(cb)
+		if len(item) > maxAnswerBlocks {
+			cb.Batches = nil // too large to go with others: whoever syncs asks for its batches
+			item = remora.Encode(cb)
+		}
+		if len(items) > 0 && size+len(item) > maxAnswerBlocks {
+			break
+		}
+		items = append(items, item)
+		size += len(item)
 	}
 	return answer(items), nil
 }

@@ -58,7 +58,9 @@ func (e *engine) askCertificates(ctx context.Context, waiting []remora.Height) e
 	if peer == e.authority.self {
 		return nil
 	}
-	items, err := e.fetcher.ask(ctx, peer, askBlockCertificates, rangeRequest{From: low, Count: uint16(min(maxBlockRange, e.store.Height()-low+1))})
+	asking, cancel := context.WithTimeout(ctx, firstTry)
+	defer cancel()
+	items, err := e.fetcher.ask(asking, peer, askBlockCertificates, rangeRequest{From: low, Count: uint16(min(maxBlockRange, e.store.Height()-low+1))})
 	if err != nil {
 		return ctx.Err() // the next time another peer is asked
 	}

@@ -22,43 +22,44 @@ type syncer struct {
 	exec      *exec.Executor
 	store     *store.Store
 	ask       func(ctx context.Context, peer remora.Authority, protocol string, request any) ([][]byte, error)
+	fetch     func(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error)
 	done      func(ctx context.Context, block *remora.Block, cert *remora.BlockCertificate) error
 	log       *slog.Logger
 }
 
-// from executes what one peer has and returns the number of blocks. With patience the peer may wait so long for its next
-// certified block before it answers that it has none. Only failures of this node are errors: a peer that lies, stalls
-// or has nothing is left for the next one.
+// from executes the blocks of one answer of one peer and returns their number: whoever is slow then makes room for the
+// next. With patience the peer may wait so long for its next certified block before it answers that it has none. Only
+// failures of this node are errors: a peer that lies, stalls or has nothing is left for the next one.
 func (s *syncer) from(ctx context.Context, peer remora.Authority, patience time.Duration) (int, error) {
-	executed := 0
-	for {
-		request := rangeRequest{From: s.store.Height() + 1, Count: syncBlocks, Wait: uint16(patience.Milliseconds())}
-		items, err := s.ask(ctx, peer, askBlocks, request)
+	request := rangeRequest{From: s.store.Height() + 1, Count: syncBlocks, Wait: uint16(patience.Milliseconds())}
+	items, err := s.ask(ctx, peer, askBlocks, request)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil || len(items) > syncBlocks {
+		s.log.DebugContext(ctx, "no blocks from a peer", slog.Int("authority", int(peer)), slog.Any("reason", err))
+		return 0, nil
+	}
+	for i, item := range items {
+		cb, batches, err := s.check(ctx, item)
 		if ctx.Err() != nil {
-			return executed, ctx.Err()
+			return i, ctx.Err()
 		}
-		if err != nil || len(items) == 0 || len(items) > syncBlocks {
-			s.log.DebugContext(ctx, "no more blocks from a peer", slog.Int("authority", int(peer)), slog.Any("reason", err))
-			return executed, nil
+		if err != nil {
+			s.log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(peer)),
+				slog.Uint64("height", uint64(s.store.Height()+1)), slog.Any("reason", err))
+			return i, nil
 		}
-		for _, item := range items {
-			cb, batches, err := s.check(item)
-			if err != nil {
-				s.log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(peer)),
-					slog.Uint64("height", uint64(s.store.Height()+1)), slog.Any("reason", err))
-				return executed, nil
-			}
-			if err := s.apply(ctx, cb, batches); err != nil {
-				return executed, err
-			}
-			executed++
+		if err := s.apply(ctx, cb, batches); err != nil {
+			return i, err
 		}
 	}
+	return len(items), nil
 }
 
 // check decodes a served block and checks everything but its execution: a quorum's certificate over the header that
 // continues our chain, and the bytes of exactly the batches that it executes.
-func (s *syncer) check(item []byte) (*remora.CertifiedBlock, []remora.Batch, error) {
+func (s *syncer) check(ctx context.Context, item []byte) (*remora.CertifiedBlock, []remora.Batch, error) {
 	cb, err := remora.DecodeCertifiedBlock(item, maxAnswer)
 	if err != nil {
 		return nil, nil, err
@@ -77,15 +78,19 @@ func (s *syncer) check(item []byte) (*remora.CertifiedBlock, []remora.Batch, err
 	if sub.Digest(h.ChainID) != h.SubDAG {
 		return nil, nil, fmt.Errorf("%w: block %d lists another sub-DAG than its header names", remora.ErrInvalid, h.Height)
 	}
-	batches, err := s.batches(cb, &sub)
+	batches, err := s.batches(ctx, cb, &sub)
 	return cb, batches, err
 }
 
-func (s *syncer) batches(cb *remora.CertifiedBlock, sub *remora.SubDAG) ([]remora.Batch, error) {
+// batches returns the batches of a block: those that came with it, or, with a block too large for that, by asking.
+func (s *syncer) batches(ctx context.Context, cb *remora.CertifiedBlock, sub *remora.SubDAG) ([]remora.Batch, error) {
 	height := cb.Block.Header.Height
 	refs, err := s.exec.Pending(sub)
 	if err != nil {
 		return nil, err
+	}
+	if len(cb.Batches) == 0 && len(refs) > 0 {
+		return gather(ctx, sub, refs, s.fetch)
 	}
 	if len(refs) != len(cb.Batches) {
 		return nil, fmt.Errorf("%w: block %d comes with %d batches, needs %d", remora.ErrInvalid, height, len(cb.Batches), len(refs))
@@ -97,6 +102,27 @@ func (s *syncer) batches(cb *remora.CertifiedBlock, sub *remora.SubDAG) ([]remor
 		}
 		if batches[i].Digest != refs[i].Digest {
 			return nil, fmt.Errorf("%w: block %d: batch %d is %s, want %s", remora.ErrInvalid, height, i, batches[i].Digest, refs[i].Digest)
+		}
+	}
+	return batches, nil
+}
+
+// gather fetches the batches that a sub-DAG's block executes.
+func gather(
+	ctx context.Context, sub *remora.SubDAG, refs []remora.BatchRef,
+	fetch func(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error),
+) ([]remora.Batch, error) {
+	authors := map[remora.Hash]remora.Authority{}
+	for _, h := range sub.Headers {
+		for _, ref := range h.Payload {
+			authors[ref.Digest] = h.Author
+		}
+	}
+	batches := make([]remora.Batch, len(refs))
+	for i, ref := range refs {
+		var err error
+		if batches[i], err = fetch(ctx, authors[ref.Digest], ref.Digest); err != nil {
+			return nil, err
 		}
 	}
 	return batches, nil

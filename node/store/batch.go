@@ -38,8 +38,18 @@ func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 	return raw, err
 }
 
-// HasBatch reports whether the bytes of a batch can be produced.
-func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
+// BatchRef returns the author of a stored batch and the reference by which its header may list it, without reading it.
+func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef, error) {
+	r, err := s.batches.Describe(digest)
+	switch {
+	case errors.Is(err, segment.ErrNotFound):
+		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w", digest, remora.ErrNotFound)
+	case err != nil:
+		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w: %v", digest, remora.ErrCorrupt, err)
+	}
+	ref := remora.BatchRef{Digest: digest, Worker: remora.Worker(r.Worker), Epoch: remora.Epoch(r.Epoch)}
+	return remora.Authority(r.Author), ref, nil
+}
 
 // Unexecuted returns the stored batches of an author that no block has executed, by their numbers. A validator's own
 // ones are what it acknowledged to clients and still owes. A batch that was sealed anew in a later epoch has the number

@@ -96,6 +96,29 @@ func (l *Log) ReadRecord(loc Location) (Record, error) {
 	return h.record(payload), nil
 }
 
+// Describe returns the record of that digest without its payload, which is not read: the header has a checksum of its own.
+func (l *Log) Describe(digest remora.Hash) (Record, error) {
+	loc, ok := l.locate(digest)
+	if !ok {
+		return Record{}, l.missing("digest " + digest.String())
+	}
+	s, size := l.acquire(loc.Segment)
+	if s == nil {
+		return Record{}, l.missing(fmt.Sprintf("segment %d", loc.Segment))
+	}
+	defer s.open.RUnlock()
+	var b [headerSize]byte
+	if loc.end() <= size {
+		if _, err := s.file.ReadAt(b[:], int64(loc.Offset)); err == nil {
+			if h, ok := decode(b[:], loc.Segment, loc.Offset); ok && h.loc == loc && h.digest == digest {
+				return h.record(nil), nil
+			}
+		}
+	}
+	l.drop(digest, loc)
+	return Record{}, fmt.Errorf("%w: %s offset %d", ErrCorrupt, s.name, loc.Offset)
+}
+
 // acquire returns an open segment and the size of its records, or nil. The caller releases s.open.
 func (l *Log) acquire(number uint32) (*segment, int64) {
 	l.mu.RLock()
