@@ -183,13 +183,19 @@ func processState(n *devnet.NodeStatus) string {
 // panel is what a newcomer needs: where everything is, and what to try next.
 func panel(headline string, s *devnet.Status) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n %s      chain %s      %d validators\n\n", headline, s.ChainID, len(s.Nodes))
-	rows := [][]string{{"NODE", "STATE", "RPC", "METRICS"}}
+	fmt.Fprintf(&b, "\n %s      chain %s      %d nodes\n\n", headline, s.ChainID, len(s.Nodes))
+	rows, gateway := [][]string{{"NODE", "STATE", "RPC", "METRICS"}}, ""
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
 		rows = append(rows, []string{n.Name, processState(n), n.RPC, n.Metrics})
+		if n.Gateway != "" {
+			gateway = n.Gateway
+		}
 	}
 	b.WriteString(indent(table(rows...)) + "\n")
+	if gateway != "" {
+		fmt.Fprintf(&b, " gateway  %s/ipfs/CID\n\n", gateway)
+	}
 	rows = [][]string{{"ACCOUNT", "ADDRESS"}}
 	for _, a := range s.Accounts {
 		rows = append(rows, []string{a.Name, a.Address})
@@ -198,6 +204,10 @@ func panel(headline string, s *devnet.Status) string {
 	if rpc := s.Nodes[0].RPC; len(s.Accounts) > 1 {
 		fmt.Fprintf(&b, " try   remora status --node %s\n", rpc)
 		fmt.Fprintf(&b, "       remora tx transfer --node %s --key %s --to %s --amount 1000 --wait\n", rpc, s.Accounts[0].Key, s.Accounts[1].Address)
+		if gateway != "" {
+			fmt.Fprintf(&b, "       remora publish PATH --node %s --key %s\n", rpc, s.Accounts[0].Key)
+			fmt.Fprintf(&b, "       remora fetch CID --gateway %s --out FILE\n", gateway)
+		}
 		fmt.Fprintf(&b, "       remora audit replay --from %s --genesis %s\n", rpc, s.Genesis)
 		fmt.Fprintf(&b, "       remora devnet kill --home %s %s\n", s.Home, s.Nodes[len(s.Nodes)-1].Name)
 	}

@@ -22,6 +22,8 @@ import (
 // The scale of the story.
 const (
 	storyValidators = 4
+	storyCaches     = 2
+	storyEpoch      = 4 * time.Second
 	storySenders    = 4
 	storyTransfers  = 15 // of each sender, while a validator is killed
 	storyLimit      = 2 * time.Minute
@@ -52,7 +54,7 @@ type told struct {
 
 func (p *program) story() *cli.Command {
 	return &cli.Command{
-		Name: "story", Usage: "start four validators, pay, kill one, recover, replay and prove; then stay up",
+		Name: "story", Usage: "start a devnet, pay, kill a validator, recover, publish, fetch, replay and prove; then stay up",
 		Flags: []cli.Flag{
 			devnetHomeFlag(),
 			&cli.BoolFlag{Name: "once", Usage: "stop everything at the end; exit 0 only if every step held"},
@@ -82,7 +84,7 @@ func (s *story) tell(c *cli.Context) error {
 		return err
 	}
 	defer s.close()
-	for _, step := range []func(context.Context) error{s.firstBlock, s.pay, s.crash, s.recover, s.replay, s.prove} {
+	for _, step := range []func(context.Context) error{s.firstBlock, s.pay, s.crash, s.recover, s.content, s.replay, s.prove} {
 		if err := step(ctx); err != nil {
 			return withCode("STORY_FAILED", err)
 		}
@@ -113,7 +115,9 @@ func (s *story) say(format string, args ...any) {
 
 // open starts or resumes the devnet and connects to it.
 func (s *story) open(ctx context.Context, dir string) error {
-	net, err := devnet.Up(ctx, devnet.Spec{Home: dir})
+	net, err := devnet.Up(ctx, devnet.Spec{
+		Home: dir, Validators: storyValidators, Caches: storyCaches, Gateways: 1, Epoch: storyEpoch,
+	})
 	if err != nil {
 		return err
 	}
@@ -121,14 +125,14 @@ func (s *story) open(ctx context.Context, dir string) error {
 	if s.status, err = s.net.Status(); err != nil {
 		return err
 	}
-	if n := len(s.status.Nodes); n < storyValidators {
-		return misuse("the devnet in %q has %d validators, the story needs %d: choose another --home", dir, n, storyValidators)
-	}
 	if s.genesis, err = readGenesis(s.status.Genesis); err != nil {
 		return err
 	}
-	for i := range s.status.Nodes {
-		node, err := client.New(s.status.Nodes[i].RPC)
+	for _, n := range s.status.Nodes {
+		if n.Role != devnet.RoleValidator {
+			continue
+		}
+		node, err := client.New(n.RPC)
 		if err != nil {
 			return err
 		}
