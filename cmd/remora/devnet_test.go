@@ -173,7 +173,9 @@ func TestAcknowledgedSurvivesKills(t *testing.T) {
 	}
 	n.agreed()
 
-	report, err := replay.Replay(n.ctx, n.genesis, patient{replay.Remote{Client: n.nodes[3]}}, 0)
+	st, err := n.nodes[3].Status(n.ctx)
+	n.must(err)
+	report, err := replay.Replay(n.ctx, n.genesis, patient{replay.Remote{Client: n.nodes[3]}}, st.Height)
 	n.must(err)
 	if owed = append(owed, more...); !report.Matches || report.Txs < len(owed) {
 		t.Errorf("the replay %+v has fewer transactions than the %d acknowledged ones", report, len(owed))

@@ -59,6 +59,11 @@ func TestPrecedenceAndOrigin(t *testing.T) {
 		"log.level":       {Value: "debug", Origin: "flag --log-level"},
 		"log.format":      {Value: "json", Origin: "file " + path + ":7"},
 		"mempool.seal_ms": {Value: "25", Origin: "file " + path + ":9"},
+
+		"node.name":         {Origin: "default"},
+		"node.roles":        {Value: "validator", Origin: "default"},
+		"gateway.listen":    {Value: "127.0.0.1:4220", Origin: "default"},
+		"content.quota_mib": {Value: "10240", Origin: "default"},
 	}
 	values := l.Values()
 	if len(values) != len(want) {
@@ -85,6 +90,10 @@ func TestFileIsReadStrictly(t *testing.T) {
 		{"scalar for a section", "log = 1\n", ":1: "},
 		{"out of bounds", "[mempool]\nseal_ms = 7\n", ":2: mempool.seal_ms is 7, want a multiple of 5"},
 		{"negative", "[mempool]\nseal_ms = -5\n", "mempool.seal_ms is -5"},
+		{"role", "[node]\nroles = \"miner\"\n", ":2: node.roles is"},
+		{"roles that exclude each other", "[node]\nroles = \"validator,cache\"\n", "a validator is nothing else"},
+		{"follower without a name", "[node]\nroles = \"cache\"\n", "a cache needs node.name"},
+		{"quota", "[content]\nquota_mib = 1\n", ":2: content.quota_mib is 1"},
 		{"port 0", "[rpc]\nlisten = \"127.0.0.1:0\"\n", `:2: rpc.listen is port "0"`},
 		{"port 65536", "[rpc]\nlisten = \"127.0.0.1:65536\"\n", `port "65536"`},
 		{"no port", "[metrics]\nlisten = \"127.0.0.1\"\n", "want host:port"},
