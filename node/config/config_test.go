@@ -199,3 +199,19 @@ func ExampleSetting_Env() {
 	// REMORA_P2P_LISTEN p2p-listen
 	// REMORA_RPC_LISTEN rpc-listen
 }
+
+func FuzzLoad(f *testing.F) {
+	f.Add("[rpc]\nlisten = \"127.0.0.1:1\"\n")
+	f.Add("metrics.listen = \"\"\n[node]\nroles = \"cache,gateway\"\nname = \"a\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := Load(Sources{File: write(t, text), Env: environment(nil)})
+		if err != nil {
+			return
+		}
+		for _, s := range Settings() {
+			if err := s.check(&l.Config); err != nil {
+				t.Errorf("%s was loaded and is %v", s.Key, err)
+			}
+		}
+	})
+}
