@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -172,9 +173,9 @@ func TestBrokenTransferIsNoCleanEnd(t *testing.T) {
 	n := transfertest.New("c0")
 	c := n.Add(make([]byte, 13<<20), false)
 	s := serve(t, n)
-	asked := 0
+	var asked atomic.Int64
 	n.Answer["c0"] = func(b []byte) ([]byte, error) {
-		if asked++; asked > 2 {
+		if asked.Add(1) > 2 {
 			return transfertest.Down(b)
 		}
 		return b, nil

@@ -81,10 +81,10 @@ func (r *reader) load() error {
 	if ahead := at + window; ahead < r.c.Length {
 		next := make(chan fetched, 1) // nobody waits for what is not needed any more
 		r.next, r.nextAt = next, ahead
-		go func() {
+		r.source.group.Go(func() {
 			b, err := r.source.read(r.ctx, r.c, r.window(ahead))
 			next <- fetched{b, err}
-		}()
+		})
 	}
 	return nil
 }
