@@ -164,7 +164,8 @@ func (p *program) report(err error) int {
 		return exitUsage
 	}
 	code := codeOf(err)
-	p.say("error %s: %s\n", code, printable(err.Error()))
+	// A rejection's message begins with its code, which stands there already.
+	p.say("error %s: %s\n", code, strings.TrimPrefix(printable(err.Error()), code+": "))
 	if e, known := explanation(code); known {
 		p.say("fix: %s\n", e.Fix)
 	}
