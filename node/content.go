@@ -28,7 +28,10 @@ type contentService struct {
 
 // openContent opens the store; the rest needs the network.
 func (n *Node) openContent() (*contentService, error) {
-	st, err := contentstore.Open(n.config.ContentDir, contentstore.Options{Quota: n.config.Quota})
+	st, err := contentstore.Open(n.config.ContentDir, contentstore.Options{
+		// What a gateway keeps is a copy of what caches hold; a cache keeps what it is to hold.
+		Quota: n.config.Quota, Evict: n.config.Roles&remora.RoleCache == 0,
+	})
 	if err != nil {
 		return nil, err
 	}

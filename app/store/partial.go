@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/proofs/content"
@@ -31,42 +30,31 @@ func (s *Store) Receive(want remora.Content) (*Partial, error) {
 	if busy {
 		return nil, ErrBusy
 	}
-	p, err := s.resume(want)
-	if err != nil {
-		s.forget(want.Root)
-		return nil, diskError(err)
-	}
-	return p, nil
-}
-
-func (s *Store) forget(root remora.Hash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.incoming, root)
+	return s.resume(want)
 }
 
 func (s *Store) resume(want remora.Content) (*Partial, error) {
+	left := s.takeLeft(want.Root)
 	if err := s.reserve(want.Length); err != nil {
+		s.leave(want.Root, left)
 		return nil, err
 	}
-	p := &Partial{store: s, want: want}
+	p := &Partial{store: s, want: want, have: left}
 	err := p.open()
 	if err == nil {
 		err = p.verify()
 	}
 	if err != nil {
-		s.release(want.Length)
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(diskError(err), p.Leave())
 	}
 	return p, nil
 }
 
 func (p *Partial) open() (err error) {
-	base := filepath.Join(p.store.dir, partialDir, p.want.Root.String())
-	if p.data, err = os.OpenFile(base+dataSuffix, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	if p.data, err = os.OpenFile(p.store.partialPath(p.want.Root, dataSuffix), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	p.tree, err = os.OpenFile(base+treeSuffix, os.O_CREATE|os.O_RDWR, 0o600)
+	p.tree, err = os.OpenFile(p.store.partialPath(p.want.Root, treeSuffix), os.O_CREATE|os.O_RDWR, 0o600)
 	return err
 }
 
@@ -87,8 +75,12 @@ func (p *Partial) verify() error {
 	if err == nil {
 		_, err = e.WriteTo(io.Discard)
 	}
-	if err != nil {
-		have = 0 // a crash lost some of it: begin anew
+	var bad *content.Mismatch
+	switch {
+	case errors.As(err, &bad):
+		have = bad.Offset // a crash lost this; what precedes it was verified
+	case err != nil:
+		return err
 	}
 	p.have = have
 	return p.data.Truncate(int64(have))
@@ -131,15 +123,16 @@ func (p *Partial) Commit() error {
 	if err := p.store.adopt(p.want, p.data, p.tree); err != nil {
 		return errors.Join(diskError(err), p.Leave())
 	}
-	p.store.forget(p.want.Root)
+	p.store.arrived(p.want.Root)
 	return p.close()
 }
 
-// Leave stops receiving and keeps what is here for the next time.
+// Leave stops receiving and keeps what is here for the next time, as long as nobody needs the room.
 func (p *Partial) Leave() error {
 	p.store.release(p.want.Length)
-	p.store.forget(p.want.Root)
-	return p.close()
+	err := p.close()
+	p.store.leave(p.want.Root, p.have)
+	return err
 }
 
 func (p *Partial) close() error {

@@ -6,13 +6,17 @@
 package store
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/proofs/content"
@@ -30,6 +34,7 @@ var (
 // Options configure a Store.
 type Options struct {
 	Quota uint64 // bytes of content; 0: no limit
+	Evict bool   // make room by removing what was not used for longest; without it a full store refuses
 }
 
 // Store is a directory of content. It is safe for use by several goroutines.
@@ -39,70 +44,49 @@ type Store struct {
 	lock *os.File
 
 	mu       sync.Mutex
-	lengths  map[remora.Hash]uint64 // of the objects that are whole
-	used     uint64                 // bytes of them and of what is being received
+	objects  map[remora.Hash]*object // those that are whole
+	used     uint64                  // bytes of them, of what is being received and of what was left half received
 	incoming map[remora.Hash]bool
+	left     map[remora.Hash]uint64 // bytes of objects half received that nobody is receiving
+	pins     map[remora.Hash]bool
+}
+
+// object is what the store remembers of a whole object.
+type object struct {
+	length uint64
+	used   time.Time // when it was last read, or came
 }
 
 const (
 	objectsDir = "objects"
 	partialDir = "partial"
 	tmpDir     = "tmp"
+	pinsDir    = "pins"
 	dataSuffix = ".data"
 	treeSuffix = ".obao"
+	copyBuffer = 256 << 10
 )
 
 // Open opens or creates the store in dir, which it locks.
 func Open(dir string, opts Options) (*Store, error) {
-	for _, sub := range []string{objectsDir, partialDir, tmpDir} {
+	for _, sub := range []string{objectsDir, partialDir, tmpDir, pinsDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("content store: %w", err)
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := takeLock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("content store: %w", err)
+		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrLocked, dir), lock.Close())
+	s := &Store{
+		dir: dir, opts: opts, lock: lock,
+		objects: map[remora.Hash]*object{}, incoming: map[remora.Hash]bool{},
+		left: map[remora.Hash]uint64{}, pins: map[remora.Hash]bool{},
 	}
-	s := &Store{dir: dir, opts: opts, lock: lock, lengths: map[remora.Hash]uint64{}, incoming: map[remora.Hash]bool{}}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
-}
-
-// load lists the objects and removes what a crash left half made.
-func (s *Store) load() error {
-	left, err := filepath.Glob(filepath.Join(s.dir, tmpDir, "*"))
-	if err != nil {
-		return err
-	}
-	for _, name := range left {
-		if err := os.Remove(name); err != nil {
-			return fmt.Errorf("content store: %w", err)
-		}
-	}
-	trees, err := filepath.Glob(filepath.Join(s.dir, objectsDir, "*", "*"+treeSuffix))
-	if err != nil {
-		return err
-	}
-	for _, tree := range trees {
-		name := filepath.Base(tree)
-		root, err := remora.ParseHash(name[:len(name)-len(treeSuffix)])
-		if err != nil {
-			continue // not ours
-		}
-		data, err := os.Stat(s.path(root, dataSuffix))
-		outboard, err2 := os.Stat(tree)
-		if err != nil || err2 != nil || outboard.Size() != int64(content.OutboardSize(uint64(data.Size()))) {
-			continue // not whole: it will be received again, over it
-		}
-		s.lengths[root] = uint64(data.Size())
-		s.used += uint64(data.Size())
-	}
-	return nil
 }
 
 // Close unlocks the store.
@@ -117,8 +101,23 @@ func (s *Store) path(root remora.Hash, suffix string) string {
 func (s *Store) Length(root remora.Hash) (uint64, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, ok := s.lengths[root]
-	return n, ok
+	o, held := s.objects[root]
+	if !held {
+		return 0, false
+	}
+	return o.length, true
+}
+
+// List returns the objects that the store holds, in the order of their roots.
+func (s *Store) List() []remora.Content {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]remora.Content, 0, len(s.objects))
+	for root, o := range s.objects {
+		list = append(list, remora.Content{Root: root, Length: o.length})
+	}
+	slices.SortFunc(list, func(a, b remora.Content) int { return bytes.Compare(a.Root[:], b.Root[:]) })
+	return list
 }
 
 // Used returns the bytes of content that the store holds.
@@ -126,23 +125,6 @@ func (s *Store) Used() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.used
-}
-
-// reserve takes n bytes of the quota.
-func (s *Store) reserve(n uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.opts.Quota > 0 && (n > s.opts.Quota || s.used > s.opts.Quota-n) {
-		return fmt.Errorf("%w: %d of %d bytes are used, %d more are needed", ErrQuota, s.used, s.opts.Quota, n)
-	}
-	s.used += n
-	return nil
-}
-
-func (s *Store) release(n uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.used -= n
 }
 
 // Import stores the bytes of r, which must be the given content, and makes them durable.
@@ -171,11 +153,16 @@ func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, discard(tree)) }()
-	w := content.NewWriter(tree)
-	if _, err := io.Copy(io.MultiWriter(data, w), io.LimitReader(r, int64(want.Length)+1)); err != nil {
+	pairs := bufio.NewWriter(tree)
+	w := content.NewWriter(pairs)
+	buf := make([]byte, copyBuffer)
+	if _, err := io.CopyBuffer(io.MultiWriter(data, w), io.LimitReader(r, int64(want.Length)+1), buf); err != nil {
 		return err
 	}
 	root, length, err := w.Finish()
+	if err == nil {
+		err = pairs.Flush()
+	}
 	if err != nil {
 		return err
 	}
@@ -187,11 +174,7 @@ func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
 
 // discard closes a temporary file and removes it where it still is.
 func discard(f *os.File) error {
-	err := f.Close()
-	if gone := os.Remove(f.Name()); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	return err
+	return errors.Join(f.Close(), unlink(f.Name()))
 }
 
 // adopt syncs the files of a verified object and moves them to their names, the tree last: an object is whole when its
@@ -212,10 +195,10 @@ func (s *Store) adopt(c remora.Content, data, tree *os.File) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, twice := s.lengths[c.Root]; twice {
+	if _, twice := s.objects[c.Root]; twice {
 		s.used -= c.Length // two came at once: one copy counts
 	}
-	s.lengths[c.Root] = c.Length
+	s.objects[c.Root] = &object{c.Length, time.Now()}
 	return nil
 }
 
@@ -234,58 +217,28 @@ func diskError(err error) error {
 	return err
 }
 
-// Stream writes the verified stream of a range of an object to w. Each piece is verified before it is written; a damaged
-// object is dropped from the store, so that it is fetched again.
-func (s *Store) Stream(w io.Writer, root remora.Hash, rng content.Range) error {
-	length, held := s.Length(root)
-	if !held {
-		return fmt.Errorf("content %s: %w", root, remora.ErrNotFound)
-	}
-	data, err := os.Open(s.path(root, dataSuffix))
-	if err != nil {
-		return s.damaged(root, err)
-	}
-	defer data.Close()
-	tree, err := os.Open(s.path(root, treeSuffix))
-	if err != nil {
-		return s.damaged(root, err)
-	}
-	defer tree.Close()
-	e, err := content.NewEncoder(data, tree, root, length, rng)
-	if err != nil {
-		return err
-	}
-	_, err = e.WriteTo(w)
-	var bad *content.Mismatch
-	if errors.As(err, &bad) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.damaged(root, err)
-	}
-	return err
-}
-
-// damaged drops an object.
-func (s *Store) damaged(root remora.Hash, cause error) error {
-	err := fmt.Errorf("%w: %s: %w", ErrDamaged, root, cause)
-	return errors.Join(err, s.Remove(root))
-}
-
-// Remove deletes an object.
+// Remove deletes an object. A pin on it stays, for when it comes again.
 func (s *Store) Remove(root remora.Hash) error {
 	s.mu.Lock()
-	length, held := s.lengths[root]
-	if held {
-		delete(s.lengths, root)
-		s.used -= length
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	return s.remove(root)
+}
+
+// remove is Remove for who holds the mutex. The tree goes first: without it the rest is no object.
+func (s *Store) remove(root remora.Hash) error {
+	o, held := s.objects[root]
 	if !held {
 		return nil
 	}
-	tree, data := os.Remove(s.path(root, treeSuffix)), os.Remove(s.path(root, dataSuffix))
-	for _, err := range []error{tree, data} {
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	delete(s.objects, root)
+	s.used -= o.length
+	return errors.Join(unlink(s.path(root, treeSuffix)), unlink(s.path(root, dataSuffix)))
+}
+
+// unlink removes a file that may be gone already.
+func unlink(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }

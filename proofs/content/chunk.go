@@ -38,7 +38,7 @@ func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, e
 	for n.length > PieceSize {
 		var pair [PairSize]byte
 		if err := readAt(outboard, pair[:], n.pairOffset()); err != nil {
-			return ChunkProof{}, err
+			return ChunkProof{}, short(err, n)
 		}
 		near, far := n.children(&pair)
 		if index*ChunkSize >= far.start {
@@ -49,7 +49,7 @@ func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, e
 	}
 	piece := make([]byte, n.length, PieceSize)
 	if err := readAt(data, piece, int64(n.start)); err != nil {
-		return ChunkProof{}, err
+		return ChunkProof{}, short(err, n)
 	}
 	s := n.span
 	for s.length > ChunkSize {

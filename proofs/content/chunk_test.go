@@ -3,7 +3,6 @@ package content
 import (
 	"bytes"
 	"errors"
-	"io"
 	"slices"
 	"testing"
 
@@ -152,10 +151,10 @@ func TestProverReportsShortFiles(t *testing.T) {
 	data := sample(4 * PieceSize)
 	_, outboard := build(t, data)
 	length := uint64(len(data))
-	if _, err := ProveChunk(bytes.NewReader(data[:10]), bytes.NewReader(outboard), length, 63); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := ProveChunk(bytes.NewReader(data[:10]), bytes.NewReader(outboard), length, 63); !errors.Is(err, ErrMismatch) {
 		t.Errorf("short content: %v", err)
 	}
-	if _, err := ProveChunk(bytes.NewReader(data), bytes.NewReader(outboard[:70]), length, 63); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := ProveChunk(bytes.NewReader(data), bytes.NewReader(outboard[:70]), length, 63); !errors.Is(err, ErrMismatch) {
 		t.Errorf("short outboard: %v", err)
 	}
 }

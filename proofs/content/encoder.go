@@ -94,7 +94,7 @@ func (e *Encoder) group() error {
 	for range pairs {
 		pair := (*[PairSize]byte)(rest)
 		if err := e.pairs.read(pair, e.walk.next()); err != nil {
-			return err
+			return short(err, e.walk.next())
 		}
 		if err := e.walk.pair(pair); err != nil {
 			return err
@@ -102,13 +102,21 @@ func (e *Encoder) group() error {
 		rest = rest[PairSize:]
 	}
 	if err := readAt(e.data, rest, int64(e.walk.next().start)); err != nil {
-		return err
+		return short(err, e.walk.next())
 	}
 	if err := e.walk.piece(rest); err != nil {
 		return err
 	}
 	e.buf = e.buf[:len(e.buf)+len(group)]
 	return nil
+}
+
+// short makes the early end of a file what it is: damage at a node.
+func short(err error, at node) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return &Mismatch{at.start, at.length}
+	}
+	return err
 }
 
 // window reads pairs of an outboard, those of small subtrees together.

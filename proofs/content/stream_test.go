@@ -255,7 +255,7 @@ func TestEncoderReportsShortFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(io.Discard, e); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := io.Copy(io.Discard, e); !errors.Is(err, ErrMismatch) {
 			t.Errorf("content %d, outboard %d bytes: %v", len(tt.data), len(tt.outboard), err)
 		}
 	}
