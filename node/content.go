@@ -62,8 +62,9 @@ func (f askFunc) Ask(ctx context.Context, c transfer.Cache, protocol string, req
 // serve adds the requests that a cache answers.
 func (s *contentService) serve(handlers map[string]p2p.Handler) {
 	if s.cache != nil {
-		handlers[transfer.AskContent] = s.cache.Content
-		handlers[transfer.AskHas] = s.cache.Has
+		for name, handler := range s.cache.Handlers() {
+			handlers[name] = handler
+		}
 	}
 }
 

@@ -44,10 +44,21 @@ type Config struct {
 }
 
 // Service is the cache. Its handlers work as soon as it is built; Run keeps the assigned content.
-type Service struct{ c Config }
+type Service struct {
+	c    Config
+	skip int // missing entries that the next repair passes over; Run's own
+}
 
-// New returns a service that holds nothing but its configuration.
-func New(c Config) *Service { return &Service{c} }
+// New returns a service. It starts nothing.
+func New(c Config) *Service { return &Service{c: c} }
+
+// Handlers returns what answers other nodes, by request protocol.
+func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error) {
+	return map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error){
+		transfer.AskContent: s.Content,
+		transfer.AskHas:     s.Has,
+	}
+}
 
 const (
 	// repairEvery is how often a cache looks for assigned content that it does not hold, while blocks come.
@@ -107,19 +118,15 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// repair fetches what is assigned to this cache and not here.
+// repair fetches what is assigned to this cache and not here, a bounded number of entries at a time. Anybody can register
+// content that nobody has or that is too large for this cache: the next repair passes over what this one could not get,
+// so that such entries delay the others and never hide them.
 func (s *Service) repair(ctx context.Context) error {
 	caches, err := s.c.Chain.Caches()
 	if err != nil {
 		return err
 	}
-	var missing []remora.ContentEntry
-	err = s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
-		if _, held := s.c.Store.Length(e.Content.Root); !held && s.assigned(e, caches) {
-			missing = append(missing, e)
-		}
-		return len(missing) < transfer.MaxRoots // the rest comes next time
-	})
+	missing, more, err := s.missing(caches)
 	if err != nil {
 		return err
 	}
@@ -128,13 +135,36 @@ func (s *Service) repair(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, store.ErrQuota) || errors.Is(err, store.ErrNoSpace):
+		case errors.Is(err, store.ErrNoSpace):
 			return err
 		case err != nil:
+			s.skip++
 			s.c.Logger.Debug("assigned content is not to be had yet", slog.String("root", e.Content.Root.String()), slog.Any("reason", err))
 		}
 	}
+	if !more {
+		s.skip = 0
+	}
 	return nil
+}
+
+// missing returns the next entries to fetch, and whether others follow them.
+func (s *Service) missing(caches []transfer.Cache) (missing []remora.ContentEntry, more bool, err error) {
+	passed := 0
+	err = s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
+		if _, held := s.c.Store.Length(e.Content.Root); held || !s.assigned(e, caches) {
+			return true
+		}
+		if passed < s.skip {
+			passed++
+			return true
+		}
+		if more = len(missing) == transfer.MaxRoots; !more {
+			missing = append(missing, e)
+		}
+		return !more
+	})
+	return missing, more, err
 }
 
 // assigned reports whether the chain wants this cache to hold an entry.
