@@ -39,6 +39,7 @@ func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 }
 
 // BatchRef returns the author of a stored batch and the reference by which its header may list it, without reading it.
+// The batch is durable then: a vote that relies on it promises to produce the bytes.
 func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef, error) {
 	r, err := s.batches.Describe(digest)
 	switch {
@@ -46,6 +47,9 @@ func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef,
 		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w", digest, remora.ErrNotFound)
 	case err != nil:
 		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w: %v", digest, remora.ErrCorrupt, err)
+	}
+	if err := s.batches.Sync(); err != nil {
+		return 0, remora.BatchRef{}, fmt.Errorf("sync batches: %w", err)
 	}
 	ref := remora.BatchRef{Digest: digest, Worker: remora.Worker(r.Worker), Epoch: remora.Epoch(r.Epoch)}
 	return remora.Authority(r.Author), ref, nil

@@ -79,6 +79,10 @@ func (s *Store) Commit(c Commit) error {
 	if want := s.Height() + 1; h != want {
 		return fmt.Errorf("commit of block %d: the next one is %d", h, want)
 	}
+	// The engine may have read a batch that another goroutine has appended and not synced yet.
+	if err := s.batches.Sync(); err != nil {
+		return fmt.Errorf("commit of block %d: sync batches: %w", h, err)
+	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	if err := putBlock(batch, c); err != nil {
