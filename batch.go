@@ -15,8 +15,8 @@ const (
 	batchTxOverhead = 4
 	// MaxBatchBytes bounds a batch on the wire and on disk; batches are sealed well below it.
 	MaxBatchBytes = 640 << 10
-	// MaxTxBytes bounds one transaction.
-	MaxTxBytes = 64 << 10
+	// MaxTxBytes bounds one transaction. The largest are openings: 32 chunks with their paths, 110 KB at most.
+	MaxTxBytes = 128 << 10
 )
 
 // Batch is a parsed view of a batch's bytes, which it does not own or copy.

@@ -27,6 +27,19 @@ const (
 	CodeNameTaken
 	CodeInvalidContent
 	CodeContentExists
+	CodeInvalidSession
+	CodeSessionExists
+	CodeUnknownSession
+	CodeSessionNotOwned
+	CodeUnknownCache
+	CodeInvalidClaim
+	CodeClaimExists
+	CodeClaimEpoch
+	CodeOverAllotment
+	CodeUnknownClaim
+	CodeNotChallenged
+	CodeClaimClosed
+	CodeBadOpening
 	codeCount
 )
 
@@ -50,6 +63,19 @@ var codeNames = [codeCount]string{
 	CodeNameTaken:           "TX_NAME_TAKEN",
 	CodeInvalidContent:      "TX_INVALID_CONTENT",
 	CodeContentExists:       "TX_CONTENT_EXISTS",
+	CodeInvalidSession:      "TX_INVALID_SESSION",
+	CodeSessionExists:       "TX_SESSION_EXISTS",
+	CodeUnknownSession:      "TX_UNKNOWN_SESSION",
+	CodeSessionNotOwned:     "TX_SESSION_NOT_OWNED",
+	CodeUnknownCache:        "TX_UNKNOWN_CACHE",
+	CodeInvalidClaim:        "TX_INVALID_CLAIM",
+	CodeClaimExists:         "TX_CLAIM_EXISTS",
+	CodeClaimEpoch:          "TX_CLAIM_EPOCH",
+	CodeOverAllotment:       "TX_OVER_ALLOTMENT",
+	CodeUnknownClaim:        "TX_UNKNOWN_CLAIM",
+	CodeNotChallenged:       "TX_NOT_CHALLENGED",
+	CodeClaimClosed:         "TX_CLAIM_CLOSED",
+	CodeBadOpening:          "TX_BAD_OPENING",
 }
 
 // String returns the code's stable name.

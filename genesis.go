@@ -33,6 +33,9 @@ type Params struct {
 	EpochMillis Millis   `json:"epoch_millis"` // length of an epoch in block time
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
 	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
+
+	PricePerMiB      Amount `json:"price_per_mib"`      // of content that a cache delivers
+	TreasuryPerMille uint16 `json:"treasury_per_mille"` // of every settled claim: what makes delivering to oneself a loss
 }
 
 // GenesisValidator is a founding member: registered and staked from the start.
@@ -84,6 +87,9 @@ func (g *Genesis) Check() error {
 	}
 	if most := maxArrayElements / max(len(g.Validators), 1); int(g.Params.GCDepth) > most {
 		bad("gc_depth %d with %d validators, at most %d: a block could not be decoded", g.Params.GCDepth, len(g.Validators), most)
+	}
+	if g.Params.TreasuryPerMille > 1000 {
+		bad("treasury_per_mille %d, at most 1000", g.Params.TreasuryPerMille)
 	}
 	if g.Params.EpochMillis < 100 {
 		bad("epoch_millis %d, want at least 100", g.Params.EpochMillis)

@@ -15,6 +15,14 @@ const (
 	KindRegisterNode Kind = 2
 
 	KindRegisterContent Kind = 3
+
+	KindOpenSession  Kind = 4
+	KindCloseSession Kind = 5
+	KindCommitClaim  Kind = 6
+	KindOpenClaim    Kind = 7
+
+	// LastKind is the highest kind of this version.
+	LastKind = KindOpenClaim
 )
 
 // String returns the kind's name.
@@ -28,6 +36,14 @@ func (k Kind) String() string {
 		return "register-node"
 	case KindRegisterContent:
 		return "register-content"
+	case KindOpenSession:
+		return "open-session"
+	case KindCloseSession:
+		return "close-session"
+	case KindCommitClaim:
+		return "commit-claim"
+	case KindOpenClaim:
+		return "open-claim"
 	}
 	return fmt.Sprintf("kind-%d", uint8(k))
 }

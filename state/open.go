@@ -28,7 +28,7 @@ func open(raw []byte, chainID string) (*remora.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tx.Kind == remora.KindOpaque || tx.Kind > remora.KindRegisterContent {
+	if tx.Kind == remora.KindOpaque || tx.Kind > remora.LastKind {
 		return nil, remora.Reject(remora.CodeKindNotAllowed, "%s is no kind of signed transaction of this version", tx.Kind)
 	}
 	if tx.ChainID != chainID {
@@ -48,6 +48,8 @@ func isExactOpaque(raw []byte) bool {
 		return len(rest) >= 1 && rest[0] >= 24 && len(rest)-1 == int(rest[0])
 	case head == 0x59:
 		return len(rest) >= 2 && rest[0] > 0 && len(rest)-2 == int(rest[0])<<8|int(rest[1])
+	case head == 0x5a:
+		return len(rest) >= 4 && rest[0] == 0 && rest[1] > 0 && len(rest)-4 == int(rest[1])<<16|int(rest[2])<<8|int(rest[3])
 	}
 	// A longer head names more bytes than a transaction may have.
 	return false

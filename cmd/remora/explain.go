@@ -53,7 +53,7 @@ func codes() []code { return append(transactionCodes(), programCodes()...) }
 func transactionCodes() []code {
 	return []code{
 		{"TX_MALFORMED", "the bytes are not a transaction in canonical encoding", "build and sign it with remora tx, or by the encoding in docs/spec"},
-		{"TX_TOO_LARGE", "the transaction has over 64 KiB", "split it"},
+		{"TX_TOO_LARGE", "the transaction has over 128 KiB", "split it"},
 		{"TX_WRONG_CHAIN", "it was signed for another chain", "sign it for the chain that remora status names"},
 		{"TX_BAD_SIGNATURE", "the signature is not the sender's over these bytes", "sign again with the key of the sender"},
 		{"TX_NONCE_USED", "another transaction of the sender has used this nonce", "take the nonce that remora account shows; remora tx transfer does"},
@@ -70,6 +70,19 @@ func transactionCodes() []code {
 		{"TX_NAME_TAKEN", "another node has this name", "choose another name"},
 		{"TX_INVALID_CONTENT", "a record of content breaks a limit, or its last chunk does not prove root and length", "register it with remora publish"},
 		{"TX_CONTENT_EXISTS", "this content is registered with as many replicas", "publish it as it is, or ask for more replicas"},
+		{"TX_INVALID_SESSION", "a session breaks a limit, expires in the past or too far ahead, or its key is not proven", "open it with remora fetch --key, which does it right"},
+		{"TX_SESSION_EXISTS", "the account has opened a session with this number", "choose another number"},
+		{"TX_UNKNOWN_SESSION", "there is no such session, or it does not allot anything to this node", "see remora session list"},
+		{"TX_SESSION_NOT_OWNED", "the session belongs to another account", "sign with the key of the account that opened it"},
+		{"TX_UNKNOWN_CACHE", "the account has no registered cache", "register the node as a cache first: remora run does, with node.roles = cache"},
+		{"TX_INVALID_CLAIM", "a claim's total is not the sum of its receipts, or its sessions are repeated, out of order or too many", "build claims with a cache node, which does it right"},
+		{"TX_CLAIM_EXISTS", "the node has committed a claim for this epoch", "there is one claim per node and epoch: wait for its settlement"},
+		{"TX_CLAIM_EPOCH", "the epoch has not ended, or ended too long ago, or was after the session's last", "commit claims within four epochs after the one of their receipts"},
+		{"TX_OVER_ALLOTMENT", "the claim asks for more bytes than the session still allots to the node", "claim what the receipts say, and serve no session beyond its allotment"},
+		{"TX_UNKNOWN_CLAIM", "the node has no claim for this epoch", "commit it first"},
+		{"TX_NOT_CHALLENGED", "the seed that challenges the claim is not fixed yet", "open the claim when its state is challenged"},
+		{"TX_CLAIM_CLOSED", "the claim is settled already, or the time to open it is over", "see remora cache claims"},
+		{"TX_BAD_OPENING", "the opening does not answer the claim's challenge: a receipt, path, chunk, signature or echo is wrong", "see the reason; a claim that is not opened in time costs its deposit"},
 		{"PUBLISH_FAILED", "content could not be registered, or no cache took it", "see the reason; caches are listed by remora devnet status or GET /v1/nodes"},
 		{"FETCH_FAILED", "the gateway did not deliver the content", "see the reason; try another gateway; what was verified is kept and the next call goes on"},
 	}

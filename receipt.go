@@ -1,0 +1,66 @@
+package remora
+
+import "fmt"
+
+// MaxExtents bounds the extents of one receipt.
+const MaxExtents = 1 << 16
+
+// Extent is a run of delivered bytes of one content. It begins with a chunk.
+type Extent struct {
+	_       struct{} `cbor:",toarray"`
+	Content Content
+	First   uint64 // number of the chunk that it begins with
+	Bytes   uint64
+}
+
+// Check reports an extent that is empty or not inside its content.
+func (e *Extent) Check() error {
+	length := e.Content.Length
+	if length > MaxContentBytes || e.Bytes == 0 || e.First >= (length+maxChunk-1)/maxChunk || e.Bytes > length-e.First*maxChunk {
+		return fmt.Errorf("%w: %d bytes from chunk %d on of a content of %d", ErrInvalid, e.Bytes, e.First, length)
+	}
+	return nil
+}
+
+// Start returns the offset of the extent's first byte in the content.
+func (e *Extent) Start() uint64 { return e.First * maxChunk }
+
+// Receipt is a client's cumulative statement of what a node delivered in a session and epoch. Of several only the last
+// one counts; each names all extents of the ones before, the last of these possibly longer.
+type Receipt struct {
+	_       struct{} `cbor:",toarray"`
+	Session SessionID
+	Node    Address
+	Epoch   Epoch
+	Bytes   uint64 // the sum of the extents
+	Extents uint32 // their number
+	Root    Hash   // of the sum tree over them (proofs/delivery)
+}
+
+// Message is what the session's key signs, under the session's scheme.
+func (r *Receipt) Message(chainID string, scheme Scheme) Hash {
+	return r.preimage("remora/receipt/1", chainID).uint(uint64(scheme)).sum()
+}
+
+// Leaf is the receipt's hash in the tree that a claim commits to.
+func (r *Receipt) Leaf(chainID string) Hash {
+	return r.preimage("remora/receipt-leaf/1", chainID).sum()
+}
+
+func (r *Receipt) preimage(tag, chainID string) *preimage {
+	p := newPreimage(tag, chainID).uint(uint64(r.Session)).bytes(r.Node[:]).uint(uint64(r.Epoch))
+	return p.uint(r.Bytes).uint(uint64(r.Extents)).hash(r.Root)
+}
+
+// SignedReceipt is a receipt with its client's signature.
+type SignedReceipt struct {
+	_         struct{} `cbor:",toarray"`
+	Receipt   Receipt
+	Signature BLSSignature
+}
+
+// DeliveryMessage is what a session's key signs to be served by a node: whoever shows the pass after that is the client,
+// or somebody to whom the client showed it.
+func DeliveryMessage(chainID string, session SessionID, node Address, pass Hash) Hash {
+	return newPreimage("remora/delivery/1", chainID).uint(uint64(session)).bytes(node[:]).hash(pass).sum()
+}
