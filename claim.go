@@ -156,3 +156,14 @@ type Claim struct {
 	Release  Epoch  // in which a settled claim's payout and deposit become the node's
 	Released bool
 }
+
+// Locked returns the coins that the claim holds: what was prepaid for its bytes, and the node's deposit.
+func (c *Claim) Locked() Amount {
+	switch {
+	case c.State == ClaimCommitted:
+		return c.Value + c.Deposit
+	case c.State == ClaimSettled && !c.Released:
+		return c.Paid + c.Deposit
+	}
+	return 0
+}

@@ -26,7 +26,7 @@ var (
 	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon"}
 	apps      = []string{
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
-		"app/gateway", "app/publish", "app/archive", "app/dashboard",
+		"app/delivery", "app/gateway", "app/publish", "app/archive", "app/dashboard",
 	}
 	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/devnet", "node/prover"}
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/delivery"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
@@ -25,6 +26,10 @@ func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	block, err := m.block(view, blockTime(m.committee, view.Tip.Time, &in.SubDAG))
+	if err != nil {
+		return Outcome{}, err
+	}
 	batches, err := sortPayload(view.Tables, &in.SubDAG, epoch.Number)
 	if err != nil {
 		return Outcome{}, err
@@ -40,15 +45,18 @@ func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
 		Height:  view.Tip.Height + 1,
 		Epoch:   epoch.Number,
 		Term:    m.committee.Term,
-		Time:    blockTime(m.committee, view.Tip.Time, &in.SubDAG),
+		Time:    block.Time,
 		Parent:  view.Tip.Hash,
 		SubDAG:  in.SubDAG.Digest(m.committee.ChainID),
 	}
-	results, err := m.execute(o, in.Batches, v)
+	results, err := m.newExecution(o, block, v).execute(in.Batches)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if header.Beacon, err = beacon.Advance(o, m.committee, in.SubDAG.Headers, v); err != nil {
+		return Outcome{}, err
+	}
+	if err := delivery.Advance(o, block, header.Beacon); err != nil {
 		return Outcome{}, err
 	}
 	markExecuted(o, batches.execute, header.Height)

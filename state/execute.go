@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/delivery"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
@@ -13,28 +15,41 @@ import (
 // Admit judges one transaction as if it were alone in the next block after view. The error is the *remora.Rejection
 // that execution would record, or a failure to read the state.
 func (m *Machine) Admit(view View, raw []byte, v Verifier) error {
-	x := m.newExecution(table.NewOverlay(view.Tables), v)
+	block, err := m.block(view, view.Tip.Time+1)
+	if err != nil {
+		return err
+	}
+	x := m.newExecution(table.NewOverlay(view.Tables), block, v)
 	return x.run(raw)
+}
+
+// block describes the block after view to the rules of deliveries.
+func (m *Machine) block(view View, time remora.Millis) (*delivery.Block, error) {
+	epoch, err := registry.GetEpoch(view.Tables)
+	if err != nil {
+		return nil, err
+	}
+	seed, err := beacon.GetSeed(view.Tables)
+	return &delivery.Block{
+		ChainID: m.genesis.ChainID, Params: &m.genesis.Params, Height: view.Tip.Height + 1, Time: time, Epoch: epoch.Number, Step: seed.Step,
+	}, err
 }
 
 // execution runs the transactions of one block over its overlay.
 type execution struct {
-	chain    string
-	params   *remora.Params
+	block    *delivery.Block
 	dev      bool
 	tables   *table.Overlay
 	verifier Verifier
 	fees     remora.Amount // charged and not yet in the treasury
 }
 
-func (m *Machine) newExecution(o *table.Overlay, v Verifier) *execution {
-	chain := m.genesis.ChainID
-	return &execution{chain: chain, params: &m.genesis.Params, dev: remora.IsDev(chain), tables: o, verifier: v}
+func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v Verifier) *execution {
+	return &execution{block: b, dev: remora.IsDev(b.ChainID), tables: o, verifier: v}
 }
 
 // execute runs the batches and returns one code per transaction.
-func (m *Machine) execute(o *table.Overlay, batches []remora.Batch, v Verifier) ([]byte, error) {
-	x := m.newExecution(o, v)
+func (x *execution) execute(batches []remora.Batch) ([]byte, error) {
 	count := 0
 	for i := range batches {
 		count += batches[i].Count
@@ -49,7 +64,7 @@ func (m *Machine) execute(o *table.Overlay, batches []remora.Batch, v Verifier) 
 			results = append(results, byte(code))
 		}
 	}
-	return results, ledger.Collect(o, x.fees)
+	return results, ledger.Collect(x.tables, x.fees)
 }
 
 // code runs a transaction and returns its outcome. The error is a failure to read the state.
@@ -71,7 +86,7 @@ func (x *execution) run(raw []byte) error {
 	if remora.IsOpaque(raw) {
 		return x.opaque(raw)
 	}
-	tx, err := open(raw, x.chain)
+	tx, err := open(raw, x.block.ChainID)
 	if err != nil {
 		return err
 	}
@@ -130,8 +145,8 @@ func (x *execution) charge(tx *remora.Tx, size int) error {
 
 // leastFee saturates: parameters beyond what an amount can say make a chain on which nobody can pay.
 func (x *execution) leastFee(size int) remora.Amount {
-	perByte, fits := x.params.FeePerByte.Mul(uint64(size))
-	least, fitsToo := perByte.Add(x.params.MinFee)
+	perByte, fits := x.block.Params.FeePerByte.Mul(uint64(size))
+	least, fitsToo := perByte.Add(x.block.Params.MinFee)
 	if !fits || !fitsToo {
 		return math.MaxUint64
 	}
@@ -141,21 +156,32 @@ func (x *execution) leastFee(size int) remora.Amount {
 // perform executes the body of a transaction whose sender has paid.
 func (x *execution) perform(tx *remora.Tx) error {
 	switch tx.Kind {
-	case remora.KindRegisterNode:
-		var node remora.Node
-		if err := tx.DecodeBody(&node); err != nil {
-			return err
-		}
-		return registry.Register(x.tables, x.verifier, tx.From, &node)
-	case remora.KindRegisterContent:
-		var content remora.RegisterContent
-		if err := tx.DecodeBody(&content); err != nil {
-			return err
-		}
-		return registry.RegisterContent(x.tables, tx.From, &content)
-	default:
+	case remora.KindTransfer:
 		return x.transfer(tx)
+	case remora.KindRegisterNode:
+		return with(tx, func(in *remora.Node) error { return registry.Register(x.tables, x.verifier, tx.From, in) })
+	case remora.KindRegisterContent:
+		return with(tx, func(in *remora.RegisterContent) error { return registry.RegisterContent(x.tables, tx.From, in) })
+	case remora.KindOpenSession:
+		return with(tx, func(in *remora.OpenSession) error { return delivery.Open(x.tables, x.block, x.verifier, tx.From, in) })
+	case remora.KindCloseSession:
+		return with(tx, func(in *remora.CloseSession) error { return delivery.Close(x.tables, x.block, tx.From, in) })
+	case remora.KindCommitClaim:
+		return with(tx, func(in *remora.CommitClaim) error { return delivery.Commit(x.tables, x.block, tx.From, in) })
+	case remora.KindOpenClaim:
+		return with(tx, func(in *remora.OpenClaim) error { return delivery.Settle(x.tables, x.block, x.verifier, tx.From, in) })
+	default:
+		return remora.Reject(remora.CodeKindNotAllowed, "%s is no kind of signed transaction of this version", tx.Kind)
 	}
+}
+
+// with decodes a transaction's body for the rule that applies to it.
+func with[Body any](tx *remora.Tx, rule func(*Body) error) error {
+	in := new(Body)
+	if err := tx.DecodeBody(in); err != nil {
+		return err
+	}
+	return rule(in)
 }
 
 func (x *execution) transfer(tx *remora.Tx) error {

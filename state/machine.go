@@ -28,6 +28,9 @@ type Verifier interface {
 	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
 	// BLS reports whether sig is pk's signature over msg.
 	BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool
+	// Aggregate reports whether sig is the aggregate of one signature by each key over the message at its position. It
+	// holds for keys whose possession was proven, and for messages of which no two are equal.
+	Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool
 }
 
 // Tip is what the next block must know of the last one and the state root does not bind. The shell stores it beside

@@ -95,6 +95,22 @@ func (v *Verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignatu
 	return err == nil && bls.Verify(key, msg, sig) == nil
 }
 
+// Aggregate reports whether an aggregate over a message of each key holds.
+func (v *Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool {
+	parsed, bytes := make([]*bls.PublicKey, len(keys)), make([][]byte, len(messages))
+	for i := range keys {
+		key, err := v.key(keys[i])
+		if err != nil {
+			return false
+		}
+		parsed[i] = key
+	}
+	for i := range messages {
+		bytes[i] = messages[i][:]
+	}
+	return bls.VerifyDistinct(parsed, bytes, sig) == nil
+}
+
 func (v *Verifier) key(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
 	v.mu.RLock()
 	key, known := v.keys[pk]

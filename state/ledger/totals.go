@@ -13,7 +13,7 @@ var ErrNotConserved = errors.New("coins are not conserved")
 
 var totalsKey = []byte("totals")
 
-// Totals are the sums that the ledger keeps: Supply = all balances + all stakes + Treasury.
+// Totals are the sums that the ledger keeps: Supply = all balances, stakes, grants and claims + Treasury.
 type Totals struct {
 	_        struct{} `cbor:",toarray"`
 	Supply   remora.Amount
@@ -106,6 +106,29 @@ var held = []struct {
 		t, err := decodeTotals(b)
 		return t.Treasury, err
 	}},
+	{table.Grants, func(b []byte) (remora.Amount, error) {
+		var g remora.Grant
+		err := decodeHeld(b, &g)
+		return g.Held, err
+	}},
+	{table.Claims, func(b []byte) (remora.Amount, error) {
+		c := remora.Claim{State: remora.ClaimRejected}
+		err := decodeHeld(b, &c)
+		return c.Locked(), err
+	}},
+}
+
+// maxHeld bounds the encoded records of other packages that hold coins.
+const maxHeld = 512
+
+func decodeHeld(b []byte, record any) error {
+	if b == nil {
+		return nil
+	}
+	if err := remora.Decode(b, maxHeld, record); err != nil {
+		return fmt.Errorf("%w: record that holds coins: %w", remora.ErrCorrupt, err)
+	}
+	return nil
 }
 
 // CheckChanges compares what the changed rows held before with what they hold now: their sum moved exactly as the

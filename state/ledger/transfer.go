@@ -33,3 +33,42 @@ func Transfer(o *table.Overlay, from, to remora.Address, amount remora.Amount) e
 	Put(o, to, receiver)
 	return nil
 }
+
+// Take removes amount from an account, for the caller to put elsewhere. It returns a Rejection, with nothing changed, when
+// the account has less.
+func Take(o *table.Overlay, from remora.Address, amount remora.Amount) error {
+	account, exists, err := Get(o, from)
+	if err != nil {
+		return err
+	}
+	rest, enough := account.Balance.Sub(amount)
+	if !exists || !enough {
+		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s besides the fee, %s are needed", account.Balance, amount)
+	}
+	account.Balance = rest
+	Put(o, from, account)
+	return nil
+}
+
+// Give adds amount, which the caller took elsewhere, to an account, which it creates when there is none. It fits, since
+// the supply does.
+func Give(o *table.Overlay, to remora.Address, amount remora.Amount) error {
+	account, _, err := Get(o, to)
+	if err != nil {
+		return err
+	}
+	account.Balance += amount
+	Put(o, to, account)
+	return nil
+}
+
+// Burn takes amount, which no row holds any more, out of the supply.
+func Burn(o *table.Overlay, amount remora.Amount) error {
+	t, err := GetTotals(o)
+	if err != nil {
+		return err
+	}
+	t.Supply -= amount
+	PutTotals(o, t)
+	return nil
+}

@@ -23,6 +23,26 @@ func (*Verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature
 	return sig == SignBLS(pk, msg)
 }
 
+// Aggregate implements state.Verifier.
+func (*Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool {
+	parts := make([]remora.BLSSignature, len(keys))
+	for i := range keys {
+		parts[i] = SignBLS(keys[i], messages[i][:])
+	}
+	sum, err := Sum(parts)
+	return err == nil && sum == sig
+}
+
+// Sum returns the aggregate of signatures that Verifier accepts: their bytes added without carry.
+func Sum(parts []remora.BLSSignature) (sum remora.BLSSignature, err error) {
+	for _, p := range parts {
+		for i := range sum {
+			sum[i] ^= p[i]
+		}
+	}
+	return sum, nil
+}
+
 // Sign returns the signature over msg that Verifier accepts from pub.
 func Sign(pub remora.Address, msg []byte) remora.Signature {
 	var sig remora.Signature

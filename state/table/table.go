@@ -7,16 +7,22 @@ type ID byte
 
 // The tables of the state.
 const (
-	Accounts  ID = iota + 1 // address -> ledger.Account
-	Stakes                  // account -> amount
-	Money                   // "totals" -> ledger.Totals
-	Nodes                   // account -> remora.Node
-	NodeNames               // name -> account
-	NodeKeys                // key or peer id of a node -> account
-	Chain                   // "epoch" -> registry.Epoch, "term" -> registry.Term
-	Beacon                  // "seed" -> remora.Seed, "pending" -> []beacon.Contribution
-	Executed                // epoch, digest of a batch -> height that executed it
-	Contents                // root, 1 for a directory -> remora.ContentEntry
+	Accounts       ID = iota + 1 // address -> ledger.Account
+	Stakes                       // account -> amount
+	Money                        // "totals" -> ledger.Totals
+	Nodes                        // account -> remora.Node
+	NodeNames                    // name -> account
+	NodeKeys                     // key or peer id of a node -> account
+	Chain                        // "epoch" -> registry.Epoch, "term" -> registry.Term
+	Beacon                       // "seed" -> remora.Seed, "pending" -> []beacon.Contribution
+	Executed                     // epoch, digest of a batch -> height that executed it
+	Contents                     // root, 1 for a directory -> remora.ContentEntry
+	Sessions                     // id -> remora.Session, "next" -> id
+	SessionNumbers               // owner, number -> id of a session
+	Grants                       // session, node -> remora.Grant
+	Claims                       // node, epoch -> remora.Claim
+	ClaimItems                   // node, epoch -> []remora.ClaimItem, until the claim is settled, rejected or slashed
+	Deadlines                    // what is due when: see state/delivery
 	end
 )
 

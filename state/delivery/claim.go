@@ -1,0 +1,188 @@
+package delivery
+
+import (
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/proofs/delivery"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/table"
+)
+
+// Commit takes a claim's bytes out of the grants and a deposit of the same value from the node. The challenge is drawn by
+// the seed after the first one that is fixed in this block or later, so that nobody knows it when committing.
+func Commit(o *table.Overlay, b *Block, node remora.Address, in *remora.CommitClaim) error {
+	if err := in.Check(); err != nil {
+		return remora.Reject(remora.CodeInvalidClaim, "%v", err)
+	}
+	if in.Epoch >= b.Epoch || b.Epoch-in.Epoch > remora.ClaimEpochs {
+		return remora.Reject(remora.CodeClaimEpoch, "receipts of epoch %d in epoch %d: claim within the %d epochs after theirs",
+			in.Epoch, b.Epoch, remora.ClaimEpochs)
+	}
+	if err := checkCache(o, node); err != nil {
+		return err
+	}
+	_, exists, err := GetClaim(o, node, in.Epoch)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return remora.Reject(remora.CodeClaimExists, "the node has claimed for epoch %d", in.Epoch)
+	}
+	var value remora.Amount
+	for _, item := range in.Items {
+		part, err := debit(o, node, in.Epoch, item)
+		if err != nil {
+			return err
+		}
+		value += part // fits: it comes out of grants, whose sum does
+	}
+	if err := ledger.Take(o, node, value); err != nil {
+		return err
+	}
+	putClaim(o, &remora.Claim{
+		ID: in.ID(b.ChainID, node), Node: node, Epoch: in.Epoch, Bytes: in.Total, Count: uint32(len(in.Items)), Receipts: in.Receipts,
+		Step: b.Step + 2, Height: b.Height, Time: b.Time, Value: value, Deposit: value,
+	})
+	o.Put(table.ClaimItems, claimKey(node, in.Epoch), remora.Encode(in.Items))
+	o.Put(table.Deadlines, waitingKey(b.Step+2, node, in.Epoch), []byte{})
+	o.Put(table.Deadlines, unresolvedKey(in.Epoch, node), []byte{})
+	return nil
+}
+
+func putClaim(o *table.Overlay, c *remora.Claim) {
+	o.Put(table.Claims, claimKey(c.Node, c.Epoch), remora.Encode(c))
+}
+
+// debit takes an item's bytes out of its grant and returns what they are worth.
+func debit(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remora.ClaimItem) (remora.Amount, error) {
+	s, exists, err := GetSession(o, item.Session)
+	if err != nil {
+		return 0, err
+	}
+	g, granted, err := GetGrant(o, item.Session, node)
+	switch {
+	case err != nil:
+		return 0, err
+	case !exists || !granted:
+		return 0, remora.Reject(remora.CodeUnknownSession, "session %d allots nothing to this node", item.Session)
+	case epoch < s.Opened || epoch > s.Expiry:
+		return 0, remora.Reject(remora.CodeClaimEpoch, "session %d is for epochs %d to %d, the receipts are of %d", s.ID, s.Opened, s.Expiry, epoch)
+	case item.Bytes > g.Left:
+		return 0, remora.Reject(remora.CodeOverAllotment, "session %d allots %d more bytes to this node, the claim asks for %d", s.ID, g.Left, item.Bytes)
+	}
+	value, fits := remora.Value(item.Bytes, s.Price)
+	rest, enough := g.Held.Sub(value)
+	if !fits || !enough {
+		return 0, fmt.Errorf("%w: grant of session %d holds %s for %d bytes at %s", remora.ErrCorrupt, s.ID, g.Held, g.Left, s.Price)
+	}
+	g.Left, g.Held = g.Left-item.Bytes, rest
+	o.Put(table.Grants, grantKey(s.ID, node), remora.Encode(g))
+	return value, nil
+}
+
+// Settle verifies the opening of a node's claim and fixes what is paid. The error is a Rejection when there is nothing to
+// open or the opening does not answer the challenge; the claim is then as it was, and may be opened until its deadline.
+func Settle(o *table.Overlay, b *Block, v Verifier, node remora.Address, in *remora.OpenClaim) error {
+	c, exists, err := GetClaim(o, node, in.Epoch)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		return remora.Reject(remora.CodeUnknownClaim, "the node has no claim for epoch %d", in.Epoch)
+	}
+	if c.State != remora.ClaimCommitted {
+		return remora.Reject(remora.CodeClaimClosed, "the claim for epoch %d is %s", in.Epoch, c.State)
+	}
+	seed, fixed, err := getSeed(o, c.Step)
+	switch {
+	case err != nil:
+		return err
+	case !fixed:
+		return remora.Reject(remora.CodeNotChallenged, "step %d of the beacon, which challenges the claim, is not fixed yet", c.Step)
+	case seed.over(b):
+		return remora.Reject(remora.CodeClaimClosed, "the time to open the claim for epoch %d is over", in.Epoch)
+	}
+	if err := verify(o, b, v, &c, seed.Hash, in); err != nil {
+		return err
+	}
+	share := treasuryShare(c.Value, b.Params.TreasuryPerMille)
+	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-share, b.Epoch+remora.LockEpochs+1
+	if err := ledger.Collect(o, share); err != nil {
+		return err
+	}
+	o.Put(table.Deadlines, releaseKey(c.Release, node, c.Epoch), []byte{})
+	return resolve(o, &c)
+}
+
+// treasuryShare rounds down. It does not overflow: value = 1000 q + r.
+func treasuryShare(value remora.Amount, perMille uint16) remora.Amount {
+	m := remora.Amount(perMille)
+	return value/1000*m + value%1000*m/1000
+}
+
+func verify(o *table.Overlay, b *Block, v Verifier, c *remora.Claim, seed remora.Hash, in *remora.OpenClaim) error {
+	items, err := getItems(o, c)
+	if err != nil {
+		return err
+	}
+	challenge := delivery.Challenge{ChainID: b.ChainID, Claim: *c, Items: items, Seed: seed}
+	receipts, err := challenge.Verify(in)
+	if err != nil {
+		return remora.Reject(remora.CodeBadOpening, "%v", err)
+	}
+	keys, messages := make([]remora.BLSPublicKey, len(receipts)), make([]remora.Hash, len(receipts))
+	for i := range receipts {
+		s, exists, err := GetSession(o, receipts[i].Session)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, receipts[i].Session, c.Node)
+		}
+		keys[i], messages[i] = s.Key, receipts[i].Message(b.ChainID, s.Scheme)
+	}
+	if !v.Aggregate(keys, messages, in.Signature) {
+		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' over the %d opened receipts", len(receipts))
+	}
+	return nil
+}
+
+func getItems(v table.View, c *remora.Claim) ([]remora.ClaimItem, error) {
+	var items []remora.ClaimItem
+	found, err := load(v, table.ClaimItems, claimKey(c.Node, c.Epoch), maxItems, &items)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: the claim of %s for epoch %d has no items", remora.ErrCorrupt, c.Node, c.Epoch)
+	}
+	return items, err
+}
+
+// resolve stores a claim that waits for nothing any more.
+func resolve(o *table.Overlay, c *remora.Claim) error {
+	putClaim(o, c)
+	o.Delete(table.ClaimItems, claimKey(c.Node, c.Epoch))
+	o.Delete(table.Deadlines, waitingKey(c.Step, c.Node, c.Epoch))
+	o.Delete(table.Deadlines, unresolvedKey(c.Epoch, c.Node))
+	return dropSeed(o, c.Step)
+}
+
+// restore gives a claim's bytes and their value back to the grants that they came from.
+func restore(o *table.Overlay, c *remora.Claim, items []remora.ClaimItem) error {
+	for _, item := range items {
+		s, exists, err := GetSession(o, item.Session)
+		if err != nil {
+			return err
+		}
+		g, granted, err := GetGrant(o, item.Session, c.Node)
+		if err != nil {
+			return err
+		}
+		value, fits := remora.Value(item.Bytes, s.Price)
+		if !exists || !granted || !fits {
+			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, item.Session, c.Node)
+		}
+		g.Left, g.Held = g.Left+item.Bytes, g.Held+value
+		o.Put(table.Grants, grantKey(s.ID, c.Node), remora.Encode(g))
+	}
+	return nil
+}

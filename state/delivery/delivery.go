@@ -1,0 +1,162 @@
+// Package delivery keeps what deliveries are paid by: sessions that prepay, claims that ask, challenges that a later seed
+// draws, settlements, and what happens at deadlines. Every byte is paid out of one grant, once: a claim takes its bytes
+// and their value out of the grants when it is committed.
+package delivery
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/table"
+)
+
+// Block is what the rules need of the block that they are applied in.
+type Block struct {
+	ChainID string
+	Params  *remora.Params
+	Height  remora.Height
+	Time    remora.Millis
+	Epoch   remora.Epoch
+	Step    uint64 // newest step of the beacon before the block
+}
+
+// Verifier checks what the rules ask for. See state.Verifier.
+type Verifier interface {
+	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
+	// Aggregate reports whether sig is the aggregate of one signature by each key over the message at its position.
+	Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool
+}
+
+// Bounds of encoded records.
+const (
+	maxSession = 512
+	maxGrant   = 64
+	maxClaim   = 512
+	maxItems   = 20*remora.MaxClaimItems + 16
+	maxSeed    = 128
+)
+
+var nextKey = []byte("next")
+
+func sessionKey(id remora.SessionID) []byte {
+	return binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(id))
+}
+
+func numberKey(owner remora.Address, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), owner[:]...), number)
+}
+
+func grantKey(id remora.SessionID, node remora.Address) []byte {
+	return append(sessionKey(id), node[:]...)
+}
+
+func claimKey(node remora.Address, epoch remora.Epoch) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), node[:]...), uint64(epoch))
+}
+
+// load decodes the row under a key into record and reports whether there is one.
+func load(v table.View, t table.ID, key []byte, limit int, record any) (bool, error) {
+	b, err := v.Get(t, key)
+	if err != nil || b == nil {
+		return false, err
+	}
+	if err := remora.Decode(b, limit, record); err != nil {
+		return false, fmt.Errorf("%w: table %d: %w", remora.ErrCorrupt, t, err)
+	}
+	return true, nil
+}
+
+// GetSession returns a session, and whether the chain has it: not before it is opened, nor after it is refunded.
+func GetSession(v table.View, id remora.SessionID) (s remora.Session, exists bool, err error) {
+	exists, err = load(v, table.Sessions, sessionKey(id), maxSession, &s)
+	return s, exists, err
+}
+
+// GetGrant returns a session's grant for a node, and whether there is one.
+func GetGrant(v table.View, id remora.SessionID, node remora.Address) (g remora.Grant, exists bool, err error) {
+	exists, err = load(v, table.Grants, grantKey(id, node), maxGrant, &g)
+	return g, exists, err
+}
+
+// Grants visits the grants of a session in the order of their nodes, until visit returns false.
+func Grants(v table.View, id remora.SessionID, visit func(remora.Address, remora.Grant) bool) error {
+	var bad error
+	err := v.Ascend(table.Grants, sessionKey(id), func(key, value []byte) bool {
+		var g remora.Grant
+		if bad = remora.Decode(value, maxGrant, &g); bad != nil || len(key) != 8+remora.AddressSize {
+			bad = fmt.Errorf("%w: grant of session %d", remora.ErrCorrupt, id)
+			return false
+		}
+		return visit(remora.Address(key[8:]), g)
+	})
+	if err != nil {
+		return err
+	}
+	return bad
+}
+
+// ByNumber returns the session that an account opened under a number, and whether there is one.
+func ByNumber(v table.View, owner remora.Address, number uint64) (s remora.Session, exists bool, err error) {
+	b, err := v.Get(table.SessionNumbers, numberKey(owner, number))
+	if err != nil || len(b) != 8 {
+		return s, false, err
+	}
+	return GetSession(v, remora.SessionID(binary.BigEndian.Uint64(b)))
+}
+
+// SessionsOf visits the sessions of an account in the order of their numbers, until visit returns false.
+func SessionsOf(v table.View, owner remora.Address, visit func(remora.Session) bool) error {
+	var bad error
+	err := v.Ascend(table.SessionNumbers, owner[:], func(_, value []byte) bool {
+		if len(value) != 8 {
+			bad = fmt.Errorf("%w: session number of %s", remora.ErrCorrupt, owner)
+			return false
+		}
+		s, exists, err := GetSession(v, remora.SessionID(binary.BigEndian.Uint64(value)))
+		if bad = err; err != nil || !exists {
+			return err == nil
+		}
+		return visit(s)
+	})
+	if err != nil {
+		return err
+	}
+	return bad
+}
+
+// GetClaim returns a node's claim for an epoch, and whether there is one. Its state does not tell committed and
+// challenged apart: see Stage.
+func GetClaim(v table.View, node remora.Address, epoch remora.Epoch) (c remora.Claim, exists bool, err error) {
+	exists, err = load(v, table.Claims, claimKey(node, epoch), maxClaim, &c)
+	return c, exists, err
+}
+
+// ClaimsOf visits the claims of a node in the order of their epochs, until visit returns false.
+func ClaimsOf(v table.View, node remora.Address, visit func(remora.Claim) bool) error {
+	var bad error
+	err := v.Ascend(table.Claims, node[:], func(_, value []byte) bool {
+		var c remora.Claim
+		if bad = remora.Decode(value, maxClaim, &c); bad != nil {
+			bad = fmt.Errorf("%w: claim of %s: %w", remora.ErrCorrupt, node, bad)
+			return false
+		}
+		return visit(c)
+	})
+	if err != nil {
+		return err
+	}
+	return bad
+}
+
+// Stage returns a claim's state and, once it is fixed and as long as the claim is open, the seed that challenges it.
+func Stage(v table.View, c *remora.Claim) (remora.ClaimState, remora.Seed, error) {
+	if c.State != remora.ClaimCommitted {
+		return c.State, remora.Seed{}, nil
+	}
+	fixed, found, err := getSeed(v, c.Step)
+	if err != nil || !found {
+		return c.State, remora.Seed{}, err
+	}
+	return remora.ClaimChallenged, remora.Seed{Step: c.Step, Hash: fixed.Hash}, nil
+}
