@@ -123,4 +123,4 @@ func waiting(d time.Duration) url.Values {
 	return url.Values{"wait": {strconv.FormatInt(d.Milliseconds(), 10)}}
 }
 
-func decimal(h remora.Height) string { return strconv.FormatUint(uint64(h), 10) }
+func decimal[T ~uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }

@@ -65,6 +65,9 @@ func methods() map[string]method {
 		"tx.wait":       with(rpcWait),
 		"node":          with(rpcNode),
 		"node.list":     with(rpcNodes),
+		"session":       with(rpcSession),
+		"session.list":  with(rpcSessions),
+		"claim.list":    with(rpcClaims),
 	}
 }
 

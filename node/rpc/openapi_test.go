@@ -93,7 +93,8 @@ func TestOpenAPISchemas(t *testing.T) {
 		"Status": client.Status{}, "Certificate": client.Certificate{}, "Block": client.Block{}, "BlockProof": light.BlockProof{},
 		"Account": client.Account{}, "RowProof": light.RowProof{}, "AccountProof": light.AccountProof{}, "Nonce": client.Nonce{},
 		"Tx": client.Tx{}, "Rejected": client.Rejected{}, "Submitted": client.Submitted{}, "SentTx": sentTx{},
-		"Node": client.Node{}, "Nodes": client.Nodes{}, "Event": client.Event{}, "Readiness": readiness{}, "Health": health{},
+		"Node": client.Node{}, "Nodes": client.Nodes{}, "Grant": client.Grant{}, "Session": client.Session{},
+		"Sessions": client.Sessions{}, "Claim": client.Claim{}, "Claims": client.Claims{}, "Event": client.Event{}, "Readiness": readiness{}, "Health": health{},
 		"Error": errorDocument{}, "RPCResponse": response{},
 	}
 	doc := parseOpenAPI(t)

@@ -281,16 +281,9 @@ func (s *Server) nodes(after *remora.Address, limit int) (*client.Nodes, error) 
 func (s *Server) node(nameOrAddress string) (*client.Node, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	address, err := remora.ParseAddress(nameOrAddress)
+	address, err := accountOf(view.Tables, nameOrAddress)
 	if err != nil {
-		var known bool
-		address, known, err = registry.ByName(view.Tables, nameOrAddress)
-		if err != nil {
-			return nil, err
-		}
-		if !known {
-			return nil, notFound("no node is registered as %.80q", nameOrAddress)
-		}
+		return nil, err
 	}
 	node, known, err := registry.Get(view.Tables, address)
 	if err != nil {
@@ -300,6 +293,19 @@ func (s *Server) node(nameOrAddress string) (*client.Node, error) {
 		return nil, notFound("account %s registered no node", address)
 	}
 	return nodeEntry(view.Tables, address, node)
+}
+
+// accountOf returns the account of the node with a name, or the account that the text itself is.
+func accountOf(v table.View, nameOrAddress string) (remora.Address, error) {
+	address, err := remora.ParseAddress(nameOrAddress)
+	if err == nil {
+		return address, nil
+	}
+	address, known, err := registry.ByName(v, nameOrAddress)
+	if err == nil && !known {
+		err = notFound("no node is registered as %.80q", nameOrAddress)
+	}
+	return address, err
 }
 
 func nodeEntry(v table.View, address remora.Address, node remora.Node) (*client.Node, error) {
