@@ -14,6 +14,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/delivery"
 	"github.com/remora-network/remora/state/registry"
 )
 
@@ -46,7 +47,7 @@ type engine struct {
 	reannounce chan<- struct{}
 	counts     *counts
 
-	payload     remora.Height // newest block with transactions
+	payload     remora.Height // newest block with transactions, or with a claim that waits for its seed or its opening
 	epoch       remora.Epoch  // of the next block, as the batcher was told
 	contributed remora.Contribution
 	contributor time.Time // when contributed was made
@@ -176,7 +177,11 @@ func (e *engine) publish(ctx context.Context, block *remora.Block) error {
 	if err := e.informBatcher(ctx, block); err != nil {
 		return err
 	}
-	if len(block.Results) > 0 {
+	claims, err := delivery.Waiting(e.exec.View().Tables)
+	if err != nil {
+		return err
+	}
+	if len(block.Results) > 0 || claims {
 		e.payload = block.Header.Height
 		if err := put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: true})); err != nil {
 			return err

@@ -35,6 +35,8 @@ func (p *program) genesis() *cli.Command {
 				&cli.DurationFlag{Name: "epoch", Value: time.Hour, Usage: "length of an epoch"},
 				&cli.StringFlag{Name: "min-fee", Value: "10", Usage: "least fee of a transaction"},
 				&cli.StringFlag{Name: "fee-per-byte", Value: "1", Usage: "fee of each byte of a transaction"},
+				&cli.StringFlag{Name: "price-per-mib", Value: "100000", Usage: "what a session prepays for a MiB of content that a cache delivers"},
+				&cli.UintFlag{Name: "treasury-per-mille", Value: 50, Usage: "of settled claims that go to the treasury"},
 				outputFlag(),
 			},
 			Action: do(p.createGenesis),
@@ -68,7 +70,10 @@ func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 		ChainID: c.String("chain-id"), Time: remora.Millis(time.Now().UnixMilli()),
 		Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: remora.Millis(c.Duration("epoch").Milliseconds())},
 	}
-	for flag, fee := range map[string]*remora.Amount{"min-fee": &g.Params.MinFee, "fee-per-byte": &g.Params.FeePerByte} {
+	g.Params.TreasuryPerMille = uint16(min(c.Uint("treasury-per-mille"), 1<<16-1))
+	for flag, fee := range map[string]*remora.Amount{
+		"min-fee": &g.Params.MinFee, "fee-per-byte": &g.Params.FeePerByte, "price-per-mib": &g.Params.PricePerMiB,
+	} {
 		if err := fee.UnmarshalText([]byte(c.String(flag))); err != nil {
 			return misuse("--%s: %v", flag, err)
 		}

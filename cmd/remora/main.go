@@ -49,7 +49,7 @@ type program struct {
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.version(), p.initHome(), p.runNode(), p.status(), p.health(), p.config(), p.keys(), p.genesis(),
-		p.block(), p.account(), p.tx(), p.proof(), p.audit(), p.publish(), p.fetch(), p.devnet(), p.bench(), p.explain(),
+		p.block(), p.account(), p.tx(), p.proof(), p.audit(), p.publish(), p.fetch(), p.session(), p.cache(), p.devnet(), p.bench(), p.explain(),
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	minFee         = remora.Amount(10)
 	feePerByte     = remora.Amount(1)
 	gcDepth        = remora.Round(50)
+	pricePerMiB    = remora.Amount(100_000) // a claim pays for its own transactions from about a MiB on
+	treasury       = 50                     // per mille of settled claims
 )
 
 // accountNames are of people, never of nodes.
@@ -57,7 +59,7 @@ func create(dir string, s *Spec) (*topology, error) {
 		Time:    remora.Millis(time.Now().UnixMilli()),
 		Params: remora.Params{
 			Rule: "bullshark", GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()),
-			MinFee: minFee, FeePerByte: feePerByte,
+			MinFee: minFee, FeePerByte: feePerByte, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
 		},
 	}
 	if err := fund(dir, t, g); err != nil {
