@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -41,16 +41,31 @@ type Config struct {
 	Chain   Chain
 	Network Network
 	Logger  *slog.Logger
+	// Needed reports content that must stay although the chain wants it elsewhere, such as what unclaimed receipts refer
+	// to. nil: there is none. It is called by one goroutine, for what is about to be removed.
+	Needed func(root remora.Hash) bool
 }
 
 // Service is the cache. Its handlers work as soon as it is built; Run keeps the assigned content.
 type Service struct {
-	c    Config
-	skip int // missing entries that the next repair passes over; Run's own
+	c        Config
+	patience time.Duration // with uploads that bring nothing
+	skip     int           // missing entries that the next repair passes over; the repair loop's own
+	watch    watch         // the watch loop's own
+	surplus  surplus       // the watch loop's own
 }
 
 // New returns a service. It starts nothing.
-func New(c Config) *Service { return &Service{c: c} }
+func New(c Config) *Service {
+	if c.Needed == nil {
+		c.Needed = func(remora.Hash) bool { return false }
+	}
+	return &Service{
+		c: c, patience: uploadPatience,
+		watch:   watch{short: map[remora.Hash]*shortage{}},
+		surplus: surplus{since: map[remora.Hash]time.Time{}, now: time.Now},
+	}
+}
 
 // Handlers returns what answers other nodes, by request protocol.
 func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error) {
@@ -59,12 +74,6 @@ func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, r
 		transfer.AskHas:     s.Has,
 	}
 }
-
-const (
-	// repairEvery is how often a cache looks for assigned content that it does not hold, while blocks come.
-	repairEvery = 2 * time.Second
-	askTimeout  = 20 * time.Second
-)
 
 // Content answers a ContentRequest with the verified stream.
 func (s *Service) Content(_ context.Context, _ string, request []byte) ([]byte, error) {
@@ -102,122 +111,38 @@ func (s *Service) Has(_ context.Context, _ string, request []byte) ([]byte, erro
 	return answer, nil
 }
 
-// Run pulls assigned content from other caches until ctx ends.
+// Run looks after the content until ctx ends: it pulls what is assigned to this cache, stands in for caches that fail,
+// removes what is no longer its own, and verifies what is on disk.
 func (s *Service) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	group.Go(func() { s.repeat(ctx, repairEvery, "look after the assigned content", s.repair) })
+	group.Go(func() { s.repeat(ctx, watchEvery, "look after the content of others", s.look) })
+	group.Go(func() { s.scrub(ctx) })
+	group.Wait()
+	return nil
+}
+
+// repeat does something again and again, at least that long apart and only while blocks come. The same failure is
+// reported once.
+func (s *Service) repeat(ctx context.Context, apart time.Duration, what string, do func(context.Context) error) {
+	reported := ""
 	for ctx.Err() == nil {
 		began := time.Now()
-		if err := s.repair(ctx); err != nil && ctx.Err() == nil {
-			s.c.Logger.Warn("could not look after the assigned content", slog.Any("reason", err))
-		}
-		for time.Since(began) < repairEvery {
-			if err := s.c.Chain.WaitBlock(ctx); err != nil {
-				return nil //nolint:nilerr // only the context ends it
-			}
-		}
-	}
-	return nil
-}
-
-// repair fetches what is assigned to this cache and not here, a bounded number of entries at a time. Anybody can register
-// content that nobody has or that is too large for this cache: the next repair passes over what this one could not get,
-// so that such entries delay the others and never hide them.
-func (s *Service) repair(ctx context.Context) error {
-	caches, err := s.c.Chain.Caches()
-	if err != nil {
-		return err
-	}
-	missing, more, err := s.missing(caches)
-	if err != nil {
-		return err
-	}
-	for _, e := range missing {
-		err := s.pull(ctx, e.Content, caches)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, store.ErrNoSpace):
-			return err
-		case err != nil:
-			s.skip++
-			s.c.Logger.Debug("assigned content is not to be had yet", slog.String("root", e.Content.Root.String()), slog.Any("reason", err))
-		}
-	}
-	if !more {
-		s.skip = 0
-	}
-	return nil
-}
-
-// missing returns the next entries to fetch, and whether others follow them.
-func (s *Service) missing(caches []transfer.Cache) (missing []remora.ContentEntry, more bool, err error) {
-	passed := 0
-	err = s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
-		if _, held := s.c.Store.Length(e.Content.Root); held || !s.assigned(e, caches) {
-			return true
-		}
-		if passed < s.skip {
-			passed++
-			return true
-		}
-		if more = len(missing) == transfer.MaxRoots; !more {
-			missing = append(missing, e)
-		}
-		return !more
-	})
-	return missing, more, err
-}
-
-// assigned reports whether the chain wants this cache to hold an entry.
-func (s *Service) assigned(e remora.ContentEntry, caches []transfer.Cache) bool {
-	addresses := make([]remora.Address, len(caches))
-	for i, c := range caches {
-		addresses[i] = c.Address
-	}
-	return slices.Contains(remora.Assign(e.Content.Root, addresses, int(e.Replicas)), s.c.Self)
-}
-
-// pull receives content from the caches that have it, piece by piece, each verified. What one began another finishes.
-func (s *Service) pull(ctx context.Context, c remora.Content, caches []transfer.Cache) error {
-	p, err := s.c.Store.Receive(c)
-	if err != nil {
-		return err
-	}
-	failures := fmt.Errorf("content %s: %w at every other cache", c.Root, remora.ErrNotFound)
-	for _, from := range caches {
-		if from.Address == s.c.Self {
-			continue
-		}
-		err := s.take(ctx, p, c, from)
-		if err == nil {
-			return p.Commit()
-		}
-		failures = errors.Join(failures, fmt.Errorf("%s: %w", from.Name, err))
+		err := do(ctx)
 		if ctx.Err() != nil {
-			break
+			return
 		}
-	}
-	return errors.Join(failures, p.Leave())
-}
-
-// take receives the rest of a content from one cache.
-func (s *Service) take(ctx context.Context, p *store.Partial, c remora.Content, from transfer.Cache) error {
-	for {
-		rest := min(transfer.MaxRange, c.Length-p.Have())
-		if rest == 0 && c.Length > 0 {
-			return nil
+		switch {
+		case err == nil:
+			reported = ""
+		case err.Error() != reported:
+			reported = err.Error()
+			s.c.Logger.Warn("could not "+what, slog.Any("reason", err))
 		}
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		request := remora.Encode(transfer.ContentRequest{Root: c.Root, Length: c.Length, Offset: p.Have(), Bytes: rest})
-		answer, err := s.c.Network.Ask(asking, from, transfer.AskContent, request, transfer.MaxAnswer)
-		cancel()
-		if err != nil {
-			return err
-		}
-		if err := p.Take(bytes.NewReader(answer), rest); err != nil {
-			return err
-		}
-		if c.Length == 0 {
-			return nil
+		for time.Since(began) < apart {
+			if s.c.Chain.WaitBlock(ctx) != nil {
+				return
+			}
 		}
 	}
 }

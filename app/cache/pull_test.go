@@ -33,11 +33,13 @@ func (d *direct) AllContent(visit func(remora.ContentEntry) bool) error {
 }
 
 func (d *direct) Ask(ctx context.Context, c transfer.Cache, protocol string, request []byte, _ int) ([]byte, error) {
-	r, err := transfer.DecodeContentRequest(request)
-	if err != nil {
-		return nil, err
+	if protocol == transfer.AskContent {
+		r, err := transfer.DecodeContentRequest(request)
+		if err != nil {
+			return nil, err
+		}
+		d.asked = append(d.asked, *r)
 	}
-	d.asked = append(d.asked, *r)
 	handler := d.handlers[c.Name][protocol]
 	if handler == nil || d.failFrom > 0 && len(d.asked) > d.failFrom {
 		return nil, transfertest.ErrUnreachable

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -13,8 +15,12 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// indexWait is how long an upload waits for the block that registers its content.
-const indexWait = 5 * time.Second
+const (
+	// indexWait is how long an upload waits for the block that registers its content.
+	indexWait = 5 * time.Second
+	// uploadPatience is how long an upload may bring nothing: it holds room that others could use.
+	uploadPatience = 30 * time.Second
+)
 
 // UploadPath is where uploads go, followed by a CID.
 const UploadPath = "/v1/content/"
@@ -44,7 +50,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "BAD_LENGTH", store.ErrMismatch)
 		return
 	}
-	err = s.c.Store.Import(r.Body, entry.Content)
+	answer(w, s.receive(w, r, entry.Content))
+}
+
+// receive stores the body of a request.
+func (s *Service) receive(w http.ResponseWriter, r *http.Request, c remora.Content) error {
+	err := s.c.Store.Import(&steadyBody{r.Body, http.NewResponseController(w), s.patience}, c)
+	if err != nil {
+		s.c.Logger.Warn("upload failed", slog.String("root", c.Root.String()), slog.Any("reason", err))
+	}
+	return err
+}
+
+// answer says what became of an upload. Only content that is durable is acknowledged.
+func answer(w http.ResponseWriter, err error) {
 	switch {
 	case err == nil:
 		w.WriteHeader(http.StatusCreated)
@@ -52,10 +71,29 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, "BAD_CONTENT", err)
 	case errors.Is(err, store.ErrQuota) || errors.Is(err, store.ErrNoSpace):
 		refuse(w, http.StatusInsufficientStorage, "NO_SPACE", err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		refuse(w, http.StatusRequestTimeout, "UPLOAD_STALLED", err)
 	default:
-		s.c.Logger.Warn("upload failed", slog.String("root", root.String()), slog.Any("reason", err))
 		refuse(w, http.StatusBadRequest, "UPLOAD_FAILED", err)
 	}
+}
+
+// steadyBody is a body of which something has to come again and again, until it ends. After an error the deadline stays,
+// so that nobody waits for the rest of the body.
+type steadyBody struct {
+	body     io.Reader
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// Read implements io.Reader.
+func (s *steadyBody) Read(p []byte) (int, error) {
+	_ = s.control.SetReadDeadline(time.Now().Add(s.patience)) // a connection without deadlines is a test's
+	n, err := s.body.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = s.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // registered waits for the index's entry, which a block that this node has not executed yet may hold.

@@ -24,18 +24,24 @@ func failed(status int, phase, format string, args ...any) *failure {
 
 // report answers with a failure. Errors are never kept by caches in between for long.
 func report(w http.ResponseWriter, err error) {
-	var f *failure
+	f := new(failure)
 	if !errors.As(err, &f) {
 		f = failed(http.StatusBadGateway, "transfer", "%v", err)
 	}
 	h := w.Header()
-	for _, name := range []string{"Etag", "Content-Length", "Content-Range", "Accept-Ranges"} {
+	if f.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+	for _, name := range []string{"Etag", "Content-Length", "Accept-Ranges"} {
 		h.Del(name)
+	}
+	if f.status != http.StatusRequestedRangeNotSatisfiable {
+		h.Del("Content-Range")
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(f.status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"error": map[string]any{"phase": f.phase, "message": f.reason, "tried": f.tried},
+		"error": map[string]any{"phase": f.phase, "message": f.reason, "tried": append([]string{}, f.tried...)},
 	})
 }

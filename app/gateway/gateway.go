@@ -5,15 +5,15 @@ package gateway
 import (
 	"context"
 	"errors"
-	"html/template"
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
@@ -44,14 +44,16 @@ type Network interface {
 
 // Gateway is an http.Handler for paths under /ipfs/.
 type Gateway struct {
-	index  Index
-	source *source
+	index    Index
+	source   *source
+	memory   *semaphore.Weighted // of budget
+	patience time.Duration       // with clients that take nothing
 }
 
 // New returns a gateway that keeps content in a store of its own.
 func New(index Index, network Network, own *store.Store, log *slog.Logger) *Gateway {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Gateway{index: index, source: &source{
+	return &Gateway{index: index, memory: semaphore.NewWeighted(budget), patience: writePatience, source: &source{
 		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]bool{},
 	}}
 }
@@ -98,6 +100,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Vary", "Accept")
 	if r.Header.Get("Accept") == VerifiedType && len(a.segments) == 0 {
 		return g.serveVerified(w, r, root)
 	}
@@ -107,7 +110,11 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if t.directory != nil {
 		if !a.slash {
-			http.Redirect(w, r, r.URL.EscapedPath()+"/", http.StatusMovedPermanently)
+			to := r.URL.EscapedPath() + "/"
+			if r.URL.RawQuery != "" {
+				to += "?" + r.URL.RawQuery
+			}
+			http.Redirect(w, r, to, http.StatusMovedPermanently)
 			return nil
 		}
 		index, found := t.directory.Lookup("index.html")
@@ -125,8 +132,11 @@ func (g *Gateway) look(ctx context.Context, a address) (remora.ContentEntry, err
 	defer cancel()
 	for {
 		e, found, err := g.index.Content(a.root, a.directory)
-		if found || err != nil {
-			return e, err
+		if err != nil {
+			return e, failed(http.StatusServiceUnavailable, "index", "%v", err)
+		}
+		if found {
+			return e, nil
 		}
 		if g.index.WaitBlock(ctx) != nil {
 			return e, failed(http.StatusNotFound, "index", "no such content is registered on the chain")
@@ -178,44 +188,30 @@ func (g *Gateway) manifest(ctx context.Context, c remora.Content) (*content.Dire
 	return d, nil
 }
 
-// serveFile streams a file. Its first bytes are here before the status is: a file that nobody delivers is an error, not
-// an empty 200.
+// serveFile streams a file, or a range of it. HEAD and conditions that hold read nothing.
 func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, t target) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	body := &reader{ctx: ctx, source: g.source, c: t.content}
-	if err := body.probe(r); err != nil {
-		return err
+	body := g.source.reader(ctx, t.content)
+	response := &response{steady: newSteady(w, g.patience), body: body, head: r.Method == http.MethodHead}
+	if !response.head {
+		release, err := g.admit(ctx, body.memory())
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	g.source.warm(t.content)
 	h := w.Header()
 	h.Set("Etag", strconv.Quote(content.CID(t.content.Root, false)))
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Type", mediaType(t))
-	http.ServeContent(w, r, "", time.Time{}, body)
-	if body.broken() {
+	http.ServeContent(response, oneRange(r, t.content.Length), "", time.Time{}, body)
+	response.done()
+	if response.err == nil && body.failed != nil {
 		panic(http.ErrAbortHandler) // never a clean end of a short body
 	}
-	return nil
-}
-
-// probe reads the first byte that the response will need, unless it will have no body.
-func (r *reader) probe(request *http.Request) error {
-	if request.Method == http.MethodHead || request.Header.Get("If-None-Match") != "" || r.c.Length == 0 {
-		return nil
-	}
-	start := uint64(0)
-	if text, ok := strings.CutPrefix(request.Header.Get("Range"), "bytes="); ok {
-		first, _, _ := strings.Cut(text, "-")
-		if n, err := strconv.ParseUint(first, 10, 64); err == nil && n < r.c.Length {
-			start = n
-		}
-	}
-	r.offset = start
-	err := r.load()
-	r.offset = 0
-	return err
+	return response.err
 }
 
 func mediaType(t target) string {
@@ -228,27 +224,36 @@ func mediaType(t target) string {
 	return "application/octet-stream"
 }
 
-// serveVerified answers with the verified stream of the requested range.
+// serveVerified answers with the verified stream of the requested range. HEAD tells its size and reads nothing.
 func (g *Gateway) serveVerified(w http.ResponseWriter, r *http.Request, e remora.ContentEntry) error {
 	rng, err := verifiedRange(r.Header.Get("Range"), e.Content.Length)
 	if err != nil {
 		return err
 	}
-	stream, err := g.source.stream(r.Context(), e.Content, rng)
+	size, err := content.StreamSize(e.Content.Length, rng)
 	if err != nil {
-		return err
+		return failed(http.StatusInternalServerError, "resolve", "%v", err)
 	}
-	g.source.warm(e.Content)
+	var stream []byte
+	if r.Method != http.MethodHead {
+		release, err := g.admit(r.Context(), size)
+		if err != nil {
+			return err
+		}
+		defer release()
+		if stream, err = g.source.stream(r.Context(), e.Content, rng); err != nil {
+			return err
+		}
+		g.source.warm(e.Content)
+	}
 	h := w.Header()
 	h.Set("Content-Type", VerifiedType)
 	h.Set(HeaderRoot, e.Content.Root.String())
 	h.Set(HeaderLength, strconv.FormatUint(e.Content.Length, 10))
-	h.Set("Content-Length", strconv.Itoa(len(stream)))
-	h.Set("Vary", "Accept")
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	_, _ = w.Write(stream) // the client is gone if it fails
+	h.Set("Content-Length", strconv.FormatUint(size, 10))
+	steady := newSteady(w, g.patience)
+	defer steady.done()
+	_, _ = steady.Write(stream) // the client is gone if it fails
 	return nil
 }
 
@@ -266,44 +271,4 @@ func verifiedRange(header string, length uint64) (content.Range, error) {
 		return content.Range{}, unsatisfiable
 	}
 	return content.Range{Offset: start, Length: end - start + 1}, nil
-}
-
-var listing = template.Must(template.New("listing").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}}</title><h1>{{.Title}}</h1>
-<table>{{range .Entries}}<tr><td><a href="{{.Href}}">{{.Name}}</a></td><td>{{.Size}}</td></tr>
-{{end}}</table></html>
-`))
-
-type line struct {
-	Name, Href string
-	Size       uint64
-}
-
-// list answers with a page of a directory's names.
-func (g *Gateway) list(w http.ResponseWriter, r *http.Request, t target) error {
-	page := struct {
-		Title   string
-		Entries []line
-	}{Title: content.CID(t.content.Root, true)}
-	for _, e := range t.directory.Entries {
-		l := line{Name: e.Name, Href: "./" + url.PathEscape(e.Name), Size: e.Length}
-		if e.Directory {
-			l.Name, l.Href = l.Name+"/", l.Href+"/"
-		}
-		page.Entries = append(page.Entries, l)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Etag", strconv.Quote("listing-"+page.Title))
-	if r.Header.Get("If-None-Match") == h.Get("Etag") {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	return listing.Execute(w, page)
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,8 +10,12 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// window is how much of a content a reader holds, twice: what is being read and what comes next.
-const window = transfer.MaxRange
+// A window is how much of a content a reader holds, twice: what is being read and what comes next. What is in the
+// gateway's own store costs no round trips and is read in small ones.
+const (
+	farWindow  = transfer.MaxRange
+	nearWindow = 256 << 10
+)
 
 // reader reads content from anywhere and releases only what verified. While one window is read the next is fetched. It
 // implements io.ReadSeeker for one response; close ends it.
@@ -20,6 +23,7 @@ type reader struct {
 	ctx    context.Context // of the response: a reader lives as long
 	source *source
 	c      remora.Content
+	size   uint64 // of a window
 	offset uint64
 
 	current []byte
@@ -33,6 +37,17 @@ type fetched struct {
 	bytes []byte
 	err   error
 }
+
+func (s *source) reader(ctx context.Context, c remora.Content) *reader {
+	r := &reader{ctx: ctx, source: s, c: c, size: farWindow}
+	if _, held := s.store.Length(c.Root); held {
+		r.size = nearWindow
+	}
+	return r
+}
+
+// memory returns how many bytes the reader holds at most: two windows, and the stream of one.
+func (r *reader) memory() uint64 { return min(3*r.size, 2*r.c.Length) }
 
 // Seek implements io.Seeker.
 func (r *reader) Seek(offset int64, whence int) (int64, error) {
@@ -54,19 +69,25 @@ func (r *reader) Read(p []byte) (int, error) {
 	if r.offset >= r.c.Length {
 		return 0, io.EOF
 	}
-	if r.offset < r.start || r.offset >= r.start+uint64(len(r.current)) {
-		if r.failed = r.load(); r.failed != nil {
-			return 0, r.failed
-		}
+	if err := r.begin(); err != nil {
+		return 0, err
 	}
 	n := copy(p, r.current[r.offset-r.start:])
 	r.offset += uint64(n)
 	return n, nil
 }
 
+// begin makes sure that the byte at offset is here, if there is one. What failed is not tried again.
+func (r *reader) begin() error {
+	if r.failed == nil && r.offset < r.c.Length && (r.offset < r.start || r.offset >= r.start+uint64(len(r.current))) {
+		r.failed = r.load()
+	}
+	return r.failed
+}
+
 // load makes the window at offset the current one and fetches the one behind it.
 func (r *reader) load() error {
-	at := r.offset - r.offset%window
+	at := r.offset - r.offset%r.size
 	var got fetched
 	if r.next != nil && r.nextAt == at {
 		got = <-r.next
@@ -78,7 +99,8 @@ func (r *reader) load() error {
 		return got.err
 	}
 	r.current, r.start = got.bytes, at
-	if ahead := at + window; ahead < r.c.Length {
+	r.source.warm(r.c)
+	if ahead := at + r.size; ahead < r.c.Length {
 		next := make(chan fetched, 1) // nobody waits for what is not needed any more
 		r.next, r.nextAt = next, ahead
 		r.source.group.Go(func() {
@@ -90,8 +112,5 @@ func (r *reader) load() error {
 }
 
 func (r *reader) window(at uint64) content.Range {
-	return content.Range{Offset: at, Length: min(window, r.c.Length-at)}
+	return content.Range{Offset: at, Length: min(r.size, r.c.Length-at)}
 }
-
-// broken reports whether reading failed for another reason than the client's leaving.
-func (r *reader) broken() bool { return r.failed != nil && !errors.Is(r.failed, context.Canceled) }

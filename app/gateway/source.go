@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 )
 
 const (
-	askTimeout = 10 * time.Second
 	// warmers bounds the contents that are brought into the gateway's own store at a time.
 	warmers  = 2
 	warmTime = 10 * time.Minute
@@ -54,33 +51,6 @@ func (s *source) stream(ctx context.Context, c remora.Content, r content.Range) 
 	return s.ask(ctx, c, r)
 }
 
-// ask gets a range from the first cache that has it and tells the truth, the ones that the chain assigns first.
-func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
-	providers, err := s.providers(c.Root)
-	if err != nil {
-		return nil, err
-	}
-	f := &failure{phase: "connect", status: 504, reason: "no cache that the chain knows delivers it"}
-	request := remora.Encode(transfer.ContentRequest{Root: c.Root, Length: c.Length, Offset: r.Offset, Bytes: r.Length})
-	for _, p := range providers {
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		answer, err := s.network.Ask(asking, p, transfer.AskContent, request, transfer.MaxAnswer)
-		cancel()
-		if err == nil {
-			if err = check(answer, c, r); err == nil {
-				return answer, nil
-			}
-			s.log.WarnContext(ctx, "a cache delivered false content", slog.String("cache", p.Name), slog.Any("reason", err))
-			f.phase = "verify"
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		f.tried = append(f.tried, fmt.Sprintf("%s: %v", p.Name, err))
-	}
-	return nil, f
-}
-
 // providers returns the caches, those that are to hold the content first.
 func (s *source) providers(root remora.Hash) ([]transfer.Cache, error) {
 	caches, err := s.index.Caches()
@@ -96,16 +66,6 @@ func (s *source) providers(root remora.Hash) ([]transfer.Cache, error) {
 		ordered[i] = byAddress[a]
 	}
 	return ordered, nil
-}
-
-// check verifies a stream to its last byte.
-func check(stream []byte, c remora.Content, r content.Range) error {
-	d, err := content.NewDecoder(bytes.NewReader(stream), c.Root, c.Length, r)
-	if err != nil {
-		return err
-	}
-	_, err = d.WriteTo(io.Discard)
-	return err
 }
 
 // read returns the bytes of a range of at most transfer.MaxRange.

@@ -2,26 +2,72 @@ package publish
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"mime"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
+)
+
+const (
+	// maxDepth is how many names lead to a file at most: gateways take no longer paths.
+	maxDepth = 63
+	// maxManifest is what gateways read of a directory.
+	maxManifest = transfer.MaxRange
 )
 
 // object is one file or manifest.
 type object struct {
+	path         string
 	registration remora.RegisterContent // without replicas
 	open         func() (io.ReadCloser, error)
+}
+
+// check reports a file whose bytes are not what they were. It reads all of it.
+func (o *object) check() error {
+	body, err := o.open()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	defer body.Close()
+	root, length, err := content.Root(body)
+	if c := o.registration.Content; err == nil && (root != c.Root || length != c.Length) {
+		err = fmt.Errorf("%w: it has %d bytes with root %s, had %d with %s", ErrChanged, length, root, c.Length, c.Root)
+	}
+	return err
+}
+
+// checkSize reports a file that is not as long as it was.
+func (o *object) checkSize() error {
+	body, err := o.open()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	defer body.Close()
+	f, isFile := body.(*os.File)
+	if !isFile {
+		return nil
+	}
+	info, err := f.Stat()
+	if length := o.registration.Content.Length; err == nil && uint64(info.Size()) != length {
+		err = fmt.Errorf("%w: it has %d bytes, had %d", ErrChanged, info.Size(), length)
+	}
+	return err
+}
+
+func (o *object) cid() string {
+	return content.CID(o.registration.Content.Root, o.registration.Directory)
 }
 
 // collection is everything below a path, each content once, what a manifest names before the manifest.
 type collection struct {
 	objects []*object
-	known   map[remora.Hash]bool // files
+	known   map[string]bool // CIDs of objects
 	size    uint64
 	files   int
 }
@@ -29,22 +75,30 @@ type collection struct {
 // collect reads a file or directory. Files are read once to compute roots and once more to be uploaded; what changes in
 // between is refused by the cache.
 func collect(path string) (*collection, error) {
-	c := &collection{known: map[remora.Hash]bool{}}
+	c := &collection{known: map[string]bool{}}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		_, err = c.directory(path)
+		_, err = c.directory(path, 0)
 	} else {
 		_, err = c.file(path, info)
 	}
 	return c, err
 }
 
-func (c *collection) file(path string, info os.FileInfo) (content.Entry, error) {
-	if !info.Mode().IsRegular() {
-		return content.Entry{}, fmt.Errorf("%w: %q is neither a file nor a directory", remora.ErrInvalid, path)
+// add keeps an object once.
+func (c *collection) add(o *object) {
+	if cid := o.cid(); !c.known[cid] {
+		c.known[cid] = true
+		c.objects = append(c.objects, o)
+	}
+}
+
+func (c *collection) file(path string, info fs.FileInfo) (content.Entry, error) {
+	if err := checkKind(path, info.Mode()); err != nil {
+		return content.Entry{}, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -53,54 +107,91 @@ func (c *collection) file(path string, info os.FileInfo) (content.Entry, error) 
 	defer f.Close()
 	o, err := describe(f, false)
 	if err != nil {
-		return content.Entry{}, fmt.Errorf("%s: %w", path, err)
+		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
 	}
+	o.path = path
 	o.open = func() (io.ReadCloser, error) { return os.Open(path) }
 	at := o.registration.Content
 	c.size += at.Length
 	c.files++
-	if !c.known[at.Root] {
-		c.known[at.Root] = true
-		c.objects = append(c.objects, o)
-	}
-	return content.Entry{Root: at.Root, Length: at.Length, MediaType: mime.TypeByExtension(filepath.Ext(path))}, nil
+	c.add(o)
+	return content.Entry{Root: at.Root, Length: at.Length, MediaType: mediaType(path)}, nil
 }
 
-func (c *collection) directory(path string) (content.Entry, error) {
+// checkKind reports what is no regular file. Links are not followed: they could lead out of the directory, or in circles.
+func checkKind(path string, mode fs.FileMode) error {
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode&fs.ModeSymlink != 0:
+		return fmt.Errorf("%w: %q is a symbolic link, which content cannot hold: put what it leads to in its place or remove it",
+			remora.ErrInvalid, path)
+	}
+	return fmt.Errorf("%w: %q is neither a file nor a directory: remove it or publish another folder", remora.ErrInvalid, path)
+}
+
+func (c *collection) directory(path string, depth int) (content.Entry, error) {
+	if depth == maxDepth {
+		return content.Entry{}, fmt.Errorf("%w: %q is %d folders deep, at most %d: gateways take no longer paths",
+			remora.ErrTooLarge, path, depth, maxDepth-1)
+	}
 	found, err := os.ReadDir(path)
 	if err != nil {
 		return content.Entry{}, err
 	}
+	if len(found) > content.MaxEntries {
+		return content.Entry{}, fmt.Errorf("%w: %q has %d entries, at most %d: spread them over folders",
+			remora.ErrTooLarge, path, len(found), content.MaxEntries)
+	}
 	entries := make([]content.Entry, 0, len(found))
 	for _, f := range found {
-		below := filepath.Join(path, f.Name())
-		info, err := f.Info()
+		e, err := c.entry(filepath.Join(path, f.Name()), f, depth)
 		if err != nil {
 			return content.Entry{}, err
 		}
-		var e content.Entry
-		if info.IsDir() {
-			e, err = c.directory(below)
-		} else {
-			e, err = c.file(below, info)
-		}
-		if err != nil {
-			return content.Entry{}, err
-		}
-		e.Name = f.Name()
 		entries = append(entries, e)
 	}
+	return c.manifest(path, entries)
+}
+
+// entry reads what a directory holds under one name.
+func (c *collection) entry(path string, f fs.DirEntry, depth int) (e content.Entry, err error) {
+	if err := content.CheckName(f.Name()); err != nil {
+		return e, fmt.Errorf("%q: %w: rename it", path, err)
+	}
+	info, err := f.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	switch {
+	case err != nil:
+		return e, err
+	case info.IsDir():
+		e, err = c.directory(path, depth+1)
+	default:
+		e, err = c.file(path, info)
+	}
+	e.Name = f.Name()
+	return e, err
+}
+
+func (c *collection) manifest(path string, entries []content.Entry) (content.Entry, error) {
 	d, err := content.NewDirectory(entries)
 	if err != nil {
-		return content.Entry{}, fmt.Errorf("%s: %w", path, err)
+		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
 	}
 	raw := d.Encode()
+	if len(raw) > maxManifest {
+		return content.Entry{}, fmt.Errorf("%w: the manifest of %q has %d bytes, gateways read %d: spread its %d entries over folders",
+			remora.ErrTooLarge, path, len(raw), maxManifest, len(entries))
+	}
 	o, err := describe(bytes.NewReader(raw), true)
 	if err != nil {
-		return content.Entry{}, err
+		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
 	}
+	o.path = path
 	o.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
-	c.objects = append(c.objects, o)
+	c.add(o)
 	at := o.registration.Content
 	return content.Entry{Root: at.Root, Length: at.Length, Directory: true}, nil
 }
@@ -122,9 +213,13 @@ func describe(data source, directory bool) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, err := content.ProveChunk(data, bytes.NewReader(outboard.Bytes()), length, content.Chunks(length)-1)
+	end := content.Chunks(length) - 1
+	last, err := content.ProveChunk(data, bytes.NewReader(outboard.Bytes()), length, end)
+	if err == nil {
+		err = content.VerifyChunk(root, length, end, last)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	return &object{registration: remora.RegisterContent{
 		Content: remora.Content{Root: root, Length: length}, Directory: directory, Last: last.Data, Path: last.Path,

@@ -56,9 +56,9 @@ func (s *Store) load() error {
 }
 
 func (s *Store) emptyTmp() error {
-	left, err := os.ReadDir(filepath.Join(s.dir, tmpDir))
+	left, err := os.ReadDir(s.tmp())
 	for _, f := range left {
-		err = errors.Join(err, unlink(filepath.Join(s.dir, tmpDir, f.Name())))
+		err = errors.Join(err, unlink(filepath.Join(s.tmp(), f.Name())))
 	}
 	return err
 }

@@ -17,7 +17,7 @@ var ErrBusy = errors.New("content is being received already")
 type Partial struct {
 	store      *Store
 	want       remora.Content
-	data, tree *os.File
+	data, tree disk
 	have       uint64
 }
 
@@ -51,11 +51,16 @@ func (s *Store) resume(want remora.Content) (*Partial, error) {
 }
 
 func (p *Partial) open() (err error) {
-	if p.data, err = os.OpenFile(p.store.partialPath(p.want.Root, dataSuffix), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	if p.data, err = p.store.openPartial(p.want.Root, dataSuffix); err != nil {
 		return err
 	}
-	p.tree, err = os.OpenFile(p.store.partialPath(p.want.Root, treeSuffix), os.O_CREATE|os.O_RDWR, 0o600)
+	p.tree, err = p.store.openPartial(p.want.Root, treeSuffix)
 	return err
+}
+
+func (s *Store) openPartial(root remora.Hash, suffix string) (disk, error) {
+	f, err := os.OpenFile(s.partialPath(root, suffix), os.O_CREATE|os.O_RDWR, 0o600)
+	return disk{f, s.opts.Fault}, err
 }
 
 // verify finds out how much of what is on disk holds.
@@ -103,7 +108,7 @@ func (p *Partial) Take(stream io.Reader, bytes uint64) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return diskError(err)
 		}
 		if _, err := p.data.WriteAt(piece.Data, int64(piece.Offset)); err != nil {
 			return diskError(err)
@@ -117,10 +122,11 @@ func (p *Partial) Commit() error {
 	if p.have != p.want.Length {
 		return fmt.Errorf("%w: %d of %d bytes are here", remora.ErrInvalid, p.have, p.want.Length)
 	}
-	if err := p.tree.Truncate(int64(content.OutboardSize(p.want.Length))); err != nil {
-		return errors.Join(err, p.Leave())
+	err := p.tree.Truncate(int64(content.OutboardSize(p.want.Length)))
+	if err == nil {
+		err = p.store.adopt(p.want, p.data, p.tree)
 	}
-	if err := p.store.adopt(p.want, p.data, p.tree); err != nil {
+	if err != nil {
 		return errors.Join(diskError(err), p.Leave())
 	}
 	p.store.arrived(p.want.Root)
@@ -137,11 +143,10 @@ func (p *Partial) Leave() error {
 
 func (p *Partial) close() error {
 	var err error
-	if p.data != nil {
-		err = p.data.Close()
-	}
-	if p.tree != nil {
-		err = errors.Join(err, p.tree.Close())
+	for _, f := range []disk{p.data, p.tree} {
+		if f.File != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	return err
 }

@@ -81,6 +81,19 @@ func (s *Store) checkDamage(root remora.Hash, err error) error {
 	return errors.Join(fmt.Errorf("%w: %s: %w", ErrDamaged, root, err), s.Remove(root))
 }
 
+// Verify reads all of an object and drops it if it is damaged. Its verified stream goes to progress, whose error ends it.
+// The object does not count as used.
+func (s *Store) Verify(root remora.Hash, progress io.Writer) error {
+	return s.read(root, time.Time{}, func(data, tree io.ReaderAt, length uint64) error {
+		e, err := content.NewEncoder(data, tree, root, length, content.Whole(length))
+		if err != nil {
+			return err
+		}
+		_, err = e.WriteTo(progress)
+		return err
+	})
+}
+
 // Scrubbed is what Scrub found.
 type Scrubbed struct {
 	Objects int    // verified, the damaged ones included
@@ -88,19 +101,12 @@ type Scrubbed struct {
 	Damaged []remora.Hash
 }
 
-// Scrub reads and verifies every object, and drops the damaged ones. It stops early when ctx ends or when the disk
-// fails in another way than by wrong bytes.
+// Scrub verifies every object as fast as it goes, and drops the damaged ones. It stops early when ctx ends or when the
+// disk fails in another way than by wrong bytes.
 func (s *Store) Scrub(ctx context.Context) (Scrubbed, error) {
 	var found Scrubbed
 	for _, c := range s.List() {
-		err := s.read(c.Root, time.Time{}, func(data, tree io.ReaderAt, length uint64) error {
-			e, err := content.NewEncoder(data, tree, c.Root, length, content.Whole(length))
-			if err != nil {
-				return err
-			}
-			_, err = e.WriteTo(untilDone{ctx})
-			return err
-		})
+		err := s.Verify(c.Root, untilDone{ctx})
 		switch {
 		case errors.Is(err, remora.ErrNotFound): // removed meanwhile
 			continue

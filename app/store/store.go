@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -25,7 +24,7 @@ import (
 // Sentinels.
 var (
 	ErrQuota    = errors.New("content store is full: raise content.quota_mib or remove content")
-	ErrNoSpace  = errors.New("no space left on the disk of the content store")
+	ErrNoSpace  = errors.New("no space left on the disk of the content store: free some or lower content.quota_mib")
 	ErrDamaged  = errors.New("content is damaged on disk; it is fetched again")
 	ErrLocked   = errors.New("content store is in use by another process")
 	ErrMismatch = errors.New("bytes are not the content that was announced")
@@ -35,6 +34,8 @@ var (
 type Options struct {
 	Quota uint64 // bytes of content; 0: no limit
 	Evict bool   // make room by removing what was not used for longest; without it a full store refuses
+	// Fault is what a write of so many bytes to the disk fails with, 0 for a sync. It lets tests fill the disk; nil: nothing.
+	Fault func(bytes int) error
 }
 
 // Store is a directory of content. It is safe for use by several goroutines.
@@ -42,6 +43,8 @@ type Store struct {
 	dir  string
 	opts Options
 	lock *os.File
+
+	adopting sync.Mutex // one object at a time gets its name; taken before mu
 
 	mu       sync.Mutex
 	objects  map[remora.Hash]*object // those that are whole
@@ -91,6 +94,8 @@ func Open(dir string, opts Options) (*Store, error) {
 
 // Close unlocks the store.
 func (s *Store) Close() error { return s.lock.Close() }
+
+func (s *Store) tmp() string { return filepath.Join(s.dir, tmpDir) }
 
 func (s *Store) path(root remora.Hash, suffix string) string {
 	name := root.String()
@@ -143,16 +148,16 @@ func (s *Store) Import(r io.Reader, want remora.Content) error {
 }
 
 func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
-	data, err := os.CreateTemp(filepath.Join(s.dir, tmpDir), "import-*")
+	data, err := s.createTemp("import-*")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, discard(data)) }()
-	tree, err := os.CreateTemp(filepath.Join(s.dir, tmpDir), "tree-*")
+	defer func() { err = errors.Join(err, data.discard()) }()
+	tree, err := s.createTemp("tree-*")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, discard(tree)) }()
+	defer func() { err = errors.Join(err, tree.discard()) }()
 	pairs := bufio.NewWriter(tree)
 	w := content.NewWriter(pairs)
 	buf := make([]byte, copyBuffer)
@@ -172,49 +177,29 @@ func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
 	return s.adopt(want, data, tree)
 }
 
-// discard closes a temporary file and removes it where it still is.
-func discard(f *os.File) error {
-	return errors.Join(f.Close(), unlink(f.Name()))
-}
-
-// adopt syncs the files of a verified object and moves them to their names, the tree last: an object is whole when its
-// tree is there.
-func (s *Store) adopt(c remora.Content, data, tree *os.File) error {
-	dir := filepath.Dir(s.path(c.Root, ""))
+// adopt syncs the files of a verified object and gives them their names. An error leaves no object.
+func (s *Store) adopt(c remora.Content, data, tree disk) error {
+	toData, toTree := s.path(c.Root, dataSuffix), s.path(c.Root, treeSuffix)
+	dir := filepath.Dir(toData)
 	if err := errors.Join(data.Sync(), tree.Sync(), os.MkdirAll(dir, 0o700)); err != nil {
 		return err
 	}
-	if err := os.Rename(data.Name(), s.path(c.Root, dataSuffix)); err != nil {
-		return err
+	s.adopting.Lock()
+	defer s.adopting.Unlock()
+	if _, twice := s.Length(c.Root); twice {
+		s.release(c.Length) // two came at once: one copy counts, the first
+		return errors.Join(unlink(data.Name()), unlink(tree.Name()))
 	}
-	if err := os.Rename(tree.Name(), s.path(c.Root, treeSuffix)); err != nil {
+	if err := s.place(data, tree, toData, toTree); err != nil {
 		return err
 	}
 	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
-		return err
+		return errors.Join(err, os.Rename(toTree, tree.Name()), os.Rename(toData, data.Name()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, twice := s.objects[c.Root]; twice {
-		s.used -= c.Length // two came at once: one copy counts
-	}
 	s.objects[c.Root] = &object{c.Length, time.Now()}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
-	}
-	return err
 }
 
 // Remove deletes an object. A pin on it stays, for when it comes again.
@@ -233,12 +218,4 @@ func (s *Store) remove(root remora.Hash) error {
 	delete(s.objects, root)
 	s.used -= o.length
 	return errors.Join(unlink(s.path(root, treeSuffix)), unlink(s.path(root, dataSuffix)))
-}
-
-// unlink removes a file that may be gone already.
-func unlink(name string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }

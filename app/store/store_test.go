@@ -219,3 +219,29 @@ func TestQuotaAndLock(t *testing.T) {
 		t.Errorf("opened twice: %v", err)
 	}
 }
+
+// TestReceiveOfEverySize receives objects around the borders of chunks and pieces, at once and piece by piece.
+func TestReceiveOfEverySize(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	for _, size := range append(sizes, 2*content.PieceSize+1, 3*content.PieceSize-1, 3*content.PieceSize+1024) {
+		for _, step := range []uint64{content.PieceSize, 1 << 20} {
+			b, c := sample(t, size)
+			p, err := s.Receive(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for first := true; first || p.Have() < c.Length; first = false {
+				r := content.Range{Offset: p.Have(), Length: min(step, c.Length-p.Have())}
+				if err := p.Take(streamOf(t, b, r), r.Length); err != nil {
+					t.Fatalf("%d bytes, %d at a time: %v", size, step, err)
+				}
+			}
+			if err := p.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := read(s, c, content.Whole(c.Length)); err != nil || !bytes.Equal(got, b) {
+				t.Errorf("%d bytes, %d at a time: got %d, %v", size, step, len(got), err)
+			}
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package gateway
+
+import (
+	"context"
+	"time"
+)
+
+// Limits that tests count on.
+const (
+	Budget      = budget
+	IndexWait   = indexWait
+	HuntTimeout = huntTimeout
+	HedgeAfter  = hedgeAfter
+)
+
+// SetPatience changes how long clients may take nothing.
+func (g *Gateway) SetPatience(d time.Duration) { g.patience = d }
+
+// Occupy takes a part of the budget.
+func (g *Gateway) Occupy(ctx context.Context, bytes int64) error { return g.memory.Acquire(ctx, bytes) }
+
+// Vacate gives it back.
+func (g *Gateway) Vacate(bytes int64) { g.memory.Release(bytes) }

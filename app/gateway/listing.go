@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"bytes"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/remora-network/remora/proofs/content"
+)
+
+var listing = template.Must(template.New("listing").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{{.Title}}</title><h1>{{.Title}}</h1>
+<table>{{range .Entries}}<tr><td><a href="{{.Href}}">{{.Name}}</a></td><td>{{.Size}}</td></tr>
+{{end}}</table></html>
+`))
+
+type line struct {
+	Name, Href string
+	Size       uint64
+}
+
+// list answers with a page of a directory's names, in the order of the manifest.
+func (g *Gateway) list(w http.ResponseWriter, r *http.Request, t target) error {
+	page := struct {
+		Title   string
+		Entries []line
+	}{Title: content.CID(t.content.Root, true)}
+	for _, e := range t.directory.Entries {
+		l := line{Name: e.Name, Href: "./" + url.PathEscape(e.Name), Size: e.Length}
+		if e.Directory {
+			l.Name, l.Href = l.Name+"/", l.Href+"/"
+		}
+		page.Entries = append(page.Entries, l)
+	}
+	var html bytes.Buffer
+	if err := listing.Execute(&html, page); err != nil {
+		return failed(http.StatusInternalServerError, "resolve", "listing: %v", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Etag", strconv.Quote("listing-"+page.Title))
+	steady := newSteady(w, g.patience)
+	defer steady.done()
+	http.ServeContent(steady, oneRange(r, uint64(html.Len())), "", time.Time{}, bytes.NewReader(html.Bytes()))
+	return nil
+}

@@ -1,0 +1,141 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+const (
+	dialTimeout = 5 * time.Second
+	// answerTimeout is how long a cache may take once it has all of an object: it makes it durable.
+	answerTimeout = time.Minute
+	// stallTimeout is how long a cache may take nothing of an object.
+	stallTimeout = 30 * time.Second
+)
+
+// uploader hands objects to caches.
+type uploader struct {
+	client *http.Client
+	stall  time.Duration
+}
+
+func newUploader() *uploader {
+	return &uploader{
+		client: &http.Client{Transport: &http.Transport{
+			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, ResponseHeaderTimeout: answerTimeout,
+		}},
+		stall: stallTimeout,
+	}
+}
+
+// upload hands everything to the caches that the chain assigns the top to, then to the others, until enough hold all.
+func (u *uploader) upload(ctx context.Context, c *collection, caches []Cache, o Options) (int, error) {
+	addresses, byAddress := make([]remora.Address, len(caches)), map[remora.Address]Cache{}
+	for i, cache := range caches {
+		addresses[i], byAddress[cache.Address] = cache.Address, cache
+	}
+	top := c.objects[len(c.objects)-1]
+	failures := ErrNoCache
+	held := 0
+	for _, a := range remora.Assign(top.registration.Content.Root, addresses, len(addresses)) {
+		if held == int(o.Replicas) {
+			break
+		}
+		cache := byAddress[a]
+		o.Progress("uploading to %s", cache.Name)
+		err := u.hand(ctx, c, cache)
+		switch {
+		case err == nil:
+			held++
+			continue
+		case errors.Is(err, ErrChanged) || ctx.Err() != nil:
+			return held, err // the next cache would be told the same
+		}
+		failures = errors.Join(failures, fmt.Errorf("%s: %w", cache.Name, err))
+	}
+	if held == 0 {
+		return 0, fmt.Errorf("%w; %d caches are registered", failures, len(caches))
+	}
+	return held, nil
+}
+
+// hand uploads every object to one cache.
+func (u *uploader) hand(ctx context.Context, c *collection, cache Cache) error {
+	for _, object := range c.objects {
+		if err := u.put(ctx, object, cache); err != nil {
+			return fmt.Errorf("%q: %w", object.path, err)
+		}
+	}
+	return nil
+}
+
+func (u *uploader) put(ctx context.Context, o *object, cache Cache) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	body, err := o.open()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	length := o.registration.Content.Length
+	sent := &progress{body, time.AfterFunc(u.stall, func() { cancel(errStalled) }), u.stall}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, cache.URL+"/v1/content/"+o.cid(), sent)
+	if err != nil {
+		return errors.Join(err, sent.Close())
+	}
+	r.ContentLength = int64(length)
+	if length == 0 {
+		r.Body = http.NoBody
+		_ = sent.Close()
+	}
+	resp, err := u.client.Do(r)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			return errStalled
+		}
+		return errors.Join(err, o.checkSize())
+	}
+	defer resp.Body.Close()
+	reason, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+	switch resp.StatusCode {
+	case http.StatusCreated:
+		return nil
+	case http.StatusConflict: // the file changed, or the cache does not tell the truth
+		if err := o.check(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %.400s", resp.Status, reason)
+}
+
+var errStalled = errors.New("the cache takes no more bytes")
+
+// progress is a body of which something has to be taken again and again, until it ends.
+type progress struct {
+	io.ReadCloser
+	stalled *time.Timer
+	after   time.Duration
+}
+
+// Read implements io.Reader.
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.ReadCloser.Read(b)
+	if err != nil {
+		p.stalled.Stop()
+	} else {
+		p.stalled.Reset(p.after)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (p *progress) Close() error {
+	p.stalled.Stop()
+	return p.ReadCloser.Close()
+}
