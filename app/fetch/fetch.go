@@ -1,24 +1,20 @@
 // Package fetch is the client that trusts no gateway: it verifies every piece against the CID before it writes it,
-// resumes what was cut off, and renames the file into place when all of it is there.
+// resumes what was cut off, and renames the file into place when all of it is there. With a key it is served by caches
+// in a session that pays them: it signs a receipt for what it verified, and never two that contradict each other.
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/gateway"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -28,6 +24,8 @@ var (
 	ErrUnverified = errors.New("the gateway sent bytes that are not this content")
 	ErrGateway    = errors.New("the gateway does not deliver")
 	ErrPath       = errors.New("no such path in this content")
+	// ErrSpend says that a session would cost more than may be spent.
+	ErrSpend = errors.New("the session costs more than may be spent")
 )
 
 // Options say what to fetch.
@@ -37,69 +35,98 @@ type Options struct {
 	Path     []string // names below a directory
 	Out      string   // file, or directory for a directory
 	Progress func(done, total uint64)
+	Patience time.Duration // how long a segment may take; 0: 30 s
+
+	Key      *ed25519.PrivateKey // of the account that pays; nil: nobody pays, and the gateway serves what it has
+	Chain    Chain               // with a key only
+	Sessions string              // folder of the key's session books, made when it is not there; with a key only
+	MaxSpend remora.Amount       // that this call may prepay; 0: as much as half the balance
 }
 
 // Report says what was fetched.
 type Report struct {
 	Bytes    uint64  `json:"bytes"`
 	Verified bool    `json:"verified"`
-	Receipts int     `json:"receipts"`
+	Receipts int     `json:"receipts"` // that were signed
 	Seconds  float64 `json:"seconds"`
 }
 
 const (
 	maxManifest = 32 << 20
-	// ahead is how many segments are under way: enough to keep gateway and client busy at once.
-	ahead          = 3
-	segmentTimeout = 30 * time.Second
+	patience    = 30 * time.Second
 )
-
-// client fetches from one gateway.
-type client struct {
-	options Options
-	http    *http.Client
-	bytes   uint64
-}
 
 // Fetch fetches a file or a directory. What it has written before an error stays verified, and the next call goes on.
 func Fetch(ctx context.Context, o Options) (*Report, error) {
-	base, err := url.Parse(o.Gateway)
-	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("%w: gateway URL %.100q, want one like http://127.0.0.1:4220", remora.ErrInvalid, o.Gateway)
-	}
-	o.Gateway = strings.TrimSuffix(base.String(), "/")
-	root, directory, err := content.ParseCID(o.CID)
+	root, directory, err := prepare(&o)
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
+	f := &fetcher{options: o, client: newClient(o)}
+	defer f.client.http.CloseIdleConnections()
+	var p *payer
+	if f.source = (gatewaySource{f.client}); o.Key != nil {
+		p = newPayer(f.client, o)
+		f.source = p
+	}
+	err = errors.Join(f.path(ctx, root, directory), f.source.close(ctx))
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Bytes: f.bytes, Verified: true, Seconds: time.Since(began).Seconds()}
+	if p != nil {
+		r.Receipts = p.receipts()
+	}
+	return r, nil
+}
+
+// prepare checks the options and fills in what they leave out.
+func prepare(o *Options) (root remora.Hash, directory bool, err error) {
+	base, err := url.Parse(o.Gateway)
+	if err != nil || base.Host == "" {
+		return root, false, fmt.Errorf("%w: gateway URL %.100q, want one like http://127.0.0.1:4220", remora.ErrInvalid, o.Gateway)
+	}
+	o.Gateway = strings.TrimSuffix(base.String(), "/")
 	if o.Progress == nil {
 		o.Progress = func(uint64, uint64) {}
 	}
-	began := time.Now()
-	c := &client{options: o, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * ahead, DisableCompression: true}}}
-	defer c.http.CloseIdleConnections()
-	for _, name := range o.Path {
-		if root, directory, err = c.below(ctx, root, directory, name); err != nil {
-			return nil, err
+	if o.Patience == 0 {
+		o.Patience = patience
+	}
+	if o.Key != nil && (o.Chain == nil || o.Sessions == "") {
+		return root, false, fmt.Errorf("%w: a key without a chain or a folder for its sessions: give both", remora.ErrInvalid)
+	}
+	return content.ParseCID(o.CID)
+}
+
+// fetcher is one call of Fetch.
+type fetcher struct {
+	options Options
+	client  *client
+	source  source
+	bytes   uint64 // of whole files
+}
+
+// path fetches what the options' path leads to.
+func (f *fetcher) path(ctx context.Context, root remora.Hash, directory bool) (err error) {
+	for _, name := range f.options.Path {
+		if root, directory, err = f.below(ctx, root, directory, name); err != nil {
+			return err
 		}
 	}
 	if directory {
-		err = c.tree(ctx, root, o.Out)
-	} else {
-		err = c.file(ctx, root, o.Out)
+		return f.tree(ctx, root, f.options.Out)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &Report{Bytes: c.bytes, Verified: true, Seconds: time.Since(began).Seconds()}, nil
+	return f.file(ctx, root, f.options.Out)
 }
 
 // below looks a name up in a directory's manifest.
-func (c *client) below(ctx context.Context, root remora.Hash, directory bool, name string) (remora.Hash, bool, error) {
+func (f *fetcher) below(ctx context.Context, root remora.Hash, directory bool, name string) (remora.Hash, bool, error) {
 	if !directory {
 		return root, false, fmt.Errorf("%w: %.64q is below a file", ErrPath, name)
 	}
-	d, err := c.manifest(ctx, root)
+	d, err := f.manifest(ctx, root)
 	if err != nil {
 		return root, false, err
 	}
@@ -110,35 +137,25 @@ func (c *client) below(ctx context.Context, root remora.Hash, directory bool, na
 	return e.Root, e.Directory, nil
 }
 
-func (c *client) manifest(ctx context.Context, root remora.Hash) (*content.Directory, error) {
-	length, err := c.length(ctx, root, true)
+func (f *fetcher) manifest(ctx context.Context, root remora.Hash) (*content.Directory, error) {
+	length, err := f.client.length(ctx, root, true)
 	if err != nil {
 		return nil, err
 	}
 	if length > maxManifest {
 		return nil, fmt.Errorf("%w: a directory of %d bytes", remora.ErrTooLarge, length)
 	}
-	var b bytes.Buffer
-	for at := uint64(0); at < length; at += transfer.MaxRange {
-		r := content.Range{Offset: at, Length: min(transfer.MaxRange, length-at)}
-		stream, err := c.segment(ctx, root, true, r)
-		if err != nil {
-			return nil, err
-		}
-		d, err := content.NewDecoder(bytes.NewReader(stream), root, length, r)
-		if err == nil {
-			_, err = d.WriteTo(&b)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: directory %s: %w", ErrUnverified, content.CID(root, true), err)
-		}
+	text := make(memory, length)
+	b := &body{content: remora.Content{Root: root, Length: length}, directory: true, data: text}
+	if err := f.fill(ctx, b); err != nil {
+		return nil, fmt.Errorf("directory %s: %w", content.CID(root, true), err)
 	}
-	return content.DecodeDirectory(b.Bytes())
+	return content.DecodeDirectory(text)
 }
 
 // tree writes a directory and everything below it. A manifest's names are single segments that stay inside.
-func (c *client) tree(ctx context.Context, root remora.Hash, out string) error {
-	d, err := c.manifest(ctx, root)
+func (f *fetcher) tree(ctx context.Context, root remora.Hash, out string) error {
+	d, err := f.manifest(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -148,9 +165,9 @@ func (c *client) tree(ctx context.Context, root remora.Hash, out string) error {
 	for _, e := range d.Entries {
 		to := filepath.Join(out, e.Name)
 		if e.Directory {
-			err = c.tree(ctx, e.Root, to)
+			err = f.tree(ctx, e.Root, to)
 		} else {
-			err = c.file(ctx, e.Root, to)
+			err = f.file(ctx, e.Root, to)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.Name, err)
@@ -159,55 +176,46 @@ func (c *client) tree(ctx context.Context, root remora.Hash, out string) error {
 	return nil
 }
 
-// length asks how long the content is. The answer is a claim: with a false one nothing verifies.
-func (c *client) length(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
-	resp, err := c.request(ctx, http.MethodHead, root, directory, nil)
+// file fetches one file.
+func (f *fetcher) file(ctx context.Context, root remora.Hash, out string) error {
+	length, err := f.client.length(ctx, root, false)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer resp.Body.Close()
-	length, err := strconv.ParseUint(resp.Header.Get(gateway.HeaderLength), 10, 64)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("%w: %s for %s", ErrGateway, resp.Status, content.CID(root, directory))
+	p := &part{body: body{content: remora.Content{Root: root, Length: length}}, out: out}
+	if err := p.open(); err != nil {
+		return errors.Join(err, p.close())
 	}
-	return length, nil
+	if err := f.fill(ctx, &p.body); err != nil {
+		return errors.Join(err, p.close())
+	}
+	f.bytes += length
+	return p.finish()
 }
 
-func (c *client) request(ctx context.Context, method string, root remora.Hash, directory bool, r *content.Range) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.options.Gateway+"/ipfs/"+content.CID(root, directory), nil)
+// fill brings what a body misses, and verifies and writes each segment in its turn.
+func (f *fetcher) fill(ctx context.Context, b *body) error {
+	if b.content.Length == 0 {
+		return b.empty()
+	}
+	if b.have == b.content.Length {
+		return nil
+	}
+	flow, err := f.source.open(ctx, b.content, b.directory, b.have)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	req.Header.Set("Accept", gateway.VerifiedType)
-	if r != nil && r.Length > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.End()-1))
+	defer flow.close()
+	for b.have < b.content.Length {
+		s, err := flow.next(ctx)
+		if err != nil {
+			return err
+		}
+		err = b.take(s)
+		if err = flow.judge(b.have, err); err != nil {
+			return err
+		}
+		f.options.Progress(b.have, b.content.Length)
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
-	}
-	return resp, nil
-}
-
-// segment returns a verified stream as the gateway sends it, not yet checked.
-func (c *client) segment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, segmentTimeout)
-	defer cancel()
-	resp, err := c.request(ctx, http.MethodGet, root, directory, &r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		reason, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
-		return nil, fmt.Errorf("%w: %s: %.400s", ErrGateway, resp.Status, reason)
-	}
-	if resp.ContentLength > transfer.MaxAnswer {
-		return nil, fmt.Errorf("%w: an answer of %d bytes", ErrUnverified, resp.ContentLength)
-	}
-	b := bytes.NewBuffer(make([]byte, 0, max(resp.ContentLength, 0)+bytes.MinRead))
-	if _, err := b.ReadFrom(io.LimitReader(resp.Body, transfer.MaxAnswer+1)); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
-	}
-	return b.Bytes(), nil
+	return nil
 }

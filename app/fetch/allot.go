@@ -1,0 +1,49 @@
+package fetch
+
+import (
+	"bytes"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+const (
+	// leastAllotment is how many bytes a session allots to a cache, unless content or money say otherwise.
+	leastAllotment = 1 << 30
+	// sessionEpochs is how long a session lasts.
+	sessionEpochs = 240
+)
+
+// allot divides a limit of money among the caches, the first choice first, so that each can deliver need bytes at least.
+// Where it does not go round the last ones get nothing.
+func allot(order []remora.Address, need uint64, price, limit remora.Amount) ([]remora.Allotment, remora.Amount, error) {
+	least, fits := remora.Cost(need, price)
+	if !fits || least > limit {
+		return nil, 0, fmt.Errorf("%w: %d bytes at %s per MiB need %s, at most %s may be prepaid (half the balance, and no more than the maximum): raise the maximum or fund the account",
+			ErrSpend, need, price, least, limit)
+	}
+	n := uint64(min(len(order), remora.MaxAllotments))
+	if least > 0 {
+		n = min(n, uint64(limit/least))
+	}
+	each := min(max(leastAllotment, 2*need), remora.MaxContentBytes, affordable(limit/remora.Amount(n), price))
+	cost, _ := remora.Cost(each, price) // at most limit/n
+	list := make([]remora.Allotment, n)
+	for i := range list {
+		list[i] = remora.Allotment{Node: order[i], Bytes: each}
+	}
+	slices.SortFunc(list, func(a, b remora.Allotment) int { return bytes.Compare(a.Node[:], b.Node[:]) })
+	return list, cost * remora.Amount(n), nil
+}
+
+// affordable returns the most bytes whose cost is within a limit.
+func affordable(limit, price remora.Amount) uint64 {
+	hi, lo := bits.Mul64(uint64(limit), 1<<20)
+	if hi >= uint64(price) {
+		return 1<<64 - 1
+	}
+	quotient, _ := bits.Div64(hi, lo, uint64(price))
+	return quotient
+}

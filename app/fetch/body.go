@@ -1,0 +1,68 @@
+package fetch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/proofs/content"
+)
+
+// body is a content under way: its first have bytes are verified and written.
+type body struct {
+	content   remora.Content
+	directory bool
+	have      uint64
+	data      io.WriterAt
+	tree      io.WriterAt // takes the pairs above what is written; nil where nobody will resume
+}
+
+// empty checks that a content that is said to be empty has the root of no bytes.
+func (b *body) empty() error {
+	root, _, err := content.Root(bytes.NewReader(nil))
+	if err == nil && root != b.content.Root {
+		return fmt.Errorf("%w: it says that there are none", ErrUnverified)
+	}
+	return err
+}
+
+// take verifies a segment that begins at have, and writes its pieces. Those before an error are written. The error is an
+// ErrUnverified exactly when the segment is not what it should be.
+func (b *body) take(s segment) error {
+	d, err := content.NewDecoder(bytes.NewReader(s.stream), b.content.Root, b.content.Length, s.r)
+	if err != nil {
+		return err
+	}
+	if b.tree != nil {
+		d.KeepPairs(b.tree)
+	}
+	for {
+		piece, err := d.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case isFalse(err):
+			return fmt.Errorf("%w: after %d verified bytes: %w", ErrUnverified, b.have, err)
+		case err != nil:
+			return err
+		}
+		if _, err := b.data.WriteAt(piece.Data, int64(piece.Offset)); err != nil {
+			return err
+		}
+		b.have = piece.Offset + uint64(len(piece.Data))
+	}
+}
+
+// isFalse tells what a decoder says of a stream from what a disk says of itself.
+func isFalse(err error) bool {
+	var mismatch *content.Mismatch
+	return errors.As(err, &mismatch) || errors.Is(err, content.ErrTrailing) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// memory is a content of fixed length in memory.
+type memory []byte
+
+// WriteAt implements io.WriterAt.
+func (m memory) WriteAt(p []byte, offset int64) (int, error) { return copy(m[offset:], p), nil }

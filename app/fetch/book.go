@@ -1,0 +1,226 @@
+package fetch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+)
+
+// A book is the file of a session: a head, and every receipt that was signed, before it left this process. So whoever
+// reads it knows what a receipt must not contradict. It only grows, and belongs to the process that holds its lock.
+//
+// Each record is the length of its text as 4 bytes and the CRC-32C of that as 4 bytes, both big endian, then the text,
+// canonical CBOR. A crash may leave the last record torn: it was not sent then, and is cut off.
+type book struct {
+	file   *os.File
+	size   int64 // of whole records
+	failed error // after this nobody knows what is on disk, and nothing more is signed
+}
+
+const (
+	bookFormat  = "remora/session-book/1"
+	bookSuffix  = ".book"
+	recordStart = 8
+	maxRecord   = transfer.MaxDeliveryRequest
+	maxChainID  = 32
+	lockRetries = 100 // of a lock that a signal interrupted
+)
+
+var (
+	// errBusy says that another process holds a book.
+	errBusy    = errors.New("the session is in use by another process")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// bookHead says whose book it is.
+type bookHead struct {
+	_       struct{} `cbor:",toarray"`
+	Format  string
+	ChainID string
+	Owner   remora.Address
+	Number  uint64
+	Expiry  remora.Epoch
+}
+
+// bookEntry is a signed receipt, as an acknowledgement of what it adds to the one before it for the same node and epoch.
+type bookEntry struct {
+	_      struct{} `cbor:",toarray"`
+	Ack    transfer.Acknowledgement
+	Unsure uint32 // receipts for the node right before this one of which nobody knew whether it had them
+}
+
+// bookPrefix begins the names of a chain's books. What is no chain id may come from anybody, and gets no file.
+func bookPrefix(chainID string) (string, error) {
+	strange := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' }
+	if chainID == "" || len(chainID) > maxChainID || strings.ContainsFunc(chainID, strange) {
+		return "", fmt.Errorf("%w: chain id %.40q, want 1 to %d of a-z, 0-9, dot and hyphen", remora.ErrInvalid, chainID, maxChainID)
+	}
+	return chainID + "_", nil
+}
+
+// createBook makes the book of a new session. It appears under its name only with its head.
+func createBook(dir string, h bookHead) (*book, error) {
+	prefix, err := bookPrefix(h.ChainID)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return nil, err
+	}
+	b := &book{file: f}
+	name := filepath.Join(dir, fmt.Sprintf("%s%016x%s", prefix, h.Number, bookSuffix))
+	err = lock(f)
+	if err == nil {
+		err = b.append(h)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return b, nil
+}
+
+// openBook opens and locks a book, and returns what it holds. An errBusy says that somebody else has it.
+func openBook(name string) (*book, bookHead, []bookEntry, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, bookHead{}, nil, err
+	}
+	b := &book{file: f}
+	head, entries, err := b.load()
+	if err != nil {
+		return nil, head, nil, errors.Join(err, f.Close())
+	}
+	return b, head, entries, nil
+}
+
+func (b *book) load() (h bookHead, entries []bookEntry, err error) {
+	if err := lock(b.file); err != nil {
+		return h, nil, err
+	}
+	text, err := os.ReadFile(b.file.Name())
+	if err != nil {
+		return h, nil, err
+	}
+	h, entries, size, err := decodeBook(text)
+	if err != nil {
+		return h, nil, fmt.Errorf("session book %s: %w", b.file.Name(), err)
+	}
+	b.size = int64(size)
+	if size == len(text) {
+		return h, entries, nil
+	}
+	return h, entries, errors.Join(b.file.Truncate(b.size), b.file.Sync())
+}
+
+// decodeBook reads head and entries, and returns the size of whole records. A torn record at the end is left out; what
+// is damaged anywhere else is an ErrCorrupt, for a receipt that was sent may be what is missing.
+func decodeBook(text []byte) (h bookHead, entries []bookEntry, size int, err error) {
+	first, rest, err := record(text)
+	if err == nil && first == nil {
+		err = errors.New("no head")
+	}
+	if err == nil {
+		err = remora.Decode(first, maxRecord, &h)
+	}
+	if err == nil && h.Format != bookFormat {
+		err = fmt.Errorf("format %.40q, this version reads %s", h.Format, bookFormat)
+	}
+	for err == nil {
+		size = len(text) - len(rest)
+		var next []byte
+		if next, rest, err = record(rest); err != nil || next == nil {
+			break
+		}
+		var e bookEntry
+		if err = remora.Decode(next, maxRecord, &e); err == nil {
+			entries = append(entries, e)
+		}
+	}
+	if err != nil {
+		return h, nil, 0, fmt.Errorf("%w: %w", remora.ErrCorrupt, err)
+	}
+	return h, entries, size, nil
+}
+
+// record returns the text of the first record, nil where there is none or a torn one, and what follows it.
+func record(b []byte) (text, rest []byte, err error) {
+	if len(b) < recordStart {
+		return nil, nil, nil
+	}
+	length, sum := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+	rest = b[recordStart:]
+	if length > 0 && length <= maxRecord {
+		if uint64(length) > uint64(len(rest)) {
+			return nil, nil, nil
+		}
+		text, rest = rest[:length], rest[length:]
+		if crc32.Checksum(text, castagnoli) == sum {
+			return text, rest, nil
+		}
+		if len(rest) == 0 {
+			return nil, nil, nil
+		}
+	}
+	if len(strings.Trim(string(b), "\x00")) == 0 { // a file system may lengthen a file before it writes
+		return nil, nil, nil
+	}
+	return nil, nil, errors.New("a damaged record that is not the last one")
+}
+
+// append writes a record. It is durable when this returns nil.
+func (b *book) append(v any) error {
+	if b.failed != nil {
+		return b.failed
+	}
+	text := remora.Encode(v)
+	out := binary.BigEndian.AppendUint32(make([]byte, 0, recordStart+len(text)), uint32(len(text)))
+	out = binary.BigEndian.AppendUint32(out, crc32.Checksum(text, castagnoli))
+	_, err := b.file.WriteAt(append(out, text...), b.size)
+	if err == nil {
+		err = b.file.Sync()
+	}
+	if err != nil {
+		b.failed = fmt.Errorf("session book: receipts cannot be kept, so none is signed: %w", err)
+		return b.failed
+	}
+	b.size += int64(recordStart + len(text))
+	return nil
+}
+
+func (b *book) close() error { return b.file.Close() }
+
+// lock takes a file for this process, until it is closed.
+func lock(f *os.File) (err error) {
+	for range lockRetries {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return errBusy
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

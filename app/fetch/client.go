@@ -1,0 +1,165 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/gateway"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/proofs/content"
+)
+
+const (
+	maxReason = 2 << 10 // bytes of an answer that says why there is none
+	// maxDelivery bounds the answer to a delivery request: a head of 2 + 1024 bytes at most, and the stream.
+	maxDelivery = transfer.MaxAnswer + 4<<10
+)
+
+// client asks one gateway.
+type client struct {
+	gateway  string // URL without a slash at its end
+	http     *http.Client
+	patience time.Duration // for one segment
+	spare    buffers
+}
+
+func newClient(o Options) *client {
+	transport := &http.Transport{MaxIdleConnsPerHost: 2 * maxSlots, DisableCompression: true}
+	return &client{
+		gateway: o.Gateway, http: &http.Client{Transport: transport}, patience: o.Patience, spare: make(buffers, maxSlots),
+	}
+}
+
+// length asks how long the content is. The answer is a claim: with a false one nothing verifies.
+func (c *client) length(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
+	resp, err := c.request(ctx, http.MethodHead, root, directory, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	length, err := strconv.ParseUint(resp.Header.Get(gateway.HeaderLength), 10, 64)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%w: %s for %s", ErrGateway, resp.Status, content.CID(root, directory))
+	}
+	return length, nil
+}
+
+func (c *client) request(ctx context.Context, method string, root remora.Hash, directory bool, r *content.Range) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.gateway+"/ipfs/"+content.CID(root, directory), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", gateway.VerifiedType)
+	if r != nil && r.Length > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.End()-1))
+	}
+	return c.do(req)
+}
+
+func (c *client) do(req *http.Request) (*http.Response, error) {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
+	}
+	return resp, nil
+}
+
+// segment returns a verified stream as the gateway sends it, not yet checked.
+func (c *client) segment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	resp, err := c.request(ctx, http.MethodGet, root, directory, &r)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(resp, transfer.MaxAnswer)
+}
+
+// deliver posts a delivery request for a cache, and returns head and stream of the cache's answer, not yet checked. The
+// third result is the buffer that holds the stream.
+func (c *client) deliver(ctx context.Context, cache remora.Address, request []byte) (head transfer.DeliveryHead, stream, buffer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.gateway+"/v1/deliveries/"+cache.String(), bytes.NewReader(request))
+	if err != nil {
+		return head, nil, nil, err
+	}
+	req.Header.Set("Content-Type", "application/cbor")
+	resp, err := c.do(req)
+	if err != nil {
+		return head, nil, nil, err
+	}
+	if buffer, err = c.answer(resp, maxDelivery); err != nil {
+		return head, nil, nil, err
+	}
+	if head, stream, err = transfer.DecodeDelivery(buffer); err != nil {
+		err = fmt.Errorf("%w: %w", ErrGateway, err)
+	}
+	return head, stream, buffer, err
+}
+
+// answer reads a response into a buffer, which the caller gives back. One byte beyond the limit is read, so that what
+// verifies the answer sees that it is too long.
+func (c *client) answer(resp *http.Response, limit int64) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: %s: %s", ErrGateway, resp.Status, reason(resp.Body))
+	}
+	if resp.ContentLength > limit {
+		return nil, fmt.Errorf("%w: an answer of %d bytes", ErrUnverified, resp.ContentLength)
+	}
+	b := bytes.NewBuffer(c.spare.take(int(max(resp.ContentLength, 0)) + bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+		c.spare.give(b.Bytes())
+		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
+	}
+	return b.Bytes(), nil
+}
+
+// reason reads what a gateway says about a failure: the message of its JSON, or else the text as it is.
+func reason(body io.Reader) string {
+	text, _ := io.ReadAll(io.LimitReader(body, maxReason))
+	var failure struct {
+		Error struct {
+			Phase   string `json:"phase"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(text, &failure) == nil && failure.Error.Message != "" {
+		return fmt.Sprintf("%.40s: %.400s", failure.Error.Phase, failure.Error.Message)
+	}
+	return fmt.Sprintf("%.400s", text)
+}
+
+// buffers are spare ones for answers, so that few are made however long the content is.
+type buffers chan []byte
+
+// take returns an empty buffer of some capacity at least.
+func (b buffers) take(capacity int) []byte {
+	select {
+	case spare := <-b:
+		if cap(spare) >= capacity {
+			return spare[:0]
+		}
+	default:
+	}
+	return make([]byte, 0, capacity)
+}
+
+// give takes a buffer back that nobody reads any more.
+func (b buffers) give(buffer []byte) {
+	if cap(buffer) == 0 {
+		return
+	}
+	select {
+	case b <- buffer:
+	default:
+	}
+}

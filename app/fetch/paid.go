@@ -1,0 +1,349 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/proofs/content"
+	"github.com/remora-network/remora/proofs/delivery"
+)
+
+const (
+	// maxSlots is how many segments are asked for or here and not yet verified.
+	maxSlots = 6
+	// A cache may not have the block of a session that was just opened: it is asked again, first after firstWait, then
+	// after twice as long each time.
+	maxWaits  = 6
+	firstWait = 50 * time.Millisecond
+)
+
+// Why a cache is left for the next one, besides a failure.
+var (
+	errNotHeld = errors.New("it does not hold this content")
+	errRefused = errors.New("it does not go on with this session")
+	errWindow  = errors.New("it waits for receipts, and there is nothing to acknowledge")
+)
+
+// slot is a segment's place in the order of a content.
+type slot struct {
+	r        content.Range
+	state    slotState
+	stream   []byte
+	buffer   []byte // holds the stream
+	waits    int
+	discount uint64 // of the credit when it was asked for
+}
+
+type slotState uint8
+
+const (
+	wanted slotState = iota
+	asked
+	here
+)
+
+// wait lets the time pass until the slot is asked for again.
+func (s *slot) wait(ctx context.Context) error {
+	if s.waits == 0 {
+		return nil
+	}
+	t := time.NewTimer(firstWait << (s.waits - 1))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// paidFlow brings a content from one cache after the other, in sessions. It belongs to one goroutine; its requests are
+// goroutines that answer on replies.
+type paidFlow struct {
+	payer   *payer
+	content remora.Content
+	order   []*account       // caches that are left to try; the first one delivers
+	tried   []error          // why each of the others does not
+	again   []remora.Address // of those, who may go on in another session
+	fault   error            // why the first one is to be left, once what is here of it is judged
+
+	have    uint64 // verified up to here
+	from    uint64 // no slot begins here or later
+	slots   []*slot
+	replies chan reply
+	under   int // requests whose reply was not received
+
+	ctx      context.Context // of the flow
+	requests context.Context // of the requests to the first cache
+	cancel   context.CancelFunc
+}
+
+func newPaidFlow(ctx context.Context, p *payer, order []*account, c remora.Content, from uint64) *paidFlow {
+	f := &paidFlow{payer: p, content: c, order: order, have: from, from: from, ctx: ctx, replies: make(chan reply)}
+	f.requests, f.cancel = context.WithCancel(ctx)
+	return f
+}
+
+func (f *paidFlow) next(ctx context.Context) (segment, error) {
+	for {
+		if f.fault == nil {
+			if err := f.pump(); err != nil {
+				return segment{}, err
+			}
+		}
+		switch {
+		case len(f.slots) > 0 && f.slots[0].state == here:
+			return segment{f.slots[0].r, f.slots[0].stream}, nil
+		case f.fault != nil && (len(f.slots) == 0 || f.slots[0].state == wanted):
+			if err := f.leave(); err != nil {
+				return segment{}, err
+			}
+			continue
+		case f.under == 0:
+			f.fault = f.stuck()
+			continue
+		}
+		select {
+		case r := <-f.replies:
+			if err := f.take(r); err != nil {
+				return segment{}, err
+			}
+		case <-ctx.Done():
+			return segment{}, ctx.Err()
+		}
+	}
+}
+
+// pump asks for as much as slots, window and allotment allow.
+func (f *paidFlow) pump() error {
+	a := f.order[0]
+	for f.fault == nil {
+		s := f.upcoming(a)
+		if s == nil {
+			return nil
+		}
+		var v *voucher
+		if n := s.r.Length; !a.busy && (a.due() || !a.admits(n, 0)) {
+			var err error
+			if v, err = a.next(); errors.Is(err, delivery.ErrFull) {
+				f.fault = fmt.Errorf("%w: %w", errRefused, err)
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		receipt := uint64(0)
+		if v != nil {
+			receipt = v.bytes
+		}
+		switch {
+		case a.admits(s.r.Length, receipt) && s.r.Length <= a.left():
+			f.ask(a, s, v)
+		case v != nil:
+			f.ask(a, nil, v)
+			return nil
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// upcoming returns the slot to be asked for next, of no more bytes than the window makes sensible. It is nil when enough
+// is under way.
+func (f *paidFlow) upcoming(a *account) *slot {
+	size := a.segment()
+	for i, s := range f.slots {
+		if s.state != wanted {
+			continue
+		}
+		if s.r.Length > size { // it was asked for in vain when the window seemed larger
+			rest := &slot{r: content.Range{Offset: s.r.Offset + size, Length: s.r.Length - size}}
+			s.r.Length = size
+			f.slots = slices.Insert(f.slots, i+1, rest)
+		}
+		return s
+	}
+	if len(f.slots) >= maxSlots || f.from >= f.content.Length {
+		return nil
+	}
+	s := &slot{r: content.Range{Offset: f.from, Length: min(size-f.from%size, f.content.Length-f.from)}}
+	f.from = s.r.End()
+	f.slots = append(f.slots, s)
+	return s
+}
+
+// ask sends a request for a slot, a receipt, or both.
+func (f *paidFlow) ask(a *account, s *slot, v *voucher) {
+	r := reply{slot: s, voucher: v}
+	if s != nil {
+		s.state, s.discount = asked, a.discount
+		a.open += s.r.Length
+	}
+	if v != nil {
+		r.again, v.sent, a.busy = v.sent, true, true
+	}
+	a.session.prove(a, f.payer.pass)
+	f.under++
+	ctx := f.requests
+	go func() { f.replies <- f.payer.send(ctx, a, f.content, r) }()
+}
+
+// take takes a reply.
+func (f *paidFlow) take(r reply) error {
+	f.under--
+	a := f.order[0]
+	if r.voucher != nil {
+		a.busy = false
+	}
+	if r.fatal != nil {
+		return r.fatal
+	}
+	if r.err == nil {
+		a.heard(r.head.Epoch)
+		if r.voucher != nil {
+			a.settle(r.voucher, r.head, r.again)
+		}
+	}
+	if r.slot != nil && r.err == nil && r.head.Code == transfer.Delivered {
+		r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
+		return nil
+	}
+	f.payer.client.spare.give(r.buffer)
+	if r.slot != nil {
+		r.slot.state = wanted
+		a.open -= r.slot.r.Length
+	}
+	if cause := f.judgeCode(a, r); cause != nil && f.fault == nil {
+		f.fault = cause
+	}
+	return nil
+}
+
+// judgeCode returns why a cache that did not deliver is to be left, nil where it is to be asked again.
+func (f *paidFlow) judgeCode(a *account, r reply) error {
+	refused := fmt.Errorf("%w: code %d: %.300s", errRefused, r.head.Code, r.head.Reason)
+	switch {
+	case r.err != nil:
+		return r.err
+	case a.closed:
+		return refused
+	}
+	switch r.head.Code {
+	case transfer.Delivered:
+		return nil
+	case transfer.ReceiptStale, transfer.ReceiptWrong:
+		if r.voucher != nil { // it is settled, and each is settled once
+			return nil
+		}
+	case transfer.NotHeld:
+		return errNotHeld
+	case transfer.WindowClosed:
+		if r.slot == nil || r.slot.discount != a.discount || a.shrink() {
+			return nil
+		}
+		return errWindow
+	case transfer.SessionUnusable:
+		if r.slot != nil && a.session.fresh && a.acked == 0 && r.slot.waits < maxWaits {
+			r.slot.waits++
+			return nil
+		}
+	}
+	return refused
+}
+
+// stuck says why nothing is under way although something is wanted.
+func (f *paidFlow) stuck() error {
+	a := f.order[0]
+	if s := f.upcoming(a); s != nil && s.r.Length > a.left() {
+		return fmt.Errorf("%w: what it allots to this cache is spent", errRefused)
+	}
+	return errWindow
+}
+
+func (f *paidFlow) judge(verified uint64, err error) error {
+	s, a := f.slots[0], f.order[0]
+	f.slots = f.slots[1:]
+	f.payer.client.spare.give(s.buffer)
+	a.received(f.content, f.have, verified-f.have)
+	a.open -= s.r.End() - verified
+	f.have = verified
+	if err == nil || !errors.Is(err, ErrUnverified) {
+		return err
+	}
+	f.fault = err
+	return f.leave()
+}
+
+// leave turns to the next cache, from what is verified on.
+func (f *paidFlow) leave() error {
+	f.halt()
+	a, cause := f.order[0], f.fault
+	f.order, f.fault = f.order[1:], nil
+	f.tried = append(f.tried, fmt.Errorf("cache %s: %w", a.node, cause))
+	switch {
+	case errors.Is(cause, errRefused):
+		a.refused = true
+		f.again = append(f.again, a.node)
+	case !errors.Is(cause, errNotHeld):
+		f.payer.failed[a.node] = true
+	}
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	f.requests, f.cancel = context.WithCancel(f.ctx)
+	if len(f.order) > 0 || f.have == f.content.Length {
+		return nil
+	}
+	return f.renew()
+}
+
+// renew goes on in a new session with the caches that refused the one before, once in a fetch.
+func (f *paidFlow) renew() error {
+	if len(f.again) == 0 || f.payer.renewed {
+		return f.exhausted(nil)
+	}
+	f.payer.renewed = true
+	s, err := f.payer.begin(f.ctx, f.content.Root, f.content.Length-f.have)
+	if err != nil {
+		return f.exhausted(err)
+	}
+	for _, node := range f.again {
+		if a := s.accounts[node]; a != nil {
+			f.order = append(f.order, a)
+		}
+	}
+	f.again = nil
+	if len(f.order) == 0 {
+		return f.exhausted(nil)
+	}
+	return nil
+}
+
+// exhausted says who was tried in vain.
+func (f *paidFlow) exhausted(err error) error {
+	return fmt.Errorf("%w: no cache goes on with %s at byte %d: %w",
+		ErrGateway, content.CID(f.content.Root, false), f.have, errors.Join(append(f.tried, err)...))
+}
+
+// halt ends the requests under way, and drops what is not verified.
+func (f *paidFlow) halt() {
+	f.cancel()
+	for f.under > 0 {
+		_ = f.take(<-f.replies) // a book that failed says so to whoever signs next
+	}
+	for _, s := range f.slots {
+		if s.state == here {
+			f.order[0].open -= s.r.Length
+			f.payer.client.spare.give(s.buffer)
+		}
+	}
+	f.slots, f.from = nil, f.have
+}
+
+func (f *paidFlow) close() { f.halt() }

@@ -1,0 +1,175 @@
+package fetch_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/fetch"
+	"github.com/remora-network/remora/app/gateway"
+	"github.com/remora-network/remora/app/store"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/transfer/transfertest"
+	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/proofs/content"
+)
+
+// world is a network of caches that are paid, with the gateway before them and an account that pays.
+type world struct {
+	*transfertest.Network
+	paid  *transfertest.Paid
+	chain *chain
+	url   string
+	key   *ed25519.PrivateKey
+	dir   string // of the key's books
+}
+
+// chain is the client's view of the chain.
+type chain struct {
+	paid    *transfertest.Paid
+	network *transfertest.Network
+
+	mu      sync.Mutex
+	price   remora.Amount
+	balance remora.Amount
+}
+
+func (c *chain) Terms(context.Context, remora.Address) (fetch.Terms, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fetch.Terms{ChainID: c.paid.ChainID, Epoch: c.paid.Epoch(), Price: c.price, Balance: c.balance}, nil
+}
+
+func (c *chain) Caches(context.Context) ([]transfer.Cache, error) { return c.network.Caches() }
+
+func (c *chain) Session(_ context.Context, owner remora.Address, number uint64) (*fetch.Opened, error) {
+	for _, s := range c.paid.Sessions() {
+		if s.Session.Owner == owner && s.Session.Number == number {
+			o := &fetch.Opened{Session: s.Session, Grants: map[remora.Address]remora.Grant{}}
+			for _, a := range s.Allotments {
+				o.Grants[a.Node] = remora.Grant{Granted: a.Bytes, Left: a.Bytes}
+			}
+			return o, nil
+		}
+	}
+	return nil, remora.ErrNotFound
+}
+
+// Open takes the session's price from the balance, as the chain does.
+func (c *chain) Open(_ context.Context, body remora.OpenSession) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range body.Allotments {
+		cost, _ := remora.Cost(a.Bytes, c.price)
+		c.balance -= cost
+	}
+	return c.paid.Open(c.owner(), c.price, body)
+}
+
+func (c *chain) owner() remora.Address { return testKey().Public() }
+
+func testKey() *ed25519.PrivateKey {
+	key, err := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func newWorld(t testing.TB, caches ...string) *world {
+	t.Helper()
+	n := transfertest.New(caches...)
+	w := &world{Network: n, paid: transfertest.NewPaid(n), key: testKey(), dir: filepath.Join(t.TempDir(), "key.sessions")}
+	w.chain = &chain{paid: w.paid, network: n, price: 10, balance: 1 << 40}
+	st, err := store.Open(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	mux := http.NewServeMux()
+	mux.Handle("/ipfs/", g)
+	mux.Handle("POST /v1/deliveries/", w.paid)
+	s := httptest.NewServer(mux)
+	w.url = s.URL
+	t.Cleanup(func() {
+		s.Close()
+		g.Close()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// options say how to fetch a file into a folder of the test's.
+func (w *world) options(t testing.TB, c remora.Content) fetch.Options {
+	return fetch.Options{
+		Gateway: w.url, CID: content.CID(c.Root, false), Out: filepath.Join(t.TempDir(), "out"),
+		Key: w.key, Chain: w.chain, Sessions: w.dir,
+	}
+}
+
+// caches returns the caches in the order in which a content is asked of them.
+func (w *world) caches(root remora.Hash) []remora.Address {
+	var nodes []remora.Address
+	all, _ := w.Caches()
+	for _, c := range all {
+		nodes = append(nodes, c.Address)
+	}
+	return remora.Assign(root, nodes, len(nodes))
+}
+
+// acked returns how many bytes are acknowledged to all caches.
+func (w *world) acked() (total uint64) {
+	all, _ := w.Caches()
+	for _, c := range all {
+		total += w.paid.Acked(c.Address)
+	}
+	return total
+}
+
+func BenchmarkPaid(b *testing.B) {
+	w := newWorld(b, "c0")
+	c := w.Add(random(256<<20), false)
+	o := w.options(b, c)
+	b.SetBytes(256 << 20)
+	for b.Loop() {
+		r, err := fetch.Fetch(b.Context(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(r.Receipts), "receipts/op")
+	}
+	if f := w.paid.Faults(); len(f) > 0 {
+		b.Fatal(f)
+	}
+	if w.acked() == 0 {
+		b.Fatal("nothing was acknowledged")
+	}
+}
+
+// BenchmarkRelay is what the server of BenchmarkPaid can do by itself.
+func BenchmarkRelay(b *testing.B) {
+	w := newWorld(b, "c0")
+	c := w.Add(random(64<<20), false)
+	b.SetBytes(64 << 20)
+	for b.Loop() {
+		resp, err := http.Get(w.url + "/ipfs/" + content.CID(c.Root, false))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		if err := resp.Body.Close(); err != nil {
+			b.Fatal(err)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package fetch
+
+import (
+	"context"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/proofs/content"
+)
+
+// segment is the verified stream of a range, not yet checked.
+type segment struct {
+	r      content.Range
+	stream []byte // the flow's again once the segment is judged
+}
+
+// source is where segments come from: a gateway's own memory, or caches that a session pays.
+type source interface {
+	// open starts to bring what follows an offset of a content. One flow is open at a time.
+	open(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
+	// close settles what is still to be settled. It does so as well where the fetch has failed.
+	close(ctx context.Context) error
+}
+
+// flow brings the segments of one content in order.
+type flow interface {
+	// next returns the segment behind what was judged last.
+	next(ctx context.Context) (segment, error)
+	// judge takes the verdict on that segment: the content is verified and written up to an offset, and why it is not so
+	// up to the segment's end. It returns nil when the flow can go on there.
+	judge(verified uint64, err error) error
+	// close ends the flow and waits for what it started.
+	close()
+}
+
+// ahead is how many segments are under way from a gateway: enough to keep it and the client busy at once.
+const ahead = 3
+
+// gatewaySource is a gateway that serves for nothing.
+type gatewaySource struct{ client *client }
+
+func (s gatewaySource) open(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	return &gatewayFlow{client: s.client, content: c, directory: directory, from: from, ctx: ctx, cancel: cancel}, nil
+}
+
+func (s gatewaySource) close(context.Context) error { return nil }
+
+type gatewayFlow struct {
+	client    *client
+	content   remora.Content
+	directory bool
+	from      uint64 // the first byte that was not asked for
+	queue     []chan arrival
+	current   []byte          // of the segment under judgement
+	ctx       context.Context // of the requests: a flow lives as long
+	cancel    context.CancelFunc
+}
+
+type arrival struct {
+	segment
+	err error
+}
+
+func (f *gatewayFlow) next(context.Context) (segment, error) {
+	for len(f.queue) < ahead && f.from < f.content.Length {
+		r := content.Range{Offset: f.from, Length: min(transfer.MaxRange-f.from%transfer.MaxRange, f.content.Length-f.from)}
+		f.from = r.End()
+		arrived := make(chan arrival, 1)
+		f.queue = append(f.queue, arrived)
+		go func() {
+			stream, err := f.client.segment(f.ctx, f.content.Root, f.directory, r)
+			arrived <- arrival{segment{r, stream}, err}
+		}()
+	}
+	got := <-f.queue[0]
+	f.queue = f.queue[1:]
+	f.current = got.stream
+	return got.segment, got.err
+}
+
+func (f *gatewayFlow) judge(_ uint64, err error) error {
+	f.client.spare.give(f.current)
+	f.current = nil
+	return err
+}
+
+func (f *gatewayFlow) close() {
+	f.cancel()
+	for _, arrived := range f.queue {
+		<-arrived
+	}
+}
