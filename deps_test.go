@@ -60,7 +60,8 @@ var layers = slices.Concat([]layer{
 	{shells, belowShell},
 	{[]string{"node/bench"}, join(belowShell, []string{"node/devnet"})},
 	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
-	{[]string{"cmd/remora", "cmd/vet"}, join(belowShell, shells, []string{"node/bench", "node"})},
+	{[]string{"testdata"}, nil},
+	{[]string{"cmd/remora", "cmd/vet"}, join(belowShell, shells, []string{"node/bench", "node", "testdata"})},
 })
 
 type layer struct{ packages, imports []string }

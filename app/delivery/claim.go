@@ -1,0 +1,234 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+const (
+	// graceLimit bounds how long an epoch takes receipts after its end, in milliseconds of block time.
+	graceLimit = 1000
+	graceShare = 4 // of an epoch, where that is less
+
+	sendTimeout = 20 * time.Second
+	// maxPause bounds the blocks between two attempts. It is well below remora.OpenBlocks.
+	maxPause = 8
+)
+
+// plan is the claim of an epoch as it is committed, now or after any number of restarts.
+type plan struct {
+	_       struct{} `cbor:",toarray"`
+	Commit  remora.CommitClaim
+	Deposit remora.Amount // that the chain will ask for
+}
+
+// job is what Run remembers of an epoch. Only the plan matters, and it is in the journal.
+type job struct {
+	plan    *plan // nil: not made yet
+	seen    bool  // the chain had the claim
+	wait    int   // blocks until the next attempt
+	pause   int   // between the last two attempts
+	waiting bool  // said already that the account has too little
+}
+
+// round is what a pass over the epochs goes by.
+type round struct {
+	now         remora.Epoch
+	age, length remora.Millis
+	spoken      remora.Amount // of the balance, for what is planned and not yet on the chain
+}
+
+// grace reports whether the receipts of an epoch had their time to come in.
+func (r *round) grace(e remora.Epoch) bool {
+	return r.now > e+1 || r.now == e+1 && r.age >= min(graceLimit, r.length/graceShare)
+}
+
+// Run claims what the receipts are worth until ctx ends or the journal fails.
+func (s *Service) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-s.failed:
+			cancel() // whatever the loop waits for
+		case <-ctx.Done():
+		}
+	})
+	for ctx.Err() == nil {
+		if err := s.round(ctx); err != nil && ctx.Err() == nil {
+			s.c.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
+		}
+		if s.c.Chain.WaitBlock(ctx) != nil {
+			break // only the context ends it
+		}
+	}
+	cancel()
+	watch.Wait()
+	if err := s.stopped(); err != nil {
+		return err
+	}
+	return s.accounts.flush()
+}
+
+// round takes every epoch of the journal as far as the chain lets it, the oldest first.
+func (s *Service) round(ctx context.Context) error {
+	r := new(round)
+	var err error
+	if r.now, r.age, r.length, err = s.c.Chain.Epoch(); err != nil {
+		return err
+	}
+	if r.now < s.open {
+		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, r.now, s.open)
+	}
+	for _, e := range s.kept.list() {
+		j := s.claims[e]
+		if j == nil {
+			j = new(job)
+			s.claims[e] = j
+		}
+		if err := s.advance(ctx, e, j, r); err != nil {
+			return err
+		}
+	}
+	if r.now == s.swept {
+		return nil
+	}
+	s.swept = r.now
+	return s.sweep()
+}
+
+// advance takes an epoch one step on.
+func (s *Service) advance(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+	if j.plan == nil {
+		if !r.grace(e) {
+			return nil
+		}
+		if err := s.makePlan(e, j, r); err != nil || j.plan == nil {
+			return err
+		}
+	}
+	claim, seed, found, err := s.c.Chain.Claim(e)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return s.absent(ctx, e, j, r)
+	}
+	j.seen = true
+	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)), slog.String("claim", claim.ID.String()))
+	switch claim.State {
+	case remora.ClaimCommitted:
+		r.spoken = sum(r.spoken, s.fee(remora.MaxTxBytes))
+	case remora.ClaimChallenged:
+		r.spoken = sum(r.spoken, s.fee(remora.MaxTxBytes))
+		if seed.Step != 0 {
+			s.attempt(ctx, j, log, "open the claim", func(ctx context.Context) error { return s.openClaim(ctx, j.plan, claim, seed) })
+		}
+	case remora.ClaimSettled:
+		if claim.Released || r.now > claim.Release {
+			log.Info("claim is paid", slog.Uint64("bytes", claim.Bytes), slog.String("paid", claim.Paid.String()))
+			return s.drop(e)
+		}
+	case remora.ClaimRejected:
+		log.Warn("claim came to nothing: the chain fixed no seed in time")
+		return s.drop(e)
+	case remora.ClaimSlashed:
+		log.Error("claim was not opened in time and the deposit is lost", slog.String("deposit", claim.Deposit.String()))
+		return s.drop(e)
+	}
+	return nil
+}
+
+// absent commits a claim that the chain does not have, as long as it may still be committed.
+func (s *Service) absent(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
+	switch {
+	case j.seen:
+		log.Info("claim is closed: the chain has forgotten it")
+		return s.drop(e)
+	case r.now > e+remora.ClaimEpochs:
+		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))
+		return s.drop(e)
+	}
+	r.spoken = sum(r.spoken, j.plan.Deposit, s.fee(len(remora.Encode(j.plan.Commit))+txOverhead), s.fee(remora.MaxTxBytes))
+	s.attempt(ctx, j, log, "commit the claim", func(ctx context.Context) error {
+		return s.c.Sender.Send(ctx, remora.KindCommitClaim, j.plan.Commit)
+	})
+	return nil
+}
+
+// attempt does what may fail, and after a failure waits longer each time. The next round sees what came of it.
+func (s *Service) attempt(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
+	if j.wait > 0 {
+		j.wait--
+		return
+	}
+	trying, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	err := do(trying)
+	var no *remora.Rejection
+	switch {
+	case err == nil:
+		j.pause = 0
+		return
+	case ctx.Err() != nil:
+		return
+	case errors.As(err, &no) && no.Code == remora.CodeClaimExists:
+		return // an attempt of an earlier life
+	case errors.As(err, &no):
+		log.Warn("the chain refused to "+what, slog.String("code", no.Code.String()), slog.String("reason", no.Reason))
+	default:
+		log.Warn("could not "+what+" yet", slog.Any("reason", err))
+	}
+	j.wait = j.pause
+	j.pause = min(2*j.pause+1, maxPause)
+}
+
+// drop ends an epoch: the chain is done with its claim, or will never take one.
+func (s *Service) drop(e remora.Epoch) error { return s.dropWith(e, nil) }
+
+func (s *Service) dropWith(e remora.Epoch, puts map[string][]byte) error {
+	rows := [][]byte{epochKey(rowReceipt, e), epochKey(rowExtent, e), epochKey(rowPlan, e)}
+	if err := s.write(puts, rows); err != nil {
+		return err
+	}
+	s.kept.done(e)
+	delete(s.claims, e)
+	return nil
+}
+
+// sweepBatch bounds the rows that one write of sweep removes.
+const sweepBatch = 1024
+
+// sweep removes the totals of sessions that the chain does not have any more.
+func (s *Service) sweep() error {
+	var failed error
+	var gone []remora.SessionID
+	err := s.c.Journal.Ascend([]byte{rowAccount}, func(key, _ []byte) bool {
+		id, err := keySession(key)
+		if err == nil {
+			var found bool
+			if _, _, found, err = s.c.Chain.Session(id); err == nil && !found {
+				gone = append(gone, id)
+			}
+		}
+		failed = err
+		return err == nil && len(gone) < sweepBatch // the others go in the next epoch
+	})
+	if err = errors.Join(err, failed); err != nil || len(gone) == 0 {
+		return err
+	}
+	s.accounts.forget(gone)
+	rows := make([][]byte, len(gone))
+	for i, id := range gone {
+		rows[i] = accountKey(id)
+	}
+	return s.write(nil, rows)
+}

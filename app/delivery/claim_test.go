@@ -1,0 +1,472 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+	proof "github.com/remora-network/remora/proofs/delivery"
+)
+
+// sell has three clients buy in this epoch and one of them in the next.
+func (w *world) sell() (total uint64) {
+	w.tb.Helper()
+	a, b := w.file(1, 300_000, true), w.file(2, 5_000, true)
+	clients := []*client{w.open(mib), w.open(mib), w.open(mib)}
+	for i, c := range clients {
+		c.buy(a)
+		if i > 0 {
+			c.buy(b)
+		}
+		total += c.tally.Bytes()
+	}
+	w.chain.time += epochTime
+	clients[1].turn()
+	clients[1].buy(b)
+	return total + b.Length
+}
+
+func (w *world) claimed() (total uint64) {
+	for _, c := range w.chain.claims {
+		total += c.Bytes
+	}
+	return total
+}
+
+func TestClaimsArePaid(t *testing.T) {
+	w := newWorld(t)
+	total := w.sell()
+	if err := w.live(w.settled(2)); err != nil {
+		t.Fatal(err)
+	}
+	if w.claimed() != total || w.chain.slashed != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
+		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimed(), total, w.chain.slashed, w.Stats())
+	}
+	if len(w.kept.roots) != 0 || len(w.claims) != 0 {
+		t.Errorf("%d roots and %d jobs are left", len(w.kept.roots), len(w.claims))
+	}
+	if w.chain.sends != 4 {
+		t.Errorf("%d transactions, want 4", w.chain.sends)
+	}
+}
+
+// TestKilledAnywhere ends the process at every write of the journal and at every transaction, before and after it took
+// effect, and starts it again: there is one claim per epoch, the one that was planned, opened and paid.
+func TestKilledAnywhere(t *testing.T) {
+	points := 0
+	for _, at := range []string{"write", "send"} {
+		for _, after := range []bool{false, true} {
+			for n := 1; ; n++ {
+				killed := false
+				t.Run(fmt.Sprintf("%s %d after %t", at, n, after), func(t *testing.T) { killed = killAt(t, at, n, after) })
+				if t.Failed() {
+					return
+				}
+				if !killed {
+					break
+				}
+				points++
+			}
+		}
+	}
+	t.Logf("%d points", points)
+	if points < 16 {
+		t.Error("too few points")
+	}
+}
+
+func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
+	w := newWorld(t)
+	total := w.sell()
+	w.disk.writes = 0
+	if at == "write" {
+		w.disk.onPut = func(i int) (bool, bool) {
+			killed = killed || i == n
+			return i == n && !after, i == n && after
+		}
+	} else {
+		w.chain.onSend = func(i int, _ remora.Kind) (error, error) {
+			if i != n {
+				return nil, nil
+			}
+			w.disk.dead, killed = true, true // with the process its disk stays as it is
+			w.fail(errKilled)
+			if after {
+				return nil, errKilled
+			}
+			return errKilled, nil
+		}
+	}
+	err := w.live(w.settled(2))
+	if killed != (err != nil) {
+		t.Fatalf("killed: %t, %v", killed, err)
+	}
+	var planned []remora.Hash
+	_ = w.disk.Ascend([]byte{rowPlan}, func(_, v []byte) bool {
+		p, err := decodePlan(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned = append(planned, p.Commit.ID(testChain, self))
+		return true
+	})
+	if killed {
+		w.restart()
+		if err := w.live(w.settled(2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := map[remora.Hash]bool{}
+	for _, c := range w.chain.claims {
+		ids[c.ID] = true
+	}
+	for _, id := range planned {
+		if !ids[id] {
+			t.Error("a claim that was planned is not the one on the chain")
+		}
+	}
+	if w.claimed() != total || len(w.chain.claims) != 2 || w.chain.slashed != 0 {
+		t.Errorf("%d claims of %d bytes, want 2 of %d; slashed %d", len(w.chain.claims), w.claimed(), total, w.chain.slashed)
+	}
+	return killed
+}
+
+// TestLargeClaim has more sessions than a claim may list: the first ones are claimed, the rest are left and said so.
+func TestLargeClaim(t *testing.T) {
+	w := newWorld(t)
+	f := w.file(1, 4096, true)
+	const extra = 5
+	for i := range remora.MaxClaimItems + extra {
+		c := w.open(4096)
+		if i >= 40 { // the signatures of the others are never asked for
+			c.plant(remora.Extent{Content: f, Bytes: 4096})
+			continue
+		}
+		c.buy(f)
+	}
+	w.restart()
+	w.rounds(1)
+	w.chain.time += epochTime + epochTime/graceShare
+	w.rounds(2)
+	claim := w.chain.claims[firstEpoch]
+	if claim == nil || claim.Count != remora.MaxClaimItems || claim.Bytes != remora.MaxClaimItems*4096 {
+		t.Fatalf("claim %+v", claim)
+	}
+	if !strings.Contains(w.logged.String(), fmt.Sprintf(`"not claimable"=%d`, extra)) {
+		t.Errorf("nobody says that receipts are left:\n%s", w.logged.String())
+	}
+	if err := w.live(w.settled(1)); err != nil || w.chain.slashed != 0 {
+		t.Error(err)
+	}
+}
+
+// plant puts a receipt into the journal as if it had come.
+func (c *client) plant(x remora.Extent) {
+	c.took(x.Content, x.Start(), x.Bytes)
+	ack := c.ack()
+	if err := c.w.write(map[string][]byte{
+		string(sessionKey(rowReceipt, c.epoch, c.session)): remora.Encode(ack.Receipt),
+		string(extentKey(c.epoch, c.session, 0)):           remora.Encode(x),
+		string(accountKey(c.session)):                      remora.Encode(totals{Acked: x.Bytes}),
+	}, nil); err != nil {
+		c.w.tb.Error(err)
+	}
+}
+
+// TestOnlyWhatIsClaimable skips what the chain would refuse, so that the rest is paid.
+func TestOnlyWhatIsClaimable(t *testing.T) {
+	w := newWorld(t)
+	f := w.file(1, 10_000, true)
+	var clients []*client
+	for range 6 {
+		c := w.open(mib)
+		c.buy(f)
+		clients = append(clients, c)
+	}
+	delete(w.chain.sessions, clients[0].session) // gone
+	s := w.chain.sessions[clients[2].session]
+	s.Expiry = firstEpoch - 1
+	w.chain.sessions[s.ID] = s
+	w.chain.grants[clients[4].session] = remora.Grant{Granted: mib, Left: 9_999}
+	s = w.chain.sessions[clients[5].session]
+	s.Price = 1 << 63
+	w.chain.sessions[s.ID] = s
+	if err := w.live(w.settled(1)); err != nil {
+		t.Fatal(err)
+	}
+	claim := w.chain.claims[firstEpoch]
+	if len(claim.items) != 2 || claim.items[0].Session != clients[1].session || claim.items[1].Session != clients[3].session {
+		t.Errorf("items %+v", claim.items)
+	}
+	if w.disk.count(rowAccount) != 5 {
+		t.Errorf("totals of %d sessions, want those of the 5 that the chain has", w.disk.count(rowAccount))
+	}
+}
+
+// TestNothingClaimable closes the epoch all the same.
+func TestNothingClaimable(t *testing.T) {
+	w := newWorld(t)
+	f := w.file(1, 10_000, true)
+	c := w.open(mib)
+	c.buy(f)
+	g := w.chain.grants[c.session]
+	g.Left = 0
+	w.chain.grants[c.session] = g
+	w.chain.time += 2 * epochTime
+	w.rounds(1)
+	if w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) != 0 || len(w.chain.claims) != 0 {
+		t.Error("something is left, or was claimed")
+	}
+	w.restart()
+	c.took(f, 0, 10_000)
+	if head := c.late(); head.Code != transfer.ReceiptStale {
+		t.Errorf("a receipt after that: %+v", head)
+	}
+}
+
+// TestBalanceDecides claims what the account can pay for, waits while that is nothing, and gives up with a word.
+func TestBalanceDecides(t *testing.T) {
+	w := newWorld(t)
+	f, g := w.file(1, 2*mib, true), w.file(2, mib/2, true)
+	rich, modest := w.open(8*mib), w.open(8*mib)
+	rich.buy(f)
+	modest.buy(g)
+	fees := w.fee(txOverhead) + w.fee(remora.MaxTxBytes) + itemSize
+	w.chain.time += epochTime + epochTime/graceShare
+	w.chain.balance = fees + price/2 - 1
+	w.rounds(3)
+	if len(w.chain.claims)+w.disk.count(rowPlan) != 0 || w.disk.count(rowReceipt) != 2 {
+		t.Fatal("planned without the money")
+	}
+	if n := strings.Count(w.logged.String(), "does not cover"); n != 1 {
+		t.Errorf("said so %d times", n)
+	}
+	w.chain.balance++
+	w.rounds(2)
+	if c := w.chain.claims[firstEpoch]; c == nil || len(c.items) != 1 || c.items[0].Session != modest.session {
+		t.Fatalf("claims %+v", w.chain.claims)
+	}
+	if err := w.live(w.settled(1)); err != nil {
+		t.Fatal(err)
+	}
+	rich.turn()
+	rich.buy(g)
+	w.chain.balance = 0
+	if err := w.live(w.settled(1)); err != nil || !strings.Contains(w.logged.String(), "given up") {
+		t.Errorf("%v\n%s", err, w.logged.String())
+	}
+}
+
+// TestRefusedOnce has the chain refuse each transaction the first few times, and not answer to others.
+func TestRefusedOnce(t *testing.T) {
+	w := newWorld(t)
+	total := w.sell()
+	w.chain.onSend = func(n int, _ remora.Kind) (error, error) {
+		switch n % 3 {
+		case 0:
+			return nil, nil
+		case 1:
+			return remora.Reject(remora.CodeFeeTooLow, "later"), nil
+		}
+		return context.DeadlineExceeded, nil
+	}
+	if err := w.live(w.settled(2)); err != nil || w.claimed() != total || w.chain.slashed != 0 {
+		t.Errorf("%v, %d bytes claimed, slashed %d", err, w.claimed(), w.chain.slashed)
+	}
+	if log := w.logged.String(); !strings.Contains(log, "TX_FEE_TOO_LOW") || !strings.Contains(log, "yet") {
+		t.Errorf("nothing of it in the log:\n%s", log)
+	}
+}
+
+// TestNeverCommitted gives a claim up only once the chain would not take it any more.
+func TestNeverCommitted(t *testing.T) {
+	w := newWorld(t)
+	w.sell()
+	w.chain.onSend = func(int, remora.Kind) (error, error) { return errors.New("nobody listens"), nil }
+	var dropped remora.Epoch
+	done := func() bool {
+		if w.disk.count(rowPlan) > 0 && w.chain.epoch() > dropped {
+			dropped = w.chain.epoch()
+		}
+		return w.disk.count(rowReceipt) == 0
+	}
+	if err := w.live(done); err != nil || dropped <= firstEpoch+1+remora.ClaimEpochs-1 {
+		t.Errorf("%v, the last plan was there in epoch %d", err, dropped)
+	}
+	if !strings.Contains(w.logged.String(), "level=ERROR") {
+		t.Error("given up without a word")
+	}
+}
+
+// TestSlowSeed waits for the seed for long, and then opens.
+func TestSlowSeed(t *testing.T) {
+	w := newWorld(t)
+	w.sell()
+	w.chain.seedAfter = 60
+	if err := w.live(w.settled(2)); err != nil || w.chain.slashed != 0 || w.chain.sends != 4 {
+		t.Errorf("%v, slashed %d, %d transactions", err, w.chain.slashed, w.chain.sends)
+	}
+}
+
+// TestDamageDelaysTheOpening breaks the content while the claim is challenged, and brings it back before it is too late.
+func TestDamageDelaysTheOpening(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		w := newWorld(t)
+		w.sell()
+		for c := range w.files {
+			w.damage(c)
+		}
+		done, healed := w.settled(2), false
+		err := w.live(func() bool {
+			if back && !healed && strings.Contains(w.logged.String(), "could not open") {
+				for c := range w.files {
+					if err := w.store.Remove(c.Root); err != nil {
+						t.Error(err)
+					}
+					w.hold(c)
+				}
+				healed = true
+			}
+			return done() || w.chain.slashed == 2 && w.disk.count(rowPlan) == 0
+		})
+		if err != nil || back != (w.chain.slashed == 0) {
+			t.Errorf("content came back: %t, slashed %d, %v", back, w.chain.slashed, err)
+		}
+	}
+}
+
+// TestAnotherClaim finds a claim on the chain that is not the journal's: it is left to its fate, without a false opening.
+func TestAnotherClaim(t *testing.T) {
+	w := newWorld(t)
+	f := w.file(1, 10_000, true)
+	c := w.open(mib)
+	c.buy(f)
+	w.chain.time += 2 * epochTime
+	w.chain.claims[firstEpoch] = &entry{Claim: remora.Claim{ID: remora.Hash{5}, Node: self, Epoch: firstEpoch, Bytes: 1, Count: 1}}
+	if err := w.live(func() bool { return w.disk.count(rowReceipt) == 0 }); err != nil || w.chain.slashed != 1 {
+		t.Errorf("%v, slashed %d", err, w.chain.slashed)
+	}
+	if w.chain.sends != 0 {
+		t.Errorf("%d transactions", w.chain.sends)
+	}
+}
+
+// TestChainBehindTheJournal does nothing while the node has yet to catch up.
+func TestChainBehindTheJournal(t *testing.T) {
+	w := newWorld(t)
+	w.sell()
+	w.chain.time += 2 * epochTime
+	w.rounds(1)
+	w.chain.time = epochTime
+	rows := len(w.disk.rows)
+	w.chain.sessions = nil
+	if err := w.round(t.Context()); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
+		t.Errorf("%v, %d of %d rows", err, len(w.disk.rows), rows)
+	}
+}
+
+func TestRejectedClaimEnds(t *testing.T) {
+	w := newWorld(t)
+	w.sell()
+	w.chain.seedAfter = 1 << 40
+	done := func() bool {
+		for _, c := range w.chain.claims {
+			c.State = remora.ClaimRejected
+		}
+		return len(w.chain.claims) == 2 && w.disk.count(rowReceipt) == 0
+	}
+	if err := w.live(done); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeptRoots follows content that receipts of several epochs name, whose claims end in another order.
+func TestKeptRoots(t *testing.T) {
+	k := newKept()
+	x := func(b byte) []remora.Extent { return []remora.Extent{{Content: remora.Content{Root: remora.Hash{b}}}} }
+	k.note(5, x(1))
+	k.note(7, x(1))
+	k.note(6, x(2))
+	k.done(7)
+	if !k.needs(remora.Hash{1}) || !k.needs(remora.Hash{2}) {
+		t.Error("forgotten while epoch 5 may be opened")
+	}
+	k.note(8, x(3))
+	k.done(5)
+	k.done(6)
+	if k.needs(remora.Hash{1}) || k.needs(remora.Hash{2}) || !k.needs(remora.Hash{3}) {
+		t.Errorf("%v", k.roots)
+	}
+	k.done(8)
+	if len(k.roots)+len(k.epochs) != 0 {
+		t.Errorf("%v", k.roots)
+	}
+}
+
+// FuzzRows feeds the decoders of rows what a disk could hold: they take what is canonical and within limits, or say that
+// it is corrupt.
+func FuzzRows(f *testing.F) {
+	x := remora.Extent{Content: remora.Content{Length: 5000}, First: 1, Bytes: 7}
+	commit := remora.CommitClaim{Epoch: 1, Total: 5, Items: []remora.ClaimItem{{Session: 1, Bytes: 5}}}
+	f.Add(extentKey(1, 2, 3), remora.Encode(x))
+	f.Add(epochKey(rowPlan, 1), remora.Encode(plan{Commit: commit}))
+	f.Add(sessionKey(rowReceipt, 1, 2), remora.Encode(remora.SignedReceipt{}))
+	f.Add(accountKey(1), remora.Encode(totals{Passes: make([]remora.Hash, keptPasses)}))
+	f.Add([]byte{rowOpen}, encodeOpen(3))
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		var errs []error
+		check := func(err error) { errs = append(errs, err) }
+		if e, err := decodeExtent(value); err == nil {
+			if _, err := proof.NewTally([]remora.Extent{e}); err != nil {
+				t.Errorf("took an extent that is none: %v", err)
+			}
+		} else {
+			check(err)
+		}
+		if p, err := decodePlan(value); err == nil && p.Commit.Check() != nil {
+			t.Error("took a plan that cannot be committed")
+		} else {
+			check(err)
+		}
+		_, err := decodeReceipt(value)
+		check(err)
+		_, err = decodeTotals(value)
+		check(err)
+		_, err = decodeOpen(value)
+		check(err)
+		_, err = keyEpoch(key, sessionKeySize)
+		check(err)
+		_, err = keySession(key)
+		check(err)
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, remora.ErrCorrupt) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}
+
+// FuzzDeliver feeds the handler what a peer could send.
+func FuzzDeliver(f *testing.F) {
+	w := newWorld(f)
+	file := w.file(1, 10_000, true)
+	c := w.open(mib)
+	r := c.request(file, 0, 1000)
+	f.Add(remora.Encode(r))
+	c.took(file, 0, 1000)
+	r.Acks = []transfer.Acknowledgement{c.ack()}
+	f.Add(remora.Encode(r))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		answer, err := w.Deliver(t.Context(), "peer", b)
+		if err != nil {
+			return
+		}
+		if _, _, err := transfer.DecodeDelivery(answer); err != nil {
+			t.Errorf("an answer that is none: %v", err)
+		}
+	})
+}

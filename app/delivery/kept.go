@@ -1,0 +1,62 @@
+package delivery
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/remora-network/remora"
+)
+
+// kept is what the journal's receipts stand for: the epochs that have any, and the content that they name. Receipts name
+// content that the store holds only, so there are no more roots than the store has had objects in a few epochs.
+type kept struct {
+	mu     sync.Mutex
+	epochs map[remora.Epoch]bool
+	roots  map[remora.Hash]remora.Epoch // the newest epoch that names it
+}
+
+func newKept() *kept {
+	return &kept{epochs: map[remora.Epoch]bool{}, roots: map[remora.Hash]remora.Epoch{}}
+}
+
+// note remembers extents of an epoch before they are in the journal.
+func (k *kept) note(e remora.Epoch, extents []remora.Extent) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.epochs[e] = true
+	for i := range extents {
+		root := extents[i].Content.Root
+		k.roots[root] = max(k.roots[root], e)
+	}
+}
+
+// done forgets an epoch of which the journal has nothing any more. A root goes once no epoch up to its newest is left:
+// sometimes later than necessary, never too early.
+func (k *kept) done(e remora.Epoch) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.epochs, e)
+	maps.DeleteFunc(k.roots, func(_ remora.Hash, newest remora.Epoch) bool {
+		for left := range k.epochs {
+			if left <= newest {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (k *kept) needs(root remora.Hash) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, found := k.roots[root]
+	return found
+}
+
+// list returns the epochs in order.
+func (k *kept) list() []remora.Epoch {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Sorted(maps.Keys(k.epochs))
+}

@@ -1,0 +1,25 @@
+package delivery
+
+import "sync/atomic"
+
+// counts is what a service did since it was built.
+type counts struct{ delivered, acked, refused, opened atomic.Uint64 }
+
+// Stats is how a service does.
+type Stats struct {
+	Delivered uint64 // bytes of content since the start
+	Acked     uint64 // bytes of receipts since the start
+	Refused   uint64 // requests since the start
+	Opened    uint64 // claims since the start
+	Sessions  int    // in memory
+	Epochs    int    // whose receipts are not settled
+}
+
+// Stats returns how the service does now.
+func (s *Service) Stats() Stats {
+	return Stats{
+		Delivered: s.counts.delivered.Load(), Acked: s.counts.acked.Load(),
+		Refused: s.counts.refused.Load(), Opened: s.counts.opened.Load(),
+		Sessions: s.accounts.len(), Epochs: len(s.kept.list()),
+	}
+}

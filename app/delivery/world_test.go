@@ -1,0 +1,571 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/store"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/crypto/bls"
+	"github.com/remora-network/remora/proofs/content"
+	proof "github.com/remora-network/remora/proofs/delivery"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	testChain  = "dev-delivery"
+	blockTime  = 100  // ms
+	epochTime  = 1000 // ms
+	firstEpoch = 10
+	price      = 1 << 10 // of a MiB
+)
+
+var (
+	self      = remora.Address{7}
+	errKilled = errors.New("killed")
+	params    = remora.Params{MinFee: 10, FeePerByte: 1}
+)
+
+// disk is a journal in memory. It outlives the services over it.
+type disk struct {
+	mu     sync.Mutex
+	rows   map[string][]byte
+	writes int
+	onPut  func(n int) (before, after bool) // kill at write n; nil: never
+	dead   bool
+}
+
+func newDisk() *disk { return &disk{rows: map[string][]byte{}} }
+
+func (d *disk) Write(puts map[string][]byte, drops [][]byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes++
+	var before, after bool
+	if d.onPut != nil {
+		before, after = d.onPut(d.writes)
+	}
+	if d.dead = d.dead || before; d.dead {
+		return errKilled
+	}
+	for _, prefix := range drops {
+		maps.DeleteFunc(d.rows, func(k string, _ []byte) bool { return strings.HasPrefix(k, string(prefix)) })
+	}
+	for k, v := range puts {
+		d.rows[k] = bytes.Clone(v)
+	}
+	if d.dead = after; d.dead {
+		return errKilled
+	}
+	return nil
+}
+
+func (d *disk) Get(key []byte) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return bytes.Clone(d.rows[string(key)]), nil
+}
+
+func (d *disk) Ascend(prefix []byte, visit func(k, v []byte) bool) error {
+	d.mu.Lock()
+	rows := map[string][]byte{}
+	for k, v := range d.rows {
+		if strings.HasPrefix(k, string(prefix)) {
+			rows[k] = v
+		}
+	}
+	d.mu.Unlock()
+	for _, k := range slices.Sorted(maps.Keys(rows)) {
+		if !visit([]byte(k), rows[k]) {
+			break
+		}
+	}
+	return nil
+}
+
+// count returns the rows of a kind.
+func (d *disk) count(kind byte) (n int) {
+	_ = d.Ascend([]byte{kind}, func(_, _ []byte) bool { n++; return true })
+	return n
+}
+
+// ledger is the chain. WaitBlock makes the next block.
+type ledger struct {
+	tb testing.TB
+
+	mu       sync.Mutex
+	time     uint64 // since epoch 0, in ms
+	height   uint64
+	sessions map[remora.SessionID]remora.Session
+	grants   map[remora.SessionID]remora.Grant
+	claims   map[remora.Epoch]*entry
+	balance  remora.Amount
+	slashed  int
+
+	seedAfter uint64 // blocks from the commitment to the seed
+	onSend    func(n int, kind remora.Kind) (before, after error)
+	sends     int
+	onBlock   func() // under the mutex, after each block
+	still     bool   // no block comes
+}
+
+// entry is a claim with what the chain keeps beside it.
+type entry struct {
+	remora.Claim
+	items    []remora.ClaimItem
+	seed     remora.Seed
+	seededAt uint64
+}
+
+func newLedger(tb testing.TB) *ledger {
+	return &ledger{
+		tb: tb, time: firstEpoch * epochTime, balance: 1 << 40, seedAfter: 2,
+		sessions: map[remora.SessionID]remora.Session{}, grants: map[remora.SessionID]remora.Grant{},
+		claims: map[remora.Epoch]*entry{},
+	}
+}
+
+func (l *ledger) epoch() remora.Epoch { return remora.Epoch(l.time / epochTime) }
+
+func (l *ledger) Epoch() (remora.Epoch, remora.Millis, remora.Millis, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch(), remora.Millis(l.time % epochTime), epochTime, nil
+}
+
+func (l *ledger) Session(id remora.SessionID) (remora.Session, remora.Grant, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, found := l.sessions[id]
+	return s, l.grants[id], found, nil
+}
+
+func (l *ledger) Claim(e remora.Epoch) (remora.Claim, remora.Seed, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[e]
+	if c == nil {
+		return remora.Claim{}, remora.Seed{}, false, nil
+	}
+	return c.Claim, c.seed, true, nil
+}
+
+func (l *ledger) Balance() (remora.Amount, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.balance, nil
+}
+
+func (l *ledger) WaitBlock(ctx context.Context) error {
+	if l.still {
+		<-ctx.Done()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l.height++
+	l.time += blockTime
+	for _, c := range l.claims {
+		switch {
+		case c.State == remora.ClaimCommitted && l.height >= uint64(c.Height)+l.seedAfter:
+			c.State, c.seededAt = remora.ClaimChallenged, l.height
+			c.seed = remora.Seed{Step: l.height, Hash: remora.SumBLAKE3(binary.BigEndian.AppendUint64(nil, l.height))}
+		case c.State == remora.ClaimChallenged && l.height > c.seededAt+remora.OpenBlocks && l.time > uint64(c.Time)+remora.OpenEpochs*epochTime:
+			c.State = remora.ClaimSlashed
+			l.slashed++
+		}
+	}
+	if l.onBlock != nil {
+		l.onBlock()
+	}
+	return nil
+}
+
+func (l *ledger) Send(_ context.Context, kind remora.Kind, body any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sends++
+	var before, after error
+	if l.onSend != nil {
+		before, after = l.onSend(l.sends, kind)
+	}
+	if before != nil {
+		return before
+	}
+	var err error
+	switch b := body.(type) {
+	case remora.CommitClaim:
+		err = l.commit(&b)
+	case remora.OpenClaim:
+		err = l.openClaim(&b)
+	default:
+		l.tb.Errorf("a transaction of %T", body)
+	}
+	if err != nil {
+		return err
+	}
+	return after
+}
+
+func (l *ledger) commit(c *remora.CommitClaim) error {
+	if err := c.Check(); err != nil {
+		l.tb.Errorf("committed: %v", err)
+	}
+	if l.claims[c.Epoch] != nil {
+		return remora.Reject(remora.CodeClaimExists, "epoch %d", c.Epoch)
+	}
+	if c.Epoch >= l.epoch() || l.epoch() > c.Epoch+remora.ClaimEpochs {
+		return remora.Reject(remora.CodeClaimEpoch, "epoch %d", c.Epoch)
+	}
+	deposit := remora.Amount(0)
+	for _, item := range c.Items {
+		g, s := l.grants[item.Session], l.sessions[item.Session]
+		if g.Left < item.Bytes || c.Epoch > s.Expiry {
+			return remora.Reject(remora.CodeOverAllotment, "session %d", item.Session)
+		}
+		g.Left -= item.Bytes
+		l.grants[item.Session] = g
+		v, _ := remora.Value(item.Bytes, s.Price)
+		deposit += v
+	}
+	if l.balance < deposit {
+		return remora.Reject(remora.CodeInsufficientBalance, "deposit %d", deposit)
+	}
+	l.balance -= deposit
+	l.claims[c.Epoch] = &entry{items: c.Items, Claim: remora.Claim{
+		ID: c.ID(testChain, self), Node: self, Epoch: c.Epoch, Bytes: c.Total, Count: uint32(len(c.Items)), Receipts: c.Receipts,
+		Height: remora.Height(l.height), Time: remora.Millis(l.time), Value: deposit, Deposit: deposit,
+	}}
+	return nil
+}
+
+func (l *ledger) openClaim(o *remora.OpenClaim) error {
+	c := l.claims[o.Epoch]
+	if c == nil || c.State != remora.ClaimChallenged {
+		return remora.Reject(remora.CodeNotChallenged, "epoch %d", o.Epoch)
+	}
+	ch := proof.Challenge{ChainID: testChain, Claim: c.Claim, Items: c.items, Seed: c.seed.Hash}
+	opened, err := ch.Verify(o)
+	if err != nil {
+		return remora.Reject(remora.CodeBadOpening, "%v", err)
+	}
+	keys, messages := make([]*bls.PublicKey, len(opened)), make([][]byte, len(opened))
+	for i := range opened {
+		if keys[i], err = bls.ParsePublicKey(l.sessions[opened[i].Session].Key); err != nil {
+			l.tb.Error(err)
+		}
+		m := opened[i].Message(testChain, remora.SchemeBLS)
+		messages[i] = m[:]
+	}
+	if err := bls.VerifyDistinct(keys, messages, o.Signature); err != nil {
+		return remora.Reject(remora.CodeBadOpening, "%v", err)
+	}
+	c.State, c.Release, c.Paid = remora.ClaimSettled, l.epoch()+remora.LockEpochs, c.Value
+	return nil
+}
+
+// world is a cache with its chain, its disk and its content.
+type world struct {
+	tb    testing.TB
+	dir   string // of the store
+	chain *ledger
+	disk  *disk
+	store *store.Store
+	*Service
+	logged bytes.Buffer
+	files  map[remora.Content][]byte
+}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	dir := tb.TempDir()
+	st, err := store.Open(dir, store.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	w := &world{tb: tb, dir: dir, chain: newLedger(tb), disk: newDisk(), store: st, files: map[remora.Content][]byte{}}
+	w.restart()
+	return w
+}
+
+// restart builds a new service over what is durable.
+func (w *world) restart() {
+	w.tb.Helper()
+	w.disk.dead = false
+	s, err := New(Config{
+		ChainID: testChain, Params: params, Self: self, Store: w.store, Journal: w.disk, Chain: w.chain, Sender: w.chain,
+		Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
+	})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.Service = s
+}
+
+// file returns content of a size that differs by number. It is in the store when held.
+func (w *world) file(number, size int, held bool) remora.Content {
+	w.tb.Helper()
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i%251) ^ byte(i/content.ChunkSize) ^ byte(number*37)
+	}
+	root, length, err := content.Root(bytes.NewReader(data))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	c := remora.Content{Root: root, Length: length}
+	w.files[c] = data
+	if held {
+		w.hold(c)
+	}
+	return c
+}
+
+func (w *world) hold(c remora.Content) {
+	w.tb.Helper()
+	if err := w.store.Import(bytes.NewReader(w.files[c]), c); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// damage changes a byte of content on disk.
+func (w *world) damage(c remora.Content) {
+	w.tb.Helper()
+	name := c.Root.String()
+	name = filepath.Join(w.dir, "objects", name[:2], name+".data")
+	data := bytes.Clone(w.files[c])
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// client is the buyer's side of a session.
+type client struct {
+	w       *world
+	session remora.SessionID
+	secret  *bls.SecretKey
+	pass    remora.Hash
+	passes  int
+	epoch   remora.Epoch
+	tally   *proof.Tally
+	sent    uint32          // extents that the cache has
+	last    uint64          // bytes of the last of them
+	more    []remora.Extent // delivered and not acknowledged
+}
+
+// open opens a session that grants this cache so many bytes.
+func (w *world) open(granted uint64) *client {
+	w.tb.Helper()
+	id := remora.SessionID(len(w.chain.sessions) + 1)
+	seed := bytes.Repeat([]byte{1}, bls.SecretSize)
+	binary.BigEndian.PutUint64(seed, uint64(id))
+	secret, err := bls.DeriveKey(seed)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
+	w.chain.sessions[id] = remora.Session{
+		ID: id, Scheme: remora.SchemeBLS, Key: secret.Public(), Price: price, Opened: firstEpoch, Expiry: firstEpoch + 100,
+	}
+	w.chain.grants[id] = remora.Grant{Granted: granted, Left: granted}
+	c := &client{w: w, session: id, secret: secret, epoch: w.chain.epoch(), tally: new(proof.Tally)}
+	c.fresh()
+	return c
+}
+
+// fresh draws a new pass.
+func (c *client) fresh() {
+	c.passes++
+	c.pass = remora.SumBLAKE3(binary.BigEndian.AppendUint64([]byte{byte(c.session)}, uint64(c.passes)))
+}
+
+func (c *client) request(of remora.Content, offset, size uint64) *transfer.DeliveryRequest {
+	m := remora.DeliveryMessage(testChain, c.session, self, c.pass)
+	return &transfer.DeliveryRequest{
+		Session: c.session, Pass: c.pass, Proof: c.secret.Sign(m[:]), Content: of, Offset: offset, Bytes: size,
+	}
+}
+
+// ask sends a request and returns the head and the verified bytes.
+func (c *client) ask(r *transfer.DeliveryRequest) (transfer.DeliveryHead, []byte) {
+	c.w.tb.Helper()
+	head, data, err := c.try(r)
+	if err != nil {
+		c.w.tb.Fatal(err)
+	}
+	return head, data
+}
+
+func (c *client) try(r *transfer.DeliveryRequest) (head transfer.DeliveryHead, data []byte, err error) {
+	answer, err := c.w.Deliver(context.Background(), "peer", remora.Encode(r))
+	if err != nil {
+		return head, nil, err
+	}
+	if cap(answer) > transfer.MaxAnswer+4<<10 {
+		c.w.tb.Errorf("an answer in %d bytes", cap(answer))
+	}
+	head, stream, err := transfer.DecodeDelivery(answer)
+	if err != nil || head.Code != transfer.Delivered || r.Bytes == 0 {
+		if len(stream) > 0 {
+			c.w.tb.Errorf("code %d with a stream of %d bytes", head.Code, len(stream))
+		}
+		return head, nil, err
+	}
+	d, err := content.NewDecoder(bytes.NewReader(stream), r.Content.Root, r.Content.Length, r.Range())
+	if err != nil {
+		return head, nil, err
+	}
+	data, err = io.ReadAll(d)
+	return head, data, err
+}
+
+// took notes what was delivered, from a chunk's beginning on.
+func (c *client) took(of remora.Content, offset, size uint64) {
+	c.w.tb.Helper()
+	x := remora.Extent{Content: of, First: offset / content.ChunkSize, Bytes: size}
+	c.more = append(c.more, x)
+}
+
+// ack returns the acknowledgement of what was delivered, and counts it as sent.
+func (c *client) ack() transfer.Acknowledgement {
+	c.w.tb.Helper()
+	for _, x := range c.more {
+		if err := c.tally.Add(x); err != nil {
+			c.w.tb.Fatal(err)
+		}
+	}
+	kept := c.sent
+	if kept > 0 && len(c.more) > 0 {
+		kept-- // the last one may be longer; as it is, the tally says
+		if c.tally.Extents()[kept].Bytes == c.last {
+			kept++
+		}
+	}
+	c.more = nil
+	ack := transfer.Acknowledgement{Receipt: c.sign(c.receipt()), Kept: kept, Extents: slices.Clone(c.tally.Extents()[kept:])}
+	c.sent = c.tally.Len()
+	c.last = c.tally.Extents()[c.sent-1].Bytes
+	return ack
+}
+
+func (c *client) receipt() remora.Receipt {
+	return remora.Receipt{
+		Session: c.session, Node: self, Epoch: c.epoch, Bytes: c.tally.Bytes(), Extents: c.tally.Len(), Root: c.tally.Root(),
+	}
+}
+
+func (c *client) sign(r remora.Receipt) remora.SignedReceipt {
+	m := r.Message(testChain, remora.SchemeBLS)
+	return remora.SignedReceipt{Receipt: r, Signature: c.secret.Sign(m[:])}
+}
+
+// pay acknowledges what was delivered and asks for nothing.
+func (c *client) pay() transfer.DeliveryHead {
+	c.w.tb.Helper()
+	r := c.request(remora.Content{}, 0, 0)
+	r.Acks = []transfer.Acknowledgement{c.ack()}
+	head, _ := c.ask(r)
+	return head
+}
+
+// turn begins the receipts of the present epoch.
+func (c *client) turn() {
+	c.w.chain.mu.Lock()
+	defer c.w.chain.mu.Unlock()
+	c.epoch, c.tally, c.sent, c.last = c.w.chain.epoch(), new(proof.Tally), 0, 0
+}
+
+// buy fetches a whole content and pays for it, a window at a time.
+func (c *client) buy(of remora.Content) {
+	c.w.tb.Helper()
+	step := uint64(1 << 20)
+	for offset := uint64(0); offset < of.Length; offset += step {
+		r := c.request(of, offset, min(step, of.Length-offset))
+		if len(c.more) > 0 {
+			r.Acks = []transfer.Acknowledgement{c.ack()}
+		}
+		head, data := c.ask(r)
+		if head.Code != transfer.Delivered || !bytes.Equal(data, c.w.files[of][offset:offset+r.Bytes]) {
+			c.w.tb.Fatalf("at %d: code %d %q, %d bytes", offset, head.Code, head.Reason, len(data))
+		}
+		c.took(of, offset, r.Bytes)
+	}
+	if head := c.pay(); head.Code != transfer.Delivered {
+		c.w.tb.Fatalf("the last receipt: code %d %q", head.Code, head.Reason)
+	}
+}
+
+func tallyOf(tb testing.TB, extents []remora.Extent) *proof.Tally {
+	tb.Helper()
+	t, err := proof.NewTally(extents)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+// rounds does what Run does after so many blocks, without the blocks.
+func (w *world) rounds(n int) {
+	w.tb.Helper()
+	for range n {
+		if err := w.round(context.Background()); err != nil {
+			w.tb.Fatal(err)
+		}
+	}
+}
+
+// live runs the service until done, or until it is killed.
+func (w *world) live(done func() bool) error {
+	w.tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	blocks := 0
+	w.chain.onBlock = func() {
+		if blocks++; done() || blocks > 1000 {
+			cancel()
+		}
+	}
+	defer func() { w.chain.onBlock = nil }()
+	err := w.Run(ctx)
+	if blocks > 1000 {
+		w.tb.Fatalf("a thousand blocks were not enough; %d epochs are left\n%s", len(w.kept.list()), w.logged.String())
+	}
+	return err
+}
+
+// settled reports whether the chain has paid so many claims and the journal has nothing left of them.
+func (w *world) settled(claims int) func() bool {
+	return func() bool {
+		paid := 0
+		for _, c := range w.chain.claims {
+			if c.State == remora.ClaimSettled {
+				paid++
+			}
+		}
+		return paid == claims && w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) == 0
+	}
+}
