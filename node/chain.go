@@ -114,9 +114,6 @@ func (n *Node) send(ctx context.Context, kind remora.Kind, body any) error {
 	})
 }
 
-// registerWait bounds one attempt to register.
-const registerWait = 10 * time.Second
-
 // register sees to it that the registry has this node as it is now, and returns when it has.
 func (n *Node) register(ctx context.Context) error {
 	want := n.config.Record
@@ -133,9 +130,7 @@ func (n *Node) register(ctx context.Context) error {
 			n.counts.listed.Store(true)
 			return nil
 		}
-		attempt, cancel := context.WithTimeout(ctx, registerWait)
-		err = n.send(attempt, remora.KindRegisterNode, want)
-		cancel()
+		err = n.outbox.Send(ctx, remora.KindRegisterNode, want)
 		if err != nil && ctx.Err() == nil {
 			n.config.Logger.Warn(fmt.Sprintf("could not register this node as %q yet: %v", want.Name, err))
 			if pause(ctx, time.Second) != nil {

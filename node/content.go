@@ -7,20 +7,25 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/cache"
+	"github.com/remora-network/remora/app/delivery"
 	"github.com/remora-network/remora/app/gateway"
 	contentstore "github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/store"
 )
 
 // contentService is what a cache or gateway runs on the chain's state.
 type contentService struct {
 	store   *contentstore.Store
-	cache   *cache.Service   // nil at a gateway
+	journal *store.Journal    // of the deliveries; nil at a gateway
+	sold    *delivery.Service // a cache's deliveries in sessions; nil at a gateway
+	cache   *cache.Service    // nil at a gateway
 	gateway *gateway.Gateway // nil at a cache
 	web     *http.Server     // the gateway's
 	listen  net.Listener
@@ -36,13 +41,32 @@ func (n *Node) openContent() (*contentService, error) {
 		return nil, err
 	}
 	s := &contentService{store: st}
-	if n.config.Roles&remora.RoleCache != 0 {
-		s.cache = cache.New(cache.Config{
-			Self: n.config.Keys.Account.Public(), Store: st, Chain: chain{n.head},
-			Network: networkOf(n), Logger: n.config.Logger,
-		})
+	if n.config.Roles&remora.RoleCache == 0 {
+		return s, nil
 	}
+	if err := n.openDeliveries(s); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.cache = cache.New(cache.Config{
+		Self: n.config.Keys.Account.Public(), Store: st, Chain: chain{n.head},
+		Network: networkOf(n), Logger: n.config.Logger, Needed: s.sold.Needed,
+	})
 	return s, nil
+}
+
+// journalDir is where a cache keeps the receipts for its deliveries, below its content.
+const journalDir = "deliveries"
+
+// openDeliveries opens what a cache knows of its deliveries.
+func (n *Node) openDeliveries(s *contentService) (err error) {
+	if s.journal, err = store.OpenJournal(filepath.Join(n.config.ContentDir, journalDir), store.Options{Logger: store.Logger{Log: n.config.Logger}}); err != nil {
+		return err
+	}
+	s.sold, err = delivery.New(delivery.Config{
+		ChainID: n.config.Genesis.ChainID, Params: n.config.Genesis.Params, Self: n.config.Keys.Account.Public(),
+		Store: s.store, Journal: s.journal, Chain: deliveries{chain{n.head}, n}, Sender: &n.outbox, Logger: n.config.Logger,
+	})
+	return err
 }
 
 // networkOf lets a service be built before the host, whose handlers it provides.
@@ -61,10 +85,14 @@ func (f askFunc) Ask(ctx context.Context, c transfer.Cache, protocol string, req
 
 // serve adds the requests that a cache answers.
 func (s *contentService) serve(handlers map[string]p2p.Handler) {
-	if s.cache != nil {
-		for name, handler := range s.cache.Handlers() {
-			handlers[name] = handler
-		}
+	if s.cache == nil {
+		return
+	}
+	for name, handler := range s.cache.Handlers() {
+		handlers[name] = handler
+	}
+	for name, handler := range s.sold.Handlers() {
+		handlers[name] = handler
 	}
 }
 
@@ -81,7 +109,7 @@ func (n *Node) wireContent() error {
 	n.loops = append(n.loops, n.register)
 	s := n.content
 	if s.cache != nil {
-		n.loops = append(n.loops, s.cache.Run)
+		n.loops = append(n.loops, s.cache.Run, s.sold.Run)
 	}
 	if n.config.Roles&remora.RoleGateway == 0 {
 		return nil
@@ -93,6 +121,7 @@ func (n *Node) wireContent() error {
 	s.gateway = gateway.New(chain{n.head}, networkOf(n), s.store, n.config.Logger)
 	mux := http.NewServeMux()
 	mux.Handle("/ipfs/", s.gateway)
+	mux.Handle("POST /v1/deliveries/{node}", gateway.NewRelay(chain{n.head}, networkOf(n)))
 	mux.Handle("/", n.rpc.Handler()) // clients reach the chain through the gateway, too
 	s.web = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
@@ -130,6 +159,9 @@ func (s *contentService) close() error {
 		if err = s.listen.Close(); errors.Is(err, net.ErrClosed) {
 			err = nil
 		}
+	}
+	if s.journal != nil {
+		err = errors.Join(err, s.journal.Close())
 	}
 	return errors.Join(err, s.store.Close())
 }

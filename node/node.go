@@ -29,6 +29,9 @@ import (
 // ErrNotValidator says that the keys are of no member of the committee.
 var ErrNotValidator = errors.New("these keys belong to no validator of this chain")
 
+// contentRequests is how many requests a cache or gateway serves one peer at a time: a gateway asks for many clients.
+const contentRequests = 64
+
 // guests is how many nodes outside the committee may ask a validator at a time.
 const guests = 64
 
@@ -69,6 +72,7 @@ type Node struct {
 	loops       []func(context.Context) error // what Run starts, beside the servers
 	submissions chan submission               // a validator's
 	forwarder   *forwarder                    // a follower's
+	outbox      outbox                        // the node's own transactions
 	counts      counts
 	content     *contentService // a cache's or gateway's
 }
@@ -87,6 +91,7 @@ func New(c Config) (*Node, error) {
 		c.Logger.Warn("a stored batch is damaged; it is fetched again when needed", slog.String("damage", d.String()))
 	}
 	n := &Node{config: c, store: st, submissions: make(chan submission, 1024)}
+	n.outbox.node = n
 	if err := n.wire(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -185,6 +190,7 @@ func (n *Node) newHost() (*p2p.Host, error) {
 	c.Serve = served.handlers()
 	if n.content != nil {
 		n.content.serve(c.Serve)
+		c.PeerRequests, c.TotalRequests = contentRequests, 2*contentRequests
 	}
 	return p2p.New(c)
 }

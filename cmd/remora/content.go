@@ -11,11 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/publish"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/client"
-	"github.com/remora-network/remora/proofs/content"
 )
 
 // published is the answer of publish.
@@ -120,34 +118,4 @@ func webURL(addrs []string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func (p *program) fetch() *cli.Command {
-	return &cli.Command{
-		Name: "fetch", Usage: "fetch content through a gateway, verifying every piece before it is written", ArgsUsage: "CID",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "gateway", Required: true, Usage: "URL of a gateway"},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write, or directory for a directory"},
-			outputFlag(),
-		},
-		Action: do(p.fetchContent),
-	}
-}
-
-// fetchContent fetches CID or CID/PATH.
-func (p *program) fetchContent(c *cli.Context, asJSON bool) error {
-	parts := strings.Split(strings.Trim(strings.TrimPrefix(c.Args().First(), "/ipfs/"), "/"), "/")
-	r, err := fetch.Fetch(c.Context, fetch.Options{
-		Gateway: c.String("gateway"), CID: parts[0], Path: parts[1:], Out: c.String("out"),
-	})
-	switch {
-	case errors.Is(err, content.ErrCID) || errors.Is(err, content.ErrForeignCID):
-		return misuse("%v", err)
-	case errors.Is(err, fetch.ErrUnverified):
-		return withCode(codeUnverified, err)
-	case err != nil:
-		return withCode("FETCH_FAILED", err)
-	}
-	return p.answer(asJSON, r, fmt.Sprintf("%d bytes verified in %.2f s (%.0f MB/s)",
-		r.Bytes, r.Seconds, float64(r.Bytes)/1e6/max(r.Seconds, 1e-6)))
 }

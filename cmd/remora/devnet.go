@@ -206,7 +206,8 @@ func panel(headline string, s *devnet.Status) string {
 		fmt.Fprintf(&b, "       remora tx transfer --node %s --key %s --to %s --amount 1000 --wait\n", rpc, s.Accounts[0].Key, s.Accounts[1].Address)
 		if gateway != "" {
 			fmt.Fprintf(&b, "       remora publish PATH --node %s --key %s\n", rpc, s.Accounts[0].Key)
-			fmt.Fprintf(&b, "       remora fetch CID --gateway %s --out FILE\n", gateway)
+			fmt.Fprintf(&b, "       remora fetch CID --gateway %s --out FILE --key %s\n", gateway, s.Accounts[0].Key)
+			fmt.Fprintf(&b, "       remora cache claims --node %s --provider cache-0\n", rpc)
 		}
 		fmt.Fprintf(&b, "       remora audit replay --from %s --genesis %s\n", rpc, s.Genesis)
 		fmt.Fprintf(&b, "       remora devnet kill --home %s %s\n", s.Home, s.Nodes[len(s.Nodes)-1].Name)

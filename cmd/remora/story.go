@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/publish"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/client"
@@ -43,6 +44,7 @@ type story struct {
 	genesis *remora.Genesis
 	nodes   []*client.Client
 	keys    []*ed25519.PrivateKey // of the accounts
+	film    *publish.Report       // the large file, once it is published
 	told    []told
 }
 
@@ -54,7 +56,7 @@ type told struct {
 
 func (p *program) story() *cli.Command {
 	return &cli.Command{
-		Name: "story", Usage: "start a devnet, pay, kill a validator, recover, publish, fetch, replay and prove; then stay up",
+		Name: "story", Usage: "start a devnet, pay, crash, recover, publish, fetch, claim, forge, replay and prove; then stay up",
 		Flags: []cli.Flag{
 			devnetHomeFlag(),
 			&cli.BoolFlag{Name: "once", Usage: "stop everything at the end; exit 0 only if every step held"},
@@ -84,7 +86,7 @@ func (s *story) tell(c *cli.Context) error {
 		return err
 	}
 	defer s.close()
-	for _, step := range []func(context.Context) error{s.firstBlock, s.pay, s.crash, s.recover, s.content, s.replay, s.prove} {
+	for _, step := range []func(context.Context) error{s.firstBlock, s.pay, s.crash, s.recover, s.content, s.earn, s.replay, s.prove} {
 		if err := step(ctx); err != nil {
 			return withCode("STORY_FAILED", err)
 		}

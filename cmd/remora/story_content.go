@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -15,19 +16,11 @@ import (
 	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/publish"
 	"github.com/remora-network/remora/node/devnet"
+	"github.com/remora-network/remora/testdata"
 )
 
 // filmSize is the length of the story's large file.
 const filmSize = 64 << 20
-
-// storySite is what the story publishes, by path.
-var storySite = map[string]string{
-	"index.html":     "<!doctype html><title>Remora</title><link rel=stylesheet href=css/site.css><h1>Served by caches, verified on the way</h1>\n",
-	"css/site.css":   "h1 { font-family: sans-serif }\n",
-	"notes/empty":    "",
-	"notes/read me":  "a name with a space\n",
-	"notes/größe.md": "a name beyond ASCII\n",
-}
 
 // content publishes a site and a large file, kills a cache, and fetches both with every piece verified.
 func (s *story) content(ctx context.Context) error {
@@ -46,6 +39,7 @@ func (s *story) content(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.film = large
 	s.say("a site of %d files and a file of %d MiB are published: %d caches hold them", site.Files, filmSize>>20, large.Replicas)
 	gateway := s.gateway()
 	if err := s.browse(ctx, gateway+"/ipfs/"+site.CID+"/"); err != nil {
@@ -74,14 +68,12 @@ func (s *story) content(ctx context.Context) error {
 
 // writeStory writes what is published and returns the large file, another one each time.
 func writeStory(dir string) ([]byte, error) {
-	for name, text := range storySite {
-		path := filepath.Join(dir, "site", filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
+	site := filepath.Join(dir, "site")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.RemoveAll(site)); err != nil {
+		return nil, err
+	}
+	if err := os.CopyFS(site, testdata.Site()); err != nil {
+		return nil, err
 	}
 	film := make([]byte, filmSize)
 	seed := [32]byte{}
@@ -114,7 +106,11 @@ func (s *story) browse(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK || string(page) != storySite["index.html"] {
+	want, err := fs.ReadFile(testdata.Site(), "index.html")
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || !bytes.Equal(page, want) {
 		return fmt.Errorf("%w: %s answers %s with %d bytes", errStory, url, resp.Status, len(page))
 	}
 	s.say("its first page comes from %s", url)
