@@ -262,10 +262,15 @@ func checkCharge(t *testing.T, c *statetest.Chain, tt codeCase, before table.Vie
 // rows returns the rows of a table but for alice's account.
 func rows(t *testing.T, v table.View, id table.ID) map[string]string {
 	t.Helper()
+	return rowsBut(t, v, id, statetest.Address("alice"))
+}
+
+// rowsBut returns the rows of a table but for one account.
+func rowsBut(t *testing.T, v table.View, id table.ID, account remora.Address) map[string]string {
+	t.Helper()
 	found := make(map[string]string)
-	alice := statetest.Address("alice")
 	err := v.Ascend(id, nil, func(key, value []byte) bool {
-		if id != table.Accounts || string(key) != string(alice[:]) {
+		if id != table.Accounts || string(key) != string(account[:]) {
 			found[string(key)] = string(value)
 		}
 		return true
@@ -276,10 +281,13 @@ func rows(t *testing.T, v table.View, id table.ID) map[string]string {
 	return found
 }
 
-// TestCodesAllReached guards the table above: a code without a case has no test.
+// TestCodesAllReached guards the table above and deliveryCases: a code without a case has no test.
 func TestCodesAllReached(t *testing.T) {
 	reached := make(map[remora.Code]bool)
 	for _, tt := range codeCases {
+		reached[tt.want] = true
+	}
+	for _, tt := range deliveryCases {
 		reached[tt.want] = true
 	}
 	for code := remora.CodeOK; !strings.HasPrefix(code.String(), "TX_CODE_"); code++ {

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/remora-network/remora"
@@ -11,6 +12,8 @@ import (
 type yes struct{ statetest.Verifier }
 
 func (*yes) Signature(remora.Address, []byte, remora.Signature) bool { return true }
+
+func (*yes) Aggregate([]remora.BLSPublicKey, []remora.Hash, remora.BLSSignature) bool { return true }
 
 // FuzzApplyTx holds for any bytes: admission and execution agree, nothing panics, coins are conserved, and an opaque
 // transaction is judged as by decoding it.
@@ -28,29 +31,43 @@ func FuzzApplyTx(f *testing.F) {
 	f.Add([]byte{0x82, 0, 0x58, 2, 7, 7})
 	f.Add([]byte{0x82, 0, 0x5f, 0x41, 7, 0xff})
 	f.Add([]byte{0x82, 0, 0x60})
-	base := newCodeChain(f)
+	w := newOpenWorld(f)
+	nonces := w.nonces
+	for _, tt := range deliveryCases {
+		w.nonces = maps.Clone(nonces) // each is the account's next
+		if raw := tt.tx(w); len(raw) < 12_000 {
+			f.Add(raw)
+		}
+	}
+	bases := []*statetest.Chain{newCodeChain(f), w.Chain}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c := base.With(t)
-		want := verdict(t, c.Machine.Admit(c.View, raw, new(yes)))
-		if remora.IsOpaque(raw) {
-			_, err := remora.DecodeOpaque(raw)
-			if decoded := verdict(t, err); decoded != want {
-				t.Fatalf("opaque %x is %s, decoding it says %s", raw, want, decoded)
-			}
-		}
-		if len(raw) == 0 || len(raw) > remora.MaxTxBytes {
-			return // no batch holds it
-		}
-		ref := c.Batch(0, raw)
-		in := c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time, Payload: payload{0: {ref}}}))
-		out, err := c.Machine.Apply(c.View, in, new(yes))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := remora.Code(out.Block.Results[0]); got != want {
-			t.Fatalf("%x executed as %s, admitted as %s", raw, got, want)
+		for _, base := range bases {
+			applyAny(t, base.With(t), raw)
 		}
 	})
+}
+
+func applyAny(t *testing.T, c *statetest.Chain, raw []byte) {
+	t.Helper()
+	want := verdict(t, c.Machine.Admit(c.View, raw, new(yes)))
+	if remora.IsOpaque(raw) {
+		_, err := remora.DecodeOpaque(raw)
+		if decoded := verdict(t, err); decoded != want {
+			t.Fatalf("opaque %x is %s, decoding it says %s", raw, want, decoded)
+		}
+	}
+	if len(raw) == 0 || len(raw) > remora.MaxTxBytes {
+		return // no batch holds it
+	}
+	ref := c.Batch(0, raw)
+	in := c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time, Payload: payload{0: {ref}}}))
+	out, err := c.Machine.Apply(c.View, in, new(yes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := remora.Code(out.Block.Results[0]); got != want {
+		t.Fatalf("%x executed as %s, admitted as %s", raw, got, want)
+	}
 }
 
 // TestOpaqueLengths compares the shortcut for opaque transactions with the decoder around every length of the head,

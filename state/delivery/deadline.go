@@ -148,8 +148,12 @@ func judgeClaims(o *table.Overlay, b *Block) error {
 		if err != nil {
 			return err
 		}
-		if !due {
-			return nil // those behind it wait for later steps
+		switch {
+		case due:
+		case verdict == remora.ClaimSlashed:
+			return nil // those behind it have as much time, or wait for later steps
+		default:
+			continue // one behind it may have waited longer for the same step
 		}
 		if err := dismiss(o, &c, verdict); err != nil {
 			return err

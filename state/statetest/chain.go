@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -19,6 +20,7 @@ type Chain struct {
 	Machine  *state.Machine
 	View     state.View
 	Verifier *Verifier
+	Inputs   []state.Input // of the blocks that Next made
 
 	tb      testing.TB
 	tables  *table.Memory
@@ -58,6 +60,15 @@ func NewChain(tb testing.TB, g *remora.Genesis) *Chain {
 func (c *Chain) With(tb testing.TB) *Chain {
 	other := *c
 	other.tb = tb
+	return &other
+}
+
+// Fork returns a copy of the chain that moves by itself.
+func (c *Chain) Fork(tb testing.TB) *Chain {
+	other := *c
+	other.tb, other.tables, other.batches = tb, c.tables.Clone(), maps.Clone(c.batches)
+	other.View.Tables = other.tables
+	other.Inputs = slices.Clone(c.Inputs)
 	return &other
 }
 
@@ -134,11 +145,13 @@ func (c *Chain) Input(sub remora.SubDAG) state.Input {
 // Next applies a draft and moves the chain to the block that comes of it.
 func (c *Chain) Next(d Draft) state.Outcome {
 	c.tb.Helper()
-	out, err := c.Machine.Apply(c.View, c.Input(c.SubDAG(d)), c.Verifier)
+	in := c.Input(c.SubDAG(d))
+	out, err := c.Machine.Apply(c.View, in, c.Verifier)
 	if err != nil {
 		c.tb.Fatal(err)
 	}
 	c.round += 2
+	c.Inputs = append(c.Inputs, in)
 	c.Commit(out)
 	return out
 }
@@ -146,8 +159,16 @@ func (c *Chain) Next(d Draft) state.Outcome {
 // Run executes transactions in one batch and one block, 10 ms after the last, and returns their codes.
 func (c *Chain) Run(txs ...[]byte) []remora.Code {
 	c.tb.Helper()
-	ref := c.Batch(0, txs...)
-	out := c.Next(Draft{Time: c.View.Tip.Time + 10, Payload: map[remora.Authority][]remora.BatchRef{0: {ref}}})
+	return c.run(Draft{Time: c.View.Tip.Time + 10}, txs)
+}
+
+// run applies a draft with transactions in one batch, if there are any.
+func (c *Chain) run(d Draft, txs [][]byte) []remora.Code {
+	c.tb.Helper()
+	if len(txs) > 0 {
+		d.Payload = map[remora.Authority][]remora.BatchRef{0: {c.Batch(0, txs...)}}
+	}
+	out := c.Next(d)
 	codes := make([]remora.Code, len(out.Block.Results))
 	for i, r := range out.Block.Results {
 		codes[i] = remora.Code(r)

@@ -15,6 +15,10 @@ const (
 	FeePerByte  remora.Amount = 1
 	Balance     remora.Amount = 1_000_000 // of each funded account
 	Stake       remora.Amount = 1_000     // of each validator
+
+	// The price is close to one base unit a byte and, as the share, prime: hardly anything divides without a rest.
+	PricePerMiB      remora.Amount = 1_000_003
+	TreasuryPerMille uint16        = 37
 )
 
 // Genesis returns a chain of that many equal validators, named v0, v1 and so on in the order of the committee, and of
@@ -23,7 +27,10 @@ func Genesis(chainID string, validators int, funded ...string) *remora.Genesis {
 	g := &remora.Genesis{
 		ChainID: chainID,
 		Time:    StartTime,
-		Params:  remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, FeePerByte: FeePerByte},
+		Params: remora.Params{
+			Rule: "bullshark", GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, FeePerByte: FeePerByte,
+			PricePerMiB: PricePerMiB, TreasuryPerMille: TreasuryPerMille,
+		},
 	}
 	for i := range validators {
 		node := Node(fmt.Sprintf("v%d", i), remora.RoleValidator)

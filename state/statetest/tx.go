@@ -2,12 +2,17 @@ package statetest
 
 import "github.com/remora-network/remora"
 
-// Fee pays for every transaction of a test that does not look at fees.
+// Fee pays for every transaction of a test that does not look at fees, but for those with a large body.
 const Fee remora.Amount = 2_000
+
+// maxEnvelope is more than a transaction has beside its body.
+const maxEnvelope = 256
 
 // Tx returns a transaction of a named account, not yet signed.
 func Tx(chainID, from string, nonce uint64, kind remora.Kind, body any) remora.Tx {
-	return remora.Tx{Kind: kind, ChainID: chainID, From: Address(from), Nonce: nonce, Fee: Fee, Body: remora.Encode(body)}
+	raw := remora.Encode(body)
+	fee := max(Fee, MinFee+FeePerByte*remora.Amount(len(raw)+maxEnvelope))
+	return remora.Tx{Kind: kind, ChainID: chainID, From: Address(from), Nonce: nonce, Fee: fee, Body: raw}
 }
 
 // Signed signs a transaction and returns its bytes.
@@ -25,4 +30,24 @@ func Transfer(chainID, from, to string, nonce uint64, amount remora.Amount) []by
 // Register returns a signed registration of a node by a named account.
 func Register(chainID, from string, nonce uint64, node remora.Node) []byte {
 	return Signed(Tx(chainID, from, nonce, remora.KindRegisterNode, node))
+}
+
+// OpenSession returns a signed transaction by which a named account opens a session.
+func OpenSession(chainID, from string, nonce uint64, s remora.OpenSession) []byte {
+	return Signed(Tx(chainID, from, nonce, remora.KindOpenSession, s))
+}
+
+// CloseSession returns a signed transaction by which a named account closes a session.
+func CloseSession(chainID, from string, nonce uint64, id remora.SessionID) []byte {
+	return Signed(Tx(chainID, from, nonce, remora.KindCloseSession, remora.CloseSession{Session: id}))
+}
+
+// CommitClaim returns a signed claim of a named node's account.
+func CommitClaim(chainID, from string, nonce uint64, c remora.CommitClaim) []byte {
+	return Signed(Tx(chainID, from, nonce, remora.KindCommitClaim, c))
+}
+
+// OpenClaim returns a signed opening of a named node's account.
+func OpenClaim(chainID, from string, nonce uint64, o *remora.OpenClaim) []byte {
+	return Signed(Tx(chainID, from, nonce, remora.KindOpenClaim, o))
 }
