@@ -31,7 +31,7 @@ type Allotment struct {
 // OpenSession prepays deliveries: what a session allots to a node is the node's to earn and nobody else's to spend.
 type OpenSession struct {
 	_          struct{} `cbor:",toarray"`
-	Number     uint64   // the owner's choice, once per account
+	Number     uint64   // the owner's choice, of no other session of the account until that is refunded
 	Scheme     Scheme
 	Key        BLSPublicKey // signs the session's receipts
 	Possession BLSSignature

@@ -273,7 +273,7 @@ func TestDeliveryModel(t *testing.T) {
 		for range rapid.IntRange(8, 25).Draw(rt, "blocks") {
 			x.step()
 		}
-		for range 2*remora.OpenBlocks + 20 {
+		for range remora.OpenBlocks + 20 {
 			x.block(x.begin(statetest.EpochMillis), false)
 		}
 		for _, c := range x.m.claims {

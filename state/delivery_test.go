@@ -199,6 +199,20 @@ func TestReject(t *testing.T) {
 	w.want(remora.CodeClaimClosed, w.Run(w.tx("nora", remora.KindOpenClaim, claim.Answer(t, w.seed().Hash))))
 }
 
+// TestRejectNeedsTime passes many blocks in little time, up to the last moment for the seed.
+func TestRejectNeedsTime(t *testing.T) {
+	w := newWorld(t)
+	id := w.session("alice", 9, statetest.Allot("nora", 20_000))
+	w.to(2)
+	w.ok(w.Run(w.commit("nora", w.claim("nora", 1, w.delivered(id, 9_000)))))
+	committed := w.View.Tip.Time
+	w.Idle(2*remora.OpenBlocks, 1)
+	w.Next(statetest.Draft{Time: committed + remora.SeedEpochs*statetest.EpochMillis})
+	w.stage(remora.ClaimCommitted, "nora", 1)
+	w.Idle(1, 1)
+	w.stage(remora.ClaimRejected, "nora", 1)
+}
+
 // TestRejectEachInItsTime has two nodes wait for one step that does not come: the one that committed first is rejected
 // first, whatever its address.
 func TestRejectEachInItsTime(t *testing.T) {
