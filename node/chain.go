@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/gateway"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/head"
@@ -76,7 +77,11 @@ func (n network) Ask(ctx context.Context, cache transfer.Cache, protocol string,
 	if err := n.host.Introduce(p2p.Peer{ID: cache.PeerID, Addrs: addrs}); err != nil {
 		return nil, err
 	}
-	return n.host.Request(ctx, cache.PeerID, protocol, request, maxAnswer)
+	answer, err := n.host.Request(ctx, cache.PeerID, protocol, request, maxAnswer)
+	if _, answered := errors.AsType[*p2p.RemoteError](err); answered {
+		err = fmt.Errorf("%w: %w", gateway.ErrAnswered, err)
+	}
+	return answer, err
 }
 
 // send signs a transaction with the node's account, submits it and waits until it is executed here.

@@ -26,8 +26,8 @@ type contentService struct {
 	journal *store.Journal    // of the deliveries; nil at a gateway
 	sold    *delivery.Service // a cache's deliveries in sessions; nil at a gateway
 	cache   *cache.Service    // nil at a gateway
-	gateway *gateway.Gateway // nil at a cache
-	web     *http.Server     // the gateway's
+	gateway *gateway.Gateway  // nil at a cache
+	web     *http.Server      // the gateway's
 	listen  net.Listener
 }
 
