@@ -51,6 +51,7 @@ type Service struct {
 	c        Config
 	patience time.Duration // with uploads that bring nothing
 	skip     int           // missing entries that the next repair passes over; the repair loop's own
+	ranks    ranks         // the repair loop's own
 	watch    watch         // the watch loop's own
 	surplus  surplus       // the watch loop's own
 }

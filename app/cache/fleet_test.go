@@ -25,6 +25,7 @@ type fleet struct {
 	stores   []*store.Store
 	entries  []remora.ContentEntry
 	failing  error // of the index
+	left     int   // the cache that is not registered any more, -1: none
 
 	mu        sync.Mutex
 	down      map[int]bool
@@ -35,7 +36,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, size int) *fleet {
 	t.Helper()
-	f := &fleet{down: map[int]bool{}, questions: map[int]int{}}
+	f := &fleet{left: -1, down: map[int]bool{}, questions: map[int]int{}}
 	for i := range size {
 		f.services, f.stores = append(f.services, nil), append(f.stores, nil)
 		f.open(t, i, cache.Config{})
@@ -136,6 +137,9 @@ func (f *fleet) AllContent(visit func(remora.ContentEntry) bool) error {
 func (f *fleet) Caches() ([]transfer.Cache, error) {
 	var caches []transfer.Cache
 	for i := range f.services {
+		if i == f.left {
+			continue
+		}
 		caches = append(caches, transfer.Cache{Address: address(i), Name: strconv.Itoa(i)})
 	}
 	return caches, nil
@@ -172,7 +176,7 @@ func (f *fleet) Ask(ctx context.Context, c transfer.Cache, protocol string, requ
 // questions stay few and bounded.
 func TestStandsIn(t *testing.T) {
 	f := newFleet(t, 7)
-	const entries, replicas, dead = 300, 2, 3
+	const entries, replicas, dead = 100, 2, 3
 	for i := range entries {
 		f.add(t, i, replicas)
 	}
@@ -202,9 +206,6 @@ func TestStandsIn(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("held by %v, want %v of %v", got, want, f.order(e.Content))
 		}
-	}
-	if most := slices.Max(f.roots); most > transfer.MaxRoots {
-		t.Errorf("a request of %d roots", most)
 	}
 	if f.questions[dead] > rounds*2*len(f.services) {
 		t.Errorf("the dead cache was asked %d times in %d rounds", f.questions[dead], rounds)
@@ -267,6 +268,9 @@ func TestNobodyHoldsIsNotWatched(t *testing.T) {
 	}
 	if got := f.holders(c); len(got) != 2 {
 		t.Errorf("held by %v", got)
+	}
+	if most := slices.Max(f.roots); most > transfer.MaxRoots {
+		t.Errorf("a request of %d roots", most)
 	}
 }
 
@@ -405,4 +409,29 @@ func TestUnregisteredCacheDoesNothing(t *testing.T) {
 	if !holds(f.stores[0], c)() || len(f.roots) != 0 {
 		t.Errorf("held %t, %d questions", holds(f.stores[0], c)(), len(f.roots))
 	}
+}
+
+// TestReplicasAndCachesChange raises the replicas of an entry, and then takes a cache out of the registry: the caches
+// that are assigned now fetch it.
+func TestReplicasAndCachesChange(t *testing.T) {
+	f := newFleet(t, 5)
+	c := f.add(t, 1, 1)
+	order := f.order(c)
+	repair := func(want ...int) {
+		t.Helper()
+		for _, i := range order {
+			if err := f.services[i].Repair(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want = slices.Sorted(slices.Values(want))
+		if got := f.holders(c); !slices.Equal(got, want) {
+			t.Errorf("held by %v, want %v of %v", got, want, order)
+		}
+	}
+	repair(order[0])
+	f.entries[0].Replicas = 3
+	repair(order[:3]...)
+	f.left = order[1]
+	repair(order[:4]...) // what left the registry keeps what it has
 }

@@ -54,7 +54,7 @@ func (s *Service) repair(ctx context.Context) error {
 func (s *Service) missing(ring *ring) (missing []remora.ContentEntry, more bool, err error) {
 	passed := 0
 	err = s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
-		if _, held := s.c.Store.Length(e.Content.Root); held || !ring.assigned(e) {
+		if _, held := s.c.Store.Length(e.Content.Root); held || !s.ranks.assigned(ring, e) {
 			return true
 		}
 		if passed < s.skip {

@@ -33,11 +33,6 @@ func (r *ring) registered() bool {
 	return found
 }
 
-// assigned reports whether the chain wants this cache to hold an entry.
-func (r *ring) assigned(e remora.ContentEntry) bool {
-	return slices.Contains(remora.Assign(e.Content.Root, r.addresses, int(e.Replicas)), r.self)
-}
-
 // order returns all caches, the first choice first, and the rank of this one among them, -1 where it is not registered.
 func (r *ring) order(root remora.Hash) (order []remora.Address, rank int) {
 	order = remora.Assign(root, r.addresses, len(r.addresses))
@@ -53,4 +48,29 @@ func (r *ring) others(addresses []remora.Address) []transfer.Cache {
 		}
 	}
 	return others
+}
+
+// maxRanks bounds what is remembered of an index: 10 MiB.
+const maxRanks = 1 << 18
+
+// ranks remembers how this cache ranks for content, as long as the caches stay the same: to find out takes a hash for
+// each of them, and a repair goes through the whole index.
+type ranks struct {
+	ring  []remora.Address
+	known map[remora.Hash]int
+}
+
+// assigned reports whether the chain wants this cache to hold an entry.
+func (k *ranks) assigned(ring *ring, e remora.ContentEntry) bool {
+	if !slices.Equal(k.ring, ring.addresses) {
+		k.ring, k.known = ring.addresses, map[remora.Hash]int{}
+	}
+	rank, known := k.known[e.Content.Root]
+	if !known {
+		_, rank = ring.order(e.Content.Root)
+		if len(k.known) < maxRanks {
+			k.known[e.Content.Root] = rank
+		}
+	}
+	return rank >= 0 && rank < int(e.Replicas)
 }

@@ -24,6 +24,9 @@ const (
 	hedgeAfter = 2 * time.Second
 	// maxAsked bounds the caches that are asked for a range at a time.
 	maxAsked = 3
+	// maxHedges bounds the caches that are asked, for all requests together, beside one that keeps them waiting: when
+	// many wait it is the load that is to blame, and more of it does not help.
+	maxHedges = 16
 	// maxTried bounds what an error says about who was tried.
 	maxTried = 16
 )
@@ -33,8 +36,8 @@ type hunt struct {
 	source    *source
 	content   remora.Content
 	rng       content.Range
-	providers []transfer.Cache // those that are not asked yet
-	asking    []string         // names of those that are
+	providers []transfer.Cache // those that were not asked yet
+	asking    []string         // names of those that are being asked
 	outcomes  chan outcome
 	failure   *failure
 }
@@ -76,7 +79,7 @@ func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]
 func (h *hunt) run(ctx context.Context) []byte {
 	hedge := time.NewTicker(hedgeAfter)
 	defer hedge.Stop()
-	h.next(ctx)
+	h.next(ctx, func() {})
 	for len(h.asking) > 0 {
 		select {
 		case o := <-h.outcomes:
@@ -85,9 +88,13 @@ func (h *hunt) run(ctx context.Context) []byte {
 			}
 			h.blame(o.from, o.err)
 			h.forget(o.from)
-			h.next(ctx)
+			h.next(ctx, func() {})
 		case <-hedge.C:
-			h.next(ctx)
+			select {
+			case h.source.hedges <- struct{}{}:
+				h.next(ctx, func() { <-h.source.hedges })
+			default:
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -95,14 +102,16 @@ func (h *hunt) run(ctx context.Context) []byte {
 	return nil
 }
 
-// next asks one more cache, if there is one and not too many are asked.
-func (h *hunt) next(ctx context.Context) {
+// next asks one more cache, if there is one and not too many are asked, and calls ended after that.
+func (h *hunt) next(ctx context.Context, ended func()) {
 	if len(h.providers) == 0 || len(h.asking) == maxAsked || ctx.Err() != nil {
+		ended()
 		return
 	}
 	p := h.providers[0]
 	h.providers, h.asking = h.providers[1:], append(h.asking, p.Name)
 	h.source.group.Go(func() {
+		defer ended()
 		answer, err := h.askOne(ctx, p)
 		h.outcomes <- outcome{p.Name, answer, err}
 	})

@@ -55,6 +55,7 @@ func New(index Index, network Network, own *store.Store, log *slog.Logger) *Gate
 	ctx, stop := context.WithCancel(context.Background())
 	return &Gateway{index: index, memory: semaphore.NewWeighted(budget), patience: writePatience, source: &source{
 		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]bool{},
+		hedges: make(chan struct{}, maxHedges),
 	}}
 }
 

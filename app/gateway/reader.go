@@ -13,7 +13,7 @@ import (
 // A window is how much of a content a reader holds, twice: what is being read and what comes next. What is in the
 // gateway's own store costs no round trips and is read in small ones.
 const (
-	farWindow  = transfer.MaxRange
+	farWindow  = transfer.MaxRange / 2
 	nearWindow = 256 << 10
 )
 

@@ -16,11 +16,11 @@ const (
 	// writeStep is how much is written at once: a slow client gets through that much in time.
 	writeStep = 64 << 10
 	// budget bounds the bytes of content that all responses hold in memory together.
-	budget = 512 << 20
+	budget = 768 << 20
 	// smallest is the weight of the smallest response.
 	smallest = 64 << 10
 	// budgetWait is how long a request waits for its part of the budget.
-	budgetWait = 5 * time.Second
+	budgetWait = 15 * time.Second
 )
 
 // admit waits until a response that may hold so many bytes has room, and returns what gives it back.

@@ -32,6 +32,7 @@ type source struct {
 	group   sync.WaitGroup
 	mu      sync.Mutex
 	warming map[remora.Hash]bool
+	hedges  chan struct{} // taken by each cache that is asked beside a slow one
 }
 
 // stream returns the verified stream of a range of at most transfer.MaxRange bytes. It has been verified here.

@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/gateway"
 	"github.com/remora-network/remora/app/store"
@@ -220,28 +222,28 @@ func TestHangUps(t *testing.T) {
 	c := n.Add(data, false)
 	s := serve(t, n)
 	path := "/ipfs/" + content.CID(c.Root, false)
-	var group sync.WaitGroup
-	for i := range 60 {
-		group.Go(func() {
+	var group errgroup.Group
+	group.SetLimit(6)
+	for i := range 48 {
+		group.Go(func() error {
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
 			if err != nil {
-				t.Error(err)
-				return
+				return err
 			}
 			resp, err := s.Client().Do(r)
 			if err != nil {
-				t.Error(err)
-				return
+				return err
 			}
 			defer resp.Body.Close()
-			if _, err := io.CopyN(io.Discard, resp.Body, int64(i*i*2000)); err != nil {
-				t.Error(err)
-			}
+			_, err = io.CopyN(io.Discard, resp.Body, int64(i*i*3000))
+			return err
 		})
 	}
-	group.Wait()
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
 	if got := get(t, s, "GET", path); got.status != 200 || got.err != nil || got.body != string(data) {
 		t.Errorf("afterwards: %d, %d bytes, %v", got.status, len(got.body), got.err)
 	}
