@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -120,15 +121,25 @@ func (n *Node) wireContent() error {
 	}
 	s.gateway = gateway.New(chain{n.head}, networkOf(n), s.store, n.config.Logger)
 	mux := http.NewServeMux()
-	mux.Handle("/ipfs/", s.gateway)
-	mux.Handle("POST /v1/deliveries/{node}", gateway.NewRelay(chain{n.head}, networkOf(n)))
+	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(chain{n.head}, networkOf(n)))
 	mux.Handle("/", n.rpc.Handler()) // clients reach the chain through the gateway, too
 	s.web = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: split(s.gateway, mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.config.Logger.Handler(), slog.LevelDebug),
 	}
 	n.loops = append(n.loops, s.serveWeb)
 	return nil
+}
+
+// split leads paths of content past the rest: a mux would clean them up, and names in manifests are not its to change.
+func split(content, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ipfs/") {
+			content.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // serveWeb serves the gateway until ctx ends.
