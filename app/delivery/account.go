@@ -18,7 +18,7 @@ type totals struct {
 	Acked       uint64   // bytes of all receipts
 	Outstanding uint64   // bytes served and not acknowledged, by fetches that may still do so
 	Lost        uint64   // bytes that were outstanding when their fetch was over
-	Forgiven    uint64   // bytes whose receipt came after its epoch was closed
+	Forgiven    uint64   // bytes that were outstanding when a receipt of a closed epoch came
 	Forgave     remora.Epoch
 	Passes      []remora.Hash // of the newest fetches, oldest first
 }
@@ -47,15 +47,15 @@ func (t *totals) begin(pass remora.Hash) (changed bool) {
 	return true
 }
 
-// forgive takes n bytes of a receipt that came too late off what is outstanding: the cache closed its epoch, so they are
-// not held against the client. Once per epoch, and in all no more than a client may lose as well: a late receipt costs
-// its client nothing, and is not to be a way to be served for nothing.
-func (t *totals) forgive(e remora.Epoch, n uint64) (changed bool) {
+// forgive writes off what is outstanding when a receipt comes too late: the cache closed its epoch, so its bytes are not
+// held against the client, which gives up all receipts of that epoch. Once per epoch, and in all no more than a client
+// may lose as well: a late receipt costs its client nothing, and is not to be a way to be served for nothing.
+func (t *totals) forgive(e remora.Epoch) (changed bool) {
 	limit := transfer.FirstWindow + t.Acked/8
 	if e <= t.Forgave || t.Forgiven >= limit {
 		return false
 	}
-	n = min(n, t.Outstanding, limit-t.Forgiven)
+	n := min(t.Outstanding, limit-t.Forgiven)
 	t.Outstanding -= n
 	t.Forgiven += n
 	t.Forgave = e

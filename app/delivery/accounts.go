@@ -24,10 +24,14 @@ type accounts struct {
 	live    map[remora.SessionID]*account
 	extents int
 	clock   uint64
+	limits  limits
 }
 
+// limits is what accounts may hold; tests lower them.
+type limits struct{ accounts, extents int }
+
 func newAccounts(j Journal, write func(map[string][]byte, [][]byte) error) *accounts {
-	return &accounts{journal: j, write: write, live: map[remora.SessionID]*account{}}
+	return &accounts{journal: j, write: write, live: map[remora.SessionID]*account{}, limits: limits{maxAccounts, maxExtents}}
 }
 
 // take returns a session's account for a request, which gives it back with leave.
@@ -36,8 +40,8 @@ func (s *accounts) take(id remora.SessionID) (*account, error) {
 	defer s.mu.Unlock()
 	a := s.live[id]
 	if a == nil {
-		if len(s.live) >= maxAccounts {
-			if err := s.evict(maxAccounts / shedShare); err != nil {
+		if len(s.live) >= s.limits.accounts {
+			if err := s.evict(s.limits.accounts / shedShare); err != nil {
 				return nil, err
 			}
 		}
@@ -92,11 +96,11 @@ func (s *accounts) idle() []*account {
 
 // shed forgets tallies until the rest is within the limit: an eighth more than has to go.
 func (s *accounts) shed() {
-	if s.extents <= maxExtents {
+	if s.extents <= s.limits.extents {
 		return
 	}
 	for _, a := range s.idle() {
-		if s.extents <= maxExtents-maxExtents/shedShare {
+		if s.extents <= s.limits.extents-s.limits.extents/shedShare {
 			return
 		}
 		s.extents -= a.extents

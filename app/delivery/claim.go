@@ -62,11 +62,11 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	})
 	for ctx.Err() == nil {
-		if err := s.round(ctx); err != nil && ctx.Err() == nil {
+		if err := s.round(ctx); err != nil && ctx.Err() == nil && s.stopped() == nil {
 			s.c.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
 		}
-		if s.c.Chain.WaitBlock(ctx) != nil {
-			break // only the context ends it
+		if s.stopped() != nil || s.c.Chain.WaitBlock(ctx) != nil {
+			break // only the context ends the wait
 		}
 	}
 	cancel()

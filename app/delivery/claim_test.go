@@ -142,7 +142,7 @@ func TestLargeClaim(t *testing.T) {
 	const extra = 5
 	for i := range remora.MaxClaimItems + extra {
 		c := w.open(4096)
-		if i >= 40 { // the signatures of the others are never asked for
+		if i >= 40 { // enough came the long way
 			c.plant(remora.Extent{Content: f, Bytes: 4096})
 			continue
 		}

@@ -32,10 +32,10 @@ func (s *Service) acknowledge(o *order, a *account, ack *transfer.Acknowledgemen
 		return refuse(transfer.ReceiptWrong, "receipt: %v: sign it with the key of session %d, for this chain and scheme %d", err, o.Session, o.session.Scheme)
 	}
 	if r.Epoch < s.open || r.Epoch+remora.ClaimEpochs <= o.epoch {
-		if a.t.forgive(r.Epoch, more) {
+		if a.t.forgive(r.Epoch) {
 			a.dirty = true
 		}
-		return refuse(transfer.ReceiptStale, "epoch %d is claimed for already: acknowledge these bytes in epoch %d", r.Epoch, o.epoch)
+		return refuse(transfer.ReceiptStale, "epoch %d is claimed for already: acknowledge in epoch %d", r.Epoch, o.epoch)
 	}
 	for i := range ack.Extents {
 		if c := ack.Extents[i].Content; !s.holds(c) {

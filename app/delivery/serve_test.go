@@ -233,8 +233,9 @@ func TestFetchesSideBySide(t *testing.T) {
 func TestSessionsInMemoryAreBounded(t *testing.T) {
 	w := newWorld(t)
 	f := w.file(1, 4096, true)
+	w.accounts.limits.accounts = 100
 	var clients []*client
-	for range maxAccounts + 300 {
+	for range 300 {
 		clients = append(clients, w.open(5000))
 	}
 	for i, c := range clients {
@@ -242,7 +243,7 @@ func TestSessionsInMemoryAreBounded(t *testing.T) {
 			t.Fatalf("session %d: %+v", i, head)
 		}
 	}
-	if n := w.Stats().Sessions; n > maxAccounts {
+	if n := w.Stats().Sessions; n > 100 {
 		t.Errorf("%d sessions in memory", n)
 	}
 	for i, c := range clients[:50] {
@@ -273,10 +274,11 @@ func TestRecentIsBounded(t *testing.T) {
 func TestTalliesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	f := w.file(1, 4096, true)
+	w.accounts.limits.extents = 40_000
 	var clients []*client
 	for range 10 {
 		c := w.open(1 << 30)
-		for range 15 {
+		for range 2 {
 			for range 4000 {
 				c.took(f, 0, 1)
 			}
@@ -285,7 +287,7 @@ func TestTalliesAreBounded(t *testing.T) {
 			}
 		}
 		clients = append(clients, c)
-		if w.accounts.extents > maxExtents+remora.MaxExtents {
+		if w.accounts.extents > 40_000 {
 			t.Fatalf("%d extents in memory", w.accounts.extents)
 		}
 	}
@@ -295,10 +297,10 @@ func TestTalliesAreBounded(t *testing.T) {
 			t.Errorf("session %d: %+v", c.session, head)
 		}
 	}
-	if w.accounts.extents > maxExtents {
+	if w.accounts.extents > 40_000 {
 		t.Errorf("%d extents in memory", w.accounts.extents)
 	}
-	for range 3 { // up to the receipt's limit and not beyond
+	for range 17 { // up to the receipt's limit and not beyond
 		for range 4000 {
 			clients[0].more = append(clients[0].more, remora.Extent{Content: f, Bytes: 1})
 		}

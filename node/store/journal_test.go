@@ -7,9 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/remora-network/remora/app/delivery"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/store/crashfs"
 )
+
+var _ delivery.Journal = (*store.Journal)(nil)
 
 // rows returns all that a journal holds.
 func rows(t *testing.T, j *store.Journal) map[string]string {
