@@ -105,7 +105,7 @@ func (n *Node) send(ctx context.Context, kind remora.Kind, body any) error {
 		if errors.Is(err, remora.ErrNotFound) {
 			return false, nil
 		}
-		if err != nil {
+		if err != nil || place.Height > n.head.Tip().Height {
 			return false, err
 		}
 		block, err := n.store.Block(place.Height)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -28,6 +30,14 @@ const (
 // the chain has settled it.
 func (s *story) earn(ctx context.Context) error {
 	key, out := s.keys[reader], filepath.Join(s.status.Home, "story", "paid.bin")
+	name, err := s.deliverer(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := s.nodes[0].Claims(ctx, name)
+	if err != nil {
+		return err
+	}
 	r, err := fetch.Fetch(ctx, fetch.Options{
 		Gateway: s.gateway(), CID: s.film.CID, Out: out,
 		Key: key, Chain: payer{s.nodes[0], key}, Sessions: filepath.Join(s.status.Home, "story", "sessions"),
@@ -37,10 +47,6 @@ func (s *story) earn(ctx context.Context) error {
 	}
 	s.say("carol opens a session and fetches %d MiB again, this time paying: %d receipts signed, %.0f MB/s",
 		r.Bytes>>20, r.Receipts, float64(r.Bytes)/1e6/r.Seconds)
-	name, err := s.deliverer(ctx)
-	if err != nil {
-		return err
-	}
 	if err := s.net.Kill(ctx, name); err != nil {
 		return err
 	}
@@ -51,7 +57,7 @@ func (s *story) earn(ctx context.Context) error {
 	if err := s.forge(ctx, name); err != nil {
 		return err
 	}
-	return errors.Join(s.settled(ctx, name, r.Bytes), os.Remove(out))
+	return errors.Join(s.settled(ctx, name, before, r.Bytes), os.Remove(out))
 }
 
 // deliverer returns the name of the cache that is the first choice for the film, and up: a reader asks it first.
@@ -77,9 +83,13 @@ func (s *story) deliverer(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("%w: no cache is registered", errStory)
 }
 
-// settled follows the claims of a cache until those that are settled are worth the bytes.
-func (s *story) settled(ctx context.Context, name string, bytes uint64) error {
+// settled follows the claims of a cache, besides those that it had before, until the settled ones are worth the bytes.
+func (s *story) settled(ctx context.Context, name string, before []client.Claim, bytes uint64) error {
 	told := map[remora.Epoch]remora.ClaimState{}
+	old := map[remora.Epoch]bool{}
+	for i := range before {
+		old[before[i].Epoch] = true
+	}
 	ticker := time.NewTicker(claimPoll)
 	defer ticker.Stop()
 	for {
@@ -88,16 +98,21 @@ func (s *story) settled(ctx context.Context, name string, bytes uint64) error {
 			return err
 		}
 		paid := uint64(0)
-		for _, c := range claims {
+		for i := range claims {
+			c := &claims[i]
+			if old[c.Epoch] {
+				continue
+			}
 			if seen, known := told[c.Epoch]; !known || seen != c.State {
 				told[c.Epoch] = c.State
-				s.sayClaim(name, &c)
+				s.sayClaim(name, c)
 			}
-			if c.State == remora.ClaimSettled {
+			switch c.State {
+			case remora.ClaimSettled:
 				paid += c.Bytes
-			}
-			if c.State == remora.ClaimSlashed || c.State == remora.ClaimRejected {
+			case remora.ClaimSlashed, remora.ClaimRejected:
 				return fmt.Errorf("%w: the claim of %s for epoch %d is %s", errStory, name, c.Epoch, c.State)
+			default:
 			}
 		}
 		if paid >= bytes {
@@ -140,12 +155,19 @@ func (s *story) forge(ctx context.Context, honest string) error {
 	if err != nil {
 		return err
 	}
-	session := &sessions[0].Session
-	if err := s.afterEpoch(ctx, session.Opened); err != nil {
+	if len(sessions) == 0 {
+		return fmt.Errorf("%w: the paid fetch opened no session", errStory)
+	}
+	newest := slices.MaxFunc(sessions, func(a, b client.Session) int { return cmp.Compare(a.ID, b.ID) })
+	st, err := s.nodes[0].Status(ctx)
+	if err != nil {
 		return err
 	}
-	f := &forger{story: s, key: key, name: name, session: session}
-	if err := f.greedy(ctx, sessions[0].Grants); err != nil {
+	if err := s.afterEpoch(ctx, st.Epoch); err != nil {
+		return err
+	}
+	f := &forger{story: s, key: key, name: name, session: newest.ID, epoch: st.Epoch}
+	if err := f.greedy(ctx, newest.Grants); err != nil {
 		return err
 	}
 	return f.invented(ctx)

@@ -21,7 +21,8 @@ type forger struct {
 	story   *story
 	key     *ed25519.PrivateKey
 	name    string
-	session *remora.Session
+	session remora.SessionID
+	epoch   remora.Epoch // that it claims for: it delivered nothing in it
 }
 
 // refused expects that the chain refuses a transaction with a code.
@@ -36,13 +37,13 @@ func (f *forger) refused(ctx context.Context, kind remora.Kind, body any, want r
 
 // greedy claims more than the session allots.
 func (f *forger) greedy(ctx context.Context, grants []client.Grant) error {
-	claim := remora.CommitClaim{Epoch: f.session.Opened}
+	claim := remora.CommitClaim{Epoch: f.epoch}
 	for _, g := range grants {
 		if g.Node == f.key.Public() {
 			claim.Total = g.Left + 1
 		}
 	}
-	claim.Items = []remora.ClaimItem{{Session: f.session.ID, Bytes: claim.Total}}
+	claim.Items = []remora.ClaimItem{{Session: f.session, Bytes: claim.Total}}
 	if err := f.refused(ctx, remora.KindCommitClaim, claim, remora.CodeOverAllotment); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (f *forger) invented(ctx context.Context) error {
 		return err
 	}
 	receipt := remora.Receipt{
-		Session: f.session.ID, Node: f.key.Public(), Epoch: f.session.Opened, Bytes: length, Extents: 1, Root: tally.Root(),
+		Session: f.session, Node: f.key.Public(), Epoch: f.epoch, Bytes: length, Extents: 1, Root: tally.Root(),
 	}
 	signer, err := bls.GenerateKey(rand.Reader)
 	if err != nil {
@@ -78,7 +79,7 @@ func (f *forger) invented(ctx context.Context) error {
 	message := receipt.Message(chain, remora.SchemeBLS)
 	receipts := []remora.SignedReceipt{{Receipt: receipt, Signature: signer.Sign(message[:])}}
 	claim := remora.CommitClaim{
-		Epoch: receipt.Epoch, Total: length, Items: []remora.ClaimItem{{Session: f.session.ID, Bytes: length}},
+		Epoch: receipt.Epoch, Total: length, Items: []remora.ClaimItem{{Session: f.session, Bytes: length}},
 		Receipts: delivery.ReceiptsRoot(chain, []remora.Receipt{receipt}),
 	}
 	if _, err := f.story.nodes[0].Send(ctx, f.key, client.Draft{Kind: remora.KindCommitClaim, Body: claim}, true); err != nil {
@@ -119,7 +120,7 @@ func (f *forger) challenge(ctx context.Context) (*client.Claim, remora.Hash, err
 			return nil, remora.Hash{}, err
 		}
 		for _, c := range claims {
-			if c.Epoch == f.session.Opened && c.State == remora.ClaimChallenged {
+			if c.Epoch == f.epoch && c.State == remora.ClaimChallenged {
 				seed, err := f.seed(ctx, c.Height, c.Step)
 				return &c, seed, err
 			}

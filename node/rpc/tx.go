@@ -46,16 +46,18 @@ func txAt(block *remora.Block, hash remora.Hash, position int) (*client.Tx, erro
 	}, nil
 }
 
+// executed reports whether a transaction is executed as far as reads can see: its block is durable a moment before the
+// view after it is published, and whoever waited for it must find its effects.
 func (s *Server) executed(hash, batch remora.Hash) (bool, error) {
-	_, err := s.Store.Tx(hash)
+	place, err := s.Store.Tx(hash)
 	if err == nil || !errors.Is(err, remora.ErrNotFound) {
-		return err == nil, err
+		return err == nil && place.Height <= s.Head.Tip().Height, err
 	}
 	if batch.IsZero() {
 		return false, nil
 	}
-	_, done, err := s.Store.BatchHeight(batch)
-	return done, err
+	height, done, err := s.Store.BatchHeight(batch)
+	return done && height <= s.Head.Tip().Height, err
 }
 
 // txInBatch finds a transaction in an executed batch: its place among the block's results follows from the batches
