@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -69,7 +70,22 @@ func (n *Node) held() remora.Round {
 }
 
 func (n *Node) figures() []metrics.Figure {
-	return append(n.protocolFigures(), n.timeFigures()...)
+	return slices.Concat(n.protocolFigures(), n.timeFigures(), n.deliveryFigures())
+}
+
+// deliveryFigures tell what a cache earns by.
+func (n *Node) deliveryFigures() []metrics.Figure {
+	if n.content == nil || n.content.sold == nil {
+		return nil
+	}
+	sold := n.content.sold
+	return []metrics.Figure{
+		{Name: "delivered_bytes_total", Help: "Bytes delivered in sessions.", Counter: true, Value: func() float64 { return float64(sold.Stats().Delivered) }},
+		{Name: "acknowledged_bytes_total", Help: "Bytes that clients signed receipts for.", Counter: true, Value: func() float64 { return float64(sold.Stats().Acked) }},
+		{Name: "deliveries_refused_total", Help: "Requests for deliveries that were refused.", Counter: true, Value: func() float64 { return float64(sold.Stats().Refused) }},
+		{Name: "claims_opened_total", Help: "Claims opened.", Counter: true, Value: func() float64 { return float64(sold.Stats().Opened) }},
+		{Name: "unclaimed_epochs", Help: "Epochs with receipts whose claim is not final.", Value: func() float64 { return float64(sold.Stats().Epochs) }},
+	}
 }
 
 // timeFigures tell where the loops' time goes; a count beside each sum gives the mean.

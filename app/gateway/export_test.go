@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -21,3 +22,10 @@ func (g *Gateway) Occupy(ctx context.Context, bytes int64) error { return g.memo
 
 // Vacate gives it back.
 func (g *Gateway) Vacate(bytes int64) { g.memory.Release(bytes) }
+
+// NewHurriedRelay returns a relay on which nobody waits for long.
+func NewHurriedRelay(index Index, network Network) http.Handler {
+	l := NewRelay(index, network).(*relay)
+	l.wait = time.Millisecond
+	return l
+}

@@ -28,6 +28,10 @@ const (
 	// A client that is slow to speak or to listen is cut off: it would keep others out.
 	relayRead  = 5 * time.Second
 	relayWrite = 30 * time.Second
+	// relayWait is how long a request waits for others to end: a client sends several at once, and few wait long.
+	relayWait = 5 * time.Second
+	// maxRelayWaiters bounds the requests that wait. They hold nothing but their connection.
+	maxRelayWaiters = 256
 )
 
 // relay passes requests on to caches and their answers back. It keeps nothing and trusts nobody: client and cache check
@@ -36,23 +40,49 @@ type relay struct {
 	index   Index
 	network Network
 	slots   chan struct{} // one per relay under way
+	waiters chan struct{} // one per request under way or waiting
+	wait    time.Duration
 }
 
 // NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}.
 func NewRelay(index Index, network Network) http.Handler {
-	return &relay{index: index, network: network, slots: make(chan struct{}, maxRelays)}
+	return &relay{
+		index: index, network: network, slots: make(chan struct{}, maxRelays),
+		waiters: make(chan struct{}, maxRelays+maxRelayWaiters), wait: relayWait,
+	}
+}
+
+// enter reports whether a relay may begin, waiting its turn. Who may leaves again.
+func (l *relay) enter(ctx context.Context) bool {
+	select {
+	case l.waiters <- struct{}{}:
+	default:
+		return false
+	}
+	turn, cancel := context.WithTimeout(ctx, l.wait)
+	defer cancel()
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-turn.Done():
+		<-l.waiters
+		return false
+	}
+}
+
+func (l *relay) leave() {
+	<-l.slots
+	<-l.waiters
 }
 
 // ServeHTTP relays a request.
 func (l *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	default:
+	if !l.enter(r.Context()) {
 		w.Header().Set("Retry-After", "1")
 		report(w, failed(http.StatusServiceUnavailable, "connect", "%d deliveries are under way already: try again, or through another gateway", maxRelays))
 		return
 	}
+	defer l.leave()
 	answer, err := l.relay(w, r)
 	if err != nil {
 		report(w, err)

@@ -38,7 +38,7 @@ func (w *wire) Ask(ctx context.Context, c transfer.Cache, protocol string, reque
 func newRelay(answer func(ctx context.Context, c transfer.Cache, request []byte) ([]byte, error)) http.Handler {
 	n := &wire{transfertest.New("c0", "c1"), answer}
 	mux := http.NewServeMux()
-	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(n, n))
+	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewHurriedRelay(n, n))
 	return mux
 }
 
@@ -123,8 +123,8 @@ func TestRelayOnlyPosts(t *testing.T) {
 	}
 }
 
-// TestRelaysAreBounded has more requests come than are relayed at a time: those are sent away at once, and when the
-// others are done there is room again.
+// TestRelaysAreBounded has more requests come than are relayed at a time: those are sent away after a moment, and
+// when the others are done there is room again.
 func TestRelaysAreBounded(t *testing.T) {
 	release, entered := make(chan struct{}), make(chan struct{})
 	var most, now atomic.Int64
