@@ -97,6 +97,14 @@ func (s *contentService) serve(handlers map[string]p2p.Handler) {
 	}
 }
 
+// sales returns the handler of a cache's deliveries over the web, nil elsewhere.
+func (n *Node) sales() http.Handler {
+	if n.content == nil || n.content.sold == nil {
+		return nil
+	}
+	return n.content.sold
+}
+
 // uploads returns the handler of a cache's uploads, nil elsewhere.
 func (n *Node) uploads() http.Handler {
 	if n.content == nil || n.content.cache == nil {
@@ -121,7 +129,7 @@ func (n *Node) wireContent() error {
 	}
 	s.gateway = gateway.New(chain{n.head}, networkOf(n), s.store, n.config.Logger)
 	mux := http.NewServeMux()
-	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(chain{n.head}, networkOf(n)))
+	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(chain{n.head}, networkOf(n), remora.IsDev(n.config.Genesis.ChainID)))
 	mux.Handle("/", n.rpc.Handler()) // clients reach the chain through the gateway, too
 	s.web = &http.Server{
 		Handler: split(s.gateway, mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -280,7 +280,7 @@ func (n *Node) wireServers() error {
 	n.rpc, err = rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
 		Admit:     func(v state.View, raw []byte) error { return n.machine.Admit(v, raw, verifier) },
-		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Content: n.uploads(),
+		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Content: n.uploads(), Sales: n.sales(),
 	})
 	if err != nil || n.config.Metrics == "" {
 		return err

@@ -77,6 +77,7 @@ const (
 type Service struct {
 	c        Config
 	slots    chan struct{} // one per request in work
+	writing  chan struct{} // one per answer to a web client
 	keys     *recent[remora.BLSPublicKey, *bls.PublicKey]
 	passes   *recent[passKey, struct{}]
 	accounts *accounts
@@ -105,7 +106,7 @@ type passKey struct {
 // New returns a service over what the journal holds. It starts nothing.
 func New(c Config) (*Service, error) {
 	s := &Service{
-		c: c, slots: make(chan struct{}, maxServing), failed: make(chan struct{}),
+		c: c, slots: make(chan struct{}, maxServing), writing: make(chan struct{}, maxWriting), failed: make(chan struct{}),
 		keys: newRecent[remora.BLSPublicKey, *bls.PublicKey](maxKeys), passes: newRecent[passKey, struct{}](maxPasses),
 		kept: newKept(), claims: map[remora.Epoch]*job{},
 	}

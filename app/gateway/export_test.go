@@ -25,7 +25,7 @@ func (g *Gateway) Vacate(bytes int64) { g.memory.Release(bytes) }
 
 // NewHurriedRelay returns a relay on which nobody waits for long.
 func NewHurriedRelay(index Index, network Network) http.Handler {
-	l := NewRelay(index, network).(*relay)
+	l := NewRelay(index, network, true).(*relay)
 	l.wait = time.Millisecond
 	return l
 }

@@ -42,13 +42,17 @@ type relay struct {
 	slots   chan struct{} // one per relay under way
 	waiters chan struct{} // one per request under way or waiting
 	wait    time.Duration
+	web     *http.Client
+	private bool // caches of private networks are asked over the web, too
 }
 
-// NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}.
-func NewRelay(index Index, network Network) http.Handler {
+// NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}. Addresses in the
+// registry are anybody's to choose: unless private is set, as on chains for development, none within a private network is
+// asked over the web.
+func NewRelay(index Index, network Network, private bool) http.Handler {
 	return &relay{
 		index: index, network: network, slots: make(chan struct{}, maxRelays),
-		waiters: make(chan struct{}, maxRelays+maxRelayWaiters), wait: relayWait,
+		waiters: make(chan struct{}, maxRelays+maxRelayWaiters), wait: relayWait, web: newWebClient(), private: private,
 	}
 }
 
@@ -83,39 +87,50 @@ func (l *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer l.leave()
-	answer, err := l.relay(w, r)
-	if err != nil {
+	if err := l.relay(w, r); err != nil {
 		report(w, err)
-		return
 	}
+}
+
+// reply starts an answer of a size.
+func reply(w http.ResponseWriter, size int64) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// What cannot have a deadline is no connection.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(relayWrite))
-	_, _ = w.Write(answer) // the client is gone if it fails
 }
 
-func (l *relay) relay(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// relay answers, or returns why it cannot before anything is written.
+func (l *relay) relay(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, failed(http.StatusMethodNotAllowed, "resolve", "%.16q, want POST", r.Method)
+		return failed(http.StatusMethodNotAllowed, "resolve", "%.16q, want POST", r.Method)
 	}
 	address, err := remora.ParseAddress(r.PathValue("node"))
 	if err != nil {
-		return nil, failed(http.StatusBadRequest, "resolve", "cache: %v", err)
+		return failed(http.StatusBadRequest, "resolve", "cache: %v", err)
 	}
 	request, err := readRequest(w, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cache, err := l.find(address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return l.ask(r.Context(), cache, request)
+	if l.direct(w, r, cache, request) {
+		return nil
+	}
+	answer, err := l.ask(r.Context(), cache, request)
+	if err != nil {
+		return err
+	}
+	reply(w, int64(len(answer)))
+	_, _ = w.Write(answer) // the client is gone if it fails
+	return nil
 }
 
 // readRequest reads the body and sees to it that it is a request, so that caches are not asked for nonsense.

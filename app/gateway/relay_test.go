@@ -117,7 +117,7 @@ func TestRelay(t *testing.T) {
 func TestRelayOnlyPosts(t *testing.T) {
 	n := transfertest.New("c0")
 	w := httptest.NewRecorder()
-	gateway.NewRelay(n, n).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, gateway.RelayPath+"x", nil))
+	gateway.NewRelay(n, n, true).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, gateway.RelayPath+"x", nil))
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != http.MethodPost {
 		t.Errorf("%d, %v", w.Code, w.Header())
 	}
@@ -167,7 +167,7 @@ func FuzzRelay(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, gateway.RelayPath, bytes.NewReader(body))
 		r.SetPathValue("node", node)
 		w := httptest.NewRecorder()
-		gateway.NewRelay(n, n).ServeHTTP(w, r)
+		gateway.NewRelay(n, n, true).ServeHTTP(w, r)
 		if w.Code == http.StatusOK && !bytes.Equal(w.Body.Bytes(), answer) {
 			t.Error("another answer than the cache's")
 		}

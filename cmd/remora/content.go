@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/publish"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/client"
 )
@@ -91,8 +90,8 @@ func (p publisher) serving(ctx context.Context, role remora.Roles) ([]publish.Ca
 			return nil, err
 		}
 		for _, n := range page.Nodes {
-			if url, serves := webURL(n.Addrs); serves && n.Roles&role != 0 {
-				found = append(found, publish.Cache{Address: n.Address, Name: n.Name, URL: url})
+			if at, serves := transfer.WebAddress(n.Addrs); serves && n.Roles&role != 0 {
+				found = append(found, publish.Cache{Address: n.Address, Name: n.Name, URL: "http://" + at.String()})
 			}
 		}
 		if after = page.Next; after == nil {
@@ -108,14 +107,4 @@ func (p publisher) gatewayURL(ctx context.Context, path string) (string, error) 
 		return path, err
 	}
 	return gateways[0].URL + path, nil
-}
-
-// webURL returns the URL behind a multiaddr such as /ip4/127.0.0.1/tcp/4240/http among a node's addresses.
-func webURL(addrs []string) (string, bool) {
-	for _, a := range addrs {
-		if parts := strings.Split(a, "/"); len(parts) == 6 && parts[3] == "tcp" && parts[5] == "http" {
-			return "http://" + net.JoinHostPort(parts[2], parts[4]), true
-		}
-	}
-	return "", false
 }

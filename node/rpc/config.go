@@ -50,6 +50,7 @@ type Config struct {
 	Status    func() Status
 	Ready     func() (ready bool, reasons []string)
 	Logger    *slog.Logger
+	Sales     http.Handler // a cache's deliveries in sessions, POST /v1/deliveries/{node}; nil: there are none
 	Content   http.Handler // a cache's uploads, PUT and HEAD /v1/content/{cid}; nil: none are taken
 }
 

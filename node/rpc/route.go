@@ -67,6 +67,9 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("PUT /v1/content/{cid}", s.serveUpload)
 		mux.Handle("HEAD /v1/content/{cid}", s.Content)
 	}
+	if s.Sales != nil {
+		mux.Handle("POST /v1/deliveries/{node}", s.Sales)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, unknownRoute(mux, r)) })
 	return mux
 }

@@ -27,11 +27,15 @@ type Paid struct {
 	sessions []*PaidSession
 	faults   []string
 
-	// Hook sees each request before anything is done, with its number for its cache, and may answer in place of the
-	// cache. Spoil changes the stream of an answer. Both may be set between requests.
-	Hook  func(w http.ResponseWriter, r *http.Request, d *Delivery) (answered bool)
-	Spoil func(d *Delivery, stream []byte) []byte
+	hook  Hook
+	spoil Spoil
 }
+
+// Hook sees a request before anything is done, and may answer in place of the cache.
+type Hook func(w http.ResponseWriter, r *http.Request, d *Delivery) (answered bool)
+
+// Spoil changes the stream of an answer.
+type Spoil func(d *Delivery, stream []byte) []byte
 
 // Delivery is a request to a cache.
 type Delivery struct {
@@ -49,14 +53,30 @@ type PaidSession struct {
 
 // PaidBook is what one cache has of a session.
 type PaidBook struct {
-	Acked, Outstanding, Lost, Peak uint64
-	Receipts                       []remora.SignedReceipt // taken, in order
-	tallies                        map[remora.Epoch]*delivery.Tally
-	pass                           remora.Hash
+	Acked, Outstanding, Lost uint64
+	Peak                     uint64                 // the most that was outstanding
+	Closed                   int                    // requests that the window refused
+	Receipts                 []remora.SignedReceipt // taken, in order
+	tallies                  map[remora.Epoch]*delivery.Tally
+	pass                     remora.Hash
 }
 
 // NewPaid returns the paid side of a network, in epoch 1.
 func NewPaid(n *Network) *Paid { return &Paid{ChainID: "dev-test", network: n, epoch: 1} }
+
+// SetHook sets what sees all requests from now on; nil: nothing.
+func (p *Paid) SetHook(h Hook) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hook = h
+}
+
+// SetSpoil sets what changes all streams from now on; nil: nothing.
+func (p *Paid) SetSpoil(s Spoil) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spoil = s
+}
 
 // SetEpoch begins an epoch; receipts of epochs before claimed are stale from now on.
 func (p *Paid) SetEpoch(e, claimed remora.Epoch) {
@@ -163,7 +183,10 @@ func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := &Delivery{request, cache}
-	if p.Hook != nil && p.Hook(w, r, d) {
+	p.mu.Lock()
+	hook, spoil := p.hook, p.spoil
+	p.mu.Unlock()
+	if hook != nil && hook(w, r, d) {
 		return
 	}
 	head := p.admit(d)
@@ -172,8 +195,8 @@ func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stream := p.stream(d)
-	if p.Spoil != nil {
-		stream = p.Spoil(d, stream)
+	if spoil != nil {
+		stream = spoil(d, stream)
 	}
 	_, _ = w.Write(stream)
 }
@@ -214,96 +237,120 @@ func (p *Paid) stream(d *Delivery) []byte {
 	return b.Bytes()
 }
 
-// admit does a cache's accounts as a cache does: proof, receipt, content, allotment, window.
+// admit does a cache's accounts as a cache does: session, proof, receipt, content, allotment, window.
 func (p *Paid) admit(d *Delivery) *transfer.DeliveryHead {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	head := &transfer.DeliveryHead{Epoch: p.epoch}
-	refuse := func(code transfer.DeliveryCode, format string, args ...any) *transfer.DeliveryHead {
-		head.Code, head.Reason = code, fmt.Sprintf(format, args...)
-		return head
+	code, reason := p.look(d)
+	if code == transfer.Delivered && d.Bytes > 0 {
+		code, reason = p.lend(d)
 	}
+	return &transfer.DeliveryHead{Code: code, Epoch: p.epoch, Reason: reason}
+}
+
+// look checks a request and takes its receipt.
+func (p *Paid) look(d *Delivery) (transfer.DeliveryCode, string) {
 	if d.Session == 0 || int(d.Session) > len(p.sessions) {
-		return refuse(transfer.SessionUnusable, "unknown")
+		return transfer.SessionUnusable, "unknown"
 	}
 	s := p.sessions[d.Session-1]
-	b, granted := s.book(d.Cache.Address), s.granted(d.Cache.Address)
-	if granted == 0 || p.epoch > s.Session.Expiry && len(d.Acks) == 0 {
-		return refuse(transfer.SessionUnusable, "not for this cache, or over")
+	b := s.book(d.Cache.Address)
+	if s.granted(d.Cache.Address) == 0 || p.epoch > s.Session.Expiry && len(d.Acks) == 0 {
+		return transfer.SessionUnusable, "not for this cache, or over"
 	}
 	if d.Pass != b.pass {
 		m := remora.DeliveryMessage(p.ChainID, d.Session, d.Cache.Address, d.Pass)
-		if bls.Verify(s.key, m[:], d.Proof) != nil {
-			return refuse(transfer.ProofWrong, "proof")
+		if err := bls.Verify(s.key, m[:], d.Proof); err != nil {
+			return transfer.ProofWrong, err.Error()
 		}
 	}
 	for i := range d.Acks {
 		if code := p.take(s, d, &d.Acks[i]); code != transfer.Delivered {
-			return refuse(code, "receipt")
+			return code, "receipt"
 		}
 	}
 	if d.Pass != b.pass {
 		b.Lost, b.Outstanding, b.pass = b.Lost+b.Outstanding, 0, d.Pass
 	}
+	return transfer.Delivered, ""
+}
+
+// lend counts a range as outstanding, or refuses it.
+func (p *Paid) lend(d *Delivery) (transfer.DeliveryCode, string) {
+	s := p.sessions[d.Session-1]
+	b := s.book(d.Cache.Address)
 	p.network.mu.Lock()
 	_, held := p.network.objects[d.Content.Root]
 	p.network.mu.Unlock()
+	window := transfer.Window(b.Acked, b.Lost)
 	switch {
-	case d.Bytes == 0:
-		return head
 	case p.epoch > s.Session.Expiry:
-		return refuse(transfer.SessionUnusable, "over")
+		return transfer.SessionUnusable, "over"
 	case !held:
-		return refuse(transfer.NotHeld, "not here")
-	case b.Acked+b.Outstanding+d.Bytes > granted:
-		return refuse(transfer.AllotmentSpent, "spent")
-	case b.Outstanding+d.Bytes > transfer.Window(b.Acked, b.Lost):
-		return refuse(transfer.WindowClosed, "%d of %d, lost %d", b.Outstanding, transfer.Window(b.Acked, b.Lost), b.Lost)
+		return transfer.NotHeld, "not here"
+	case b.Acked+b.Outstanding+d.Bytes > s.granted(d.Cache.Address):
+		return transfer.AllotmentSpent, "spent"
+	case b.Outstanding+d.Bytes > window:
+		b.Closed++
+		return transfer.WindowClosed, fmt.Sprintf("%d of %d, lost %d", b.Outstanding, window, b.Lost)
 	}
 	b.Outstanding += d.Bytes
 	b.Peak = max(b.Peak, b.Outstanding)
-	return head
+	return transfer.Delivered, ""
 }
 
 // take takes a receipt. What contradicts an earlier one of the same client is a fault.
 func (p *Paid) take(s *PaidSession, d *Delivery, ack *transfer.Acknowledgement) transfer.DeliveryCode {
 	r, b := &ack.Receipt.Receipt, s.book(d.Cache.Address)
-	fault := func(format string, args ...any) transfer.DeliveryCode {
-		p.faults = append(p.faults, fmt.Sprintf("session %d, %s: ", d.Session, d.Cache.Name)+fmt.Sprintf(format, args...))
-		return transfer.ReceiptWrong
-	}
-	message := r.Message(p.ChainID, s.Session.Scheme)
-	if r.Session != d.Session || r.Node != d.Cache.Address || r.Epoch > p.epoch || bls.Verify(s.key, message[:], ack.Receipt.Signature) != nil {
-		return fault("a receipt that is not for this cache, of an epoch to come, or signed wrong")
-	}
 	t := b.tallies[r.Epoch]
 	if t == nil {
 		t = new(delivery.Tally)
 	}
-	next := t.Clone()
-	err := next.Replace(ack.Kept, ack.Extents)
-	same := err == nil && next.Bytes() == r.Bytes && next.Len() == r.Extents && next.Root() == r.Root
-	switch {
-	case t.Bytes() == r.Bytes && t.Root() == r.Root:
+	if t.Bytes() == r.Bytes && t.Root() == r.Root {
 		return transfer.Delivered // once more
-	case r.Bytes <= t.Bytes():
-		return fault("a receipt for %d bytes after one for %d", r.Bytes, t.Bytes())
-	case !same:
-		return fault("a receipt that does not follow from the one before: %v", err)
-	case r.Epoch < p.claimed:
+	}
+	next, err := p.judge(s, d, ack, t)
+	if err != nil {
+		p.faults = append(p.faults, fmt.Sprintf("session %d, %s: %v", d.Session, d.Cache.Name, err))
+		return transfer.ReceiptWrong
+	}
+	if r.Epoch < p.claimed {
 		return transfer.ReceiptStale
 	}
 	more := r.Bytes - t.Bytes()
+	paid := min(more, b.Outstanding)
 	b.tallies[r.Epoch] = next
 	b.Receipts = append(b.Receipts, ack.Receipt)
 	b.Acked += more
-	paid := min(more, b.Outstanding)
 	b.Outstanding -= paid
 	b.Lost -= min(more-paid, b.Lost)
-	if b.Acked > s.granted(d.Cache.Address) {
-		return fault("receipts for %d bytes", b.Acked)
-	}
 	return transfer.Delivered
+}
+
+// judge returns the tally of a receipt that follows from the one before, whose tally is given.
+func (p *Paid) judge(s *PaidSession, d *Delivery, ack *transfer.Acknowledgement, before *delivery.Tally) (*delivery.Tally, error) {
+	r := &ack.Receipt.Receipt
+	if r.Session != d.Session || r.Node != d.Cache.Address || r.Epoch > p.epoch {
+		return nil, fmt.Errorf("a receipt of session %d for %s of epoch %d", r.Session, r.Node, r.Epoch)
+	}
+	message := r.Message(p.ChainID, s.Session.Scheme)
+	if err := bls.Verify(s.key, message[:], ack.Receipt.Signature); err != nil {
+		return nil, err
+	}
+	if r.Bytes <= before.Bytes() {
+		return nil, fmt.Errorf("a receipt for %d bytes after one for %d", r.Bytes, before.Bytes())
+	}
+	if more, b := r.Bytes-before.Bytes(), s.book(d.Cache.Address); b.Acked+more > s.granted(d.Cache.Address) {
+		return nil, fmt.Errorf("a receipt for %d bytes more than %d", more, b.Acked)
+	}
+	next := before.Clone()
+	if err := next.Replace(ack.Kept, ack.Extents); err != nil {
+		return nil, err
+	}
+	if next.Bytes() != r.Bytes || next.Len() != r.Extents || next.Root() != r.Root {
+		return nil, fmt.Errorf("a receipt of other extents than came with it")
+	}
+	return next, nil
 }
 
 // Book returns what a cache has of a session. It may be read while no request is under way.

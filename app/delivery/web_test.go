@@ -1,0 +1,49 @@
+package delivery
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+)
+
+// TestWebDelivers asks over the web what Deliver answers, and everything that it must not answer.
+func TestWebDelivers(t *testing.T) {
+	w := newWorld(t)
+	of := w.file(1, 40<<10, true)
+	c := w.open(1 << 20)
+	mux := http.NewServeMux()
+	mux.Handle("POST /v1/deliveries/{node}", w.Service)
+	post := func(node string, body []byte) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/deliveries/"+node, bytes.NewReader(body)))
+		return answer
+	}
+	good := remora.Encode(c.request(of, 0, of.Length))
+	answer := post(self.String(), good)
+	head, stream, err := transfer.DecodeDelivery(answer.Body.Bytes())
+	if answer.Code != http.StatusOK || err != nil || head.Code != transfer.Delivered || uint64(len(stream)) < of.Length {
+		t.Errorf("%d, %+v with %d bytes, %v", answer.Code, head, len(stream), err)
+	}
+	for name, tt := range map[string]struct {
+		node string
+		body []byte
+		want int
+	}{
+		"another cache": {remora.Address{9}.String(), good, http.StatusNotFound},
+		"no address":    {"x", good, http.StatusNotFound},
+		"nothing":       {self.String(), nil, http.StatusBadRequest},
+		"cut off":       {self.String(), good[:len(good)-1], http.StatusBadRequest},
+		"too much":      {self.String(), make([]byte, transfer.MaxDeliveryRequest+1), http.StatusBadRequest},
+	} {
+		if answer := post(tt.node, tt.body); answer.Code != tt.want || !bytes.Contains(answer.Body.Bytes(), []byte(`"error"`)) {
+			t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
+		}
+	}
+	if got := len(w.Service.writing); got != 0 {
+		t.Errorf("%d places are still taken", got)
+	}
+}

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/remora-network/remora/app/transfer"
+)
+
+const (
+	directDial = time.Second
+	// directStart is how long a cache may take before it answers at all. Beyond it the other way is tried.
+	directStart  = 5 * time.Second
+	directBuffer = 256 << 10
+)
+
+// newWebClient returns a client for the web side of caches. It follows no redirects and uses no proxy: it talks to whom
+// the chain names.
+func newWebClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: (&net.Dialer{Timeout: directDial}).DialContext, ResponseHeaderTimeout: directStart,
+			MaxIdleConnsPerHost: maxRelays, MaxIdleConns: 4 * maxRelays, IdleConnTimeout: 30 * time.Second,
+			DisableCompression: true, ReadBufferSize: directBuffer, MaxResponseHeaderBytes: 16 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// direct relays over the web where the cache serves it, and passes the answer on as it comes. It returns false, with
+// nothing written, when that does not work: then the network of the chain does, or says why it does not either.
+func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Cache, request []byte) bool {
+	at, serves := transfer.WebAddress(cache.Addrs)
+	if !serves || !l.private && !isPublic(at.Addr()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
+	defer cancel()
+	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.String()+RelayPath+cache.Address.String(), bytes.NewReader(request))
+	if err != nil {
+		return false
+	}
+	ask.Header.Set("Content-Type", "application/cbor")
+	answer, err := l.web.Do(ask)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || answer.ContentLength < 0 || answer.ContentLength > maxRelayAnswer {
+		return false
+	}
+	reply(w, answer.ContentLength)
+	if _, err := io.CopyBuffer(onlyWriter{w}, onlyReader{answer.Body}, make([]byte, directBuffer)); err != nil {
+		panic(http.ErrAbortHandler) // never a clean end of a short body
+	}
+	return true
+}
+
+// isPublic reports whether an address is anybody's to ask.
+func isPublic(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsGlobalUnicast() && !a.IsPrivate()
+}
+
+// onlyWriter and onlyReader keep io.CopyBuffer to its buffer.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
