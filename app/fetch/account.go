@@ -120,6 +120,18 @@ func (a *account) due() bool {
 	return len(a.queue) > 0 || a.bytes > 0 && (a.bytes >= a.window(a.acked)/shares || len(a.owed) >= manyExtents)
 }
 
+// rider returns the receipt that is to go with a request for n bytes: where one is due, and where the request depends on
+// it. It is nil otherwise, and while another one is on its way.
+func (a *account) rider(n uint64) (*voucher, error) {
+	if a.busy || !a.due() && !a.careful && a.admits(n, 0) {
+		return nil, nil
+	}
+	return a.next()
+}
+
+// owes reports whether there is anything to acknowledge.
+func (a *account) owes() bool { return len(a.queue) > 0 || len(a.owed) > 0 }
+
 // next returns the receipt to be sent next: one of which nobody knows whether the cache has it, or a new one over what is
 // owed. It is nil where nothing is.
 func (a *account) next() (*voucher, error) {
@@ -180,6 +192,7 @@ func (a *account) settle(v *voucher, head transfer.DeliveryHead, again bool) boo
 			return false
 		}
 		a.confirmed() // it has this one and takes none twice; if not so, the next one tells
+	case transfer.SessionUnusable, transfer.ProofWrong: // it did not come to look at it
 	}
 	return true
 }

@@ -18,6 +18,7 @@ type credit struct {
 	acked    uint64 // in receipts that the cache has
 	open     uint64 // asked for and not in such a receipt: on the way, verified, or in a receipt that it may not have
 	discount uint64 // by how much its window proved to be smaller
+	careful  bool   // the window is not known: until a segment was delivered, one at a time is asked for
 }
 
 // window returns how many bytes may be open when acked are acknowledged.
@@ -26,9 +27,9 @@ func (c *credit) window(acked uint64) uint64 {
 	return w - min(w, c.discount)
 }
 
-// admits reports whether n bytes may be asked for along with a receipt for more of what is open.
+// admits reports whether n bytes may be asked for along with a receipt for some of what is open.
 func (c *credit) admits(n, receipt uint64) bool {
-	return c.open-receipt+n <= c.window(c.acked+receipt)
+	return c.careful || c.open-receipt+n <= c.window(c.acked+receipt)
 }
 
 // confirm takes note of a receipt for n bytes that the cache has.
@@ -37,10 +38,10 @@ func (c *credit) confirm(n uint64) {
 	c.acked += n
 }
 
-// shrink halves the window: the cache refused what it was thought to allow. It reports whether anything is left.
-func (c *credit) shrink() bool {
+// shrink halves the window: the cache refused what it was thought to allow.
+func (c *credit) shrink() {
 	c.discount += (c.window(c.acked) + 1) / 2
-	return c.window(c.acked) >= content.PieceSize
+	c.careful = true
 }
 
 // segment returns how many bytes are best asked for at once: a power of two of whole pieces.

@@ -17,16 +17,16 @@ const (
 	// maxSlots is how many segments are asked for or here and not yet verified.
 	maxSlots = 6
 	// A cache may not have the block of a session that was just opened: it is asked again, first after firstWait, then
-	// after twice as long each time.
-	maxWaits  = 6
+	// after twice as long each time, up to a share of what a segment may take.
 	firstWait = 50 * time.Millisecond
+	waitShare = 16
 )
 
 // Why a cache is left for the next one, besides a failure.
 var (
 	errNotHeld = errors.New("it does not hold this content")
 	errRefused = errors.New("it does not go on with this session")
-	errWindow  = errors.New("it waits for receipts, and there is nothing to acknowledge")
+	errWindow  = fmt.Errorf("%w: it waits for receipts, and there is nothing to acknowledge", errRefused)
 )
 
 // slot is a segment's place in the order of a content.
@@ -37,6 +37,7 @@ type slot struct {
 	buffer   []byte // holds the stream
 	waits    int
 	discount uint64 // of the credit when it was asked for
+	alone    bool   // it was asked for with care
 }
 
 type slotState uint8
@@ -119,23 +120,21 @@ func (f *paidFlow) next(ctx context.Context) (segment, error) {
 	}
 }
 
-// pump asks for as much as slots, window and allotment allow.
+// pump asks for as much as slots, window and allotment allow; of a cache whose window is not known, for one segment at a
+// time.
 func (f *paidFlow) pump() error {
 	a := f.order[0]
-	for f.fault == nil {
+	for f.fault == nil && (!a.careful || f.under == 0) {
 		s := f.upcoming(a)
 		if s == nil {
 			return nil
 		}
-		var v *voucher
-		if n := s.r.Length; !a.busy && (a.due() || !a.admits(n, 0)) {
-			var err error
-			if v, err = a.next(); errors.Is(err, delivery.ErrFull) {
-				f.fault = fmt.Errorf("%w: %w", errRefused, err)
-				return nil
-			} else if err != nil {
-				return err
-			}
+		v, err := a.rider(s.r.Length)
+		if errors.Is(err, delivery.ErrFull) {
+			f.fault = fmt.Errorf("%w: %w", errRefused, err)
+			return nil
+		} else if err != nil {
+			return err
 		}
 		receipt := uint64(0)
 		if v != nil {
@@ -182,7 +181,7 @@ func (f *paidFlow) upcoming(a *account) *slot {
 func (f *paidFlow) ask(a *account, s *slot, v *voucher) {
 	r := reply{slot: s, voucher: v}
 	if s != nil {
-		s.state, s.discount = asked, a.discount
+		s.state, s.discount, s.alone = asked, a.discount, a.careful
 		a.open += s.r.Length
 	}
 	if v != nil {
@@ -212,6 +211,7 @@ func (f *paidFlow) take(r reply) error {
 	}
 	if r.slot != nil && r.err == nil && r.head.Code == transfer.Delivered {
 		r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
+		a.careful = false
 		return nil
 	}
 	f.payer.client.spare.give(r.buffer)
@@ -244,15 +244,19 @@ func (f *paidFlow) judgeCode(a *account, r reply) error {
 	case transfer.NotHeld:
 		return errNotHeld
 	case transfer.WindowClosed:
-		if r.slot == nil || r.slot.discount != a.discount || a.shrink() {
-			return nil
+		if r.slot != nil && r.slot.alone && r.slot.r.Length <= content.PieceSize && !a.owes() {
+			return errWindow
 		}
-		return errWindow
+		if r.slot != nil && r.slot.discount == a.discount {
+			a.shrink()
+		}
+		return nil
 	case transfer.SessionUnusable:
-		if r.slot != nil && a.session.fresh && a.acked == 0 && r.slot.waits < maxWaits {
+		if r.slot != nil && a.session.fresh && a.acked == 0 && firstWait<<r.slot.waits <= f.payer.client.patience/waitShare {
 			r.slot.waits++
 			return nil
 		}
+	case transfer.ProofWrong, transfer.AllotmentSpent:
 	}
 	return refused
 }
@@ -303,14 +307,13 @@ func (f *paidFlow) leave() error {
 	return f.renew()
 }
 
-// renew goes on in a new session with the caches that refused the one before, once in a fetch.
+// renew goes on in other sessions with the caches that refused the one before.
 func (f *paidFlow) renew() error {
-	if len(f.again) == 0 || f.payer.renewed {
+	if len(f.again) == 0 {
 		return f.exhausted(nil)
 	}
-	f.payer.renewed = true
-	s, err := f.payer.begin(f.ctx, f.content.Root, f.content.Length-f.have)
-	if err != nil {
+	s, err := f.payer.renew(f.ctx, f.content.Root, f.content.Length-f.have)
+	if s == nil {
 		return f.exhausted(err)
 	}
 	for _, node := range f.again {

@@ -2,7 +2,6 @@ package fetch_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -151,25 +150,5 @@ func BenchmarkPaid(b *testing.B) {
 	}
 	if w.acked() == 0 {
 		b.Fatal("nothing was acknowledged")
-	}
-}
-
-// BenchmarkRelay is what the server of BenchmarkPaid can do by itself.
-func BenchmarkRelay(b *testing.B) {
-	w := newWorld(b, "c0")
-	c := w.Add(random(64<<20), false)
-	b.SetBytes(64 << 20)
-	for b.Loop() {
-		resp, err := http.Get(w.url + "/ipfs/" + content.CID(c.Root, false))
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		if err := resp.Body.Close(); err != nil {
-			b.Fatal(err)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }

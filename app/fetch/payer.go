@@ -93,6 +93,17 @@ func (p *payer) session(ctx context.Context, root remora.Hash, need uint64) (*se
 	return p.begin(ctx, root, need)
 }
 
+// renew returns another session after caches refused one: of those on disk, or a new one, but that only once in a fetch.
+// It is nil where there is none.
+func (p *payer) renew(ctx context.Context, root remora.Hash, need uint64) (*session, error) {
+	s, err := p.stored(ctx, root, need)
+	if s != nil || err != nil || p.renewed {
+		return s, err
+	}
+	p.renewed = true
+	return p.begin(ctx, root, need)
+}
+
 func (p *payer) ask(ctx context.Context) error {
 	terms, err := p.chain.Terms(ctx, p.key.Public())
 	if err != nil {

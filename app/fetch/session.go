@@ -35,7 +35,7 @@ func newSession(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*session
 	s := &session{book: b, head: head, key: key, id: of.ID, accounts: map[remora.Address]*account{}}
 	s.head.Expiry = of.Expiry
 	for node, grant := range o.Grants {
-		s.accounts[node] = &account{session: s, node: node, granted: grant.Granted, tally: new(delivery.Tally)}
+		s.accounts[node] = &account{session: s, node: node, granted: grant.Granted, tally: new(delivery.Tally), credit: credit{careful: true}}
 	}
 	return s, nil
 }

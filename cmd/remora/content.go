@@ -82,22 +82,17 @@ func (p publisher) Caches(ctx context.Context) ([]publish.Cache, error) {
 
 // serving lists the registered nodes of a role with the URL at which they serve the web.
 func (p publisher) serving(ctx context.Context, role remora.Roles) ([]publish.Cache, error) {
+	nodes, err := p.node.AllNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []publish.Cache
-	var after *remora.Address
-	for {
-		page, err := p.node.Nodes(ctx, after, 1000)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range page.Nodes {
-			if at, serves := transfer.WebAddress(n.Addrs); serves && n.Roles&role != 0 {
-				found = append(found, publish.Cache{Address: n.Address, Name: n.Name, URL: "http://" + at.String()})
-			}
-		}
-		if after = page.Next; after == nil {
-			return found, nil
+	for _, n := range nodes {
+		if at, serves := transfer.WebAddress(n.Addrs); serves && n.Roles&role != 0 {
+			found = append(found, publish.Cache{Address: n.Address, Name: n.Name, URL: "http://" + at.String()})
 		}
 	}
+	return found, nil
 }
 
 // gatewayURL returns where the first registered gateway serves a path, and the path alone when there is none.

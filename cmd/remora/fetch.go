@@ -127,22 +127,17 @@ func (p payer) Terms(ctx context.Context, account remora.Address) (fetch.Terms, 
 
 // Caches implements fetch.Chain.
 func (p payer) Caches(ctx context.Context) ([]transfer.Cache, error) {
+	nodes, err := p.node.AllNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var found []transfer.Cache
-	var after *remora.Address
-	for {
-		page, err := p.node.Nodes(ctx, after, 1000)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range page.Nodes {
-			if n.Roles&remora.RoleCache != 0 {
-				found = append(found, transfer.Cache{Address: n.Address, Name: n.Name, PeerID: n.PeerID, Addrs: n.Addrs})
-			}
-		}
-		if after = page.Next; after == nil {
-			return found, nil
+	for _, n := range nodes {
+		if n.Roles&remora.RoleCache != 0 {
+			found = append(found, transfer.Cache{Address: n.Address, Name: n.Name, PeerID: n.PeerID, Addrs: n.Addrs})
 		}
 	}
+	return found, nil
 }
 
 // Session implements fetch.Chain.

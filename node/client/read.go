@@ -82,6 +82,23 @@ func (c *Client) Nodes(ctx context.Context, after *remora.Address, limit int) (*
 	return n, c.get(ctx, "/v1/nodes", query, n)
 }
 
+// AllNodes returns the whole registry, by account.
+func (c *Client) AllNodes(ctx context.Context) ([]Node, error) {
+	const page = 1000
+	var all []Node
+	var after *remora.Address
+	for {
+		some, err := c.Nodes(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some.Nodes...)
+		if after = some.Next; after == nil {
+			return all, nil
+		}
+	}
+}
+
 // Node returns the registered node with a name or an account.
 func (c *Client) Node(ctx context.Context, nameOrAddress string) (*Node, error) {
 	n := new(Node)

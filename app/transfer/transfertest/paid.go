@@ -55,7 +55,7 @@ type PaidSession struct {
 type PaidBook struct {
 	Acked, Outstanding, Lost uint64
 	Peak                     uint64                 // the most that was outstanding
-	Closed                   int                    // requests that the window refused
+	Overrun                  int                    // requests beyond the window of a client that had lost nothing
 	Receipts                 []remora.SignedReceipt // taken, in order
 	tallies                  map[remora.Epoch]*delivery.Tally
 	pass                     remora.Hash
@@ -291,7 +291,9 @@ func (p *Paid) lend(d *Delivery) (transfer.DeliveryCode, string) {
 	case b.Acked+b.Outstanding+d.Bytes > s.granted(d.Cache.Address):
 		return transfer.AllotmentSpent, "spent"
 	case b.Outstanding+d.Bytes > window:
-		b.Closed++
+		if b.Lost == 0 {
+			b.Overrun++
+		}
 		return transfer.WindowClosed, fmt.Sprintf("%d of %d, lost %d", b.Outstanding, window, b.Lost)
 	}
 	b.Outstanding += d.Bytes

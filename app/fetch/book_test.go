@@ -1,0 +1,313 @@
+package fetch
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/crypto/bls"
+	"github.com/remora-network/remora/proofs/delivery"
+)
+
+func head() bookHead {
+	return bookHead{Format: bookFormat, ChainID: "dev-test", Number: 7, Expiry: 300}
+}
+
+// newAccount returns an account of a session with an empty book.
+func newAccount(t testing.TB) *account {
+	t.Helper()
+	b, err := createBook(t.TempDir(), head())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.close() })
+	key, err := SessionKey(make([]byte, 32), "dev-test", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{book: b, head: head(), key: key, id: 3}
+	return &account{session: s, node: remora.Address{1}, granted: 1 << 40, tally: new(delivery.Tally), epoch: 5}
+}
+
+// fileOf returns the content of a file of n pieces.
+func fileOf(id byte, n uint64) remora.Content {
+	return remora.Content{Root: remora.Hash{id}, Length: n << 14}
+}
+
+// write makes a book of some receipts and returns its text.
+func write(t testing.TB) []byte {
+	a := newAccount(t)
+	for i := range byte(6) {
+		if i == 4 {
+			a.heard(6)
+		}
+		a.received(fileOf(i/2, 4), uint64(i%2)<<14, 1<<14)
+		a.open += 1 << 14
+		v, err := a.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.session.store(v); err != nil {
+			t.Fatal(err)
+		}
+		a.confirmed()
+	}
+	text, err := os.ReadFile(bookName(t, a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func bookName(t testing.TB, a *account) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(a.session.book.file.Name()), "*"+bookSuffix))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	return names[0]
+}
+
+func TestTornBooks(t *testing.T) {
+	text := write(t)
+	_, all, size, err := decodeBook(text)
+	if err != nil || len(all) != 6 || size != len(text) {
+		t.Fatalf("%d entries in %d of %d bytes, %v", len(all), size, len(text), err)
+	}
+	_, _, first, err := decodeBook(text[:len(text)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for cut := range len(text) {
+		_, entries, size, err := decodeBook(text[:cut])
+		if err != nil {
+			if !errors.Is(err, remora.ErrCorrupt) || len(entries) > 0 {
+				t.Fatalf("cut to %d: %v", cut, err)
+			}
+			continue // the head is torn
+		}
+		if size > cut || len(entries) > 5 {
+			t.Fatalf("cut to %d: %d entries in %d bytes", cut, len(entries), size)
+		}
+	}
+	for name, tail := range map[string][]byte{"half": text[first : len(text)-3], "zeros": make([]byte, 4096), "noise": append(bytes.Clone(text[first:len(text)-1]), text[len(text)-1]^1)} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, append(bytes.Clone(text[:first]), tail...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, _, entries, err := openBook(file)
+		if err != nil || len(entries) != 5 {
+			t.Fatalf("%s: %d entries, %v", name, len(entries), err)
+		}
+		if err := errors.Join(b.append(all[5]), b.close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%s: the book is not what it was, %v", name, err)
+		}
+	}
+	damaged := bytes.Clone(text)
+	damaged[first-3] ^= 1
+	if _, _, _, err := decodeBook(damaged); !errors.Is(err, remora.ErrCorrupt) {
+		t.Errorf("damage before the last record: %v", err)
+	}
+}
+
+func TestBooksAreLocked(t *testing.T) {
+	a := newAccount(t)
+	if _, _, _, err := openBook(bookName(t, a)); !errors.Is(err, errBusy) {
+		t.Errorf("a book in use: %v", err)
+	}
+	if err := a.session.book.close(); err != nil {
+		t.Fatal(err)
+	}
+	b, h, _, err := openBook(bookName(t, a))
+	if err != nil || h != head() {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	if err := b.close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"", "../x", "a/b", "A", "a_b", string(make([]byte, 40))} {
+		if _, err := createBook(t.TempDir(), bookHead{ChainID: id}); !errors.Is(err, remora.ErrInvalid) {
+			t.Errorf("chain id %q: %v", id, err)
+		}
+	}
+}
+
+// TestFailedBook makes a write fail: nothing is signed after that, whatever the disk does then.
+func TestFailedBook(t *testing.T) {
+	a := newAccount(t)
+	a.received(fileOf(1, 4), 0, 1<<14)
+	v, err := a.next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := a.session.book.file
+	a.session.book.file, err = os.Open(os.DevNull) // for reading
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.session.store(v); err == nil || v.stored {
+		t.Fatal("stored on a disk that fails")
+	}
+	if err := a.session.book.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.session.book.file = good
+	if err := a.session.store(v); err == nil || v.stored {
+		t.Error("stored after a failure")
+	}
+}
+
+// TestManyExtents acknowledges more small files than fit one acknowledgement, and than fit one receipt.
+func TestManyExtents(t *testing.T) {
+	a := newAccount(t)
+	check := new(delivery.Tally)
+	for i := range remora.MaxExtents + 10 {
+		c := remora.Content{Root: remora.Hash{byte(i), byte(i >> 8), byte(i >> 16)}, Length: 10}
+		a.received(c, 0, 10)
+		a.open += 10
+	}
+	for {
+		v, err := a.next()
+		if errors.Is(err, delivery.ErrFull) {
+			break
+		}
+		if err != nil || len(v.ack.Extents) == 0 || len(v.ack.Extents) > transfer.MaxAckExtents {
+			t.Fatalf("%d extents, %v", len(v.ack.Extents), err)
+		}
+		if err := check.Replace(v.ack.Kept, v.ack.Extents); err != nil {
+			t.Fatal(err)
+		}
+		if r := v.ack.Receipt.Receipt; r.Bytes != check.Bytes() || r.Root != check.Root() || r.Extents != check.Len() {
+			t.Fatalf("receipt %+v", r)
+		}
+		a.confirmed()
+	}
+	if check.Len() != remora.MaxExtents || len(a.owed) != 10 || a.room() {
+		t.Errorf("%d extents, %d owed", check.Len(), len(a.owed))
+	}
+	a.heard(6) // a new epoch has room again
+	if v, err := a.next(); err != nil || len(v.ack.Extents) != 10 || v.ack.Receipt.Receipt.Epoch != 6 {
+		t.Errorf("in the next epoch: %v", err)
+	}
+}
+
+func TestSessionKeys(t *testing.T) {
+	seen := map[remora.BLSPublicKey]bool{}
+	for _, c := range []struct {
+		seed   byte
+		chain  string
+		number uint64
+	}{{1, "a", 1}, {2, "a", 1}, {1, "b", 1}, {1, "a", 2}} {
+		seed := bytes.Repeat([]byte{c.seed}, 32)
+		key, err := SessionKey(seed, c.chain, c.number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := SessionKey(seed, c.chain, c.number)
+		if err != nil || again.Public() != key.Public() {
+			t.Errorf("not the same key twice, %v", err)
+		}
+		if seen[key.Public()] {
+			t.Errorf("seed %d, chain %s, number %d: a key that another session has", c.seed, c.chain, c.number)
+		}
+		seen[key.Public()] = true
+		if err := bls.VerifyPossession(key.Public(), key.ProvePossession()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := SessionKey(make([]byte, 31), "a", 1); !errors.Is(err, remora.ErrInvalid) {
+		t.Errorf("a short seed: %v", err)
+	}
+}
+
+func TestAllotments(t *testing.T) {
+	const gib, price = 1 << 30, 10 // a GiB costs 10240
+	caches := func(n int) (list []remora.Address) {
+		for i := range n {
+			list = append(list, remora.Address{byte(200 - i)})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		caches int
+		need   uint64
+		price  remora.Amount
+		limit  remora.Amount
+		count  int
+		bytes  uint64
+		err    error
+	}{
+		"plenty":         {5, 100, price, 1 << 40, 5, gib, nil},
+		"large":          {5, 3 * gib, price, 1 << 40, 5, 6 * gib, nil},
+		"many caches":    {40, 100, price, 1 << 40, remora.MaxAllotments, gib, nil},
+		"divided":        {4, gib / 2, price, 4 * 5120, 4, gib / 2, nil},
+		"fewer":          {4, gib, price, 2*10240 + 5000, 2, gib + 250<<20, nil},
+		"one":            {4, gib, price, 10240, 1, gib, nil},
+		"not even one":   {4, gib, price, 10239, 0, 0, ErrSpend},
+		"nothing":        {4, 1, price, 0, 0, 0, ErrSpend},
+		"free":           {4, gib, 0, 0, 4, 2 * gib, nil},
+		"dear":           {4, 1 << 48, 1 << 63, 1 << 63, 0, 0, ErrSpend},
+		"all of a chain": {1, 1 << 48, 1, 1 << 63, 1, 1 << 48, nil},
+	} {
+		list, cost, err := allot(caches(c.caches), c.need, c.price, c.limit)
+		if !errors.Is(err, c.err) || len(list) != c.count || cost > c.limit {
+			t.Errorf("%s: %d for %d, %v", name, len(list), cost, err)
+			continue
+		}
+		sum := remora.Amount(0)
+		for i, a := range list {
+			one, _ := remora.Cost(a.Bytes, c.price)
+			sum += one
+			if a.Bytes != c.bytes || a.Bytes < c.need {
+				t.Errorf("%s: %d bytes, want %d", name, a.Bytes, c.bytes)
+			}
+			if a.Node[0] < byte(200-c.count+1) {
+				t.Errorf("%s: %s is not among the first", name, a.Node)
+			}
+			if i > 0 && bytes.Compare(list[i-1].Node[:], a.Node[:]) >= 0 {
+				t.Errorf("%s: out of order", name)
+			}
+		}
+		if sum != cost {
+			t.Errorf("%s: costs %d, not %d", name, sum, cost)
+		}
+	}
+}
+
+// FuzzBook decodes anything, and holds what it accepts against its own encoding.
+func FuzzBook(f *testing.F) {
+	text := write(f)
+	f.Add(text)
+	f.Add(text[:len(text)-5])
+	f.Add(append(bytes.Clone(text), make([]byte, 20)...))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, entries, size, err := decodeBook(b)
+		if err != nil {
+			if !errors.Is(err, remora.ErrCorrupt) {
+				t.Error(err)
+			}
+			return
+		}
+		if h.Format != bookFormat || size > len(b) {
+			t.Fatalf("head %+v, %d of %d bytes", h, size, len(b))
+		}
+		_, again, whole, err := decodeBook(b[:size])
+		if err != nil || whole != size || len(again) != len(entries) {
+			t.Fatalf("%d bytes, %d entries, %v: not what it was", whole, len(again), err)
+		}
+		a := &account{session: &session{id: 3}, node: remora.Address{1}, tally: new(delivery.Tally)}
+		a.session.accounts = map[remora.Address]*account{a.node: a}
+		if a.session.replay(entries) == nil && len(entries) > 0 && a.past+a.tally.Bytes() != a.acked+a.open {
+			t.Errorf("%d and %d bytes signed, %d and %d counted", a.past, a.tally.Bytes(), a.acked, a.open)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package fetch_test
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/fetch"
+	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/transfer/transfertest"
+)
+
+// fault is what a cache may do to a client.
+type fault struct {
+	hook  func(p *transfertest.Paid, w http.ResponseWriter, r *http.Request) // answers in place of the cache
+	spoil func(stream []byte) []byte
+	false bool // it sends bytes that are not the content
+}
+
+func code(c transfer.DeliveryCode) fault {
+	return fault{hook: func(p *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { p.Refuse(w, c) }}
+}
+
+var faults = map[string]fault{
+	"flip":     {spoil: func(b []byte) []byte { b[len(b)/2] ^= 8; return b }, false: true},
+	"truncate": {spoil: func(b []byte) []byte { return b[:len(b)/2] }, false: true},
+	"nothing":  {spoil: func([]byte) []byte { return nil }, false: true},
+	"extra":    {spoil: func(b []byte) []byte { return append(b, 0) }, false: true},
+	"flood":    {spoil: func(b []byte) []byte { return append(b, make([]byte, 5<<20)...) }, false: true},
+	"other":    {spoil: func(b []byte) []byte { return random(len(b)) }, false: true},
+	"stall": {hook: func(_ *transfertest.Paid, _ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}},
+	"abort": {hook: func(*transfertest.Paid, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+	"status": {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"phase":"connect","message":"unreachable"}}`, http.StatusGatewayTimeout)
+	}},
+	"no head":    {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{9}) }},
+	"false head": {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0, 1, 7}) }},
+	"not held":   code(transfer.NotHeld),
+	"unusable":   code(transfer.SessionUnusable),
+	"proof":      code(transfer.ProofWrong),
+	"window":     code(transfer.WindowClosed),
+	"allotment":  code(transfer.AllotmentSpent),
+	"receipt":    code(transfer.ReceiptWrong),
+	"stale":      code(transfer.ReceiptStale),
+	"a new code": code(99),
+}
+
+// strike makes the caches do it from the n-th request on; all of them, or the first choice for a content only.
+func (w *world) strike(f fault, first *remora.Address, n int64) {
+	var count atomic.Int64
+	struck := func(d *transfertest.Delivery) bool {
+		return (first == nil || d.Cache.Address == *first) && count.Load() > n
+	}
+	w.paid.SetHook(func(rw http.ResponseWriter, r *http.Request, d *transfertest.Delivery) bool {
+		if count.Add(1); f.hook == nil || !struck(d) {
+			return false
+		}
+		f.hook(w.paid, rw, r)
+		return true
+	})
+	w.paid.SetSpoil(func(d *transfertest.Delivery, b []byte) []byte {
+		if f.spoil == nil || !struck(d) {
+			return b
+		}
+		return f.spoil(b)
+	})
+}
+
+// TestFaults lets the first choice fail: the content comes from the second one, and what is not verified is not signed.
+func TestFaults(t *testing.T) {
+	for name, f := range faults {
+		for _, after := range []int64{0, 7} {
+			w := newWorld(t, "c0", "c1")
+			data := random(5 << 20)
+			c := w.Add(data, false)
+			w.strike(f, &w.caches(c.Root)[0], after)
+			o := w.options(t, c)
+			o.Patience = 3 * time.Second
+			if name == "stall" {
+				o.Patience = time.Second
+			}
+			if _, err := fetch.Fetch(t.Context(), o); err != nil {
+				t.Errorf("%s after %d: %v", name, after, err)
+				continue
+			}
+			same(t, o.Out, data)
+			for _, fault := range w.paid.Faults() {
+				t.Errorf("%s after %d: the client is at fault: %s", name, after, fault)
+			}
+			first, second := w.paid.Acked(w.caches(c.Root)[0]), w.paid.Acked(w.caches(c.Root)[1])
+			if first+second > c.Length || second == 0 || f.hook == nil && first+second != c.Length {
+				t.Errorf("%s after %d: %d and %d bytes are acknowledged of %d", name, after, first, second, c.Length)
+			}
+		}
+	}
+}
+
+// TestAllFail lets every cache fail.
+func TestAllFail(t *testing.T) {
+	for name, f := range faults {
+		w := newWorld(t, "c0", "c1")
+		c := w.Add(random(2<<20), false)
+		w.strike(f, nil, 3)
+		o := w.options(t, c)
+		o.Patience = 3 * time.Second
+		if name == "stall" {
+			o.Patience = 200 * time.Millisecond
+		}
+		_, err := fetch.Fetch(t.Context(), o)
+		if !errors.Is(err, fetch.ErrGateway) || f.false && !errors.Is(err, fetch.ErrUnverified) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := len(w.paid.Sessions()); n > 2 {
+			t.Errorf("%s: %d sessions were opened", name, n)
+		}
+		if w.acked() > c.Length || len(w.paid.Faults()) > 0 {
+			t.Errorf("%s: %d bytes are acknowledged, %v", name, w.acked(), w.paid.Faults())
+		}
+	}
+}
+
+// TestRenewal lets all caches refuse the first session: the content comes in a second one.
+func TestRenewal(t *testing.T) {
+	for _, refusal := range []transfer.DeliveryCode{transfer.AllotmentSpent, transfer.SessionUnusable, transfer.ProofWrong, transfer.ReceiptWrong} {
+		w := newWorld(t, "c0", "c1")
+		data := random(3 << 20)
+		c := w.Add(data, false)
+		var count atomic.Int64
+		w.paid.SetHook(func(rw http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+			if d.Session != 1 || count.Add(1) < 4 {
+				return false
+			}
+			w.paid.Refuse(rw, refusal)
+			return true
+		})
+		o := w.options(t, c)
+		o.Patience = 3 * time.Second
+		if _, err := fetch.Fetch(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		same(t, o.Out, data)
+		if n := len(w.paid.Sessions()); n != 2 || len(w.paid.Faults()) > 0 {
+			t.Errorf("code %d: %d sessions, %v", refusal, n, w.paid.Faults())
+		}
+	}
+}
+
+// TestLateCache has a cache that is a few blocks behind: the new session is asked for again, not paid for again.
+func TestLateCache(t *testing.T) {
+	w := newWorld(t, "c0")
+	c := w.Add(random(1<<20), false)
+	var count atomic.Int64
+	w.paid.SetHook(func(rw http.ResponseWriter, _ *http.Request, _ *transfertest.Delivery) bool {
+		if count.Add(1) > 4 {
+			return false
+		}
+		w.paid.Refuse(rw, transfer.SessionUnusable)
+		return true
+	})
+	if _, err := fetch.Fetch(t.Context(), w.options(t, c)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.paid.Sessions()); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	w.check(t, c.Length)
+}
+
+// TestNarrowWindow has a cache that holds losses against the client: the client finds out what it may ask for.
+func TestNarrowWindow(t *testing.T) {
+	w := newWorld(t, "c0")
+	data := random(12 << 20)
+	c := w.Add(data, false)
+	if _, err := fetch.Fetch(t.Context(), w.options(t, w.Add([]byte("opens the session"), false))); err != nil {
+		t.Fatal(err)
+	}
+	w.paid.Sessions()[0].Book(w.caches(c.Root)[0]).Lost = 100 << 10
+	o := w.options(t, c)
+	if _, err := fetch.Fetch(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	same(t, o.Out, data)
+	w.check(t, c.Length+17)
+}
+
+// TestUnknownCache has a session with a cache that the gateway does not know any more.
+func TestUnknownCache(t *testing.T) {
+	w := newWorld(t, "c0", "c1")
+	data := random(1 << 20)
+	c := w.Add(data, false)
+	first := w.caches(c.Root)[0]
+	w.strike(fault{hook: func(_ *transfertest.Paid, rw http.ResponseWriter, _ *http.Request) {
+		http.Error(rw, "who?", http.StatusNotFound)
+	}}, &first, 0)
+	o := w.options(t, c)
+	if _, err := fetch.Fetch(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	same(t, o.Out, data)
+	w.check(t, c.Length)
+}
