@@ -43,7 +43,7 @@ func TestWebDelivers(t *testing.T) {
 			t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
 		}
 	}
-	if got := len(w.Service.writing); got != 0 {
+	if got := len(w.writing); got != 0 {
 		t.Errorf("%d places are still taken", got)
 	}
 }

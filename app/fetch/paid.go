@@ -244,21 +244,33 @@ func (f *paidFlow) judgeCode(a *account, r reply) error {
 	case transfer.NotHeld:
 		return errNotHeld
 	case transfer.WindowClosed:
-		if r.slot != nil && r.slot.alone && r.slot.r.Length <= content.PieceSize && !a.owes() {
-			return errWindow
-		}
-		if r.slot != nil && r.slot.discount == a.discount {
-			a.shrink()
-		}
-		return nil
+		return narrow(a, r.slot)
 	case transfer.SessionUnusable:
-		if r.slot != nil && a.session.fresh && a.acked == 0 && firstWait<<r.slot.waits <= f.payer.client.patience/waitShare {
+		if f.mayNotKnow(a, r.slot) {
 			r.slot.waits++
 			return nil
 		}
 	case transfer.ProofWrong, transfer.AllotmentSpent:
 	}
 	return refused
+}
+
+// narrow makes less of the window that a cache was thought to allow. The error says that nothing is left of it.
+func narrow(a *account, s *slot) error {
+	switch {
+	case s == nil:
+		return nil
+	case s.alone && s.r.Length <= content.PieceSize && !a.owes():
+		return errWindow
+	case s.discount == a.discount:
+		a.shrink()
+	}
+	return nil
+}
+
+// mayNotKnow reports whether a cache may soon know a session that it does not know yet.
+func (f *paidFlow) mayNotKnow(a *account, s *slot) bool {
+	return s != nil && a.session.fresh && a.acked == 0 && firstWait<<s.waits <= f.payer.client.patience/waitShare
 }
 
 // stuck says why nothing is under way although something is wanted.

@@ -34,7 +34,8 @@ func Window(acked, lost uint64) uint64 {
 	return min(trust-8*lost, MaxWindow)
 }
 
-// DeliveryRequest asks for the verified stream of a range and acknowledges what came before.
+// DeliveryRequest asks for the verified stream of a range and acknowledges what came before. A cache judges the receipt
+// first: NotHeld, WindowClosed and AllotmentSpent say that it took the one that came along. A receipt may be sent again.
 type DeliveryRequest struct {
 	_       struct{} `cbor:",toarray"`
 	Session remora.SessionID
