@@ -54,7 +54,7 @@ type Gateway struct {
 func New(index Index, network Network, own *store.Store, log *slog.Logger) *Gateway {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Gateway{index: index, memory: semaphore.NewWeighted(budget), patience: writePatience, source: &source{
-		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]bool{},
+		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]*warmer{},
 		hedges: make(chan struct{}, maxHedges),
 	}}
 }
@@ -181,7 +181,6 @@ func (g *Gateway) manifest(ctx context.Context, c remora.Content) (*content.Dire
 	if err != nil {
 		return nil, err
 	}
-	g.source.warm(c)
 	d, err := content.DecodeDirectory(b)
 	if err != nil {
 		return nil, failed(http.StatusBadGateway, "resolve", "%v", err)
@@ -245,7 +244,6 @@ func (g *Gateway) serveVerified(w http.ResponseWriter, r *http.Request, e remora
 		if stream, err = g.source.stream(r.Context(), e.Content, rng); err != nil {
 			return err
 		}
-		g.source.warm(e.Content)
 	}
 	h := w.Header()
 	h.Set("Content-Type", VerifiedType)

@@ -99,7 +99,6 @@ func (r *reader) load() error {
 		return got.err
 	}
 	r.current, r.start = got.bytes, at
-	r.source.warm(r.c)
 	if ahead := at + r.size; ahead < r.c.Length {
 		next := make(chan fetched, 1) // nobody waits for what is not needed any more
 		r.next, r.nextAt = next, ahead

@@ -3,21 +3,13 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
-)
-
-const (
-	// warmers bounds the contents that are brought into the gateway's own store at a time.
-	warmers  = 2
-	warmTime = 10 * time.Minute
 )
 
 // source reads content from the gateway's own store, or from the caches that the chain names.
@@ -31,8 +23,8 @@ type source struct {
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	mu      sync.Mutex
-	warming map[remora.Hash]bool
-	hedges  chan struct{} // taken by each cache that is asked beside a slow one
+	warming map[remora.Hash]*warmer // by the content's root
+	hedges  chan struct{}           // taken by each cache that is asked beside a slow one
 }
 
 // stream returns the verified stream of a range of at most transfer.MaxRange bytes. It has been verified here.
@@ -49,7 +41,12 @@ func (s *source) stream(ctx context.Context, c remora.Content, r content.Range) 
 		}
 		s.log.WarnContext(ctx, "own copy is not usable; asking caches", slog.String("root", c.Root.String()), slog.Any("reason", err))
 	}
-	return s.ask(ctx, c, r)
+	stream, err := s.ask(ctx, c, r)
+	if err == nil {
+		s.warm(c)
+		s.offer(c, r, stream)
+	}
+	return stream, err
 }
 
 // providers returns the caches, those that are to hold the content first.
@@ -85,45 +82,4 @@ func (s *source) read(ctx context.Context, c remora.Content, r content.Range) ([
 	out := bytes.NewBuffer(make([]byte, 0, r.Length))
 	_, err = d.WriteTo(out)
 	return out.Bytes(), err
-}
-
-// warm brings content into the gateway's own store in the background, so that it is served from there the next time.
-func (s *source) warm(c remora.Content) {
-	if _, held := s.store.Length(c.Root); held {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.warming[c.Root] || len(s.warming) >= warmers {
-		return
-	}
-	s.warming[c.Root] = true
-	s.group.Go(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, warmTime)
-		defer cancel()
-		if err := s.bring(ctx, c); err != nil {
-			s.log.DebugContext(ctx, "content was not kept", slog.String("root", c.Root.String()), slog.Any("reason", err))
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.warming, c.Root)
-	})
-}
-
-func (s *source) bring(ctx context.Context, c remora.Content) error {
-	p, err := s.store.Receive(c)
-	if err != nil {
-		return err
-	}
-	for p.Have() < c.Length {
-		r := content.Range{Offset: p.Have(), Length: min(transfer.MaxRange, c.Length-p.Have())}
-		stream, err := s.ask(ctx, c, r)
-		if err == nil {
-			err = p.Take(bytes.NewReader(stream), r.Length)
-		}
-		if err != nil {
-			return errors.Join(err, p.Leave())
-		}
-	}
-	return p.Commit()
 }
