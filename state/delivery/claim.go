@@ -103,7 +103,12 @@ func Settle(o *table.Overlay, b *Block, v Verifier, node remora.Address, in *rem
 	case seed.over(b):
 		return remora.Reject(remora.CodeClaimClosed, "the time to open the claim for epoch %d is over", in.Epoch)
 	}
-	if err := verify(o, b, v, &c, seed.Hash, in); err != nil {
+	items, err := getItems(o, &c)
+	if err != nil {
+		return err
+	}
+	challenge := delivery.Challenge{ChainID: b.ChainID, Claim: c, Items: items, Seed: seed.Hash}
+	if err := verify(o, v, &challenge, in); err != nil {
 		return err
 	}
 	share := treasuryShare(c.Value, b.Params.TreasuryPerMille)
@@ -121,26 +126,22 @@ func treasuryShare(value remora.Amount, perMille uint16) remora.Amount {
 	return value/1000*m + value%1000*m/1000
 }
 
-func verify(o *table.Overlay, b *Block, v Verifier, c *remora.Claim, seed remora.Hash, in *remora.OpenClaim) error {
-	items, err := getItems(o, c)
-	if err != nil {
-		return err
-	}
-	challenge := delivery.Challenge{ChainID: b.ChainID, Claim: *c, Items: items, Seed: seed}
+// verify checks an opening against the challenge of a claim, and the signature against the keys of its sessions.
+func verify(view table.View, v Verifier, challenge *delivery.Challenge, in *remora.OpenClaim) error {
 	receipts, err := challenge.Verify(in)
 	if err != nil {
 		return remora.Reject(remora.CodeBadOpening, "%v", err)
 	}
 	keys, messages := make([]remora.BLSPublicKey, len(receipts)), make([]remora.Hash, len(receipts))
 	for i := range receipts {
-		s, exists, err := GetSession(o, receipts[i].Session)
+		s, exists, err := GetSession(view, receipts[i].Session)
 		if err != nil {
 			return err
 		}
 		if !exists {
-			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, receipts[i].Session, c.Node)
+			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, receipts[i].Session, challenge.Claim.Node)
 		}
-		keys[i], messages[i] = s.Key, receipts[i].Message(b.ChainID, s.Scheme)
+		keys[i], messages[i] = s.Key, receipts[i].Message(challenge.ChainID, s.Scheme)
 	}
 	if !v.Aggregate(keys, messages, in.Signature) {
 		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' over the %d opened receipts", len(receipts))
