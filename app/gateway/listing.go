@@ -13,7 +13,9 @@ import (
 
 var listing = template.Must(template.New("listing").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}}</title><h1>{{.Title}}</h1>
+<title>{{.Title}}</title>
+<style>body{max-width:50rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}h1{font-size:1rem;overflow-wrap:anywhere}td{padding:.1rem 2rem .1rem 0}td+td{text-align:right;padding-right:0}</style>
+<h1>{{.Title}}</h1>
 <table>{{range .Entries}}<tr><td><a href="{{.Href}}">{{.Name}}</a></td><td>{{.Size}}</td></tr>
 {{end}}</table></html>
 `))
