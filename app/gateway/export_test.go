@@ -17,6 +17,9 @@ const (
 // SetPatience changes how long clients may take nothing.
 func (g *Gateway) SetPatience(d time.Duration) { g.patience = d }
 
+// SetOfferWait changes how long a content that is being kept waits for what clients are served of it.
+func (g *Gateway) SetOfferWait(d time.Duration) { g.source.offerWait = d }
+
 // Occupy takes a part of the budget.
 func (g *Gateway) Occupy(ctx context.Context, bytes int64) error { return g.memory.Acquire(ctx, bytes) }
 

@@ -54,7 +54,7 @@ type Gateway struct {
 func New(index Index, network Network, own *store.Store, log *slog.Logger) *Gateway {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Gateway{index: index, memory: semaphore.NewWeighted(budget), patience: writePatience, source: &source{
-		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]*warmer{},
+		store: own, index: index, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]*warmer{}, offerWait: offerWait,
 		hedges: make(chan struct{}, maxHedges),
 	}}
 }

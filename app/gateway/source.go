@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
@@ -24,7 +25,9 @@ type source struct {
 	group   sync.WaitGroup
 	mu      sync.Mutex
 	warming map[remora.Hash]*warmer // by the content's root
-	hedges  chan struct{}           // taken by each cache that is asked beside a slow one
+	// offerWait is how long those wait for what clients are served.
+	offerWait time.Duration
+	hedges    chan struct{} // taken by each cache that is asked beside a slow one
 }
 
 // stream returns the verified stream of a range of at most transfer.MaxRange bytes. It has been verified here.

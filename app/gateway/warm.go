@@ -16,7 +16,8 @@ const (
 	// warmers bounds the contents that are brought into the gateway's own store at a time.
 	warmers  = 2
 	warmTime = 10 * time.Minute
-	// maxOffers bounds the ranges that a warmer holds ahead of its turn, and offerWait how long it waits for the next one.
+	// maxOffers bounds the ranges that a warmer holds ahead of its turn, and offerWait how long it waits for
+	// the next one.
 	maxOffers = 4
 	offerWait = 50 * time.Millisecond
 )
@@ -25,6 +26,7 @@ const (
 // not asked twice.
 type warmer struct {
 	offers chan offer
+	wait   time.Duration    // for the next one
 	ahead  map[uint64]offer // by offset; at most maxOffers, its loop's own
 	alone  bool             // nothing was offered lately
 }
@@ -59,7 +61,7 @@ func (s *source) warm(c remora.Content) {
 	if s.warming[c.Root] != nil || len(s.warming) >= warmers {
 		return
 	}
-	w := &warmer{offers: make(chan offer, maxOffers), ahead: map[uint64]offer{}}
+	w := &warmer{offers: make(chan offer, maxOffers), wait: s.offerWait, ahead: map[uint64]offer{}}
 	s.warming[c.Root] = w
 	s.group.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, warmTime)
@@ -101,7 +103,7 @@ func (w *warmer) next(ctx context.Context, r content.Range) ([]byte, bool) {
 			delete(w.ahead, at)
 		}
 	}
-	patience := offerWait
+	patience := w.wait
 	if w.alone {
 		patience = 0
 	}
