@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 
 const (
 	directDial = time.Second
-	// directStart is how long a cache may take before it answers at all. Beyond it the other way is tried.
+	// directStart is how long a cache may take before it answers at all.
 	directStart  = 5 * time.Second
 	directBuffer = 256 << 10
 )
@@ -33,32 +34,39 @@ func newWebClient() *http.Client {
 }
 
 // direct relays over the web where the cache serves it, and passes the answer on as it comes. It returns false, with
-// nothing written, when that does not work: then the network of the chain does, or says why it does not either.
-func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Cache, request []byte) bool {
+// nothing written, when the cache did not take the request: then the network of the chain is tried. A request that it may
+// have taken is not repeated, for it would count twice against the session's window; the error says what became of it.
+func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Cache, request []byte) (taken bool, err error) {
 	at, serves := transfer.WebAddress(cache.Addrs)
 	if !serves || !l.private && !isPublic(at.Addr()) {
-		return false
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
 	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.String()+RelayPath+cache.Address.String(), bytes.NewReader(request))
 	if err != nil {
-		return false
+		return false, nil
 	}
 	ask.Header.Set("Content-Type", "application/cbor")
 	answer, err := l.web.Do(ask)
-	if err != nil {
-		return false
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
+		return false, nil
+	case err != nil:
+		f := failed(http.StatusGatewayTimeout, "transfer", "cache %.64s: %v", cache.Name, err)
+		f.tried = []string{cache.Name}
+		return true, f
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.ContentLength < 0 || answer.ContentLength > maxRelayAnswer {
-		return false
+		return false, nil
 	}
 	reply(w, answer.ContentLength)
 	if _, err := io.CopyBuffer(onlyWriter{w}, onlyReader{answer.Body}, make([]byte, directBuffer)); err != nil {
 		panic(http.ErrAbortHandler) // never a clean end of a short body
 	}
-	return true
+	return true, nil
 }
 
 // isPublic reports whether an address is anybody's to ask.

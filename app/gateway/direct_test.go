@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 
 // overWire is what the network of the chain answers where the web does not.
 var overWire = append((&transfer.DeliveryHead{Epoch: 9}).Encode(), "over the wire"...)
+
+var errStatus = errors.New("status")
 
 // relayOf serves a relay to a cache whose web side is a handler, and returns what it answers to an ordinary request.
 func relayOf(t *testing.T, private bool, web http.HandlerFunc) ([]byte, error) {
@@ -46,7 +49,7 @@ func relayOf(t *testing.T, private bool, web http.HandlerFunc) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		t.Errorf("status %d", answer.StatusCode)
+		return nil, fmt.Errorf("%w %d", errStatus, answer.StatusCode)
 	}
 	return io.ReadAll(answer.Body)
 }
@@ -91,5 +94,13 @@ func TestRelayCutOff(t *testing.T) {
 	})
 	if err == nil || !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "EOF") {
 		t.Errorf("%d bytes and %v", len(got), err)
+	}
+}
+
+// TestRelayAsksOnce does not repeat a request that a cache may have taken: it would count twice against the window.
+func TestRelayAsksOnce(t *testing.T) {
+	got, err := relayOf(t, true, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if !errors.Is(err, errStatus) || err.Error() != "status 504" {
+		t.Errorf("%q and %v", got, err)
 	}
 }

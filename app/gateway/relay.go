@@ -121,8 +121,8 @@ func (l *relay) relay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.direct(w, r, cache, request) {
-		return nil
+	if taken, err := l.direct(w, r, cache, request); taken {
+		return err
 	}
 	answer, err := l.ask(r.Context(), cache, request)
 	if err != nil {
