@@ -14,7 +14,9 @@ const fetchers = 4
 //
 // The goroutines of a validator: 1 primary (mempool core and commit rule), 1 batcher (worker core), 1 engine (executor
 // and block certificates), GOMAXPROCS verifiers, 4 fetchers. Those of a follower: 1 follower (certified blocks into the
-// executor). Of both: the network host's own, the RPC server's own, the metrics server's own.
+// executor), and with content 1 that registers the node; at a cache also 1 for what it holds (app/cache, three loops) and
+// 1 for what it earns (app/delivery); at a gateway 1 for its web server. Of all: the network host's own, the RPC server's
+// own, the metrics server's own.
 //
 // A validator's messages flow verifier → primary → engine → batcher → primary; the primary never waits for another loop,
 // so no cycle can block.
