@@ -29,6 +29,9 @@ import (
 // ErrNotValidator says that the keys are of no member of the committee.
 var ErrNotValidator = errors.New("these keys belong to no validator of this chain")
 
+// ErrClockOffset says that a node of a chain that is no dev chain was to run with a wrong clock.
+var ErrClockOffset = errors.New("only chains whose id starts with dev take a clock offset: leave it out")
+
 // contentRequests is how many requests a cache or gateway serves one peer at a time: a gateway asks for many clients.
 const contentRequests = 64
 
@@ -55,6 +58,9 @@ type Config struct {
 
 	Pace      mempool.Pace // optional
 	SealTicks int          // optional: age at which a batch is sealed, in ticks of 5 ms
+
+	DiskFull    func()        // optional: called when a write finds the disk full; does not return
+	ClockOffset time.Duration // of this node's wall clock, to test what a wrong one does; on dev chains only
 }
 
 // Node is a validator, or a follower that executes what the validators certified. New builds it, Run runs it once.
@@ -83,7 +89,14 @@ func New(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	st, err := store.Open(c.DataDir, store.Options{Logger: store.Logger{Log: c.Logger}})
+	if c.ClockOffset != 0 && !remora.IsDev(c.Genesis.ChainID) {
+		return nil, fmt.Errorf("%w: chain %s, offset %s", ErrClockOffset, c.Genesis.ChainID, c.ClockOffset)
+	}
+	options := store.Options{Logger: store.Logger{Log: c.Logger}}
+	if c.DiskFull != nil {
+		options.FS = store.WatchedDisk(c.DiskFull)
+	}
+	st, err := store.Open(c.DataDir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +236,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
 		build:   func() (*restore.Cores, error) { return restore.Build(n.store, cores) },
 		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
-		counts: &n.counts, recent: newRecentBatches(),
+		counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,
 	}
 	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
@@ -254,7 +267,7 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 	}
 	core, owed, err := restore.Worker(n.store, worker.Config{
 		Committee: n.committee.Committee, Self: auth.self, SealTicks: n.config.SealTicks,
-		FirstSeq: uint64(time.Now().UnixNano()), Epoch: epoch.Number,
+		FirstSeq: uint64(time.Now().Add(n.config.ClockOffset).UnixNano()), Epoch: epoch.Number,
 	})
 	if owed > 0 {
 		n.config.Logger.Info("acknowledged batches wait to be ordered", slog.Any("batches", owed))

@@ -52,6 +52,7 @@ type primary struct {
 	unsafe   error  // two quorums contradict each other: ordering has to stop
 	recent   *recentBatches
 	passed   []passedRound // for pruning, ascending
+	offset   time.Duration // that tests add to the wall clock
 }
 
 // passedRound says when a leader was ordered.
@@ -148,7 +149,7 @@ func (p *primary) tick(now time.Time) {
 	if p.catching {
 		return
 	}
-	p.core.Tick(remora.Millis(now.UnixMilli()))
+	p.core.Tick(remora.Millis(now.Add(p.offset).UnixMilli()))
 	p.prune(now)
 }
 

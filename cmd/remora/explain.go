@@ -128,7 +128,7 @@ func programCodes() []code {
 		{"KEY_EXISTS", "a key file is there already", "choose another --out: keys are never overwritten"},
 		{"NOT_VALIDATOR", "the keys belong to no validator of the chain", "check --home and genesis.json"},
 		{"ADDRESS_IN_USE", "another process listens there", "stop that process, or choose another address"},
-		{"NO_SPACE", "the disk is full", "free space; nothing acknowledged is lost"},
+		{codeDiskFull, "the disk is full: a node stops at once, with exit code 9", "free space, or move the home to a larger disk, and start the node again: nothing acknowledged is lost, and it catches up"},
 		{"STORE_CORRUPT", "a stored record is damaged", "restore the home from a copy, or wipe its data and sync again"},
 		{"DEVNET_MISSING", "there is no complete devnet", "start one with remora devnet up --home DIR; remove what an aborted start left"},
 		{"DEVNET_NOT_READY", "a node of the devnet did not become ready in time", "see its log, whose end is in the message"},

@@ -29,6 +29,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitDiskFull    = 9
 	exitUnverified  = 20
 	exitInterrupted = 130
 )
@@ -101,7 +102,7 @@ func sentinels() []struct {
 		{devnet.ErrNotStopped, "DEVNET_NOT_STOPPED"},
 		{p2p.ErrAddressInUse, "ADDRESS_IN_USE"},
 		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
-		{syscall.ENOSPC, "NO_SPACE"},
+		{syscall.ENOSPC, codeDiskFull},
 		{exec.ErrDiverged, codeDiverged},
 		{node.ErrMinority, codeDiverged},
 		{light.ErrUnverified, codeUnverified},
@@ -121,6 +122,7 @@ func sentinels() []struct {
 const (
 	codeDiverged   = "STATE_DIVERGED"
 	codeUnverified = "VERIFICATION_FAILED"
+	codeDiskFull   = "DISK_FULL"
 	codeFailed     = "FAILED"
 	codeUsage      = "USAGE"
 )
@@ -155,7 +157,8 @@ func (p *program) report(err error) int {
 		return exitFailed
 	}
 	var usage *usageError
-	if errors.As(err, &usage) || errors.Is(err, devnet.ErrUsage) || errors.Is(err, devnet.ErrUnknownNode) {
+	if errors.As(err, &usage) || errors.Is(err, devnet.ErrUsage) || errors.Is(err, devnet.ErrUnknownNode) ||
+		errors.Is(err, node.ErrClockOffset) {
 		command := "remora"
 		if usage != nil && usage.command != "" {
 			command = usage.command
@@ -169,8 +172,11 @@ func (p *program) report(err error) int {
 	if e, known := explanation(code); known {
 		p.say("fix: %s\n", e.Fix)
 	}
-	if code == codeDiverged || code == codeUnverified {
+	switch code {
+	case codeDiverged, codeUnverified:
 		return exitUnverified
+	case codeDiskFull:
+		return exitDiskFull
 	}
 	return exitFailed
 }

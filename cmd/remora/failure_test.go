@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/devnet"
@@ -44,6 +45,7 @@ func TestReport(t *testing.T) {
 		{nil, 0, ""},
 		{misuse("no"), 2, "error USAGE: no\nfix: see remora --help\n"},
 		{fmt.Errorf("%w: 9", devnet.ErrUsage), 2, "error USAGE: "},
+		{fmt.Errorf("%w: 9", node.ErrClockOffset), 2, "error USAGE: "},
 		{fmt.Errorf("x: %w", remora.Reject(remora.CodeNonceUsed, "seven")), 1, "error TX_NONCE_USED: x: TX_NONCE_USED: seven\nfix: take the nonce"},
 		{&client.Error{Code: client.CodeServerBusy, Message: "later"}, 1, "error SERVER_BUSY: "},
 		{fmt.Errorf("x: %w", light.ErrUnverified), 20, "error VERIFICATION_FAILED: "},
@@ -51,7 +53,7 @@ func TestReport(t *testing.T) {
 		{errors.Join(fmt.Errorf("x"), context.Canceled), 1, "error INTERRUPTED: "},
 		{withCode("STORY_FAILED", light.ErrUnverified), 1, "error STORY_FAILED: "},
 		{errors.New("bell \a and \x1b[31mred\u202e"), 1, "error FAILED: bell ? and ?[31mred?\n"},
-		{fmt.Errorf("write: %w", syscall.ENOSPC), 1, "error NO_SPACE: "},
+		{fmt.Errorf("write: %w", syscall.ENOSPC), 9, "error DISK_FULL: "},
 	}
 	for _, tt := range tests {
 		var out strings.Builder

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,12 +26,16 @@ import (
 // durable before it is acknowledged.
 const stopTime = 10 * time.Second
 
+// flagClockOffset makes a node's clock wrong, to test what that does.
+const flagClockOffset = "clock-offset"
+
 func (p *program) runNode() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run the node of a home until it is stopped",
 		Flags: append(configFlags(),
 			homeFlag(), passwordFlag(),
-			&cli.DurationFlag{Name: flagFor, Hidden: true, Usage: "stop after this time"}),
+			&cli.DurationFlag{Name: flagFor, Hidden: true, Usage: "stop after this time"},
+			&cli.DurationFlag{Name: flagClockOffset, Hidden: true, Usage: "add this to the wall clock; on dev chains only"}),
 		Action: p.runHome,
 	}
 }
@@ -102,7 +107,9 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		Name: conf.Node.Name, Roles: roles, Record: record,
 		Gateway: conf.Gateway.Listen, ContentDir: content, Quota: uint64(conf.Content.QuotaMiB) << 20,
 		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
-		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
+		SealTicks:   conf.Mempool.SealMillis / config.TickMillis,
+		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
+		ClockOffset: c.Duration(flagClockOffset),
 	})
 	if err != nil {
 		return err
