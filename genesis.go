@@ -30,7 +30,8 @@ type Params struct {
 	_           struct{} `cbor:",toarray"`
 	Rule        string   `json:"rule"`         // commit rule: bullshark
 	GCDepth     Round    `json:"gc_depth"`     // rounds below a leader that it still orders
-	EpochMillis Millis   `json:"epoch_millis"` // length of an epoch in block time
+	EpochMillis Millis   `json:"epoch_millis"` // least length of an epoch in block time
+	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0: one is enough
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
 	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
 

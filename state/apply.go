@@ -63,7 +63,7 @@ func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
 	if err := prune(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
 		return Outcome{}, err
 	}
-	if epoch.EndsAt(header.Time, m.genesis.Params.EpochMillis) {
+	if epoch.EndsWith(header.Time, header.Height, &m.genesis.Params) {
 		registry.PutEpoch(o, epoch.Next(header.Time, header.Height))
 	}
 	out := Outcome{

@@ -151,7 +151,12 @@ func (s *Store) Block(h remora.Height) (*remora.Block, error) {
 
 // PutBlockCertificate stores a verified block certificate. It needs no sync: it can be formed or fetched again.
 func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
-	return s.db.Set(heightKey(keyCertificate, c.Height), remora.Encode(c))
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := batch.Set(heightKey(keyCertificate, c.Height), remora.Encode(c)); err != nil {
+		return err
+	}
+	return batch.Write()
 }
 
 // BlockCertificate returns the certificate of a block, nil when it has not formed here.

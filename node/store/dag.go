@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	db "github.com/cometbft/cometbft-db"
 
@@ -97,26 +96,18 @@ func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) 
 
 // PruneDAG deletes certificates up to and including a round.
 func (s *Store) PruneDAG(upTo remora.Round) error {
-	return s.db.DB().DeleteRange([]byte{keyVertex}, vertexKey(upTo+1, 0), noSync)
+	return s.db.DeleteRange([]byte{keyVertex}, vertexKey(upTo+1, 0))
 }
 
 // scan visits copies of the entries of [start, end) in order.
 func (s *Store) scan(start, end []byte, visit func(k, v []byte) error) error {
-	it, err := s.db.Iterator(start, end)
+	var refused error
+	err := s.db.ascend(start, end, func(k, v []byte) bool {
+		refused = visit(k, v)
+		return refused == nil
+	})
 	if err != nil {
 		return classify(err)
 	}
-	for ; it.Valid(); it.Next() {
-		if err := visit(it.Key(), slices.Clone(it.Value())); err != nil {
-			return closeAfter(it, err)
-		}
-	}
-	return closeAfter(it, it.Error())
-}
-
-func closeAfter(it db.Iterator, err error) error {
-	if failed := it.Close(); err == nil {
-		return failed
-	}
-	return err
+	return refused
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"
@@ -75,20 +74,16 @@ func drop(batch *pebble.Batch, prefix []byte) error {
 
 // Get returns the value of a key, nil where there is none.
 func (j *Journal) Get(key []byte) ([]byte, error) {
-	v, closer, err := j.db.DB().Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
+	v, err := rows{j.db.DB()}.get(key)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", classify(err))
 	}
-	value := slices.Clone(v)
-	return value, closer.Close()
+	return v, nil
 }
 
 // Ascend visits the keys that begin with prefix in their order, until visit returns false.
 func (j *Journal) Ascend(prefix []byte, visit func(key, value []byte) bool) error {
-	return reader{j.db.DB()}.ascend(prefix, successor(prefix), visit)
+	return rows{j.db.DB()}.ascend(prefix, successor(prefix), visit)
 }
 
 // Close releases the files. Nothing may use the journal afterwards.

@@ -10,13 +10,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"github.com/cockroachdb/pebble"
-	"github.com/cockroachdb/pebble/bloom"
 	"github.com/cockroachdb/pebble/vfs"
-	db "github.com/cometbft/cometbft-db"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store/segment"
@@ -28,13 +25,14 @@ var ErrOtherChain = errors.New("data directory belongs to another chain")
 // Options configure a Store. The zero value is usable.
 type Options struct {
 	FS     vfs.FS        // the disk when nil
+	Memory *Memory       // holds everything but the batches in place of a database on FS, for simulations
 	Logger pebble.Logger // discards when nil; Fatalf must not return
 	Cache  int64         // bytes of block cache: 64 MiB when zero
 }
 
 // Store is the durable half of a node. Its methods may be called from several goroutines; Commit from one at a time.
 type Store struct {
-	db      *db.PebbleDB
+	db      database
 	batches *segment.Log
 	damage  []segment.Damage
 
@@ -49,20 +47,17 @@ func Open(dir string, opts Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	database := fs.PathJoin(dir, stateDir, stateDB+".db") // where cometbft-db puts it
-	if err := makeDirs(fs, dir, fs.PathJoin(dir, stateDir), database, fs.PathJoin(dir, batchDir)); err != nil {
+	if err := makeDirs(fs, dir, fs.PathJoin(dir, batchDir)); err != nil {
 		return nil, err
 	}
-	pebbleOpts := pebbleOptions(fs, opts)
-	defer pebbleOpts.Cache.Unref() // the database holds it
-	state, err := db.NewPebbleDBWithOpts(stateDB, fs.PathJoin(dir, stateDir), pebbleOpts)
+	state, err := openState(fs, fs.PathJoin(dir, stateDir), opts)
 	if err != nil {
 		return nil, fmt.Errorf("open state in %s: %w", dir, classify(err))
 	}
 	genuine := func(digest remora.Hash, payload []byte) bool { return remora.SumBLAKE3(payload) == digest }
 	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), state.DB().Close())
+		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), state.Close())
 	}
 	s := &Store{db: state, batches: log, damage: damage}
 	if err := s.loadHeight(); err != nil {
@@ -97,57 +92,16 @@ func makeDirs(fs vfs.FS, dirs ...string) error {
 	return nil
 }
 
-func pebbleOptions(fs vfs.FS, opts Options) *pebble.Options {
-	cache := opts.Cache
-	if cache == 0 {
-		cache = 64 << 20
-	}
-	logger := opts.Logger
-	if logger == nil {
-		logger = Logger{slog.New(slog.DiscardHandler)}
-	}
-	o := &pebble.Options{
-		FS:                       fs,
-		Logger:                   logger,
-		Cache:                    pebble.NewCache(cache),
-		MemTableSize:             32 << 20,
-		MaxConcurrentCompactions: func() int { return 1 },
-		Levels:                   []pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10), FilterType: pebble.TableFilter}},
-	}
-	return o
-}
-
-func classify(err error) error {
-	if errors.Is(err, pebble.ErrCorruption) {
-		return fmt.Errorf("%w: %v", remora.ErrCorrupt, err)
-	}
-	return err
-}
-
 // Damage lists the batches that were found damaged when the store was opened.
 func (s *Store) Damage() []segment.Damage { return s.damage }
 
 // Close releases the files. Nothing may use the store afterwards.
 func (s *Store) Close() error {
-	return errors.Join(s.batches.Close(), s.db.DB().Close())
-}
-
-// Logger passes pebble's messages on. A fatal one becomes a panic: the process must not go on after a failed write,
-// and it must not skip the deferred releases either.
-type Logger struct{ Log *slog.Logger }
-
-// Infof logs at debug level.
-func (l Logger) Infof(format string, args ...any) { l.Log.Debug(fmt.Sprintf(format, args...)) }
-
-// Fatalf logs and panics.
-func (l Logger) Fatalf(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	l.Log.Error("storage engine stopped", slog.Any("reason", message))
-	panic("storage engine: " + message)
+	return errors.Join(s.batches.Close(), s.db.Close())
 }
 
 func (s *Store) get(key []byte) ([]byte, error) {
-	v, err := s.db.Get(key)
+	v, err := s.db.get(key)
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", key[:1], classify(err))
 	}

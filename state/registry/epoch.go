@@ -20,8 +20,11 @@ type Epoch struct {
 	StartHeight remora.Height // of the epoch's first block
 }
 
-// EndsAt reports whether a block of this time, which is not before StartTime, is the last of an epoch of that length.
-func (e Epoch) EndsAt(time, length remora.Millis) bool { return time-e.StartTime >= length }
+// EndsWith reports whether a block, whose time is not before StartTime, is the last of the epoch: it must be long enough
+// in time and in blocks.
+func (e Epoch) EndsWith(time remora.Millis, height remora.Height, p *remora.Params) bool {
+	return time-e.StartTime >= p.EpochMillis && height+1-e.StartHeight >= p.EpochBlocks
+}
 
 // Next returns the epoch after this one, which ended with a block.
 func (e Epoch) Next(time remora.Millis, height remora.Height) Epoch {

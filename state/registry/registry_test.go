@@ -198,9 +198,14 @@ func TestAll(t *testing.T) {
 
 func TestEpoch(t *testing.T) {
 	e := registry.Epoch{Number: 3, StartTime: 1000, StartHeight: 7}
-	for time, want := range map[remora.Millis]bool{1000: false, 1499: false, 1500: true, 9000: true} {
-		if got := e.EndsAt(time, 500); got != want {
-			t.Errorf("a block at %d ends the epoch: %v, want %v", time, got, want)
+	for _, tt := range []struct {
+		time   remora.Millis
+		height remora.Height
+		want   bool
+	}{{1000, 9, false}, {1499, 9, false}, {1500, 9, true}, {9000, 20, true}, {1500, 8, false}, {9000, 7, false}} {
+		p := remora.Params{EpochMillis: 500, EpochBlocks: 3}
+		if got := e.EndsWith(tt.time, tt.height, &p); got != tt.want {
+			t.Errorf("block %d at %d ends the epoch: %v, want %v", tt.height, tt.time, got, tt.want)
 		}
 	}
 	if got, want := e.Next(1600, 20), (registry.Epoch{Number: 4, StartTime: 1600, StartHeight: 21}); got != want {
