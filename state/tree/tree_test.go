@@ -195,7 +195,7 @@ func TestRootIsIndependentOfHistory(t *testing.T) {
 	}
 }
 
-func mustUpdate(tb testing.TB, tr Tree, changes []Change) Tree {
+func mustUpdate(tb rapid.TB, tr Tree, changes []Change) Tree {
 	tb.Helper()
 	next, err := tr.Update(changes)
 	if err != nil {
