@@ -93,7 +93,10 @@ func programCodes() []code {
 		{codeUsage, "the command line cannot be carried out", "see remora COMMAND --help"},
 		{codeFailed, "something failed that has no code of its own", "read the message; the node's log may say more"},
 		{codeUnverified, "an answer does not follow from the genesis", "do not use the answer; ask another node, and check that --genesis is the chain's"},
-		{codeDiverged, "executing the blocks gave another state than the one that was certified", "compare versions with remora version; keep the home and report the height"},
+		{
+			codeDiverged, "executing the blocks gave another state than the one that a quorum certified; a node stops with exit code 21 then",
+			"if the message names two protocol versions, run the one of the others; else copy the home to report it, empty its data directory and start the node: it syncs again. Supervisors must not restart it: see docs/runbook.md",
+		},
 		{"NOT_CERTIFIED", "the block has no certificate yet, or no such block exists", "try again; with a quorum of validators up it takes about a second"},
 		{"NOT_FOUND", "the node does not have it", "check the name; a new transaction may not be executed yet: use --wait"},
 		{"NODE_UNREACHABLE", "no node answers there", "check --node, and that the node runs: remora devnet status, remora health"},

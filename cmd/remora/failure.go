@@ -31,6 +31,7 @@ const (
 	exitUsage       = 2
 	exitDiskFull    = 9
 	exitUnverified  = 20
+	exitFinal       = 21 // a node stopped in a way that a restart does not mend
 	exitInterrupted = 130
 )
 
@@ -103,8 +104,8 @@ func sentinels() []struct {
 		{p2p.ErrAddressInUse, "ADDRESS_IN_USE"},
 		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
 		{syscall.ENOSPC, codeDiskFull},
-		{exec.ErrDiverged, codeDiverged},
 		{node.ErrMinority, codeDiverged},
+		{exec.ErrDiverged, codeDiverged},
 		{light.ErrUnverified, codeUnverified},
 		{client.ErrNotCertified, client.CodeNotCertified},
 		{client.ErrAnswer, "BAD_ANSWER"},
@@ -172,14 +173,20 @@ func (p *program) report(err error) int {
 	if e, known := explanation(code); known {
 		p.say("fix: %s\n", e.Fix)
 	}
-	switch code {
-	case codeDiverged, codeUnverified:
+	switch {
+	case final(err):
+		return exitFinal
+	case code == codeDiverged || code == codeUnverified:
 		return exitUnverified
-	case codeDiskFull:
+	case code == codeDiskFull:
 		return exitDiskFull
 	}
 	return exitFailed
 }
+
+// final reports whether a node stopped for a reason that is still there after a restart: a supervisor must leave it down
+// until somebody has looked.
+func final(err error) bool { return errors.Is(err, node.ErrMinority) }
 
 // say writes to the user. There is nobody to tell when that fails.
 func (p *program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }

@@ -63,7 +63,7 @@ func (p *program) run(ctx context.Context, argv []string) int {
 		Name:  "remora",
 		Usage: "a consensus-first blockchain node with a content delivery network on top",
 		Description: "Answers go to stdout, -o json makes each one JSON document; messages go to stderr.\n" +
-			"Exit codes: 0 done, 1 it failed (see remora explain CODE), 2 wrong usage, 9 the disk is full, 20 a verification failed.",
+			"Exit codes: 0 done, 1 it failed (see remora explain CODE), 2 wrong usage, 9 the disk is full, 20 a verification failed, 21 a node stopped and must not be restarted before somebody has looked.",
 		Commands: tree, HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
 		Reader: p.in, Writer: p.out, ErrWriter: p.err,
 		ExitErrHandler: func(*cli.Context, error) {},
