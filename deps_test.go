@@ -28,7 +28,7 @@ var (
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
 		"app/delivery", "app/gateway", "app/publish", "app/archive", "app/dashboard",
 	}
-	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/devnet", "node/prover"}
+	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover"}
 
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
@@ -61,7 +61,7 @@ var layers = slices.Concat([]layer{
 	{[]string{"node/bench"}, join(belowShell, []string{"node/devnet"})},
 	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
 	{[]string{"testdata"}, nil},
-	{[]string{"cmd/remora", "cmd/vet"}, join(belowShell, shells, []string{"node/bench", "node", "testdata"})},
+	{[]string{"cmd/remora", "cmd/vet", "cmd/mutants"}, join(belowShell, shells, []string{"node/bench", "node", "testdata"})},
 })
 
 type layer struct{ packages, imports []string }
@@ -261,7 +261,7 @@ func judge(name, imp string, allowed []string) (reason string, bad bool) {
 		return judgeTest(name, imp, allowed)
 	}
 	if target, ours := local(imp); ours {
-		if isTest(target) && name != "node/sim" {
+		if isTest(target) && !within(name, []string{"node/sim"}) {
 			return ": only tests and node/sim may", true
 		}
 		return outside, !isTest(target) && !slices.Contains(allowed, target)
