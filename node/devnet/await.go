@@ -22,7 +22,7 @@ func (d *Devnet) await(ctx context.Context, p *place, path string) error {
 			default:
 			}
 		}
-		ok, answer := probe(ctx, d.url(p.RPC)+path)
+		ok, answer := probe(ctx, p.url(p.RPC)+path)
 		if answer != "" {
 			reason = answer
 		}

@@ -48,6 +48,9 @@ func create(dir string, s *Spec) (*topology, error) {
 			t.Nodes = append(t.Nodes, place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
 		}
 	}
+	for i, host := range s.Hosts {
+		t.Nodes[i].Host = host
+	}
 	if err := assign(t.Nodes, s.PortBase); err != nil {
 		return nil, err
 	}
@@ -118,7 +121,7 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 		if err != nil {
 			return err
 		}
-		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{multiaddr(t.Nodes[i].P2P)})
+		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{t.Nodes[i].multiaddr(t.Nodes[i].P2P)})
 		if err != nil {
 			return err
 		}
@@ -151,23 +154,19 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 // render writes a node's configuration: its ports, and what the spec asks for.
 func render(p *place, extra map[string]string) ([]byte, error) {
 	values := map[string]string{
-		"p2p.listen": multiaddr(p.P2P), "rpc.listen": address(p.RPC), "metrics.listen": address(p.Metrics),
+		"p2p.listen": p.multiaddr(p.P2P), "rpc.listen": p.address(p.RPC), "metrics.listen": p.address(p.Metrics),
 	}
 	if p.Role != RoleValidator {
 		values["node.name"], values["node.roles"] = p.Name, p.Role
 	}
 	if p.Role == RoleGateway {
-		values["gateway.listen"] = address(p.Gateway)
+		values["gateway.listen"] = p.address(p.Gateway)
 	}
 	for key, value := range extra {
 		values[key] = value
 	}
 	return config.Render(values)
 }
-
-func multiaddr(port int) string { return "/ip4/127.0.0.1/tcp/" + strconv.Itoa(port) }
-
-func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 func keyPath(dir, name string) string { return filepath.Join(dir, accountsDir, name+".json") }
 

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -56,6 +55,7 @@ type Spec struct {
 	Epoch      time.Duration     // 0: 15 s; of a new chain only
 	For        time.Duration     // 0: until stopped
 	Config     map[string]string // settings of every node of a new chain, by key
+	Hosts      []string          // IPv4 address of each node of a new chain, where Binary takes it; nil: loopback for all
 	Binary     string            // empty: the program that runs
 }
 
@@ -187,6 +187,9 @@ func (d *Devnet) prepare(s *Spec) error {
 		}
 		if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
 			return fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
+		}
+		if n := s.Validators + s.Caches + s.Gateways; len(s.Hosts) > 0 && len(s.Hosts) != n {
+			return fmt.Errorf("%w: %d hosts for %d nodes", ErrUsage, len(s.Hosts), n)
 		}
 		if t, err = create(d.dir, s); err != nil {
 			return err
@@ -368,10 +371,10 @@ func (d *Devnet) Status() (*Status, error) {
 		}
 		node := NodeStatus{
 			Name: p.Name, Role: p.Role, Pid: pid, Running: pid != 0, Home: d.home(p),
-			RPC: d.url(p.RPC), Metrics: d.url(p.Metrics) + "/metrics", Log: filepath.Join(d.home(p), logFile),
+			RPC: p.url(p.RPC), Metrics: p.url(p.Metrics) + "/metrics", Log: filepath.Join(d.home(p), logFile),
 		}
 		if p.Role == RoleGateway {
-			node.Gateway = d.url(p.Gateway)
+			node.Gateway = p.url(p.Gateway)
 		}
 		s.Nodes = append(s.Nodes, node)
 	}
@@ -382,5 +385,3 @@ func (d *Devnet) Status() (*Status, error) {
 }
 
 func (d *Devnet) home(p *place) string { return filepath.Join(d.dir, p.Name) }
-
-func (d *Devnet) url(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }

@@ -55,7 +55,7 @@ func TestCreateMakesACompleteChain(t *testing.T) {
 			t.Errorf("%s: another genesis, %v", p.Name, err)
 		}
 		conf, err := config.Load(config.Sources{File: h.ConfigPath()})
-		if err != nil || conf.RPC.Listen != address(p.RPC) || conf.Metrics.Listen != address(p.Metrics) || conf.Mempool.SealMillis != 50 {
+		if err != nil || conf.RPC.Listen != p.address(p.RPC) || conf.Metrics.Listen != p.address(p.Metrics) || conf.Mempool.SealMillis != 50 {
 			t.Errorf("%s: %+v, %v", p.Name, conf, err)
 		}
 		if v := g.Validators[i]; v.Node.Name != p.Name || !slices.Equal(v.Node.Addrs, conf.P2P.Listen) {
@@ -84,6 +84,30 @@ func TestCreateMakesACompleteChain(t *testing.T) {
 	}
 	if _, err := create(dir, &Spec{Validators: 1, Epoch: 1e9}); !errors.Is(err, ErrNoDevnet) {
 		t.Errorf("over another devnet: %v", err)
+	}
+}
+
+// Nodes with hosts of their own are known to each other and to clients by them, over a resumption as well.
+func TestHosts(t *testing.T) {
+	dir, _ := founded(t, Spec{Validators: 2, Epoch: time.Second, Hosts: []string{"10.77.0.1", "10.77.0.2"}})
+	topo, err := loadTopology(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := home.ReadGenesis(filepath.Join(dir, genesisFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := &topo.Nodes[1]
+	if want := "/ip4/10.77.0.2/tcp/" + strconv.Itoa(second.P2P); g.Validators[1].Node.Addrs[0] != want {
+		t.Errorf("the genesis says %s, want %s", g.Validators[1].Node.Addrs[0], want)
+	}
+	if want := "http://10.77.0.2:" + strconv.Itoa(second.RPC); second.url(second.RPC) != want {
+		t.Errorf("clients find it at %s, want %s", second.url(second.RPC), want)
+	}
+	d := &Devnet{dir: t.TempDir()}
+	if err := d.prepare(&Spec{Validators: 3, Hosts: []string{"10.77.0.1"}}); !errors.Is(err, ErrUsage) {
+		t.Errorf("one host for three nodes: %v", err)
 	}
 }
 

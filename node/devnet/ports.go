@@ -14,6 +14,8 @@ import (
 	"syscall"
 )
 
+const loopback = "127.0.0.1"
+
 // portsPerNode is the distance between the first ports of two nodes.
 const portsPerNode = 10
 
@@ -81,13 +83,17 @@ func reserve() (net.Listener, int, error) {
 }
 
 func listen(port int) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	return net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 }
 
-// checkPorts reports every port of the nodes that another process listens on, with that process.
+// checkPorts reports every port of the nodes that another process listens on, with that process. It cannot look at other
+// hosts than loopback.
 func checkPorts(nodes []*place) error {
 	var errs []error
 	for _, n := range nodes {
+		if n.host() != loopback {
+			continue
+		}
 		for _, port := range n.ports() {
 			l, err := listen(port)
 			switch {

@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -34,6 +36,7 @@ type topology struct {
 type place struct {
 	Name    string `json:"name"`
 	Role    string `json:"role"`
+	Host    string `json:"host,omitempty"` // IPv4 address; empty: loopback
 	P2P     int    `json:"p2p"`
 	RPC     int    `json:"rpc"`
 	Metrics int    `json:"metrics"`
@@ -45,6 +48,14 @@ type allotment struct {
 	Name    string         `json:"name"`
 	Address remora.Address `json:"address"`
 }
+
+func (p *place) host() string { return cmp.Or(p.Host, loopback) }
+
+func (p *place) multiaddr(port int) string { return "/ip4/" + p.host() + "/tcp/" + strconv.Itoa(port) }
+
+func (p *place) address(port int) string { return p.host() + ":" + strconv.Itoa(port) }
+
+func (p *place) url(port int) string { return "http://" + p.address(port) }
 
 func (p *place) ports() []int {
 	ports := []int{p.P2P, p.RPC, p.Metrics}
