@@ -11,47 +11,6 @@ import (
 	"github.com/remora-network/remora/state"
 )
 
-// ErrDiverged says that executing a block gave another header than the one that came with it. See Divergence.
-var ErrDiverged = errors.New("state diverged")
-
-// Divergence names the block at which two executions part.
-type Divergence struct {
-	Height        remora.Height
-	Expected, Got remora.BlockHeader
-}
-
-// Error returns height, both state roots and the field that differs first.
-func (d *Divergence) Error() string {
-	return fmt.Sprintf("%v at block %d: %s; expected state root %s, got %s (protocol version %d)",
-		ErrDiverged, d.Height, d.field(), d.Expected.StateRoot, d.Got.StateRoot, remora.ProtocolVersion)
-}
-
-// Is makes a Divergence an ErrDiverged.
-func (d *Divergence) Is(target error) bool { return target == ErrDiverged }
-
-func (d *Divergence) field() string {
-	e, g := &d.Expected, &d.Got
-	switch {
-	case e.Version != g.Version:
-		return fmt.Sprintf("protocol version %d against %d", e.Version, g.Version)
-	case e.Parent != g.Parent:
-		return "parent differs"
-	case e.SubDAG != g.SubDAG:
-		return "sub-DAG differs"
-	case e.TxRoot != g.TxRoot:
-		return "executed batches differ"
-	case e.Time != g.Time || e.Epoch != g.Epoch:
-		return "time or epoch differs"
-	case e.Beacon != g.Beacon:
-		return "beacon differs"
-	case e.ResultsRoot != g.ResultsRoot:
-		return "results differ"
-	case e.StateRoot != g.StateRoot:
-		return "state differs"
-	}
-	return "header differs"
-}
-
 // Verdicts is a state.Verifier that is told ahead what it will be asked. Verifier is the real one.
 type Verdicts interface {
 	state.Verifier
@@ -90,7 +49,7 @@ func OpenWith(g *remora.Genesis, st *store.Store, v Verdicts) (*Executor, error)
 		return nil, fmt.Errorf("%w: it was made for genesis %s, this is genesis %s (chain %s); use another --home",
 			store.ErrOtherChain, origin, g.Hash(), g.ChainID)
 	}
-	return e, e.resume(g)
+	return e, e.resume()
 }
 
 func (e *Executor) begin(g *remora.Genesis) error {
@@ -105,36 +64,38 @@ func (e *Executor) begin(g *remora.Genesis) error {
 	return nil
 }
 
-func (e *Executor) resume(g *remora.Genesis) error {
+func (e *Executor) resume() error {
 	built, err := state.BuildTree(e.store.Tables())
 	if err != nil {
 		return err
 	}
-	tip, root, err := e.tip(g)
+	tip, header, err := e.tip()
 	if err != nil {
 		return err
 	}
-	if got := built.Root(); got != root {
-		return fmt.Errorf("%w: the tables give state root %s, block %d has %s; restore this home from a copy, or wipe it and sync again",
-			remora.ErrCorrupt, got, tip.Height, root)
+	if got := built.Root(); got != header.StateRoot {
+		d := &Divergence{Height: tip.Height, Expected: header, Got: header, View: state.View{Tree: built, Tip: tip}}
+		d.Got.StateRoot = got
+		return fmt.Errorf("%w: the tables on disk are not the state after the newest block: %w; empty the data directory and sync again",
+			remora.ErrCorrupt, d)
 	}
 	e.view = state.View{Tables: e.store.Tables(), Tree: built, Tip: tip}
 	return nil
 }
 
-// tip returns where the stored chain ends, and the state root that belongs there.
-func (e *Executor) tip(g *remora.Genesis) (state.Tip, remora.Hash, error) {
+// tip returns where the stored chain ends and the header there, of which the genesis has version and state root only.
+func (e *Executor) tip() (state.Tip, remora.BlockHeader, error) {
 	height := e.store.Height()
 	if height == 0 {
 		outcome, err := e.machine.Genesis(e.verifier)
-		return outcome.Tip(), outcome.Tree.Root(), err
+		return outcome.Tip(), remora.BlockHeader{Version: remora.ProtocolVersion, StateRoot: outcome.Tree.Root()}, err
 	}
 	block, err := e.store.Block(height)
 	if err != nil {
-		return state.Tip{}, remora.Hash{}, err
+		return state.Tip{}, remora.BlockHeader{}, err
 	}
-	h := &block.Header
-	return state.Tip{Height: h.Height, Hash: h.Hash(), Time: h.Time, SubDAG: h.SubDAG}, h.StateRoot, nil
+	h := block.Header
+	return state.Tip{Height: h.Height, Hash: h.Hash(), Time: h.Time, SubDAG: h.SubDAG}, h, nil
 }
 
 // View returns the state after the newest block. Its tables follow the store: readers on other goroutines use a
@@ -156,23 +117,70 @@ func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *re
 	in := state.Input{SubDAG: sub, Batches: batches}
 	e.verifier.Prime(e.machine.Statements(in))
 	defer e.verifier.Forget()
+	outcome, err := e.apply(in, expect)
+	if err != nil {
+		return nil, err
+	}
+	return &outcome.Block, e.commit(&outcome, batches, nil, e.store.Commit)
+}
+
+// Certified is a block that a quorum signed, with the batches that it executes: durable and in order.
+type Certified struct {
+	Block       *remora.Block
+	Batches     []remora.Batch
+	Certificate *remora.BlockCertificate
+}
+
+// Follow executes consecutive certified blocks as Execute does each, with one sync for all. They must continue the chain.
+// On an error none is durable, and the executor must not be used any more.
+func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
+	var statements []state.Statement
+	for _, b := range blocks {
+		statements = append(statements, e.machine.Statements(state.Input{Batches: b.Batches})...)
+	}
+	e.verifier.Prime(statements)
+	defer e.verifier.Forget()
+	executed := make([]*remora.Block, len(blocks))
+	for i, b := range blocks {
+		outcome, err := e.apply(state.Input{SubDAG: b.Block.SubDAG(e.view.Tip.SubDAG), Batches: b.Batches}, &b.Block.Header)
+		if err != nil {
+			return nil, err
+		}
+		write := e.store.Stage
+		if i == len(blocks)-1 {
+			write = e.store.Commit
+		}
+		if err := e.commit(&outcome, b.Batches, b.Certificate, write); err != nil {
+			return nil, err
+		}
+		executed[i] = &outcome.Block
+	}
+	return executed, nil
+}
+
+func (e *Executor) apply(in state.Input, expect *remora.BlockHeader) (state.Outcome, error) {
 	outcome, err := e.machine.Apply(e.view, in, e.verifier)
 	if err != nil {
-		return nil, fmt.Errorf("execute block %d: %w", e.view.Tip.Height+1, err)
+		return outcome, fmt.Errorf("execute block %d: %w", e.view.Tip.Height+1, err)
 	}
-	block := &outcome.Block
-	if expect != nil && block.Header.Hash() != expect.Hash() {
-		return nil, &Divergence{Height: block.Header.Height, Expected: *expect, Got: block.Header}
+	if got := &outcome.Block.Header; expect != nil && got.Hash() != expect.Hash() {
+		return outcome, &Divergence{Height: got.Height, Expected: *expect, Got: *got}
 	}
-	signed, err := e.places(block, batches)
+	return outcome, nil
+}
+
+func (e *Executor) commit(
+	outcome *state.Outcome, batches []remora.Batch, cert *remora.BlockCertificate, write func(store.Commit) error,
+) error {
+	signed, err := e.places(&outcome.Block, batches)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := e.store.Commit(store.Commit{Block: block, Changes: outcome.Changes, Signed: signed}); err != nil {
-		return nil, err
+	if err := write(store.Commit{Block: &outcome.Block, Changes: outcome.Changes, Signed: signed, Certificate: cert}); err != nil {
+		return err
 	}
 	e.view = outcome.View(e.view.Tables)
-	return block, nil
+	return nil
 }
 
 // places lists where the block executed signed transactions. A replay's refusal does not hide the execution it replays.

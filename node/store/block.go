@@ -21,9 +21,10 @@ type TxPlace struct {
 
 // Commit is everything that one executed block writes.
 type Commit struct {
-	Block   *remora.Block
-	Changes []table.Change
-	Signed  map[remora.Hash]uint32 // hashes of signed transactions and their positions
+	Block       *remora.Block
+	Changes     []table.Change
+	Signed      map[remora.Hash]uint32   // hashes of signed transactions and their positions
+	Certificate *remora.BlockCertificate // nil unless the block came with it
 }
 
 // Init writes the genesis state as height 0, once.
@@ -63,6 +64,7 @@ func (s *Store) loadHeight() error {
 		return fmt.Errorf("%w: height of %d bytes", remora.ErrCorrupt, len(v))
 	}
 	s.height = remora.Height(binary.BigEndian.Uint64(v))
+	s.staged = s.height
 	return nil
 }
 
@@ -73,27 +75,41 @@ func (s *Store) Height() remora.Height {
 	return s.height
 }
 
-// Commit writes a block, what it changed and the cursor in one atomic, durable write.
+// Commit writes a block, what it changed and the cursor in one atomic write, which is durable when Commit returns, and all
+// staged blocks with it.
 func (s *Store) Commit(c Commit) error {
 	h := c.Block.Header.Height
-	if want := s.Height() + 1; h != want {
-		return fmt.Errorf("commit of block %d: the next one is %d", h, want)
-	}
 	// The engine may have read a batch that another goroutine has appended and not synced yet.
 	if err := s.batches.Sync(); err != nil {
 		return fmt.Errorf("commit of block %d: sync batches: %w", h, err)
+	}
+	if err := s.writeBlock(c, db.Batch.WriteSync); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.height = h
+	s.mu.Unlock()
+	return nil
+}
+
+// Stage writes a block as Commit does, so that the next one can be executed; it counts for Height, and surely survives a
+// crash, with the next Commit. Its batches are durable already. A crash keeps the oldest of several staged blocks, if any.
+func (s *Store) Stage(c Commit) error { return s.writeBlock(c, db.Batch.Write) }
+
+func (s *Store) writeBlock(c Commit, write func(db.Batch) error) error {
+	h := c.Block.Header.Height
+	if want := s.staged + 1; h != want {
+		return fmt.Errorf("commit of block %d: the next one is %d", h, want)
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	if err := putBlock(batch, c); err != nil {
 		return fmt.Errorf("commit of block %d: %w", h, err)
 	}
-	if err := batch.WriteSync(); err != nil {
+	if err := write(batch); err != nil {
 		return fmt.Errorf("commit of block %d: %w", h, err)
 	}
-	s.mu.Lock()
-	s.height = h
-	s.mu.Unlock()
+	s.staged = h
 	return nil
 }
 
@@ -114,6 +130,11 @@ func putBlock(batch db.Batch, c Commit) error {
 	}
 	if err := batch.Set(heightKey(keyBlock, h), remora.Encode(c.Block)); err != nil {
 		return err
+	}
+	if c.Certificate != nil {
+		if err := batch.Set(heightKey(keyCertificate, h), remora.Encode(c.Certificate)); err != nil {
+			return err
+		}
 	}
 	return batch.Set(metaKey(metaHeight), u64(uint64(h)))
 }

@@ -30,14 +30,15 @@ type Options struct {
 	Cache  int64         // bytes of block cache: 64 MiB when zero
 }
 
-// Store is the durable half of a node. Its methods may be called from several goroutines; Commit from one at a time.
+// Store is the durable half of a node. Its methods may be called from several goroutines; Commit and Stage from one at a time.
 type Store struct {
 	db      database
 	batches *segment.Log
 	damage  []segment.Damage
 
-	mu     sync.RWMutex // guards height
-	height remora.Height
+	mu     sync.RWMutex  // guards height
+	height remora.Height // of the newest durable block
+	staged remora.Height // of the newest block; belongs to whoever commits
 }
 
 // Open opens or creates the store in dir, whose parent exists. Damage lists records of batches that did not survive;
