@@ -48,6 +48,9 @@ type View struct {
 	Tables table.View
 	Tree   tree.Tree // over all rows of Tables
 	Tip    Tip
+	// Changes are those of the block at Tip, nil in a view that was not made by executing it. They tell the rows by which
+	// this view differs from the one before.
+	Changes []table.Change
 }
 
 // Outcome is what a block does to the state. The shell makes all of it durable in one step.
@@ -65,7 +68,9 @@ type Outcome struct {
 func (o *Outcome) Tip() Tip { return o.tip }
 
 // View returns the view after the block, given its tables with the changes made.
-func (o *Outcome) View(tables table.View) View { return View{Tables: tables, Tree: o.Tree, Tip: o.tip} }
+func (o *Outcome) View(tables table.View) View {
+	return View{Tables: tables, Tree: o.Tree, Tip: o.tip, Changes: o.Changes}
+}
 
 // Machine applies blocks of one chain. It holds constants only: any number of callers may share it.
 type Machine struct {

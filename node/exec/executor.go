@@ -164,7 +164,7 @@ func (e *Executor) apply(in state.Input, expect *remora.BlockHeader) (state.Outc
 		return outcome, fmt.Errorf("execute block %d: %w", e.view.Tip.Height+1, err)
 	}
 	if got := &outcome.Block.Header; expect != nil && got.Hash() != expect.Hash() {
-		return outcome, &Divergence{Height: got.Height, Expected: *expect, Got: *got}
+		return outcome, &Divergence{Height: got.Height, Expected: *expect, Got: *got, View: outcome.View(nil)}
 	}
 	return outcome, nil
 }

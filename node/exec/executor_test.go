@@ -78,6 +78,9 @@ func TestDivergenceLeavesNothing(t *testing.T) {
 	if d.Height != 1 || d.Expected.StateRoot != lie.StateRoot || d.Got.StateRoot != made.headers[0].StateRoot || !strings.Contains(err.Error(), "state differs") {
 		t.Errorf("divergence %v does not say what differs", err)
 	}
+	if d.View.Tree.Root() != made.headers[0].StateRoot || len(d.View.Changes) == 0 {
+		t.Errorf("the divergence brings a state with root %s and %d changes", d.View.Tree.Root(), len(d.View.Changes))
+	}
 	if _, err := st.Block(1); !errors.Is(err, remora.ErrNotFound) || st.Height() != 0 || e.View().Tip != before.Tip {
 		t.Errorf("height %d, tip %+v after a divergence, block: %v", st.Height(), e.View().Tip, err)
 	}
@@ -152,7 +155,7 @@ func TestResumeRefusesChangedTables(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := exec.OpenWith(made.genesis, st, new(verdicts))
-			if !errors.Is(err, remora.ErrCorrupt) || !strings.Contains(err.Error(), "state root") || !strings.Contains(err.Error(), "sync again") {
+			if !errors.Is(err, remora.ErrCorrupt) || !errors.Is(err, exec.ErrDiverged) || !strings.Contains(err.Error(), "state root") || !strings.Contains(err.Error(), "sync again") {
 				t.Errorf("error %v, want one that says what is wrong and what to do", err)
 			}
 		})

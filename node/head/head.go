@@ -5,6 +5,7 @@ package head
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/remora-network/remora"
@@ -15,6 +16,10 @@ import (
 // maxUncertified bounds the views that wait for their certificate. Beyond it the oldest are dropped: proofs then come
 // from an older certified view until certificates form again.
 const maxUncertified = 64
+
+// maxPast bounds the newest blocks of which tree and changes are kept. Trees share what did not change, so one costs what
+// its block changed.
+const maxPast = 16
 
 // View is the state after a block, pinned for reading. Whoever obtained it calls Release once.
 type View struct {
@@ -39,6 +44,7 @@ type Head struct {
 	waiting   []*View // executed and not yet certified, ascending; Head holds each
 	newest    *View   // Head holds it
 	certified *View   // Head holds it; nil until a certificate formed since the start
+	past      []state.View // the newest heights, ascending, without tables: nothing to release
 	changed   chan struct{}
 }
 
@@ -47,7 +53,16 @@ func New(first *View) *Head {
 	h := &Head{newest: first, changed: make(chan struct{})}
 	first.snapshot.Hold()
 	h.waiting = []*View{first}
+	h.keep(first.View)
 	return h
+}
+
+func (h *Head) keep(v state.View) {
+	v.Tables = nil
+	if len(h.past) == maxPast {
+		h.past = slices.Delete(h.past, 0, 1)
+	}
+	h.past = append(h.past, v)
 }
 
 // Publish replaces the newest view and takes over the caller's hold on it.
@@ -58,6 +73,7 @@ func (h *Head) Publish(v *View) error {
 	h.waiting = append(h.waiting, v)
 	old := h.newest
 	h.newest = v
+	h.keep(v.View)
 	h.announce()
 	err := old.Release()
 	if len(h.waiting) > maxUncertified {
@@ -117,6 +133,18 @@ func (h *Head) Tip() state.Tip {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.newest.Tip
+}
+
+// Past returns the state after one of the newest blocks, without its tables, false when it is not kept.
+func (h *Head) Past(height remora.Height) (state.View, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range h.past {
+		if v.Tip.Height == height {
+			return v, true
+		}
+	}
+	return state.View{}, false
 }
 
 // Changed returns a channel that is closed at the next block or certificate. Take it before looking at what may change.

@@ -57,7 +57,7 @@ func (f *fixture) publish() remora.Height {
 	if err := f.st.Commit(store.Commit{Block: block, Changes: row(h)}); err != nil {
 		f.t.Fatal(err)
 	}
-	view := head.NewView(f.st, state.View{Tip: state.Tip{Height: h}}, block)
+	view := head.NewView(f.st, state.View{Tip: state.Tip{Height: h}, Changes: row(h)}, block)
 	if err := f.head.Publish(view); err != nil {
 		f.t.Fatal(err)
 	}
@@ -153,6 +153,27 @@ func TestUncertifiedViewsAreBounded(t *testing.T) {
 		t.Fatal("block 150 of 200 is not held any more")
 	}
 	f.expect(v, 150)
+}
+
+// TestPastIsBounded finds the newest heights, each with its own changes, and no older one.
+func TestPastIsBounded(t *testing.T) {
+	f := newFixture(t)
+	defer f.close()
+	if v, ok := f.head.Past(0); !ok || v.Tip.Height != 0 {
+		t.Errorf("the view that the node resumes from: %+v, %v", v, ok)
+	}
+	for range 40 {
+		f.publish()
+	}
+	for h := range remora.Height(50) {
+		v, ok := f.head.Past(h)
+		if want := h > 24 && h <= 40; ok != want {
+			t.Errorf("height %d of 40 is kept: %v", h, ok)
+		}
+		if ok && (v.Tip.Height != h || v.Tables != nil || v.Changes[0].Value[0] != byte(h)) {
+			t.Errorf("height %d: %+v", h, v)
+		}
+	}
 }
 
 func TestUntil(t *testing.T) {

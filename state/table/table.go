@@ -2,6 +2,8 @@
 // views and changed through an overlay that one block fills.
 package table
 
+import "fmt"
+
 // ID numbers a table. It is part of every key of the state tree: never renumber one.
 type ID byte
 
@@ -25,6 +27,21 @@ const (
 	Deadlines                    // what is due when: see state/delivery
 	end
 )
+
+// names are for people: they stand in no record.
+var names = [end]string{
+	Accounts: "accounts", Stakes: "stakes", Money: "money", Nodes: "nodes", NodeNames: "node names", NodeKeys: "node keys",
+	Chain: "chain", Beacon: "beacon", Executed: "executed batches", Contents: "contents", Sessions: "sessions",
+	SessionNumbers: "session numbers", Grants: "grants", Claims: "claims", ClaimItems: "claim items", Deadlines: "deadlines",
+}
+
+// String returns the table's name.
+func (t ID) String() string {
+	if t < end && names[t] != "" {
+		return names[t]
+	}
+	return fmt.Sprintf("table %d", byte(t))
+}
 
 // All returns the tables in the order of their numbers.
 func All() []ID {
