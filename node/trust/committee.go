@@ -110,19 +110,35 @@ func (c *Committee) Aggregate(message remora.Hash, by []remora.Authority, sigs [
 
 // BlockCertificate checks that a quorum signed this block header.
 func (c *Committee) BlockCertificate(h *remora.BlockHeader, cert *remora.BlockCertificate) error {
-	hash := h.Hash()
-	if h.ChainID != c.ChainID || cert.Height != h.Height || cert.Hash != hash {
+	if hash := h.Hash(); h.ChainID != c.ChainID || cert.Height != h.Height || cert.Hash != hash {
 		return fmt.Errorf("%w: block %d %s of chain %s, certificate for block %d %s of chain %s",
 			ErrMismatch, h.Height, hash, h.ChainID, cert.Height, cert.Hash, c.ChainID)
 	}
-	if err := cert.Check(c.Committee); err != nil {
-		return err
+	return c.BlockCertificates([]*remora.BlockCertificate{cert})[0]
+}
+
+// BlockCertificates checks that a quorum signed what each certificate names, in one batch. The result has one entry per
+// certificate, nil where it holds. Whether that is the block in question is for the caller to compare.
+func (c *Committee) BlockCertificates(certificates []*remora.BlockCertificate) []error {
+	errs := make([]error, len(certificates))
+	var items []bls.AggregateItem
+	var places []int
+	for i, cert := range certificates {
+		if errs[i] = cert.Check(c.Committee); errs[i] != nil {
+			continue
+		}
+		message := remora.BlockMessage(c.ChainID, cert.Height, cert.Hash)
+		items = append(items, bls.AggregateItem{
+			Ring: c.ring, Signers: signers(cert.Signers), Message: message[:], Signature: cert.Signature,
+		})
+		places = append(places, i)
 	}
-	message := remora.BlockMessage(c.ChainID, h.Height, hash)
-	if err := c.ring.VerifyAggregate(signers(cert.Signers), message[:], cert.Signature); err != nil {
-		return fmt.Errorf("certificate of block %d: %w: %w", h.Height, ErrSignature, err)
+	for i, err := range bls.VerifyAggregates(items) {
+		if err != nil {
+			errs[places[i]] = fmt.Errorf("certificate of block %d: %w: %w", certificates[places[i]].Height, ErrSignature, err)
+		}
 	}
-	return nil
+	return errs
 }
 
 func signers(b remora.Bitmap) []int {
