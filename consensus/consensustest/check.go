@@ -47,44 +47,77 @@ func CheckEqual(a, b []remora.SubDAG) error {
 	return CheckPrefix(a, b)
 }
 
-// CheckSequence fails when a vertex is ordered twice, before a parent, at or below the garbage collection of its
-// leader, when sub-DAGs are not chained, or when a leader does not reach the one before it.
+// CheckSequence fails on a sequence that breaks one of the properties below.
 func (d *DAG) CheckSequence(subs []remora.SubDAG) error {
-	ordered := make(map[remora.Hash]bool)
+	return errors.Join(d.CheckChain(subs), d.CheckOnce(subs), d.CheckParents(subs))
+}
+
+// CheckChain fails when a sub-DAG does not name the one before, does not end with a leader, or when that leader does not
+// reach the one before it.
+func (d *DAG) CheckChain(subs []remora.SubDAG) error {
 	previous := Origin()
 	for i, sub := range subs {
+		leader := sub.Leader()
 		if sub.Previous != previous {
 			return fmt.Errorf("%w: sub-DAG %d does not follow the one before", ErrViolation, i)
 		}
 		previous = sub.Digest(ChainID)
-		if err := d.checkSubDAG(sub, ordered); err != nil {
-			return fmt.Errorf("sub-DAG %d: %w", i, err)
+		if a, ok := d.LeaderOf(leader.Round); !ok || a != leader.Author {
+			return fmt.Errorf("%w: sub-DAG %d ends with %s, which leads nothing", ErrViolation, i, Name(leader))
 		}
-		if i > 0 && !d.reaches(sub.Leader(), subs[i-1].Leader()) {
+		if i > 0 && !d.reaches(leader, subs[i-1].Leader()) {
 			return fmt.Errorf("%w: leader %d has no path to the one before", ErrViolation, i)
 		}
 	}
 	return nil
 }
 
-func (d *DAG) checkSubDAG(sub remora.SubDAG, ordered map[remora.Hash]bool) error {
-	leader := sub.Leader()
-	if a, ok := d.LeaderOf(leader.Round); !ok || a != leader.Author {
-		return fmt.Errorf("%w: ends with %s, which leads nothing", ErrViolation, Name(leader))
-	}
-	for _, h := range sub.Headers {
-		switch {
-		case h.Round == 0 || h.Round+d.GCDepth <= leader.Round:
-			return fmt.Errorf("%w: %s was to be collected", ErrViolation, Name(h))
-		case ordered[h.Digest()]:
-			return fmt.Errorf("%w: %s is ordered twice", ErrViolation, Name(h))
-		}
-		for _, p := range h.Parents {
-			if kept := h.Round > 1 && h.Round-1+d.GCDepth > leader.Round; kept && !ordered[p.Digest] {
-				return fmt.Errorf("%w: %s comes before its parent of authority %d", ErrViolation, Name(h), p.Author)
+// CheckOnce fails when a vertex is ordered twice.
+func (d *DAG) CheckOnce(subs []remora.SubDAG) error {
+	ordered := make(map[remora.Hash]bool)
+	for i, sub := range subs {
+		for _, h := range sub.Headers {
+			if ordered[h.Digest()] {
+				return fmt.Errorf("%w: sub-DAG %d orders %s again", ErrViolation, i, Name(h))
 			}
+			ordered[h.Digest()] = true
 		}
-		ordered[h.Digest()] = true
+	}
+	return nil
+}
+
+// CheckParents fails when a vertex is ordered before a parent, or at or below the garbage collection of its leader,
+// where alone a parent may be missing.
+func (d *DAG) CheckParents(subs []remora.SubDAG) error {
+	ordered := make(map[remora.Hash]bool)
+	for i, sub := range subs {
+		horizon := sub.Leader().Round - min(sub.Leader().Round, d.GCDepth)
+		for _, h := range sub.Headers {
+			if h.Round <= horizon {
+				return fmt.Errorf("%w: sub-DAG %d orders %s, which was to be collected", ErrViolation, i, Name(h))
+			}
+			for _, p := range h.Parents {
+				if h.Round-1 > horizon && !ordered[p.Digest] {
+					return fmt.Errorf("%w: sub-DAG %d orders %s before its parent of authority %d", ErrViolation, i, Name(h), p.Author)
+				}
+			}
+			ordered[h.Digest()] = true
+		}
+	}
+	return nil
+}
+
+// CheckLinked fails when a vertex two or more rounds above a leader has no path to it. Once a leader has its support,
+// none can be made.
+func (d *DAG) CheckLinked(leader *remora.Header) error {
+	linked := map[remora.Hash]bool{leader.Digest(): true}
+	for _, c := range d.Certificates {
+		for _, p := range c.Header.Parents {
+			linked[c.Digest()] = linked[c.Digest()] || linked[p.Digest]
+		}
+		if c.Round() > leader.Round+1 && !linked[c.Digest()] {
+			return fmt.Errorf("%w: %s has no path to leader %s", ErrViolation, Name(&c.Header), Name(leader))
+		}
 	}
 	return nil
 }

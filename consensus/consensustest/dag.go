@@ -103,43 +103,7 @@ func (d *DAG) Authors(r remora.Round) []remora.Authority {
 }
 
 // Shuffled returns the certificates in a random order with parents before children.
-func (d *DAG) Shuffled(rng *rand.Rand) []*remora.Certificate {
-	waits := make(map[remora.Hash]int, len(d.Certificates))
-	children := make(map[remora.Hash][]*remora.Certificate)
-	var ready, order []*remora.Certificate
-	for _, c := range d.Certificates {
-		for _, p := range c.Header.Parents {
-			if d.byDigest[p.Digest] != nil {
-				waits[c.Digest()]++
-				children[p.Digest] = append(children[p.Digest], c)
-			}
-		}
-		if waits[c.Digest()] == 0 {
-			ready = append(ready, c)
-		}
-	}
-	for len(ready) > 0 {
-		i := pick(rng, len(ready))
-		c := ready[i]
-		ready[i] = ready[len(ready)-1]
-		ready = ready[:len(ready)-1]
-		order = append(order, c)
-		for _, child := range children[c.Digest()] {
-			if waits[child.Digest()]--; waits[child.Digest()] == 0 {
-				ready = append(ready, child)
-			}
-		}
-	}
-	return order
-}
-
-// pick prefers the newest of n, so that an order often runs far ahead with some certificates left behind.
-func pick(rng *rand.Rand, n int) int {
-	if rng.Intn(2) == 0 {
-		return n - 1
-	}
-	return rng.Intn(n)
-}
+func (d *DAG) Shuffled(rng *rand.Rand) []*remora.Certificate { return d.Orders().Draw(rng, nil) }
 
 // Below returns the certificates of one authority and all their ancestors: what that authority has surely seen.
 func (d *DAG) Below(a remora.Authority) []*remora.Certificate {

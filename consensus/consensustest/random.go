@@ -15,11 +15,15 @@ type shape struct {
 	hide   int // in a round, a new set of authorities goes unlinked by the others for some rounds
 }
 
-// Random returns a DAG of 4, 7 or 10 authorities, mostly 4, with equal or drawn stakes, up to 30 rounds, a shallow or
-// a deep garbage collection, and some or much of what asynchrony does: absent vertices, unlinked leaders, authorities
-// whose vertices are only linked much later. All its certificates are valid.
+// Random returns a DAG of 4, 7 or 10 authorities, mostly 4, and up to 30 rounds: see RandomOf.
 func Random(rng *rand.Rand) *DAG {
-	n := []int{4, 4, 4, 4, 4, 4, 7, 7, 10}[rng.Intn(9)]
+	return RandomOf(rng, []int{4, 4, 4, 4, 4, 4, 7, 7, 10}[rng.Intn(9)], 30)
+}
+
+// RandomOf returns a DAG of n authorities with equal or drawn stakes, 3 to the given number of rounds, a shallow or a
+// deep garbage collection, and some or much of what asynchrony does: absent vertices, unlinked leaders, authorities
+// whose vertices are only linked much later. All its certificates are valid.
+func RandomOf(rng *rand.Rand, n, rounds int) *DAG {
 	stakes := Equal(n)
 	if rng.Intn(3) == 0 {
 		for i := range stakes {
@@ -29,8 +33,37 @@ func Random(rng *rand.Rand) *DAG {
 	d := NewDAG(Committee(stakes...), []remora.Round{4, 5, 8, 50}[rng.Intn(4)])
 	s := shape{absent: 10 * rng.Intn(4), torn: 20 * rng.Intn(4), shy: 30 * rng.Intn(4), hide: 15 * rng.Intn(3)}
 	hidden := make(map[remora.Authority]remora.Round) // until which round
-	for r := range remora.Round(3 + rng.Intn(28)) {
+	for r := range remora.Round(3 + rng.Intn(rounds-2)) {
 		d.grow(rng, s, r+1, hidden)
+	}
+	return d
+}
+
+// Straggler returns a DAG of n authorities of whom nobody links the first one's certificates until all do, in the
+// round of a leader. The oldest of them is offset rounds above the highest round that this leader does not order.
+func Straggler(rng *rand.Rand, n, offset int) *DAG {
+	d := NewDAG(Committee(Equal(n)...), remora.Round(4+rng.Intn(3)))
+	everybody := d.Authors(0)
+	linked := d.GCDepth + 2*remora.Round(1+rng.Intn(3))
+	linked += linked % 2 // leaders are in even rounds
+	for author, _ := d.LeaderOf(linked); author == 0; author, _ = d.LeaderOf(linked) {
+		linked += 2
+	}
+	oldest := linked - d.GCDepth + remora.Round(offset)
+	for r := remora.Round(1); r <= linked+5; r++ {
+		for _, a := range everybody {
+			if a == 0 && r < oldest {
+				continue
+			}
+			parents := d.Authors(r - 1)
+			if a != 0 && r < linked {
+				parents = slices.DeleteFunc(parents, func(p remora.Authority) bool { return p == 0 })
+			}
+			if r != linked {
+				parents = d.thin(rng, parents, func(p remora.Authority) bool { return p != 0 && rng.Intn(100) < 20 })
+			}
+			d.Add(r, a, parents)
+		}
 	}
 	return d
 }
