@@ -58,7 +58,7 @@ var layers = slices.Concat([]layer{
 	{[]string{crashFS}, belowNode},
 }, climb(spine), []layer{
 	{shells, belowShell},
-	{[]string{"node/bench"}, join(belowShell, []string{"node/devnet"})},
+	{[]string{"node/bench", "node/chaos"}, join(belowShell, []string{"node/devnet"})},
 	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
 	{[]string{"testdata"}, nil},
 	{[]string{"cmd/remora", "cmd/vet", "cmd/mutants"}, join(belowShell, shells, []string{"node/bench", "node", "testdata"})},

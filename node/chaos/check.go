@@ -1,0 +1,160 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// settleWait bounds how long acknowledged transactions may take to execute when all validators run again.
+const settleWait = 60 * time.Second
+
+// Outcomes of a whole run that may not be.
+var (
+	ErrBroken = errors.New("the chain is broken")
+	ErrLog    = errors.New("a validator's log tells of a fault")
+)
+
+// Checked is what Check found beside the verdict.
+type Checked struct {
+	*Verdict
+	Blocks remora.Height
+	chain  *chain
+}
+
+// Check holds a history against what every validator executed: the same blocks, everything acknowledged in effect once,
+// transfers of an account in order, one header of an author and round. Every validator runs, and no client any more.
+func (n *Network) Check(ctx context.Context, h *History) (*Checked, error) {
+	submits := h.all()
+	first := newChain(n.genesis.ChainID)
+	if err := n.settle(ctx, first, submits); err != nil {
+		return nil, err
+	}
+	for v := 1; v < Validators; v++ {
+		other := newChain(n.genesis.ChainID)
+		if err := n.readAll(ctx, v, other, first.tip()); err != nil {
+			return nil, fmt.Errorf("read the blocks of %s: %w", n.names[v], err)
+		}
+		first.compare(n.names[v], other)
+		first.faults = append(first.faults, other.faults...)
+	}
+	verdict := judge(submits, first.runs)
+	err := verdict.Err()
+	if len(first.faults) > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: %s", ErrBroken, strings.Join(first.faults, "; ")))
+	}
+	return &Checked{Verdict: verdict, Blocks: first.tip(), chain: first}, err
+}
+
+// settle reads the first validator's blocks until everything acknowledged is executed and the chain is idle, or takes
+// too long: then the verdict will say what is missing.
+func (n *Network) settle(ctx context.Context, c *chain, submits []Submit) error {
+	ctx, cancel := context.WithTimeout(ctx, settleWait)
+	defer cancel()
+	owed := map[remora.Hash]bool{}
+	for _, s := range submits {
+		if s.Outcome == Acked {
+			owed[s.Tx] = true
+		}
+	}
+	last, _ := n.highest(ctx)
+	read := 0
+	err := await(ctx, func() (bool, error) {
+		_, certified := n.height(ctx, 0)
+		if err := c.read(ctx, n.nodes[0], certified); err != nil && ctx.Err() == nil {
+			return false, fmt.Errorf("read the blocks of %s: %w", n.names[0], err)
+		}
+		for _, r := range c.runs[read:] {
+			delete(owed, r.Tx)
+		}
+		read = len(c.runs)
+		return len(owed) == 0 && c.tip() > last, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// readAll waits until a validator has certified a height, and reads up to it.
+func (n *Network) readAll(ctx context.Context, validator int, c *chain, to remora.Height) error {
+	waiting, cancel := context.WithTimeout(ctx, settleWait)
+	defer cancel()
+	var certified remora.Height
+	err := await(waiting, func() (bool, error) {
+		_, certified = n.height(ctx, validator)
+		return certified >= to, nil
+	})
+	if err != nil {
+		return fmt.Errorf("certified up to block %d of %d: %w", certified, to, err)
+	}
+	return c.read(ctx, n.nodes[validator], to)
+}
+
+// alarms are what no validator may log, whatever happens to others: errors, crashes, and what a safety fault looks like.
+var alarms = []string{"level=ERROR", "signed two headers for one round", "a vote whose signature is wrong", "panic:", "fatal error:", "error "}
+
+// CheckLogs looks for alarms in the logs of all validators. A line that holds one of but is expected.
+func (n *Network) CheckLogs(but ...string) error {
+	var found []string
+	for i, dir := range n.homes {
+		f, err := os.Open(filepath.Join(dir, "log"))
+		if err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() && len(found) < maxExamples {
+			if line := lines.Text(); alarming(line) && !slices.ContainsFunc(but, func(b string) bool { return strings.Contains(line, b) }) {
+				found = append(found, n.names[i]+": "+line)
+			}
+		}
+		if err := errors.Join(lines.Err(), f.Close()); err != nil {
+			return err
+		}
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("%w: %s", ErrLog, strings.Join(found, "\n"))
+	}
+	return nil
+}
+
+func alarming(line string) bool {
+	return slices.ContainsFunc(alarms, func(a string) bool {
+		if a == "error " {
+			return strings.HasPrefix(line, a) // what the program says when it ends; others say it in the middle
+		}
+		return strings.Contains(line, a)
+	})
+}
+
+// Replay audits the home of a validator, which must not run: the program executes every block again from the genesis.
+func (n *Network) Replay(ctx context.Context, validator int) error {
+	cmd := exec.CommandContext(ctx, n.options.Binary, "audit", "replay",
+		"--from", n.homes[validator], "--genesis", filepath.Join(n.homes[validator], "genesis.json"), "-o", "json")
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("replay of %s: %w: %s%s", n.names[validator], err, out, exit.Stderr)
+	}
+	if err != nil {
+		return fmt.Errorf("replay of %s: %w", n.names[validator], err)
+	}
+	var report struct {
+		Blocks  int  `json:"blocks"`
+		Matches bool `json:"matches"`
+	}
+	if err := json.Unmarshal(out, &report); err != nil || !report.Matches || report.Blocks == 0 {
+		return fmt.Errorf("%w: replay of %s: %s, %v", ErrBroken, n.names[validator], out, err)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package chaos
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/node/client"
+)
+
+// Load is what clients submit until they are stopped.
+type Load struct {
+	Seed    uint64
+	Opaque  int           // clients that send transactions without signature, never one twice
+	Signed  int           // clients that send transfers of an account of their own, one at a time, until it is executed
+	Size    int           // bytes of an opaque payload
+	Burst   int           // opaque transactions of one submission
+	Between time.Duration // two submissions of a client
+}
+
+// DefaultLoad is a few hundred transactions a second.
+func DefaultLoad(seed uint64) Load {
+	return Load{Seed: seed, Opaque: 4, Signed: 4, Size: 200, Burst: 5, Between: 50 * time.Millisecond}
+}
+
+// Drive lets the clients submit until ctx ends, and returns when the last answer is there or given up.
+func (n *Network) Drive(ctx context.Context, l Load, h *History) {
+	var clients sync.WaitGroup
+	for i := range l.Opaque + l.Signed {
+		s := &sender{network: n, history: h, load: l, number: i, chance: rand.New(rand.NewPCG(l.Seed, uint64(i)))}
+		if i < l.Opaque {
+			clients.Go(func() { s.opaque(ctx) })
+		} else {
+			clients.Go(func() { s.signed(ctx, i-l.Opaque) })
+		}
+	}
+	clients.Wait()
+}
+
+// sender is one client.
+type sender struct {
+	network *Network
+	history *History
+	load    Load
+	number  int
+	chance  *rand.Rand
+	made    uint64
+}
+
+// opaque sends bursts of new transactions, each to any validator.
+func (s *sender) opaque(ctx context.Context) {
+	for ctx.Err() == nil {
+		txs := make([][]byte, s.load.Burst)
+		for i := range txs {
+			txs[i] = s.payload()
+		}
+		s.submit(s.chance.IntN(Validators), txs, Submit{})
+		wait(ctx, s.load.Between)
+	}
+}
+
+// payload makes an opaque transaction that no other one equals.
+func (s *sender) payload() []byte {
+	payload := make([]byte, s.load.Size)
+	for at := 16; at+8 <= len(payload); at += 8 {
+		binary.LittleEndian.PutUint64(payload[at:], s.chance.Uint64())
+	}
+	binary.BigEndian.PutUint64(payload, uint64(s.number))
+	binary.BigEndian.PutUint64(payload[8:], s.made)
+	s.made++
+	return remora.EncodeOpaque(payload)
+}
+
+// submit sends transactions to a validator and enters what came of each. An answer is awaited when the load has ended,
+// too: what it acknowledges counts.
+func (s *sender) submit(validator int, txs [][]byte, draft Submit) {
+	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+	defer cancel()
+	draft.At, draft.Client, draft.Validator = time.Now(), s.number, validator
+	answer, err := s.network.nodes[validator].SendTxs(ctx, txs)
+	entries := make([]Submit, len(txs))
+	for i, tx := range txs {
+		draft.Tx, draft.Outcome = remora.TxHash(tx), Acked
+		switch {
+		case errors.Is(err, client.ErrBusy):
+			draft.Outcome = Refused
+		case err != nil:
+			draft.Outcome = Unanswered
+		case answer.Tx[i] < 0:
+			draft.Outcome = Refused
+		}
+		entries[i] = draft
+	}
+	s.history.add(entries...)
+}
+
+// signed sends transfers of one account in the order of their nonces: the next when the last one is executed. One that is
+// not executed soon is sent again, the same bytes to another validator; the nonce lets only one of them take effect.
+func (s *sender) signed(ctx context.Context, account int) {
+	keys := s.network.keys
+	transfer := client.Draft{
+		Kind: remora.KindTransfer, Body: remora.Transfer{To: keys[(account+1)%len(keys)].Public(), Amount: 1},
+	}
+	for nonce := uint64(0); ctx.Err() == nil; nonce++ {
+		tx := client.Sign(keys[account], s.network.genesis, transfer, nonce)
+		for ctx.Err() == nil {
+			validator := s.chance.IntN(Validators)
+			s.submit(validator, [][]byte{tx}, Submit{Signed: true, Nonce: nonce})
+			if s.used(ctx, keys[account], nonce) {
+				break
+			}
+		}
+		wait(ctx, s.load.Between)
+	}
+}
+
+// patience is how long a client waits for the execution of a transfer before it sends it again.
+const patience = 2 * time.Second
+
+// used waits until some validator has executed a transaction with the nonce.
+func (s *sender) used(ctx context.Context, key *ed25519.PrivateKey, nonce uint64) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return await(ctx, func() (bool, error) {
+		account, err := s.network.nodes[s.chance.IntN(Validators)].Account(ctx, key.Public())
+		return err == nil && account.Nonce > nonce, nil
+	}) == nil
+}

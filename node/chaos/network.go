@@ -1,0 +1,207 @@
+// Package chaos runs validators as real processes, lets clients load them, harms them by a seeded schedule, and holds
+// what the clients saw against what every validator executed. Its tests are what it is for.
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/devnet"
+	"github.com/remora-network/remora/node/home"
+)
+
+// Validators is how many there are: as few as tolerate the failure of one.
+const Validators = 4
+
+const (
+	look     = 25 * time.Millisecond // distance of two looks at something that is waited for
+	callWait = 5 * time.Second       // for one answer of a node
+)
+
+// Options describe a network.
+type Options struct {
+	Dir    string            // holds everything; the caller makes and removes it
+	Binary string            // the remora program
+	Epoch  time.Duration     // 0: that of a devnet
+	Hosts  []string          // IPv4 address of each validator; nil: loopback
+	Launch map[string]Launch // by validator, where one is started in a way of its own
+}
+
+// Network is a devnet under a driver.
+type Network struct {
+	options Options
+	net     *devnet.Devnet
+	genesis *remora.Genesis
+	names   []string
+	homes   []string
+	nodes   []*client.Client
+	keys    []*ed25519.PrivateKey // of the accounts
+}
+
+// Up starts the validators of a new chain. Down ends them.
+func Up(ctx context.Context, o Options) (*Network, error) {
+	n := &Network{options: o}
+	if err := n.writeLauncher(); err != nil {
+		return nil, err
+	}
+	var err error
+	n.net, err = devnet.Up(ctx, devnet.Spec{
+		Home: filepath.Join(o.Dir, "net"), Validators: Validators, Epoch: o.Epoch, Hosts: o.Hosts, Binary: n.launcher(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := n.connect(); err != nil {
+		return nil, errors.Join(err, n.Down())
+	}
+	return n, nil
+}
+
+func (n *Network) connect() error {
+	status, err := n.net.Status()
+	if err != nil {
+		return err
+	}
+	if n.genesis, err = home.ReadGenesis(status.Genesis); err != nil {
+		return err
+	}
+	for _, node := range status.Nodes {
+		c, err := client.New(node.RPC)
+		if err != nil {
+			return err
+		}
+		n.names, n.homes, n.nodes = append(n.names, node.Name), append(n.homes, node.Home), append(n.nodes, c)
+	}
+	for _, account := range status.Accounts {
+		stored, err := keystore.Load(account.Key, nil)
+		if err != nil {
+			return err
+		}
+		key, err := home.Account(stored)
+		if err != nil {
+			return err
+		}
+		n.keys = append(n.keys, key)
+	}
+	return nil
+}
+
+// Down ends every validator.
+func (n *Network) Down() error {
+	for _, c := range n.nodes {
+		c.Close()
+	}
+	return n.net.Down(context.Background())
+}
+
+// Kill ends a validator as a crash would.
+func (n *Network) Kill(ctx context.Context, validator int) error {
+	return n.net.Kill(ctx, n.names[validator])
+}
+
+// Start starts a validator that does not run, and returns when it answers.
+func (n *Network) Start(ctx context.Context, validator int) error {
+	return n.net.Start(ctx, n.names[validator])
+}
+
+// Pause stops a validator's process for a time, as a machine that hangs would.
+func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) error {
+	status, err := n.net.Status()
+	if err != nil {
+		return err
+	}
+	pid := status.Nodes[validator].Pid
+	if pid == 0 {
+		return fmt.Errorf("%s does not run", n.names[validator])
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	wait(ctx, d)
+	return os.NewSyscallError("continue", syscall.Kill(pid, syscall.SIGCONT))
+}
+
+// height asks a validator for its newest executed block and its newest certified one, both 0 when it does not answer.
+func (n *Network) height(ctx context.Context, validator int) (executed, certified remora.Height) {
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	status, err := n.nodes[validator].Status(ctx)
+	if err != nil {
+		return 0, 0
+	}
+	return status.Height, status.CertifiedHeight
+}
+
+// highest returns the newest height that any validator has executed, and the newest that any has certified.
+func (n *Network) highest(ctx context.Context) (executed, certified remora.Height) {
+	for i := range n.nodes {
+		e, c := n.height(ctx, i)
+		executed, certified = max(executed, e), max(certified, c)
+	}
+	return executed, certified
+}
+
+// Reach waits until validators have executed a height.
+func (n *Network) Reach(ctx context.Context, height remora.Height, validators ...int) error {
+	for _, v := range validators {
+		var at remora.Height
+		err := await(ctx, func() (bool, error) {
+			at, _ = n.height(ctx, v)
+			return at >= height, nil
+		})
+		if err != nil {
+			return fmt.Errorf("%s is at block %d and not at %d: %w", n.names[v], at, height, err)
+		}
+	}
+	return nil
+}
+
+// Progress waits until validators have executed blocks that none had when it was called.
+func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators ...int) error {
+	highest, _ := n.highest(ctx)
+	return n.Reach(ctx, highest+blocks, validators...)
+}
+
+// All lists every validator.
+func All() []int {
+	all := make([]int, Validators)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// await looks until done holds.
+func await(ctx context.Context, done func() (bool, error)) error {
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// wait lets a time pass, less when the context ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
