@@ -117,7 +117,7 @@ func (c *Core) adopt(cert *remora.Certificate) {
 // vote for it, and the newest own certificate.
 func (c *Core) resend() {
 	silence := c.clock - c.progress
-	if silence == 0 || silence%c.config.Pace.Resend != 0 {
+	if c.inquiry.doubt != Trusted || silence == 0 || silence%c.config.Pace.Resend != 0 {
 		return
 	}
 	if c.votes.header != nil {

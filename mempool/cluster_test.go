@@ -45,6 +45,7 @@ type packet struct {
 type node struct {
 	core    *mempool.Core
 	down    bool
+	doubt   mempool.Doubt // of the next start, unless the disk says more
 	disk    disk
 	orderer *orderer
 	seq     uint64
@@ -55,6 +56,8 @@ type disk struct {
 	proposed     *remora.Header
 	votes        map[remora.Authority]remora.Vote
 	certificates []*remora.Certificate
+	floor        remora.Round
+	lost         bool // nothing tells what was signed
 	unsynced     []mempool.Record
 }
 
@@ -90,6 +93,7 @@ func (c *cluster) start(a remora.Authority) {
 		Pace: mempool.Pace{Resend: 20},
 	}, mempool.Snapshot{
 		Committed: n.orderer.leader, Certificates: n.disk.certificates, Proposed: n.disk.proposed, Votes: votes,
+		Floor: n.disk.floor, Doubt: n.disk.doubt(n.doubt),
 	})
 	if err != nil {
 		c.t.Fatalf("start of %d: %v", a, err)
@@ -261,11 +265,35 @@ func (c *cluster) serve(a remora.Authority, w mempool.Want) {
 	if from.down || !c.reaches(a, w.From) {
 		return
 	}
+	if w.Tip {
+		c.reportTip(w.From, a)
+	}
 	for _, cert := range from.disk.certificates {
 		if slices.Contains(w.Parents, cert.Header.ID()) && cert.Round() == w.Round {
 			c.post(w.From, a, mempool.CertificateReceived{Certificate: cert})
 		}
 	}
+}
+
+// reportTip answers with what a disk has, if it is sure to have all that it ever had.
+func (c *cluster) reportTip(from, to remora.Authority) {
+	d := &c.nodes[from].disk
+	if d.lost {
+		return
+	}
+	var tip, own *remora.Certificate
+	for _, cert := range d.certificates {
+		if tip == nil || cert.Round() > tip.Round() {
+			tip = cert
+		}
+		if cert.Author() == to && (own == nil || cert.Round() > own.Round()) {
+			own = cert
+		}
+	}
+	if own != nil {
+		c.post(from, to, mempool.CertificateReceived{Certificate: own})
+	}
+	c.post(from, to, mempool.TipReported{From: from, Certificate: tip})
 }
 
 // batch names a batch by its author and number, so that a stored one can be described from its digest.
@@ -327,6 +355,14 @@ func (c *cluster) run(round remora.Round, ticks int) {
 	}
 }
 
+// doubt says what to start with when nothing else than this disk casts doubt on it.
+func (d *disk) doubt(least mempool.Doubt) mempool.Doubt {
+	if d.lost {
+		return mempool.Lost
+	}
+	return least
+}
+
 func (d *disk) sync() {
 	for _, r := range d.unsynced {
 		switch {
@@ -334,6 +370,10 @@ func (d *disk) sync() {
 			d.proposed = r.Header
 		case r.Vote != nil:
 			d.votes[r.Vote.Author] = *r.Vote
+		case r.Lost:
+			d.lost = true
+		case r.Floor > 0:
+			d.floor, d.lost = r.Floor, false
 		default:
 			d.certificates = append(d.certificates, r.Certificate)
 		}

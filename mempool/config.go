@@ -34,12 +34,13 @@ type Pace struct {
 	IdleDelay     int // the same when nothing does; default 100
 	LeaderTimeout int // longest wait for a leader, or for its support, after a quorum of parents; default 20
 	Resend        int // silence after which the newest own header and certificate are sent again; default 100
+	Listen        int // longest wait for others' answers when the snapshot says Listening; default 400, none when negative
 }
 
 // orDefaults fills the fields that are not set.
 func (p Pace) orDefaults() Pace {
 	set := func(field *int, ticks int) {
-		if *field <= 0 {
+		if *field == 0 {
 			*field = ticks
 		}
 	}
@@ -47,6 +48,7 @@ func (p Pace) orDefaults() Pace {
 	set(&p.IdleDelay, 100)
 	set(&p.LeaderTimeout, 20)
 	set(&p.Resend, 100)
+	set(&p.Listen, 400)
 	return p
 }
 
@@ -69,7 +71,10 @@ type Snapshot struct {
 	Proposed     *remora.Header        // last own header
 	Votes        []remora.Vote         // own; the newest per author counts
 	Payload      []remora.BatchRef     // own batches that a quorum holds and no block has executed
-	// Floor is a round at or below which the core neither proposes nor votes: set when the records of what it signed
-	// were lost.
+	// Floor is a round at or below which the core neither proposes nor votes: the newest Record.Floor.
 	Floor remora.Round
+	Doubt Doubt
+	// Quiet is how many ticks pass before Behind is reported: time to follow the DAG for a core that is built after block
+	// sync brought nothing new.
+	Quiet int
 }

@@ -208,7 +208,7 @@ func TestHeaderParents(t *testing.T) {
 	})
 	t.Run("missing_parents_roundtrip", func(t *testing.T) {
 		r := newRig(t)
-		r.Grow()
+		r.Grow(1, 2, 3)
 		h := r.Header(2, 2)
 		ready := r.must(mempool.HeaderReceived{Header: h})
 		if len(votes(ready))+len(ready.Want) != 0 {
@@ -221,7 +221,7 @@ func TestHeaderParents(t *testing.T) {
 		}
 		for i, c := range r.Layer(1) {
 			ready = r.must(mempool.CertificateReceived{Certificate: c})
-			if got, want := len(votes(ready)), i/3; got != want {
+			if got, want := len(votes(ready)), i/2; got != want {
 				t.Errorf("%d votes after %d parents", got, i+1)
 			}
 		}
@@ -244,10 +244,10 @@ func TestHeaderParents(t *testing.T) {
 		}
 	})
 	t.Run("unsolicited_certificate_is_no_parent_of_a_waiting_header", func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t, 1, 1, 1, 1, 1, 1, 1)
 		r.Grow()
-		r.must(mempool.HeaderReceived{Header: r.Header(2, 2, 1, 2, 3)})
-		if ready := r.must(mempool.CertificateReceived{Certificate: r.Certificate(1, 0)}); len(votes(ready)) != 0 {
+		r.must(mempool.HeaderReceived{Header: r.Header(2, 2, 1, 2, 3, 4, 5)})
+		if ready := r.must(mempool.CertificateReceived{Certificate: r.Certificate(1, 6)}); len(votes(ready)) != 0 {
 			t.Error("voted without the parents")
 		}
 	})

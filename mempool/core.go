@@ -14,29 +14,31 @@ import (
 
 // Core is the primary of one authority in one term.
 type Core struct {
-	config    Config
-	threshold remora.Amount // the quorum
-	clock     int           // ticks since the start
-	now       remora.Millis // the newest time that Tick was told
-	floor     remora.Round  // see Snapshot.Floor
-	committed remora.Round  // of the newest committed leader
-	progress  int           // tick of the last own header or quorum
-	dag       dag
-	own       proposer
-	votes     certifier
-	peers     voter
-	missing   fetcher
-	tips      []remora.Round // by author: highest round of a verified certificate, in the window or not
-	alarm     int            // tick from which Behind may be reported again
-	out       Ready
-	busy      bool  // a Ready is with the shell
-	unsafe    error // an own certificate contradicts another one: the keys are in use twice
+	config     Config
+	threshold  remora.Amount // the quorum
+	clock      int           // ticks since the start
+	now        remora.Millis // the newest time that Tick was told
+	floor      remora.Round  // see Snapshot.Floor
+	committed  remora.Round  // of the newest committed leader
+	progress   int           // tick of the last own header or quorum
+	dag        dag
+	own        proposer
+	votes      certifier
+	peers      voter
+	missing    fetcher
+	inquiry    inquiry
+	tips       []remora.Round // by author: highest round of a verified certificate, in the window or not
+	highestTip remora.Round   // of tips
+	alarm      int            // tick from which Behind may be reported again
+	out        Ready
+	busy       bool  // a Ready is with the shell
+	unsafe     error // two quorums contradict each other, or the keys are in use twice
 }
 
 // New builds a core and makes it ready to go on where the snapshot ends. Certificates of the snapshot count as accepted
 // and are not delivered again: the shell hands the same ones to consensus. One whose parents are not all there, which a
 // crash may leave behind at the GC boundary, waits for them and is delivered later. An own header without certificate
-// is sent again as it was.
+// is sent again as it was, once the snapshot is trusted.
 func New(config Config, snapshot Snapshot) (*Core, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -53,12 +55,21 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
 		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
 		missing:   fetcher{wants: make(map[remora.Parent]*want)},
+		inquiry:   inquiry{doubt: snapshot.Doubt, answered: make([]bool, n)},
 		tips:      make([]remora.Round, n),
+		alarm:     snapshot.Quiet,
 	}
-	return c, c.restore(snapshot)
+	if err := c.restore(snapshot); err != nil {
+		return nil, err
+	}
+	if snapshot.Doubt == Trusted {
+		c.trust()
+	}
+	return c, nil
 }
 
 // Step takes a message. An error is the reason why the message was refused; it leaves the core as it was, up to events.
+// After ErrSafety and ErrTwin the authority must sign nothing more.
 func (c *Core) Step(m Message) error {
 	err := c.handle(m)
 	c.propose()
@@ -89,6 +100,8 @@ func (c *Core) handle(m Message) error {
 		c.own.contribution = []remora.Contribution{m.Contribution}
 	case Demand:
 		c.own.demand = m.Uncertified
+	case TipReported:
+		return c.report(m)
 	default:
 		return fmt.Errorf("mempool: %w: message of type %T", remora.ErrInvalid, m)
 	}
@@ -99,6 +112,7 @@ func (c *Core) handle(m Message) error {
 func (c *Core) Tick(now remora.Millis) {
 	c.clock++
 	c.now = now
+	c.inquire()
 	c.propose()
 	c.resend()
 	c.askAgain()

@@ -24,7 +24,7 @@ func names(certificates []*remora.Certificate) []string {
 }
 
 func TestSuspendedUntilParentsAreAccepted(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t).doubtful(mempool.Lost)
 	r.Grow()
 	r.Grow()
 	r.Grow(1)
@@ -57,7 +57,7 @@ func TestDeliversInCausalOrder(t *testing.T) {
 		})...)
 	}
 	for range 50 {
-		r := newRig(t, 1, 1, 1, 1, 1, 1, 1)
+		r := newRig(t, 1, 1, 1, 1, 1, 1, 1).doubtful(mempool.Lost)
 		all := b.All()
 		chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		seen := map[remora.Hash]bool{}

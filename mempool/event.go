@@ -50,6 +50,13 @@ type Requeued struct {
 // surely reached by an honest authority. The DAG may be gone there; the shell syncs blocks and builds a new core.
 type Behind struct{ Round remora.Round }
 
+// Outdated reports an own header that the snapshot should have known and does not: the disk is an older copy of itself.
+// The core goes on as one whose record is lost.
+type Outdated struct{ Header *remora.Header }
+
+// Rejoined reports that a lost record is lost no more: the authority signs above Floor from here on.
+type Rejoined struct{ Floor remora.Round }
+
 func (Proposed) event()      {}
 func (Voted) event()         {}
 func (Certified) event()     {}
@@ -60,3 +67,5 @@ func (BadVote) event()       {}
 func (Refused) event()       {}
 func (Requeued) event()      {}
 func (Behind) event()        {}
+func (Outdated) event()      {}
+func (Rejoined) event()      {}

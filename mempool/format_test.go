@@ -18,7 +18,14 @@ func format(r mempool.Ready) string {
 		b.WriteString("ready\n")
 	}
 	for _, rec := range r.Persist {
-		line("persist %s", describe(rec.Header, rec.Vote, rec.Certificate))
+		switch {
+		case rec.Lost:
+			line("persist lost")
+		case rec.Floor > 0:
+			line("persist floor %d", rec.Floor)
+		default:
+			line("persist %s", describe(rec.Header, rec.Vote, rec.Certificate))
+		}
 	}
 	for _, o := range r.Send {
 		to := "all"
@@ -28,9 +35,12 @@ func format(r mempool.Ready) string {
 		line("send to %s: %s", to, describe(o.Header, o.Vote, o.Certificate))
 	}
 	for _, w := range r.Want {
-		if len(w.Parents) > 0 {
+		switch {
+		case w.Tip:
+			line("want from %d: tip", w.From)
+		case len(w.Parents) > 0:
 			line("want from %d: parents in round %d: %s", w.From, w.Round, parents(w.Parents))
-		} else {
+		default:
 			line("want from %d: %s", w.From, batches(w.Batches))
 		}
 	}
@@ -91,6 +101,8 @@ func describeEvent(e mempool.Event) string {
 			return fmt.Sprintf("equivocation %.4s against a vote before the restart", e.Second.Digest())
 		}
 		return fmt.Sprintf("equivocation %.4s %.4s certified %v", e.First.Digest(), e.Second.Digest(), e.Certified)
+	case mempool.Outdated:
+		return fmt.Sprintf("outdated by header %d/%d", e.Header.Author, e.Header.Round)
 	case mempool.Refused:
 		return fmt.Sprintf("refused %d/%d: %v", e.Header.Author, e.Header.Round, e.Reason)
 	}

@@ -41,12 +41,18 @@ func (p *proposer) carry(s remora.Share) {
 }
 
 // propose makes a header for the round above the highest quorum when it is time to. It never proposes up to a round that
-// it proposed for before, nor below a round that has a certificate, which proves a quorum there.
+// it proposed for before, nor below a round that has a certificate, which proves a quorum there, nor so far below any
+// certificate that nobody would vote for it.
 func (c *Core) propose() {
 	p := &c.own
 	parents := c.dag.quorum
 	round := parents + 1
-	if round <= max(p.round, c.floor) || round < c.dag.seen || !c.dag.complete(parents) {
+	switch {
+	case c.inquiry.doubt != Trusted:
+		return
+	case round <= max(p.round, c.floor) || round < c.dag.seen || round+c.config.GCDepth < c.highestTip:
+		return
+	case !c.dag.complete(parents):
 		return
 	}
 	if c.clock == 0 || c.clock-p.at < c.delay() {

@@ -36,6 +36,14 @@ type ContributionMade struct{ Contribution remora.Contribution }
 // Demand keeps the fast pace while the newest block with transactions lacks its certificate.
 type Demand struct{ Uncertified bool }
 
+// TipReported answers a Want for a tip: the certificate of the highest round that From holds, verified; nil when it
+// holds none. The newest certificate of this authority that From holds goes ahead of it as a CertificateReceived: it
+// tells whether the disk has forgotten anything.
+type TipReported struct {
+	From        remora.Authority
+	Certificate *remora.Certificate
+}
+
 func (HeaderReceived) message()      {}
 func (VoteReceived) message()        {}
 func (CertificateReceived) message() {}
@@ -45,3 +53,4 @@ func (Ordered) message()             {}
 func (ShareMade) message()           {}
 func (ContributionMade) message()    {}
 func (Demand) message()              {}
+func (TipReported) message()         {}

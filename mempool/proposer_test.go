@@ -504,7 +504,7 @@ func TestVotes(t *testing.T) {
 			t.Errorf("relayed: %v", err)
 		}
 		ready, err := r.step(mempool.HeaderReceived{Header: r.later(r.mine)})
-		if !errors.Is(err, mempool.ErrEquivocation) || len(events[mempool.Equivocation](ready)) != 1 {
+		if !errors.Is(err, mempool.ErrTwin) || len(events[mempool.Equivocation](ready)) != 1 {
 			t.Errorf("the key is used twice: %v", err)
 		}
 	})

@@ -6,7 +6,7 @@ import "github.com/remora-network/remora"
 // an earlier one has. A shell that cannot persist must stop; it never sends what it failed to persist.
 type Ready struct {
 	Persist   []Record              // 1. durable before anything below, if Sync
-	Sync      bool                  //    Persist holds an own header, a vote or an own certificate
+	Sync      bool                  //    Persist holds anything but certificates of others
 	Send      []Outgoing            // 2. after Persist
 	Want      []Want                // 3. repeated by the core, to other authorities, while missing
 	Delivered []*remora.Certificate // 4. causally complete, parents first: for consensus
@@ -18,6 +18,8 @@ type Record struct {
 	Header      *remora.Header // own: Snapshot.Proposed of a restart
 	Vote        *remora.Vote   // own, for a peer's header: the newest per author is in Snapshot.Votes
 	Certificate *remora.Certificate
+	Lost        bool         // Snapshot.Doubt is Lost until a Floor is recorded
+	Floor       remora.Round // Snapshot.Floor; what was signed above it is recorded
 }
 
 // Outgoing is a message to one peer or to all. Exactly one of the pointers is set; the receiver does not change it.
@@ -29,12 +31,14 @@ type Outgoing struct {
 	Certificate *remora.Certificate
 }
 
-// Want asks for certificates or for batches that From should have. Exactly one of the lists is set.
+// Want asks for certificates, for batches that From should have, or for the highest certificate that it has. Exactly one
+// of the lists or Tip is set.
 type Want struct {
 	From    remora.Authority
 	Round   remora.Round      // of Parents
 	Parents []remora.Parent   // certificates to be brought by CertificateReceived
 	Batches []remora.BatchRef // answered by BatchStored, at once for those that are stored already
+	Tip     bool              // answered by TipReported
 }
 
 func (r *Ready) empty() bool {

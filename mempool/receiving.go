@@ -16,6 +16,9 @@ func (c *Core) receiveCertificate(cert *remora.Certificate) error {
 	if err := cert.Check(c.config.Committee); err != nil {
 		return err
 	}
+	if cert.Author() == c.config.Self {
+		c.witness(&cert.Header)
+	}
 	c.see(cert)
 	switch r := cert.Round(); {
 	case c.Holds(r, cert.Header.ID()):
@@ -68,10 +71,9 @@ func (c *Core) advance() {
 // see counts a verified certificate, wherever its round is, as a sign of how far others are. Stake that claims a round
 // decides, never one peer.
 func (c *Core) see(cert *remora.Certificate) {
-	if cert.Round() <= c.tips[cert.Author()] {
+	if !c.noteTip(cert) {
 		return
 	}
-	c.tips[cert.Author()] = cert.Round()
 	limit := c.here() + c.config.GCDepth
 	if cert.Round() <= limit || c.clock < c.alarm {
 		return
@@ -80,6 +82,17 @@ func (c *Core) see(cert *remora.Certificate) {
 		c.alarm = c.clock + c.config.Pace.Resend
 		c.out.event(Behind{Round: reached})
 	}
+}
+
+// noteTip reports whether a certificate is of a higher round than those of its author before.
+func (c *Core) noteTip(cert *remora.Certificate) bool {
+	tip := &c.tips[cert.Author()]
+	if cert.Round() <= *tip {
+		return false
+	}
+	*tip = cert.Round()
+	c.highestTip = max(c.highestTip, *tip)
+	return true
 }
 
 // reached returns the highest round that authors of a validity stake have certificates of or above.

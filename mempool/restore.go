@@ -59,7 +59,7 @@ func (c *Core) restoreCertificate(cert *remora.Certificate) error {
 		return err
 	}
 	c.dag.insert(cert, len(absent))
-	c.tips[cert.Author()] = max(c.tips[cert.Author()], cert.Round())
+	c.noteTip(cert)
 	c.want(&cert.Header, absent)
 	return nil
 }
@@ -76,8 +76,7 @@ func (c *Core) restoreVotes(votes []remora.Vote) error {
 	return nil
 }
 
-// restoreOwn takes up the own headers: those with a certificate wait to be ordered, the newest of them goes out again,
-// and so does the newest header if it has none.
+// restoreOwn takes up the own headers: those with a certificate and the newest one wait to be ordered.
 func (c *Core) restoreOwn(proposed *remora.Header) error {
 	for r := c.dag.gc + 1; r <= c.dag.seen; r++ {
 		v := c.dag.slot(r, c.config.Self)
@@ -90,19 +89,27 @@ func (c *Core) restoreOwn(proposed *remora.Header) error {
 	if proposed != nil && (proposed.Author != c.config.Self || proposed.Digest().IsZero()) {
 		return fmt.Errorf("mempool: %w: own header has author %d, this is %d", remora.ErrCorrupt, proposed.Author, c.config.Self)
 	}
+	if proposed != nil && proposed.Round > c.own.round {
+		c.fly(proposed, proposed.Round > c.dag.gc)
+	}
+	return nil
+}
+
+// speak sends again what was sent last before the start: the newest own certificate, and the newest own header if it has
+// none.
+func (c *Core) speak() {
 	if c.votes.certificate != nil {
 		c.out.send(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
 	}
-	if proposed == nil || proposed.Round <= c.own.round {
-		return nil
+	h := c.own.header
+	if h == nil || h.Round <= max(c.dag.gc, c.floor) {
+		return
 	}
-	above := proposed.Round > c.dag.gc
-	c.fly(proposed, above)
-	if above {
-		c.out.send(Outgoing{Broadcast: true, Header: proposed})
-		c.certify(proposed)
+	if v := c.dag.slot(h.Round, h.Author); v != nil && v.certificate != nil {
+		return
 	}
-	return nil
+	c.out.send(Outgoing{Broadcast: true, Header: h})
+	c.certify(h)
 }
 
 // fly takes h as the newest own header, and as one to be ordered if open.

@@ -17,6 +17,7 @@ type rig struct {
 	disk   disk
 	now    remora.Millis
 	mine   *remora.Header // newest own header
+	doubt  mempool.Doubt  // of the next start
 }
 
 // newRig starts authority 0 of a committee of stakes, of four equal ones without any. Authority 1 leads every even round.
@@ -39,11 +40,22 @@ func newRig(t testing.TB, stakes ...remora.Amount) *rig {
 	return r
 }
 
+// doubtful starts again on a disk that may not have all that was signed.
+func (r *rig) doubtful(d mempool.Doubt) *rig {
+	r.t.Helper()
+	r.doubt = d
+	r.start(0)
+	return r
+}
+
 // start builds a core from the disk.
 func (r *rig) start(committed remora.Round) {
 	r.t.Helper()
 	r.disk.unsynced = nil
-	s := mempool.Snapshot{Committed: committed, Certificates: r.disk.certificates, Proposed: r.disk.proposed}
+	s := mempool.Snapshot{
+		Committed: committed, Certificates: r.disk.certificates, Proposed: r.disk.proposed,
+		Floor: r.disk.floor, Doubt: r.doubt,
+	}
 	for a := range remora.Authority(r.Committee.Size()) {
 		if v, ok := r.disk.votes[a]; ok {
 			s.Votes = append(s.Votes, v)

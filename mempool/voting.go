@@ -32,16 +32,18 @@ type waiting struct {
 // dear. The header's time is no reason to refuse or delay a vote: clocks of honest authorities may differ by any amount,
 // and block time is a median.
 func (c *Core) receiveHeader(h *remora.Header) error {
+	if h != nil && h.Author == c.config.Self {
+		return c.receiveOwn(h)
+	}
 	if err := c.checkHeader(h); err != nil {
 		return err
-	}
-	if h.Author == c.config.Self {
-		return c.receiveOwn(h)
 	}
 	b := &c.peers.ballots[h.Author]
 	switch {
 	case h.Round < b.vote.Round:
 		return fmt.Errorf("%w: header of author %d, round %d, after a vote in round %d", ErrTooOld, h.Author, h.Round, b.vote.Round)
+	case h.Round == b.vote.Round && h.Digest() == b.vote.Digest && c.inquiry.doubt != Trusted:
+		return nil
 	case h.Round == b.vote.Round && h.Digest() == b.vote.Digest:
 		again := b.vote
 		c.out.send(Outgoing{To: h.Author, Vote: &again}) // the first one was lost
@@ -78,8 +80,15 @@ func (c *Core) checkHeader(h *remora.Header) error {
 	return h.Check(c.config.Committee)
 }
 
-// receiveOwn handles an own header that came back. Another one than was made means that the key is used twice.
+// receiveOwn handles an own header that came back. Its round may be out of the window: it is judged, not kept.
 func (c *Core) receiveOwn(h *remora.Header) error {
+	if h.Digest().IsZero() {
+		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
+	}
+	if err := h.Check(c.config.Committee); err != nil {
+		return err
+	}
+	c.witness(h)
 	if mine := c.own.header; mine != nil && mine.Round == h.Round && mine.Digest() != h.Digest() {
 		return c.equivocation(mine, h)
 	}
@@ -143,7 +152,7 @@ func (c *Core) dismiss(author remora.Authority) {
 }
 
 func (c *Core) voteIfComplete(w *waiting) {
-	if w.parents > 0 || len(w.batches) > 0 {
+	if w.parents > 0 || len(w.batches) > 0 || c.inquiry.doubt != Trusted {
 		return
 	}
 	h := w.header

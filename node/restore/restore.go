@@ -20,6 +20,8 @@ type Config struct {
 	Self      remora.Authority
 	Signer    mempool.Signer
 	Pace      mempool.Pace // the default when zero
+	Doubt     mempool.Doubt
+	Quiet     int // see mempool.Snapshot
 }
 
 // Cores are a validator's mempool core and commit rule, in step with one another.
@@ -48,6 +50,7 @@ func Build(st *store.Store, c Config) (*Cores, error) {
 		Pace:   c.Pace, Signer: c.Signer,
 	}, mempool.Snapshot{
 		Committed: ordered.Leader, Certificates: dag.Certificates, Proposed: dag.Proposed, Votes: dag.Votes,
+		Floor: dag.Floor, Doubt: c.Doubt, Quiet: c.Quiet,
 	})
 	if err != nil {
 		return nil, err

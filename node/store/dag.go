@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	db "github.com/cometbft/cometbft-db"
@@ -35,6 +37,10 @@ func putRecord(batch db.Batch, r mempool.Record) error {
 		return batch.Set([]byte{keyProposed}, remora.Encode(r.Header))
 	case r.Vote != nil:
 		return batch.Set(voteKey(r.Vote.Author), remora.Encode(r.Vote))
+	case r.Lost:
+		return batch.Delete([]byte{keyFloor})
+	case r.Floor > 0:
+		return batch.Set([]byte{keyFloor}, u64(uint64(r.Floor)))
 	}
 	c := r.Certificate
 	return batch.Set(vertexKey(c.Round(), c.Author()), remora.Encode(c))
@@ -45,9 +51,26 @@ type DAG struct {
 	Certificates []*remora.Certificate // rounds ascending
 	Proposed     *remora.Header        // nil when the node never proposed
 	Votes        []remora.Vote
+	Floor        remora.Round // all that was signed above it is in here, if Complete
+	Complete     bool         // a floor is recorded: this store was there from the start, or its authority rejoined
 }
 
-// LoadDAG returns the accepted certificates above a round, the last own header and the newest vote per author.
+// BeginDAG records that all of what this authority signs from the first round on is in this store. Only a store of an
+// authority that has never signed may begin so; it is durable when BeginDAG returns.
+func (s *Store) BeginDAG() error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	err := batch.Set([]byte{keyFloor}, u64(0))
+	if err == nil {
+		err = batch.WriteSync()
+	}
+	if err != nil {
+		return fmt.Errorf("begin the record of what is signed: %w", err)
+	}
+	return nil
+}
+
+// LoadDAG returns the accepted certificates above a round, the last own header, the newest vote per author and the floor.
 func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 	var d DAG
 	err := s.scan(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(_, v []byte) error {
@@ -69,13 +92,33 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 		return d, fmt.Errorf("stored vote: %w: %v", remora.ErrCorrupt, err)
 	}
 	v, err := s.get([]byte{keyProposed})
-	if err != nil || v == nil {
+	if err != nil {
 		return d, err
 	}
-	if d.Proposed, err = remora.DecodeHeader(chainID, v); err != nil {
-		return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
+	if v != nil {
+		if d.Proposed, err = remora.DecodeHeader(chainID, v); err != nil {
+			return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
+		}
 	}
-	return d, nil
+	d.Floor, d.Complete, err = s.floor()
+	return d, err
+}
+
+// Complete reports whether all that this authority signed above some round is in this store.
+func (s *Store) Complete() (bool, error) {
+	_, complete, err := s.floor()
+	return complete, err
+}
+
+func (s *Store) floor() (floor remora.Round, recorded bool, err error) {
+	v, err := s.get([]byte{keyFloor})
+	if err != nil || v == nil {
+		return 0, false, err
+	}
+	if len(v) != 8 {
+		return 0, false, fmt.Errorf("stored floor: %w: %d bytes", remora.ErrCorrupt, len(v))
+	}
+	return remora.Round(binary.BigEndian.Uint64(v)), true, nil
 }
 
 // Certificate returns an accepted certificate by its place. ErrNotFound when it is not stored, or pruned.
@@ -92,6 +135,30 @@ func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) 
 		return nil, fmt.Errorf("stored certificate: %w: %v", remora.ErrCorrupt, err)
 	}
 	return c, nil
+}
+
+// Tips returns, of the accepted certificates above a round, one of the highest round and the newest one of an author. Each
+// is nil where there is none.
+func (s *Store) Tips(chainID string, above remora.Round, author remora.Authority) (tip, own *remora.Certificate, err error) {
+	var newest, authors []byte
+	err = s.scan(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(k, v []byte) error {
+		if newest = v; bytes.Equal(k[9:], vertexKey(0, author)[9:]) {
+			authors = v
+		}
+		return nil
+	})
+	for _, found := range []struct {
+		raw []byte
+		to  **remora.Certificate
+	}{{newest, &tip}, {authors, &own}} {
+		if err == nil && found.raw != nil {
+			*found.to, err = remora.DecodeCertificate(chainID, found.raw)
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("stored certificates above round %d: %w", above, err)
+	}
+	return tip, own, nil
 }
 
 // PruneDAG deletes certificates up to and including a round.

@@ -18,6 +18,7 @@ const (
 	keyVertex      = 'c' // round, author -> certificate of the DAG
 	keyVote        = 'v' // author -> newest vote for a header of that author
 	keyProposed    = 'p' // the newest own header
+	keyFloor       = 'f' // round from which the record of what this authority signed is complete; absent: it is not
 )
 
 const (

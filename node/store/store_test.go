@@ -193,3 +193,58 @@ func TestEmptyValueIsPresent(t *testing.T) {
 		t.Errorf("absent value: %v, error %v", v, err)
 	}
 }
+
+// The marker of a complete record comes with its beginning or with a floor, and goes when the record is lost.
+func TestRecordIsCompleteOrNot(t *testing.T) {
+	h := newHistory(t, 1)
+	s := h.begin(t)
+	expect := func(complete bool, floor remora.Round) {
+		t.Helper()
+		d, err := s.LoadDAG(mempooltestChain, 0)
+		if err != nil || d.Complete != complete || d.Floor != floor {
+			t.Fatalf("complete %v above %d, want %v above %d, error %v", d.Complete, d.Floor, complete, floor, err)
+		}
+		if got, err := s.Complete(); got != complete || err != nil {
+			t.Fatalf("complete %v, error %v", got, err)
+		}
+	}
+	save := func(r mempool.Record) {
+		t.Helper()
+		if err := s.SaveDAG([]mempool.Record{r}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(false, 0)
+	if err := s.BeginDAG(); err != nil {
+		t.Fatal(err)
+	}
+	expect(true, 0)
+	save(mempool.Record{Vote: h.vote(1)})
+	save(mempool.Record{Lost: true})
+	expect(false, 0)
+	save(mempool.Record{Floor: 70})
+	expect(true, 70)
+}
+
+func TestTips(t *testing.T) {
+	h := newHistory(t, 4)
+	s := h.begin(t)
+	if tip, own, err := s.Tips(mempooltestChain, 0, 2); tip != nil || own != nil || err != nil {
+		t.Fatalf("of nothing: %v, %v, error %v", tip, own, err)
+	}
+	for r := remora.Round(1); r <= 3; r++ {
+		if err := s.SaveDAG(h.certificates(r), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SaveDAG(h.certificates(4)[:2], false); err != nil {
+		t.Fatal(err)
+	}
+	tip, own, err := s.Tips(mempooltestChain, 0, 2)
+	if err != nil || tip.Round() != 4 || own.Round() != 3 || own.Author() != 2 {
+		t.Fatalf("tip %v, own %v, error %v", tip, own, err)
+	}
+	if tip, own, err = s.Tips(mempooltestChain, 3, 2); err != nil || tip.Round() != 4 || own != nil {
+		t.Fatalf("above 3: tip %v, own %v, error %v", tip, own, err)
+	}
+}
