@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/remora-network/remora"
@@ -9,9 +10,12 @@ import (
 )
 
 // submit is a client's request. ErrBusy turns the client away.
-func (v *validator) submit(tx []byte) {
+func (v *validator) submit(n uint64) {
+	w := v.world
+	payload := binary.BigEndian.AppendUint64(nil, w.scenario.Seed)
+	tx := remora.EncodeOpaque(binary.BigEndian.AppendUint64(payload, n))
 	if seq, err := v.batches.Submit(tx); err == nil {
-		v.clients[seq] = append(v.clients[seq], tx)
+		v.clients[seq] = append(v.clients[seq], client{tx: tx, sent: w.now})
 		v.settle()
 	}
 }
@@ -37,7 +41,7 @@ func (v *validator) settleWorker() bool {
 	}
 	v.spread(&rd)
 	for _, s := range rd.Sealed {
-		v.world.check.accept(v.world.now, v.self, v.clients[s.Seq])
+		v.world.check.accept(v, v.clients[s.Seq])
 		delete(v.clients, s.Seq)
 	}
 	for _, s := range rd.Stored {
@@ -54,26 +58,30 @@ func (v *validator) settleWorker() bool {
 }
 
 func (v *validator) spread(rd *worker.Ready) {
-	batch := func(to remora.Authority, b remora.Batch) {
-		v.world.send(v.self, to, "batch "+b.Digest.String(), func(peer *validator) {
-			peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b})
-		})
-	}
 	for _, b := range rd.Broadcast {
 		for to := range remora.Authority(v.world.committee.Size()) {
 			if to != v.self {
-				batch(to, b)
+				v.sendBatch(to, b)
 			}
 		}
 	}
 	for _, r := range rd.Resend {
-		batch(r.To, r.Batch)
+		v.sendBatch(r.To, r.Batch)
 	}
 	for _, a := range rd.Acks {
-		v.world.send(v.self, a.To, "ack "+a.Digest.String(), func(peer *validator) {
+		v.world.send(v, a.To, ackArrives, a.Digest, func(peer *validator) {
 			peer.tellWorker(worker.Acked{From: v.self, Digest: a.Digest})
 		})
 	}
+}
+
+func (v *validator) sendBatch(to remora.Authority, b remora.Batch) {
+	if v.actor != nil && v.actor.withholds(to, b) {
+		return
+	}
+	v.world.send(v, to, batchArrives, b.Digest, func(peer *validator) {
+		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b})
+	})
 }
 
 // tellWorker hands a message to the worker core. A refusal is the sender's matter.
@@ -100,3 +108,5 @@ func (v *validator) reannounce() {
 		v.step(mempool.BatchReady{Ref: ref})
 	}
 }
+
+func peerBatch(b remora.Batch) worker.Message { return worker.PeerBatch{From: b.Author, Batch: b} }

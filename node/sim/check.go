@@ -9,31 +9,41 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/ledger"
 )
 
 // maxViolations bounds what a report lists: the first ones tell most.
 const maxViolations = 20
 
-// checker sees all validators at once and holds them against each other.
+// checker sees all validators at once and holds the correct ones against each other.
 type checker struct {
 	committee  *remora.Committee
-	depth      remora.Round
+	scenario   *Scenario
+	faulty     []bool // by authority: the adversary has it at some time
 	violations []string
 	failed     map[string]bool // verdicts that a violation led to, listed or not
 	headers    map[slot]remora.Hash
 	votes      map[ballot]remora.Hash
 	vertices   map[slot]remora.Hash
-	proposed   []remora.Round // by author: highest round of a header that left
-	chain      []link         // by height, from 1: as the first to execute it made it
-	heights    []remora.Height
-	moved      []time.Duration // by validator: its newest block
+	chain      []link // by height, from 1: as the first to execute it made it
+	signed     map[remora.Hash]remora.Bitmap // who executed a block, by its hash
 	ordered    map[remora.Hash]bool
 	batches    map[remora.Hash]remora.Height
 	txs        map[string]remora.Height
-	accepted   []acceptance
+	accepted   map[string]*acceptance
+	waits      []time.Duration // from clients' transactions to their execution
+	members    []member
 	crashes    int
 	synced     int
+	rejoined   int
 	entries    int
+}
+
+// member is what is known of one validator.
+type member struct {
+	proposed remora.Round // highest round of a header that left
+	height   remora.Height
+	moved    time.Duration // when it executed its newest block
 }
 
 type slot struct {
@@ -53,19 +63,22 @@ type link struct {
 
 // acceptance is a client's acknowledgement.
 type acceptance struct {
-	tx string
-	by remora.Authority
-	at time.Duration
+	by       remora.Authority
+	sent, at time.Duration
 }
 
-func newChecker(committee *remora.Committee, depth remora.Round) *checker {
-	n := committee.Size()
-	return &checker{
-		committee: committee,
-		failed:    map[string]bool{}, depth: depth, proposed: make([]remora.Round, n), heights: make([]remora.Height, n), moved: make([]time.Duration, n),
+func newChecker(committee *remora.Committee, s *Scenario) *checker {
+	c := &checker{
+		committee: committee, scenario: s, violations: []string{},
+		faulty: make([]bool, s.Validators), members: make([]member, s.Validators), failed: map[string]bool{},
 		headers: map[slot]remora.Hash{}, votes: map[ballot]remora.Hash{}, vertices: map[slot]remora.Hash{},
-		ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{}, txs: map[string]remora.Height{},
+		signed: map[remora.Hash]remora.Bitmap{}, ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{},
+		txs: map[string]remora.Height{}, accepted: map[string]*acceptance{},
 	}
+	for a := range c.faulty {
+		c.faulty[a] = s.byzantine(remora.Authority(a))
+	}
+	return c
 }
 
 func (c *checker) fail(verdict, format string, args ...any) {
@@ -102,10 +115,11 @@ func (c *checker) sent(from remora.Authority, o *mempool.Outgoing) {
 		if err := h.Check(c.committee); err != nil {
 			c.fail(Diverged, "validator %d makes a header of round %d that nobody accepts: %v", from, h.Round, err)
 		}
-		if once(c, c.headers, slot{h.Author, h.Round}, h.Digest(), "headers of") && h.Round <= c.proposed[from] {
-			c.fail(Diverged, "validator %d makes a header of round %d after one of round %d", from, h.Round, c.proposed[from])
+		if once(c, c.headers, slot{h.Author, h.Round}, h.Digest(), "headers of") && h.Round <= c.members[from].proposed {
+			c.fail(Diverged, "validator %d makes a header of round %d after one of round %d", from, h.Round, c.members[from].proposed)
 		}
-		c.proposed[from] = max(c.proposed[from], h.Round)
+		m := &c.members[from]
+		m.proposed = max(m.proposed, h.Round)
 	case o.Vote != nil:
 		once(c, c.votes, ballot{o.Vote.Voter, slot{o.Vote.Author, o.Vote.Round}}, o.Vote.Digest, "votes of")
 	default:
@@ -114,39 +128,106 @@ func (c *checker) sent(from remora.Authority, o *mempool.Outgoing) {
 }
 
 // accept notes what a validator acknowledges to clients.
-func (c *checker) accept(at time.Duration, by remora.Authority, txs [][]byte) {
-	for _, tx := range txs {
-		c.accepted = append(c.accepted, acceptance{tx: string(tx), by: by, at: at})
+func (c *checker) accept(v *validator, clients []client) {
+	for _, cl := range clients {
+		c.accepted[string(cl.tx)] = &acceptance{by: v.self, sent: cl.sent, at: v.world.now}
 	}
 }
 
+// accused checks the evidence that a validator has: it must be against the adversary.
+func (c *checker) accused(v *validator, e mempool.Equivocation) {
+	if !v.faulty() && !c.faulty[e.Second.Author] {
+		c.fail(Diverged, "validator %d has evidence against %d in round %d", v.self, e.Second.Author, e.Second.Round)
+	}
+}
+
+// wiped says that a disk is gone.
+func (c *checker) wiped(a remora.Authority) {
+	c.members[a].height = 0
+	for _, accepted := range c.accepted {
+		if accepted.by == a {
+			accepted.by = nobody
+		}
+	}
+}
+
+// nobody owes what was accepted and lost with a disk.
+const nobody = remora.Authority(1<<16 - 1)
+
 // started compares where a validator resumes with where it was.
-func (c *checker) started(by remora.Authority, tip state.Tip) {
-	if tip.Height != c.heights[by] {
-		c.fail(Diverged, "validator %d executed up to block %d and restarts at block %d", by, c.heights[by], tip.Height)
+func (c *checker) started(v *validator, tip state.Tip) {
+	if v.faulty() {
+		return
+	}
+	if at := c.members[v.self].height; tip.Height != at {
+		c.fail(Diverged, "validator %d executed up to block %d and restarts at block %d", v.self, at, tip.Height)
 	}
 	if h := int(tip.Height); h > 0 && h <= len(c.chain) && c.chain[h-1].hash != tip.Hash {
-		c.fail(Diverged, "validator %d restarts at another block %d", by, tip.Height)
+		c.fail(Diverged, "validator %d restarts at another block %d", v.self, tip.Height)
 	}
 }
 
 // executed compares a block with the same one elsewhere, or checks it when it is the first of its height.
-func (c *checker) executed(by remora.Authority, b *remora.Block, batches []remora.Batch, at time.Duration) {
-	height := b.Header.Height
-	if height != c.heights[by]+1 {
-		c.fail(Diverged, "validator %d executes block %d after block %d", by, height, c.heights[by])
+func (c *checker) executed(v *validator, b *remora.Block, batches []remora.Batch) {
+	height, hash := b.Header.Height, b.Header.Hash()
+	c.sign(v.self, hash)
+	if v.faulty() {
+		return
 	}
-	c.heights[by], c.moved[by] = height, at
-	made := link{hash: b.Header.Hash(), root: b.Header.StateRoot, round: b.DAG[len(b.DAG)-1].Round}
+	m := &c.members[v.self]
+	if height != m.height+1 {
+		c.fail(Diverged, "validator %d executes block %d after block %d", v.self, height, m.height)
+	}
+	m.height, m.moved = height, v.world.now
+	c.answer(v, batches)
+	made := link{hash: hash, root: b.Header.StateRoot, round: b.DAG[len(b.DAG)-1].Round}
 	if int(height) <= len(c.chain) {
 		if first := c.chain[height-1]; first != made {
 			c.fail(Diverged, "validator %d executes another block %d: %s with root %s, not %s with root %s",
-				by, height, made.hash, made.root, first.hash, first.root)
+				v.self, height, made.hash, made.root, first.hash, first.root)
 		}
 		return
 	}
 	c.chain = append(c.chain, made)
 	c.inspect(b, batches)
+}
+
+// sign notes that a validator executed a block, which is what its share of the block's certificate says.
+func (c *checker) sign(a remora.Authority, block remora.Hash) {
+	signers, known := c.signed[block]
+	if !known {
+		signers = remora.NewBitmap(c.committee.Size())
+		c.signed[block] = signers
+	}
+	signers.Add(a)
+}
+
+// quorum reports whether a quorum has executed a block.
+func (c *checker) quorum(block remora.Hash) bool {
+	signers, known := c.signed[block]
+	return known && c.committee.StakeOf(signers) >= c.committee.Quorum()
+}
+
+// answer notes how long the clients of a validator that never crashed waited.
+func (c *checker) answer(v *validator, batches []remora.Batch) {
+	if v.crashed {
+		return
+	}
+	for _, b := range batches {
+		if b.Author != v.self {
+			continue
+		}
+		for _, tx := range b.Txs() {
+			if a := c.accepted[string(tx)]; a != nil && a.by == v.self {
+				c.waits = append(c.waits, v.world.now-a.sent)
+			}
+		}
+	}
+}
+
+func (c *checker) latency() Latency {
+	slices.Sort(c.waits)
+	return latencyOf(c.waits)
 }
 
 // inspect checks a new block against the chain before it.
@@ -158,7 +239,7 @@ func (c *checker) inspect(b *remora.Block, batches []remora.Batch) {
 		}
 		c.ordered[h.Digest()] = true
 		for _, p := range h.Parents {
-			if h.Round > 1 && h.Round-1+c.depth > leader && !c.ordered[p.Digest] {
+			if h.Round > 1 && h.Round-1+c.scenario.GCDepth > leader && !c.ordered[p.Digest] {
 				c.fail(Diverged, "block %d orders the header of %d, round %d before its parent of %d", height, h.Author, h.Round, p.Author)
 			}
 		}
@@ -182,30 +263,42 @@ func (c *checker) inspect(b *remora.Block, batches []remora.Batch) {
 	}
 }
 
-// finish judges a validator at the end: progress since the network is timely, and bounded memory.
+// finish judges a validator at the end: progress since the network is timely, bounded memory, conserved coins.
 func (c *checker) finish(v *validator) {
 	w := v.world
-	if !v.up {
+	if !v.up || v.faulty() {
 		return
 	}
-	if healed := max(w.scenario.GST, v.began); c.moved[v.self] <= healed {
-		c.fail(NoProgress, "validator %d is at block %d since %v, in round %d; all is well since %v",
-			v.self, c.heights[v.self], c.moved[v.self], v.core.Round(), healed)
+	if m := c.members[v.self]; m.moved <= w.scenario.GST {
+		c.fail(NoProgress, "validator %d is at block %d since %v, in round %d; the network is timely since %v",
+			v.self, m.height, m.moved, v.core.Round(), w.scenario.GST)
 	}
-	c.entries = max(c.entries, entries(v.core))
-	if most := (int(w.scenario.GCDepth)+64)*4*len(w.nodes) + 1024; c.entries > most {
-		c.fail(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, c.entries, most)
+	if err := ledger.CheckSupply(v.exec.View().Tables); err != nil {
+		c.fail(Diverged, "validator %d: %v", v.self, err)
+	}
+	held := entries(v.core)
+	c.entries = max(c.entries, held)
+	if most := (int(w.scenario.GCDepth)+64)*4*len(w.nodes) + 1024; held > most {
+		c.fail(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, held, most)
 	}
 }
 
-// owed looks for accepted transactions that were not executed. A validator that is down for good owes nothing.
+// owed looks for accepted transactions that were not executed. A validator that is down for good, or that the adversary
+// has, owes nothing.
 func (c *checker) owed(w *world) {
-	missing := slices.DeleteFunc(slices.Clone(c.accepted), func(a acceptance) bool {
-		_, done := c.txs[a.tx]
-		return done || a.at > w.scenario.Duration-w.scenario.Grace || !w.nodes[a.by].up
-	})
-	slices.SortStableFunc(missing, func(a, b acceptance) int { return cmp.Compare(a.at, b.at) })
-	for _, a := range missing {
-		c.fail(Lost, "%q, accepted by validator %d at %v, was not executed", a.tx, a.by, a.at)
+	type debt struct {
+		tx string
+		acceptance
+	}
+	var debts []debt
+	for tx, a := range c.accepted {
+		_, done := c.txs[tx]
+		if !done && a.by != nobody && a.at <= w.scenario.Duration-w.scenario.Grace && w.nodes[a.by].up && !c.faulty[a.by] {
+			debts = append(debts, debt{tx, *a})
+		}
+	}
+	slices.SortFunc(debts, func(a, b debt) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.tx, b.tx)) })
+	for _, d := range debts {
+		c.fail(Lost, "transaction %x, accepted by validator %d at %v, was not executed", d.tx, d.by, d.at)
 	}
 }

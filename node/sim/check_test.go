@@ -23,7 +23,7 @@ func notices(t *testing.T, want string, sabotage func(remora.Authority, []mempoo
 	for i := range 60 {
 		s := base(uint64(i))
 		at := 300*ms + time.Duration(i)*13*ms
-		s.Crashes, s.sabotage = everyone(at, at+50*ms, Idle, false), sabotage
+		s.Faults, s.sabotage = everyone(at, at+50*ms, Idle, false), sabotage
 		r := mustRun(t, s)
 		if slices.ContainsFunc(r.Violations, func(v string) bool { return strings.Contains(v, want) }) {
 			if r.Verdict != Diverged {
@@ -54,7 +54,7 @@ func TestNoticesAForgottenVote(t *testing.T) {
 // TestNoticesNoProgress stops two of four for ever.
 func TestNoticesNoProgress(t *testing.T) {
 	s := base(1)
-	s.GST, s.Crashes = time.Second, []Crash{{Node: 2, At: 500 * ms}, {Node: 3, At: 500 * ms}}
+	s.GST, s.Faults = time.Second, []Fault{{Kind: Crash, Node: 2, At: 500 * ms}, {Kind: Crash, Node: 3, At: 500 * ms}}
 	if r := mustRun(t, s); r.Verdict != NoProgress {
 		t.Errorf("%+v", r)
 	}
@@ -67,6 +67,11 @@ func TestNoticesLoss(t *testing.T) {
 	if r := mustRun(t, s); r.Verdict != Lost {
 		t.Errorf("%+v", r)
 	}
+}
+
+// correct returns a validator of which a checker expects everything.
+func correct(c *checker, a remora.Authority) *validator {
+	return &validator{world: &world{check: c}, self: a}
 }
 
 // TestCheckerCatches feeds the checker what honest validators never do.
@@ -90,7 +95,7 @@ func TestCheckerCatches(t *testing.T) {
 	renewed := builder.Seal(2, 0, 0, 1)
 	parent := header(1, 1)
 	executed := func(c *checker, by remora.Authority, b *remora.Block, batches ...remora.Batch) {
-		c.executed(by, b, batches, 0)
+		c.executed(correct(c, by), b, batches)
 	}
 	for name, tt := range map[string]struct {
 		do   func(*checker)
@@ -111,7 +116,7 @@ func TestCheckerCatches(t *testing.T) {
 		"failed result": {func(c *checker) { b := block(1, parent); b.Results = []byte{1}; executed(c, 0, b) }, "fails with 1"},
 		"lost height": {func(c *checker) {
 			executed(c, 0, block(1, parent))
-			c.started(0, state.Tip{})
+			c.started(correct(c, 0), state.Tip{})
 		}, "restarts at block 0"},
 		"lower header": {func(c *checker) {
 			c.sent(0, &mempool.Outgoing{Header: header(4, 0)})
@@ -127,7 +132,7 @@ func TestCheckerCatches(t *testing.T) {
 			c.sent(1, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0, parent.ID())}})
 		}, "two certificates"},
 	} {
-		c := newChecker(committee, 50)
+		c := newChecker(committee, &Scenario{Validators: 4, GCDepth: 50})
 		tt.do(c)
 		if tt.want == "" && len(c.violations) > 0 || tt.want != "" && (len(c.violations) == 0 || !strings.Contains(c.violations[0], tt.want)) {
 			t.Errorf("%s: violations %v, want %q", name, c.violations, tt.want)
@@ -136,7 +141,7 @@ func TestCheckerCatches(t *testing.T) {
 }
 
 func TestViolationsAreBounded(t *testing.T) {
-	c := newChecker(mempooltest.NewCommittee(4), 50)
+	c := newChecker(mempooltest.NewCommittee(4), &Scenario{Validators: 4, GCDepth: 50})
 	for range 3 * maxViolations {
 		c.fail(Lost, "again")
 	}

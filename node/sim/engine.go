@@ -32,7 +32,8 @@ func (v *validator) work() {
 		return
 	}
 	v.working = true
-	v.wake(time.Duration(v.world.engines.Int64N(int64(maxExecution))), v.execute)
+	took := float64(v.world.engines.Int64N(int64(maxExecution))) * v.world.network.slow[v.self]
+	v.wake(time.Duration(took), v.execute)
 }
 
 // execute makes the oldest committed sub-DAG the next block, once its batches are here.
@@ -97,31 +98,11 @@ func author(sub *remora.SubDAG, digest remora.Hash) remora.Authority {
 	return 0
 }
 
-// apply executes a synced block.
-func (v *validator) apply(cb *remora.CertifiedBlock) error {
-	batches := make([]remora.Batch, len(cb.Batches))
-	for i, raw := range cb.Batches {
-		var err error
-		if batches[i], err = remora.ParseBatch(raw); err != nil {
-			return err
-		}
-	}
-	if err := v.store.AppendBatches(batches); err != nil {
-		return err
-	}
-	block, err := v.exec.Execute(cb.Block.SubDAG(v.exec.View().Tip.SubDAG), batches, &cb.Block.Header)
-	if err != nil {
-		return err
-	}
-	v.world.check.synced++
-	v.executed(block, batches)
-	return nil
-}
-
 // executed tells everyone of a block that is durable.
 func (v *validator) executed(block *remora.Block, batches []remora.Batch) {
-	v.world.note("%d executes %d %s", v.self, block.Header.Height, block.Header.Hash())
-	v.world.check.executed(v.self, block, batches, v.world.now)
+	w := v.world
+	w.trace.add(w.now, executes, v.self, v.self, block.Header.Hash())
+	w.check.executed(v, block, batches)
 	v.informWorker(block)
 }
 

@@ -1,32 +1,34 @@
 package sim
 
 import (
-	"time"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 )
 
-// Bounds of answers, as in the node.
-const (
-	maxCertificateRange = 512
-	maxBlockRange       = 64
-)
+// maxCertificateRange bounds an answer, as in the node.
+const maxCertificateRange = 512
 
 // heldBelow is how far below its round a validator asks for ancestors that it did not name.
 const heldBelow = 3
 
 // ask has a peer's process answer a question, there and back over the network. An answer to a process that has ended is
-// lost.
-func ask[T any](v *validator, to remora.Authority, what string, serve func(*validator) (T, error), then func(T)) {
+// lost. A Byzantine peer may answer something else.
+func ask[T any](v *validator, to remora.Authority, serve func(*validator) (T, error), then func(T)) {
 	process := v.life
-	v.world.send(v.self, to, "asks for "+what, func(peer *validator) {
+	v.world.send(v, to, questionArrives, remora.Hash{}, func(peer *validator) {
 		answer, err := serve(peer)
 		if err != nil {
 			peer.halt(err)
 			return
 		}
-		v.world.send(to, v.self, what, func(v *validator) {
+		if peer.actor != nil {
+			altered, answers := peer.actor.answer(answer)
+			if !answers {
+				return
+			}
+			answer = altered.(T)
+		}
+		peer.world.reply(peer, v, func() {
 			if v.life == process {
 				then(answer)
 			}
@@ -34,9 +36,18 @@ func ask[T any](v *validator, to remora.Authority, what string, serve func(*vali
 	})
 }
 
+// reply brings an answer to the copy that asked.
+func (w *world) reply(from, to *validator, then func()) {
+	w.sendTo(from, to, answerArrives, remora.Hash{}, func(*validator) { then() })
+}
+
 // want answers what the store has and asks a peer for the rest. The core repeats what does not come.
 func (v *validator) want(w mempool.Want) {
-	if len(w.Parents) > 0 {
+	switch {
+	case w.Tip:
+		v.wantTip(w.From)
+		return
+	case len(w.Parents) > 0:
 		v.wantCertificates(w)
 		return
 	}
@@ -65,11 +76,38 @@ func (v *validator) batch(digest remora.Hash) (remora.Batch, error) {
 func (v *validator) wantCertificates(w mempool.Want) {
 	round := v.core.Round()
 	above := min(round-min(round, heldBelow), w.Round-1)
-	ask(v, w.From, "certificates", func(peer *validator) ([]*remora.Certificate, error) {
+	ask(v, w.From, func(peer *validator) ([]*remora.Certificate, error) {
 		return peer.ancestors(w.Round, w.Parents, above)
 	}, func(found []*remora.Certificate) {
 		for _, c := range found {
-			v.step(mempool.CertificateReceived{Certificate: c})
+			v.receive(mempool.CertificateReceived{Certificate: c})
+		}
+	})
+}
+
+// tips are a peer's certificate of the highest round, and the newest one by whoever asked.
+// Who has lost its own record does not know it.
+type tips struct {
+	highest, yours *remora.Certificate
+	lost           bool
+}
+
+// wantTip asks a peer how far it is.
+func (v *validator) wantTip(from remora.Authority) {
+	ask(v, from, func(peer *validator) (found tips, err error) {
+		found.lost = peer.core.Doubt() == mempool.Lost
+		found.highest, found.yours, err = peer.store.Tips(chainID, peer.core.GCRound(), v.self)
+		return found, err
+	}, func(found tips) {
+		if found.lost {
+			return
+		}
+		w := v.world
+		if found.yours != nil {
+			v.receive(mempool.CertificateReceived{Certificate: found.yours})
+		}
+		if found.highest == nil || w.signed.certificate(w.committee, found.highest) {
+			v.step(mempool.TipReported{From: from, Certificate: found.highest})
 		}
 	})
 }
@@ -104,7 +142,11 @@ func (v *validator) ancestors(round remora.Round, wanted []remora.Parent, above 
 
 // fetchBatches asks a peer for batches, stores those that come and tells the mempool core.
 func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash) {
-	ask(v, from, "batches", func(peer *validator) ([]remora.Batch, error) {
+	wanted := make(map[remora.Hash]bool, len(digests))
+	for _, d := range digests {
+		wanted[d] = true
+	}
+	ask(v, from, func(peer *validator) ([]remora.Batch, error) {
 		var found []remora.Batch
 		for _, digest := range digests {
 			if b, err := peer.batch(digest); err == nil {
@@ -115,89 +157,18 @@ func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash) {
 		}
 		return found, nil
 	}, func(found []remora.Batch) {
-		if err := v.store.AppendBatches(found); err != nil {
+		var genuine []remora.Batch
+		for _, b := range found {
+			if parsed, err := remora.ParseBatch(b.Raw); err == nil && wanted[parsed.Digest] {
+				genuine = append(genuine, parsed)
+			}
+		}
+		if err := v.store.AppendBatches(genuine); err != nil {
 			v.halt(err)
 			return
 		}
-		for _, b := range found {
+		for _, b := range genuine {
 			v.step(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
 		}
 	})
-}
-
-// catchUp is a block sync under way. Peers are asked in turn, each as long as it has more.
-type catchUp struct {
-	peer remora.Authority
-	idle int           // peers in a row that had nothing new
-	from remora.Height // where it began
-	turn int           // number of the question, so that a late answer or alarm is told apart
-}
-
-// askPatience is how long a question of block sync waits for its answer.
-const askPatience = 300 * time.Millisecond
-
-func (v *validator) startSync() {
-	v.sync = &catchUp{peer: v.self, from: v.store.Height()}
-	v.nextPeer()
-}
-
-func (v *validator) nextPeer() {
-	n := remora.Authority(v.world.committee.Size())
-	if v.sync.peer = (v.sync.peer + 1) % n; v.sync.peer == v.self {
-		v.sync.peer = (v.sync.peer + 1) % n
-	}
-	v.askBlocks()
-}
-
-func (v *validator) askBlocks() {
-	v.sync.turn++
-	turn, next := v.sync.turn, v.store.Height()+1
-	ask(v, v.sync.peer, "blocks", func(peer *validator) ([]*remora.CertifiedBlock, error) {
-		var found []*remora.CertifiedBlock
-		for h := next; h <= peer.store.Height() && len(found) < maxBlockRange; h++ {
-			cb, err := peer.store.CertifiedBlock(h)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, cb)
-		}
-		return found, nil
-	}, func(found []*remora.CertifiedBlock) {
-		if v.sync != nil && v.sync.turn == turn {
-			v.takeBlocks(found)
-		}
-	})
-	v.wake(askPatience, func() {
-		if v.sync != nil && v.sync.turn == turn {
-			v.takeBlocks(nil)
-		}
-	})
-}
-
-// takeBlocks executes what a peer had and asks on, until no peer has more.
-func (v *validator) takeBlocks(found []*remora.CertifiedBlock) {
-	for _, cb := range found {
-		if err := v.apply(cb); err != nil {
-			v.halt(err)
-			return
-		}
-	}
-	if len(found) > 0 {
-		v.sync.idle = 0
-		v.askBlocks()
-		return
-	}
-	v.sync.idle++
-	peers := v.world.committee.Size() - 1
-	if enough := v.sync.idle >= peers && v.store.Height() > v.sync.from; !enough && v.sync.idle < peers*peers {
-		v.nextPeer()
-		return
-	}
-	v.sync = nil
-	if err := v.rebuild(); err != nil {
-		v.halt(err)
-		return
-	}
-	v.reannounce()
-	v.work()
 }

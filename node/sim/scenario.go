@@ -1,10 +1,11 @@
 // Package sim is the second shell: a committee of validators in one process, on virtual time, over a network and disks
-// that fail from a seed. It drives the same cores, the same executor and the same store as the node does, and holds
-// every run against what must never break: agreement, one execution of every batch, order, no equivocation, nothing
-// acknowledged lost.
+// that fail from a seed, some of them Byzantine if the scenario says so. It drives the same cores, the same executor and
+// the same store as the node does, and holds every run against what must never break: agreement, one execution of every
+// batch, order, no equivocation, nothing acknowledged lost, coins conserved.
 //
-// Run is a pure function of its Scenario: a failing seed replays, event by event. What the simulation leaves out: block
-// shares and their certificates (synced blocks are believed), beacon contributions, real signatures.
+// Run is a pure function of its Scenario: a failing seed replays, event by event. What the simulation leaves out: the way
+// of block shares through headers (a block counts as certified once a quorum has executed it), beacon contributions, and
+// real signatures, in whose place stand hashes that are checked alike.
 package sim
 
 import (
@@ -16,82 +17,123 @@ import (
 
 // Scenario describes a run. All times are virtual. A zero field has the default.
 type Scenario struct {
-	Validators  int // of equal stake; default 4
+	Validators  int      // default 4
+	Stake       []uint64 // of each; default 1
 	Seed        uint64
-	Duration    time.Duration
-	GST         time.Duration    // from here on nothing is dropped or duplicated
-	Latency     [2]time.Duration // one way, uniform; default 5 to 40 ms
-	Drop        float64          // probability, of each message
-	Duplicate   float64          // probability, of each message
-	TxPerSecond int              // opaque transactions, each to a random validator that is up
-	GCDepth     remora.Round     // default 50
-	Epoch       time.Duration    // default an hour
-	Served      time.Duration    // how long certificates stay stored below the ordering horizon; default a minute
-	Grace       time.Duration    // what is accepted this close to the end is not owed; default 10 s
-	Crashes     []Crash
+	Rule        string        // commit rule; default bullshark
+	Duration    time.Duration // default 10 s
+	GST         time.Duration // from here on nothing is dropped or duplicated at random
+	TxPerSecond int           // opaque transactions, each to a random validator that is up
+	GCDepth     remora.Round  // default 50
+	EpochBlocks remora.Height // blocks of an epoch; default one epoch
+	Network     Network
+	Served      time.Duration // how long certificates stay stored below the ordering horizon; default a minute
+	Grace       time.Duration // what is accepted this close to the end is not owed; default 10 s
+	Faults      []Fault
 
 	// sabotage, for tests of the checkers, returns the records that a validator really writes.
 	sabotage func(remora.Authority, []mempool.Record) []mempool.Record
 }
 
-// Crash ends a validator's process. It loses what was not synced, unless Keep says that only the process ended and the
-// operating system wrote the rest.
-type Crash struct {
-	Node  remora.Authority
-	At    time.Duration
-	Until time.Duration // when it starts again; zero: never
-	Point Point
-	Keep  bool
+// Network is what the links between all validators have in common.
+type Network struct {
+	Latency   [2]time.Duration // one way, uniform; default 5 to 40 ms
+	Cities    bool             // validators stand in cities of the world, which Latency adds to
+	Drop      float64          // probability, of each message
+	Duplicate float64          // probability, of each message
+}
+
+// Kind names a fault.
+type Kind string
+
+// The kinds of faults.
+const (
+	Crash     Kind = "crash"     // the process dies, and what was not synced is lost
+	Wipe      Kind = "wipe"      // the process dies, and the disk is gone
+	Slow      Kind = "slow"      // messages to and from the validator and its executions take Factor times as long
+	DiskFull  Kind = "disk-full" // writes fail
+	Clock     Kind = "clock"     // the wall clock is Offset off
+	Partition Kind = "partition" // only validators of one group reach each other
+	OneWay    Kind = "one-way"   // messages From To are lost
+	Byzantine Kind = "byzantine" // the validator breaks the protocol by a Behaviour
+)
+
+// Fault is something that goes wrong from At until Until, or to the end when Until is zero.
+type Fault struct {
+	Kind      Kind
+	At, Until time.Duration
+	Node      remora.Authority // of all kinds but Partition and OneWay
+	Factor    float64          // of Slow; at least 1
+	Offset    time.Duration    // of Clock
+	Groups    [][]remora.Authority
+	From, To  remora.Authority // of OneWay
+	Behaviour Behaviour        // of Byzantine
+	Point     Point            // of Crash
+	Keep      bool             // of Crash: only the process ends, and the operating system writes the rest
 }
 
 // Point says where between two steps a validator dies.
 type Point uint8
 
-// The points of a crash. All but Idle wait for the first work at or after Crash.At that has something to persist.
+// The points of a crash. All but Idle wait for the first work at or after the time of the crash that has something to
+// persist.
 const (
 	Idle    Point = iota // between two events
 	Unsaved              // before the records of its next step are written
 	Unsent               // after they are durable and before anything leaves
 )
 
+// Behaviour says how a Byzantine validator behaves. In all else it follows the protocol.
+type Behaviour string
+
+// The behaviours.
+const (
+	Equivocate          Behaviour = "equivocate"           // two headers a round, one for each half; votes for everything
+	WithholdBatch       Behaviour = "withhold-batch"       // batches go to as few as acknowledge them, or to nobody
+	WithholdCertificate Behaviour = "withhold-certificate" // own certificates stay at home
+	BadSignature        Behaviour = "bad-signature"        // what it signs does not verify
+	FarFuture           Behaviour = "far-future"           // headers of rounds that are far ahead
+	Garbage             Behaviour = "garbage"              // messages with random bytes in them
+	LieInSync           Behaviour = "lie-in-sync"          // answers that were tampered with
+	Silent              Behaviour = "silent"               // sends nothing
+	Twin                Behaviour = "twin"                 // runs twice, from the same state on
+)
+
+// Behaviours lists all of them.
+var Behaviours = []Behaviour{
+	Equivocate, WithholdBatch, WithholdCertificate, BadSignature, FarFuture, Garbage, LieInSync, Silent, Twin,
+}
+
 func (s Scenario) withDefaults() Scenario {
 	orDefault(&s.Validators, 4)
+	orDefault(&s.Rule, "bullshark")
+	orDefault(&s.Duration, 10*time.Second)
 	orDefault(&s.GCDepth, 50)
-	orDefault(&s.Epoch, time.Hour)
 	orDefault(&s.Served, time.Minute)
 	orDefault(&s.Grace, 10*time.Second)
-	if s.Latency == [2]time.Duration{} {
-		s.Latency = [2]time.Duration{5 * time.Millisecond, 40 * time.Millisecond}
+	orDefault(&s.Network.Latency, [2]time.Duration{5 * time.Millisecond, 40 * time.Millisecond})
+	if len(s.Stake) == 0 {
+		s.Stake = make([]uint64, s.Validators)
+		for i := range s.Stake {
+			s.Stake[i] = 1
+		}
 	}
 	return s
 }
 
-func orDefault[T int | time.Duration | remora.Round](field *T, value T) {
-	if *field == 0 {
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
 		*field = value
 	}
 }
 
-// The verdicts, by precedence.
-const (
-	Diverged   = "diverged"    // safety is broken
-	NoProgress = "no-progress" // a running validator executed nothing new after GST
-	Lost       = "lost"        // an owed transaction was not executed
-	Pass       = "pass"
-)
-
-// Report is what came of a run.
-type Report struct {
-	Verdict    string
-	Seed       uint64
-	Trace      remora.Hash // over every delivery, block, crash and restart
-	Rounds     remora.Round
-	Blocks     remora.Height
-	StateRoot  remora.Hash // after the last block
-	Accepted   int         // transactions acknowledged to clients
-	Executed   int
-	Crashes    int
-	Synced     int // blocks executed by block sync
-	Entries    int // the most that a mempool core held in the end, in map and slice entries
-	Violations []string
+// byzantine reports whether a validator breaks the protocol at any time.
+func (s *Scenario) byzantine(a remora.Authority) bool {
+	for _, f := range s.Faults {
+		if f.Kind == Byzantine && f.Node == a {
+			return true
+		}
+	}
+	return false
 }

@@ -50,10 +50,10 @@ func base(seed uint64) Scenario {
 }
 
 // everyone crashes all validators at one time.
-func everyone(at, until time.Duration, point Point, keep bool) []Crash {
-	crashes := make([]Crash, 4)
+func everyone(at, until time.Duration, point Point, keep bool) []Fault {
+	crashes := make([]Fault, 4)
 	for i := range crashes {
-		crashes[i] = Crash{Node: remora.Authority(i), At: at, Until: until, Point: point, Keep: keep}
+		crashes[i] = Fault{Kind: Crash, Node: remora.Authority(i), At: at, Until: until, Point: point, Keep: keep}
 	}
 	return crashes
 }
@@ -84,7 +84,7 @@ func TestSameScenarioSameTrace(t *testing.T) {
 func TestLossDuplicationReorder(t *testing.T) {
 	for seed := range uint64(some(20)) {
 		s := base(seed)
-		s.Latency, s.Drop, s.Duplicate = [2]time.Duration{ms, 120 * ms}, 0.05, 0.1
+		s.Network.Latency, s.Network.Drop, s.Network.Duplicate = [2]time.Duration{ms, 120 * ms}, 0.05, 0.1
 		s.Duration, s.GST = 6*time.Second, 3*time.Second
 		run(t, s)
 	}
@@ -95,7 +95,7 @@ func TestSecondNodeRestart(t *testing.T) {
 	for i := range some(40) {
 		s := base(uint64(i))
 		at := time.Duration(i) * 37 * ms
-		s.Crashes = []Crash{{Node: remora.Authority(i % 4), At: at, Until: at + time.Duration(i%7)*90*ms, Point: Point(i % 3), Keep: i%2 == 0}}
+		s.Faults = []Fault{{Kind: Crash, Node: remora.Authority(i % 4), At: at, Until: at + time.Duration(i%7)*90*ms, Point: Point(i % 3), Keep: i%2 == 0}}
 		if r := run(t, s); r.Crashes != 1 {
 			t.Fatalf("run %d: %d crashes", i, r.Crashes)
 		}
@@ -106,7 +106,7 @@ func TestAllFourKill9AndRestart(t *testing.T) {
 	for i := range some(40) {
 		s := base(uint64(i))
 		at := time.Duration(i) * 41 * ms
-		s.Crashes = everyone(at, at+time.Duration(i%5)*60*ms, Point(i%3), i%2 == 0)
+		s.Faults = everyone(at, at+time.Duration(i%5)*60*ms, Point(i%3), i%2 == 0)
 		if r := run(t, s); r.Crashes != 4 {
 			t.Fatalf("run %d: %d crashes", i, r.Crashes)
 		}
@@ -117,7 +117,7 @@ func TestAllFourKill9AndRestart(t *testing.T) {
 // the last one.
 func TestRestartProposesAtCorrectRound(t *testing.T) {
 	s := base(3)
-	s.Crashes = everyone(1500*ms, 1600*ms, Idle, false)
+	s.Faults = everyone(1500*ms, 1600*ms, Idle, false)
 	newest := make([]remora.Round, 4)
 	s.sabotage = func(a remora.Authority, records []mempool.Record) []mempool.Record {
 		for _, r := range records {
@@ -143,7 +143,7 @@ func TestAckedButNotVotedHeaderThenCrash(t *testing.T) {
 		s := base(uint64(i))
 		at := 400*ms + time.Duration(i)*7*ms
 		for _, a := range []remora.Authority{1, 2} {
-			s.Crashes = append(s.Crashes, Crash{Node: a, At: at, Until: at + 150*ms, Point: Unsaved})
+			s.Faults = append(s.Faults, Fault{Kind: Crash, Node: a, At: at, Until: at + 150*ms, Point: Unsaved})
 		}
 		run(t, s)
 	}
@@ -152,7 +152,7 @@ func TestAckedButNotVotedHeaderThenCrash(t *testing.T) {
 // TestStaggeredStart has validators join one by one: no quorum, then a quorum, then all.
 func TestStaggeredStart(t *testing.T) {
 	s := base(5)
-	s.Crashes = []Crash{{Node: 1, Until: 500 * ms}, {Node: 2, Until: 1000 * ms}, {Node: 3, Until: 1500 * ms}}
+	s.Faults = []Fault{{Kind: Crash, Node: 1, Until: 500 * ms}, {Kind: Crash, Node: 2, Until: 1000 * ms}, {Kind: Crash, Node: 3, Until: 1500 * ms}}
 	run(t, s)
 }
 
@@ -161,16 +161,16 @@ func storm(seed uint64) Scenario {
 	r := rand.New(rand.NewPCG(seed, 99))
 	s := Scenario{
 		Seed: seed, Duration: 6 * time.Second, GST: 3 * time.Second, TxPerSecond: 50, Grace: 2 * time.Second,
-		Drop: 0.1 * r.Float64(), Duplicate: 0.1 * r.Float64(), GCDepth: []remora.Round{50, 10}[r.IntN(2)],
-		Served: []time.Duration{time.Minute, time.Second}[r.IntN(2)], Epoch: []time.Duration{time.Hour, 700 * ms}[r.IntN(2)],
+		Network: Network{Drop: 0.1 * r.Float64(), Duplicate: 0.1 * r.Float64()}, GCDepth: []remora.Round{50, 10}[r.IntN(2)],
+		Served: []time.Duration{time.Minute, time.Second}[r.IntN(2)], EpochBlocks: []remora.Height{0, 7}[r.IntN(2)],
 	}
 	for at := time.Duration(0); at < 2500*ms; at += time.Duration(r.IntN(800)) * ms {
 		until, point := at+time.Duration(r.IntN(700))*ms, Point(r.IntN(3))
 		if r.IntN(3) == 0 {
-			s.Crashes = append(s.Crashes, everyone(at, until, point, r.IntN(2) == 0)...)
+			s.Faults = append(s.Faults, everyone(at, until, point, r.IntN(2) == 0)...)
 			continue
 		}
-		s.Crashes = append(s.Crashes, Crash{Node: remora.Authority(r.IntN(4)), At: at, Until: until, Point: point, Keep: r.IntN(2) == 0})
+		s.Faults = append(s.Faults, Fault{Kind: Crash, Node: remora.Authority(r.IntN(4)), At: at, Until: until, Point: point, Keep: r.IntN(2) == 0})
 	}
 	return s
 }
@@ -191,15 +191,15 @@ func TestCrashRestartLoops(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 98))
 		s := Scenario{
 			Seed: seed, Duration: 7 * time.Second, GST: 3500 * ms, Grace: 2500 * ms, TxPerSecond: 100, GCDepth: 6,
-			Latency: [2]time.Duration{8 * ms, 90 * ms}, Drop: 0.05, Duplicate: 0.05,
+			Network: Network{Latency: [2]time.Duration{8 * ms, 90 * ms}, Drop: 0.05, Duplicate: 0.05},
 		}
 		for at := time.Duration(0); at < 3*time.Second; at += time.Duration(r.IntN(300)) * ms {
 			until := at + time.Duration(r.IntN(150))*ms
 			if r.IntN(6) == 0 {
-				s.Crashes = append(s.Crashes, everyone(at, until, Point(r.IntN(3)), r.IntN(2) == 0)...)
+				s.Faults = append(s.Faults, everyone(at, until, Point(r.IntN(3)), r.IntN(2) == 0)...)
 				continue
 			}
-			s.Crashes = append(s.Crashes, Crash{Node: remora.Authority(r.IntN(4)), At: at, Until: until, Point: Point(r.IntN(3)), Keep: r.IntN(2) == 0})
+			s.Faults = append(s.Faults, Fault{Kind: Crash, Node: remora.Authority(r.IntN(4)), At: at, Until: until, Point: Point(r.IntN(3)), Keep: r.IntN(2) == 0})
 		}
 		run(t, s)
 	}
@@ -211,8 +211,8 @@ func TestDownBeyondTheDAG(t *testing.T) {
 	synced := 0
 	for seed := range uint64(some(10)) {
 		s := base(seed)
-		s.GCDepth, s.Served, s.Epoch, s.Duration = 6, 500*ms, time.Second, 8*time.Second
-		s.Crashes = append([]Crash{{Node: remora.Authority(seed % 4), At: 300 * ms, Until: 3 * time.Second}},
+		s.GCDepth, s.Served, s.EpochBlocks, s.Duration = 6, 500*ms, 10, 8*time.Second
+		s.Faults = append([]Fault{{Kind: Crash, Node: remora.Authority(seed % 4), At: 300 * ms, Until: 3 * time.Second}},
 			everyone(3200*ms+time.Duration(seed)*50*ms, 3900*ms, Point(seed%3), seed%2 == 0)...)
 		synced += run(t, s).Synced
 	}
@@ -225,7 +225,7 @@ func TestDownBeyondTheDAG(t *testing.T) {
 func TestLossOfLivenessWithRecovery(t *testing.T) {
 	s := base(7)
 	s.Duration, s.GST = 6*time.Second, 3*time.Second
-	s.Crashes = []Crash{{Node: 2, At: 500 * ms}, {Node: 3, At: 600 * ms, Until: 3 * time.Second}}
+	s.Faults = []Fault{{Kind: Crash, Node: 2, At: 500 * ms}, {Kind: Crash, Node: 3, At: 600 * ms, Until: 3 * time.Second}}
 	if r := run(t, s); r.Blocks < 10 {
 		t.Errorf("%d blocks", r.Blocks)
 	}
@@ -233,7 +233,7 @@ func TestLossOfLivenessWithRecovery(t *testing.T) {
 
 func TestScenarioWithoutSuchAValidator(t *testing.T) {
 	s := base(1)
-	s.Crashes = []Crash{{Node: 4}}
+	s.Faults = []Fault{{Kind: Crash, Node: 4}}
 	if _, err := Run(s); err == nil {
 		t.Error("a crash of validator 4 of 4 is accepted")
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/node/store/crashfs"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/statetest"
@@ -35,12 +35,18 @@ func (*verdicts) Forget() {}
 // validator is a disk and the process that runs on it, if one does. What a process knows is in life, so that nothing
 // outlives it but the disk.
 type validator struct {
-	world *world
-	self  remora.Authority
-	disk  *crashfs.FS
-	up    bool
-	doom  *Crash // waits for its point
-	began time.Duration
+	world   *world
+	self    remora.Authority
+	twin    bool // a second copy; it belongs to the adversary
+	actor   *actor
+	disk    disk
+	offset  time.Duration // of the wall clock
+	up      bool
+	full    bool   // ended because it could not write
+	crashed bool   // ever
+	started bool   // ever
+	doom    *Fault // waits for its point
+	began   time.Duration
 	*life
 }
 
@@ -51,7 +57,7 @@ type life struct {
 	core     *mempool.Core
 	order    *consensus.Bullshark
 	batches  *worker.Core
-	clients  map[uint64][][]byte // transactions by the batch under construction that took them
+	clients  map[uint64][]client // by the batch under construction that took their transactions
 	waiting  []remora.BatchRef   // own, held by a quorum, not executed
 	passed   []passedRound
 	queue    []work // for the engine, in order
@@ -62,6 +68,12 @@ type life struct {
 	epoch    remora.Epoch // that the worker was told
 }
 
+// client waits for the acknowledgement of a transaction.
+type client struct {
+	tx   []byte
+	sent time.Duration
+}
+
 // passedRound says when ordering passed a round.
 type passedRound struct {
 	round remora.Round
@@ -69,25 +81,29 @@ type passedRound struct {
 }
 
 func newValidator(w *world, self remora.Authority) *validator {
-	return &validator{world: w, self: self, disk: crashfs.New(w.scenario.Seed)}
+	return &validator{world: w, self: self, disk: newDisk(w.disks.Uint64())}
 }
 
-// clock is the wall clock.
+// faulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.
+func (v *validator) faulty() bool { return v.twin || v.world.check.faulty[v.self] }
+
+// clock is the wall clock, not before 1970.
 func (v *validator) clock() remora.Millis {
-	return v.world.genesis.Time + remora.Millis(v.world.now.Milliseconds())
+	now := int64(v.world.genesis.Time) + (v.world.now + v.offset).Milliseconds()
+	return remora.Millis(max(now, 0))
 }
 
 // start runs a new process on the disk.
 func (v *validator) start() {
+	w := v.world
 	if err := v.open(); err != nil {
-		v.world.check.fail(Diverged, "validator %d does not start at %v: %v", v.self, v.world.now, err)
-		v.stop()
+		v.halt(fmt.Errorf("start: %w", err))
 		return
 	}
-	v.up, v.began = true, v.world.now
+	v.up, v.started, v.began = true, true, w.now
 	tip := v.exec.View().Tip
-	v.world.note("%d starts at height %d %s", v.self, tip.Height, tip.Hash)
-	v.world.check.started(v.self, tip)
+	w.trace.add(w.now, starts, v.self, v.self, tip.Hash)
+	w.check.started(v, tip)
 	v.wake(tick, v.tick)
 	v.work()
 	v.settle()
@@ -96,9 +112,9 @@ func (v *validator) start() {
 // open does what node.New and a primary's start do.
 func (v *validator) open() error {
 	w := v.world
-	v.life = &life{clients: map[uint64][][]byte{}}
+	v.life = &life{clients: map[uint64][]client{}}
 	var err error
-	if v.store, err = store.Open("home", store.Options{FS: v.disk, Cache: 1 << 20}); err != nil {
+	if v.store, err = v.disk.open(); err != nil {
 		return err
 	}
 	if v.exec, err = exec.OpenWith(w.genesis, v.store, new(verdicts)); err != nil {
@@ -108,21 +124,37 @@ func (v *validator) open() error {
 	if err != nil {
 		return err
 	}
+	v.epoch = epoch.Number
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
 	})
 	if err != nil {
 		return err
 	}
-	return v.rebuild()
+	doubt, err := v.doubt()
+	if err != nil {
+		return err
+	}
+	return v.rebuild(doubt)
+}
+
+// doubt says how far the disk can be trusted to hold all that was signed. The adversary has no doubts.
+func (v *validator) doubt() (mempool.Doubt, error) {
+	if !v.started || v.faulty() {
+		return mempool.Trusted, v.store.BeginDAG()
+	}
+	dag, err := v.store.LoadDAG(chainID, math.MaxInt64)
+	if err != nil || dag.Complete {
+		return mempool.Listening, err
+	}
+	return mempool.Lost, nil
 }
 
 // rebuild takes the cores from the store: the same way after a crash and after block sync.
-func (v *validator) rebuild() error {
+func (v *validator) rebuild(doubt mempool.Doubt) error {
 	w := v.world
 	cores, err := restore.Build(v.store, restore.Config{
-		Genesis: w.genesis, Committee: w.committee, Self: v.self,
-		Signer: mempooltest.Signer{Committee: w.committee, Self: v.self},
+		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: v.signer(), Doubt: doubt,
 	})
 	if err != nil {
 		return err
@@ -130,6 +162,10 @@ func (v *validator) rebuild() error {
 	v.core, v.order, v.catching = cores.Mempool, cores.Order, false
 	v.enqueue(cores.Committed)
 	return nil
+}
+
+func (v *validator) signer() mempooltest.Signer {
+	return mempooltest.Signer{Committee: v.world.committee, Self: v.self}
 }
 
 // wake has this process do something later, unless it has ended by then.
@@ -143,44 +179,10 @@ func (v *validator) wake(d time.Duration, do func()) {
 	})
 }
 
-// condemn crashes the process now or at the next point that the crash names.
-func (v *validator) condemn(c Crash) {
-	if !v.up || v.doom != nil {
-		return
-	}
-	if v.doom = &c; c.Point == Idle {
-		v.crash()
-	}
-}
-
-// dies crashes the process if it is its time to die there, and reports whether it did.
-func (v *validator) dies(p Point) bool {
-	if v.doom == nil || v.doom.Point != p {
-		return false
-	}
-	v.crash()
-	return true
-}
-
-func (v *validator) crash() {
-	c := v.doom
-	v.world.note("%d crashes", v.self)
-	v.world.check.crashes++
-	image := v.disk.Crash(crashfs.Strict)
-	v.stop()
-	if c.Keep {
-		image = v.disk.Crash(crashfs.Strict) // closing synced the rest
-	}
-	v.disk = image
-	if c.Until > 0 {
-		v.world.after(max(c.Until-v.world.now, 0), v.start)
-	}
-}
-
 // stop ends the process and frees what it held.
 func (v *validator) stop() {
 	if v.life != nil && v.store != nil {
-		if err := v.store.Close(); err != nil {
+		if err := v.store.Close(); err != nil && !isFull(err) {
 			v.world.err = errors.Join(v.world.err, fmt.Errorf("close the store of validator %d: %w", v.self, err))
 		}
 		v.store = nil
@@ -188,9 +190,16 @@ func (v *validator) stop() {
 	v.up, v.doom = false, nil
 }
 
-// halt ends a process that must not go on. It never comes back.
+// halt ends a process that must not go on. One that found its disk full starts again when there is room; any other never
+// comes back, and if it is a correct one, something is wrong.
 func (v *validator) halt(err error) {
-	v.world.check.fail(Diverged, "validator %d halts at %v: %v", v.self, v.world.now, err)
+	switch {
+	case isFull(err):
+		v.stopFull()
+		return
+	case !v.faulty():
+		v.world.check.fail(Diverged, "validator %d halts at %v: %v", v.self, v.world.now, err)
+	}
 	v.stop()
 }
 
@@ -220,14 +229,34 @@ func (v *validator) prune() {
 	v.passed = slices.Delete(v.passed, 0, passed)
 }
 
-// step hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not.
+// step hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not. The
+// adversary's own copies go on after them.
 func (v *validator) step(m mempool.Message) {
 	if !v.up || v.catching {
 		return
 	}
-	if err := v.core.Step(m); errors.Is(err, mempool.ErrSafety) {
+	if err := v.core.Step(m); errors.Is(err, mempool.ErrSafety) && !v.faulty() {
 		v.halt(err)
 	}
+}
+
+// receive verifies what came over the network, as the node's shell does, and hands it on.
+func (v *validator) receive(m mempool.Message) {
+	w := v.world
+	switch m := m.(type) {
+	case mempool.HeaderReceived:
+		if !w.signed.header(m.Header) {
+			return
+		}
+	case mempool.CertificateReceived:
+		if !w.signed.certificate(w.committee, m.Certificate) {
+			return
+		}
+	}
+	if v.actor != nil && v.actor.takes(m) {
+		return
+	}
+	v.step(m)
 }
 
 // settle carries out what the cores ask for until they ask for nothing.
@@ -244,21 +273,8 @@ func (v *validator) settleMempool() bool {
 	if !ok {
 		return false
 	}
-	if len(rd.Persist) > 0 {
-		if v.dies(Unsaved) {
-			return true
-		}
-		records := rd.Persist
-		if v.world.scenario.sabotage != nil {
-			records = v.world.scenario.sabotage(v.self, records)
-		}
-		if err := v.store.SaveDAG(records, rd.Sync); err != nil {
-			v.halt(err)
-			return true
-		}
-		if v.dies(Unsent) {
-			return true
-		}
+	if len(rd.Persist) > 0 && !v.save(&rd) {
+		return true
 	}
 	for i := range rd.Send {
 		v.send(&rd.Send[i])
@@ -275,23 +291,54 @@ func (v *validator) settleMempool() bool {
 	return true
 }
 
+// save writes what must be durable before anything is sent, and reports whether the process lives on.
+func (v *validator) save(rd *mempool.Ready) bool {
+	if v.dies(Unsaved) {
+		return false
+	}
+	records := rd.Persist
+	if v.world.scenario.sabotage != nil {
+		records = v.world.scenario.sabotage(v.self, records)
+	}
+	if err := v.store.SaveDAG(records, rd.Sync); err != nil {
+		v.halt(err)
+		return false
+	}
+	return !v.dies(Unsent)
+}
+
 func (v *validator) send(o *mempool.Outgoing) {
-	v.world.check.sent(v.self, o)
-	var m mempool.Message
-	var what string
-	switch {
-	case o.Header != nil:
-		m, what = mempool.HeaderReceived{Header: o.Header}, "header "+o.Header.Digest().String()
-	case o.Vote != nil:
-		m, what = mempool.VoteReceived{Vote: *o.Vote}, "vote "+o.Vote.Digest.String()
-	default:
-		m, what = mempool.CertificateReceived{Certificate: o.Certificate}, "certificate "+o.Certificate.Digest().String()
+	if !v.faulty() {
+		v.world.check.sent(v.self, o)
+	}
+	if v.actor != nil && v.actor.sends(o) {
+		return
+	}
+	v.transmit(o, o.To)
+}
+
+// transmit sends a message to one authority, or to all others.
+func (v *validator) transmit(o *mempool.Outgoing, to remora.Authority) {
+	m, kind, about := messageOf(o)
+	if !o.Broadcast {
+		v.world.send(v, to, kind, about, func(peer *validator) { peer.receive(m) })
+		return
 	}
 	for to := range remora.Authority(v.world.committee.Size()) {
-		if to != v.self && (o.Broadcast || to == o.To) {
-			v.world.send(v.self, to, what, func(peer *validator) { peer.step(m) })
+		if to != v.self {
+			v.world.send(v, to, kind, about, func(peer *validator) { peer.receive(m) })
 		}
 	}
+}
+
+func messageOf(o *mempool.Outgoing) (mempool.Message, what, remora.Hash) {
+	switch {
+	case o.Header != nil:
+		return mempool.HeaderReceived{Header: o.Header}, headerArrives, o.Header.Digest()
+	case o.Vote != nil:
+		return mempool.VoteReceived{Vote: *o.Vote}, voteArrives, o.Vote.Digest
+	}
+	return mempool.CertificateReceived{Certificate: o.Certificate}, certificateArrives, o.Certificate.Digest()
 }
 
 // deliver orders certificates and queues what was committed.
@@ -322,7 +369,9 @@ func (v *validator) observe(events []mempool.Event) {
 			v.work()
 			return
 		case mempool.Equivocation:
-			v.world.check.fail(Diverged, "validator %d has evidence against %d in round %d", v.self, e.Second.Author, e.Second.Round)
+			v.world.check.accused(v, e)
+		case mempool.Rejoined:
+			v.world.check.rejoined++
 		}
 	}
 }

@@ -1,52 +1,16 @@
 package sim
 
 import (
-	"container/heap"
-	"crypto/sha256"
-	"fmt"
-	"hash"
 	"math/rand/v2"
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/state/statetest"
 )
 
 // chainID is a development chain's: it takes opaque transactions.
 const chainID = "dev-sim"
-
-// event is something that happens at a time. Equal times go by number.
-type event struct {
-	at     time.Duration
-	number uint64
-	do     func()
-}
-
-// events is a heap.
-type events []event
-
-// Len implements heap.Interface.
-func (q events) Len() int { return len(q) }
-
-// Less implements heap.Interface.
-func (q events) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].number < q[j].number
-}
-
-// Swap implements heap.Interface.
-func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-
-// Push implements heap.Interface.
-func (q *events) Push(e any) { *q = append(*q, e.(event)) }
-
-// Pop implements heap.Interface.
-func (q *events) Pop() any {
-	last := len(*q) - 1
-	e := (*q)[last]
-	(*q)[last] = event{}
-	*q = (*q)[:last]
-	return e
-}
 
 // world is one run. Each concern has a source of chance of its own: taking a fault away does not move the others.
 type world struct {
@@ -54,57 +18,65 @@ type world struct {
 	genesis   *remora.Genesis
 	committee *remora.Committee
 	now       time.Duration
-	queue     events
-	number    uint64
-	network   *rand.Rand
-	engines   *rand.Rand
-	load      *rand.Rand
+	queue     queue
+	network   *network
+	engines   *rand.Rand // how long executions take
+	load      *rand.Rand // who gets a transaction
+	disks     *rand.Rand // what a crash loses
+	evil      *rand.Rand // what Byzantine validators do
 	nodes     []*validator
+	twins     []*validator
+	signed    signatures
 	check     *checker
-	trace     hash.Hash
+	trace     *trace
 	err       error // of the simulation itself: it ends the run
 }
 
 // Run carries out a scenario. An error means that the simulation could not be carried out, not that a check failed.
 func Run(s Scenario) (Report, error) {
-	w, err := newWorld(s.withDefaults())
+	s = s.withDefaults()
+	if err := s.Check(); err != nil {
+		return Report{}, err
+	}
+	w, err := newWorld(s)
 	if err != nil {
 		return Report{}, err
 	}
-	for len(w.queue) > 0 && w.queue[0].at <= w.scenario.Duration && w.err == nil {
-		e := heap.Pop(&w.queue).(event)
+	for w.err == nil {
+		e, more := w.queue.next(s.Duration)
+		if !more {
+			break
+		}
 		w.now = e.at
 		e.do()
 	}
+	w.now = s.Duration
 	report := w.report()
-	for _, v := range w.nodes {
+	for _, v := range w.everyone() {
 		v.stop()
 	}
 	return report, w.err
 }
 
 func newWorld(s Scenario) (*world, error) {
-	g := statetest.Genesis(chainID, s.Validators)
-	g.Params.GCDepth, g.Params.EpochMillis = s.GCDepth, remora.Millis(s.Epoch.Milliseconds())
+	g := genesisOf(&s)
 	committee, err := g.Committee()
 	if err != nil {
 		return nil, err
 	}
+	chance := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(s.Seed, concern)) }
 	w := &world{
-		scenario: s, genesis: g, committee: committee, trace: sha256.New(),
-		network: rand.New(rand.NewPCG(s.Seed, 1)), engines: rand.New(rand.NewPCG(s.Seed, 2)), load: rand.New(rand.NewPCG(s.Seed, 3)),
-		check: newChecker(committee, s.GCDepth),
+		scenario: s, genesis: g, committee: committee, network: newNetwork(&s), trace: newTrace(),
+		engines: chance(2), load: chance(3), disks: chance(4), evil: chance(5),
+		check: newChecker(committee, &s),
 	}
 	for a := range remora.Authority(s.Validators) {
 		v := newValidator(w, a)
 		w.nodes = append(w.nodes, v)
 		w.after(0, v.start)
 	}
-	for _, c := range s.Crashes {
-		if int(c.Node) >= s.Validators {
-			return nil, fmt.Errorf("%w: crash of validator %d of %d", remora.ErrInvalid, c.Node, s.Validators)
-		}
-		w.after(c.At, func() { w.nodes[c.Node].condemn(c) })
+	for i := range s.Faults {
+		w.plan(&w.scenario.Faults[i])
 	}
 	if s.TxPerSecond > 0 {
 		w.submit(0)
@@ -112,48 +84,67 @@ func newWorld(s Scenario) (*world, error) {
 	return w, nil
 }
 
+func genesisOf(s *Scenario) *remora.Genesis {
+	g := statetest.Genesis(chainID, s.Validators)
+	g.Params.GCDepth = s.GCDepth
+	g.Params.EpochMillis, g.Params.EpochBlocks = 100, s.EpochBlocks
+	if s.EpochBlocks == 0 {
+		g.Params.EpochMillis = remora.Millis((1000 * time.Hour).Milliseconds())
+	}
+	for i, stake := range s.Stake {
+		g.Validators[i].Stake = remora.Amount(stake)
+	}
+	return g
+}
+
+// everyone returns all copies of all validators.
+func (w *world) everyone() []*validator { return append(w.nodes[:len(w.nodes):len(w.nodes)], w.twins...) }
+
 // after has something happen later.
-func (w *world) after(d time.Duration, do func()) {
-	w.number++
-	heap.Push(&w.queue, event{at: w.now + d, number: w.number, do: do})
-}
+func (w *world) after(d time.Duration, do func()) { w.queue.add(w.now+d, do) }
 
-// note makes something part of the trace.
-func (w *world) note(format string, args ...any) {
-	fmt.Fprintf(w.trace, "%d ", w.now)
-	fmt.Fprintf(w.trace, format, args...)
-	w.trace.Write([]byte{'\n'})
-}
+// at has something happen at a time, at once when it has passed.
+func (w *world) at(t time.Duration, do func()) { w.queue.add(max(t, w.now), do) }
 
-// send delivers a message to a validator some time later, to whichever process runs there then, if any.
-func (w *world) send(from, to remora.Authority, what string, deliver func(*validator)) {
-	low, high := w.scenario.Latency[0], w.scenario.Latency[1]
-	copies := 1
-	if w.now < w.scenario.GST {
-		if w.network.Float64() < w.scenario.Drop {
-			copies = 0
-		} else if w.network.Float64() < w.scenario.Duplicate {
-			copies = 2
+// send delivers a message to the copies of a validator some time later, to whichever process runs there then, if any.
+func (w *world) send(from *validator, to remora.Authority, kind what, about remora.Hash, deliver func(*validator)) {
+	w.sendTo(from, w.nodes[to], kind, about, deliver)
+	for _, v := range w.twins {
+		if v.self == to {
+			w.sendTo(from, v, kind, about, deliver)
 		}
 	}
+}
+
+func (w *world) sendTo(from, to *validator, kind what, about remora.Hash, deliver func(*validator)) {
+	if !w.network.reaches(from, to) || from.actor != nil && from.actor.behaviour == Silent {
+		return
+	}
+	copies := 1
+	if w.now < w.scenario.GST {
+		copies = w.network.copies()
+	}
 	for range copies {
-		w.after(low+time.Duration(w.network.Int64N(int64(high-low)+1)), func() {
-			v := w.nodes[to]
-			w.note("%d to %d: %s %t", from, to, what, v.up)
-			if v.up {
-				deliver(v)
-				v.settle()
+		w.after(w.network.delay(from.self, to.self), func() {
+			if !to.up {
+				return
 			}
+			w.trace.add(w.now, kind, from.self, to.self, about)
+			deliver(to)
+			to.settle()
 		})
 	}
 }
 
-// submit gives transaction number n to a validator and plans the next one.
+// submit gives transaction number n to a validator that is up and plans the next one.
 func (w *world) submit(n uint64) {
 	w.after(time.Second/time.Duration(w.scenario.TxPerSecond), func() {
-		payload := fmt.Appendf(nil, "transaction %d of seed %d", n, w.scenario.Seed)
-		if v := w.nodes[w.load.IntN(len(w.nodes))]; v.up {
-			v.submit(remora.EncodeOpaque(payload))
+		start := w.load.IntN(len(w.nodes))
+		for i := range w.nodes {
+			if v := w.nodes[(start+i)%len(w.nodes)]; v.up {
+				v.submit(n)
+				break
+			}
 		}
 		w.submit(n + 1)
 	})
@@ -164,13 +155,46 @@ func (w *world) report() Report {
 		w.check.finish(v)
 	}
 	w.check.owed(w)
+	c := w.check
 	r := Report{
-		Verdict: w.check.verdict(), Seed: w.scenario.Seed, Trace: remora.Hash(w.trace.Sum(nil)),
-		Blocks: remora.Height(len(w.check.chain)), Accepted: len(w.check.accepted), Executed: len(w.check.txs),
-		Crashes: w.check.crashes, Synced: w.check.synced, Entries: w.check.entries, Violations: w.check.violations,
+		Verdict: c.verdict(), Seed: w.scenario.Seed, Trace: w.trace.hash(), Violations: c.violations,
+		Blocks: remora.Height(len(c.chain)), Accepted: len(c.accepted), Executed: len(c.txs),
+		Crashes: c.crashes, Synced: c.synced, Rejoined: c.rejoined, Deliveries: w.trace.events, Entries: c.entries,
+		Latency: c.latency(),
 	}
-	if n := len(w.check.chain); n > 0 {
-		r.Rounds, r.StateRoot = w.check.chain[n-1].round, w.check.chain[n-1].root
+	if n := len(c.chain); n > 0 {
+		r.Rounds, r.StateRoot = c.chain[n-1].round, c.chain[n-1].root
 	}
 	return r
+}
+
+// signatures remembers what verified: every copy of a message is the same object, and one look at it is enough.
+type signatures struct {
+	headers      map[*remora.Header]bool
+	certificates map[*remora.Certificate]bool
+}
+
+// remembered bounds what is remembered, by number.
+const remembered = 1 << 12
+
+func (s *signatures) header(h *remora.Header) bool {
+	return judged(&s.headers, h, func() bool { return mempooltest.VerifyHeader(h) })
+}
+
+func (s *signatures) certificate(committee *remora.Committee, c *remora.Certificate) bool {
+	return judged(&s.certificates, c, func() bool {
+		return mempooltest.VerifyCertificate(committee, c) && mempooltest.VerifyHeader(&c.Header)
+	})
+}
+
+func judged[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
+	if good, known := (*memo)[key]; known {
+		return good
+	}
+	if len(*memo) >= remembered || *memo == nil {
+		*memo = make(map[K]bool, remembered)
+	}
+	good := judge()
+	(*memo)[key] = good
+	return good
 }

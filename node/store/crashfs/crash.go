@@ -21,6 +21,8 @@ const (
 	// the least that POSIX promises. Pebble v1.1.5 does not survive it: it points CURRENT, or a marker file, at a MANIFEST
 	// whose own directory entry is not yet synced, and removes the old marker together with creating the new one.
 	Scattered
+	// Whole keeps everything: only the process ended, and the operating system writes the rest.
+	Whole
 )
 
 const sector = 512
@@ -65,6 +67,9 @@ func (g *image) node(n *node) *node {
 
 // survivors returns the directory entries that are left.
 func (g *image) survivors(n *node) map[string]*node {
+	if g.mode == Whole {
+		return n.entries
+	}
 	m := maps.Clone(n.syncedEntries)
 	kept := 0
 	if g.mode == Partial {
@@ -83,6 +88,8 @@ func (g *image) content(n *node) []byte {
 	b := bytes.Clone(n.synced)
 	switch g.mode {
 	case Strict:
+	case Whole:
+		return bytes.Clone(n.data)
 	case Partial:
 		kept := g.rng.IntN(len(n.writes) + 1)
 		for _, w := range n.writes[:kept] {

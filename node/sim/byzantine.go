@@ -1,0 +1,280 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+)
+
+// actor stands between a validator's cores, which follow the protocol, and the network.
+type actor struct {
+	v         *validator
+	behaviour Behaviour
+	second    *remora.Header // an equivocator's other header of its newest round
+	votes     []remora.Vote  // for it
+}
+
+func newActor(v *validator, b Behaviour) *actor { return &actor{v: v, behaviour: b} }
+
+// sends reports whether the actor has dealt with an outgoing message of the core.
+func (a *actor) sends(o *mempool.Outgoing) bool {
+	switch a.behaviour {
+	case Silent:
+		return true
+	case WithholdCertificate:
+		return o.Certificate != nil
+	case BadSignature:
+		a.v.transmit(spoil(o), o.To)
+		return true
+	case Equivocate:
+		if o.Header != nil && o.Broadcast {
+			a.equivocate(o.Header)
+			return true
+		}
+	case FarFuture:
+		if o.Header != nil {
+			a.leap(o.Header)
+		}
+	case Garbage:
+		a.babble(o)
+	case WithholdBatch, LieInSync, Twin:
+	}
+	return false
+}
+
+// takes reports whether the actor has dealt with a message from the network.
+func (a *actor) takes(m mempool.Message) bool {
+	if a.behaviour != Equivocate {
+		return false
+	}
+	switch m := m.(type) {
+	case mempool.HeaderReceived:
+		a.endorse(m.Header)
+	case mempool.VoteReceived:
+		return a.collect(m.Vote)
+	}
+	return false
+}
+
+// equivocate sends one header to one half of the others and another one of the same round to the rest.
+func (a *actor) equivocate(h *remora.Header) {
+	second := *h
+	second.CreatedAt++
+	second.Payload = slices.Clone(h.Payload)
+	slices.Reverse(second.Payload)
+	second.Signature = a.v.signer().SignHeader(second.Seal(chainID))
+	a.second, a.votes = &second, nil
+	a.collect(a.vote(&second))
+	for i, to := range a.others() {
+		o := &mempool.Outgoing{To: to, Header: h}
+		if a.secondHalf(i) {
+			o.Header = &second
+		}
+		a.v.transmit(o, to)
+	}
+}
+
+func (a *actor) secondHalf(i int) bool { return i >= len(a.v.world.nodes)/2 }
+
+// others returns everybody else, those after the validator first.
+func (a *actor) others() []remora.Authority {
+	n := remora.Authority(a.v.world.committee.Size())
+	var others []remora.Authority
+	for i := remora.Authority(1); i < n; i++ {
+		others = append(others, (a.v.self+i)%n)
+	}
+	return others
+}
+
+func (a *actor) vote(h *remora.Header) remora.Vote {
+	return remora.Vote{
+		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: a.v.self,
+		Signature: a.v.signer().SignVote(remora.VoteMessage(chainID, h)),
+	}
+}
+
+// endorse votes for whatever header comes.
+func (a *actor) endorse(h *remora.Header) {
+	vote := a.vote(h)
+	a.v.transmit(&mempool.Outgoing{To: h.Author, Vote: &vote}, h.Author)
+}
+
+// collect counts a vote for the second header and reports whether it was one. With a quorum, which takes more than a
+// third of the stake on the adversary's side, the second header gets its certificate too.
+func (a *actor) collect(vote remora.Vote) bool {
+	if a.second == nil || vote.Digest != a.second.Digest() {
+		return false
+	}
+	if slices.ContainsFunc(a.votes, func(v remora.Vote) bool { return v.Voter == vote.Voter }) {
+		return true
+	}
+	a.votes = append(a.votes, vote)
+	committee := a.v.world.committee
+	var stake remora.Amount
+	for _, v := range a.votes {
+		stake += committee.Stake(v.Voter)
+	}
+	if stake < committee.Quorum() {
+		return true
+	}
+	signature, signers, _ := a.v.signer().Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
+	certificate := &remora.Certificate{Header: *a.second, Signers: signers, Signature: signature}
+	a.second = nil
+	for i, to := range a.others() {
+		if a.secondHalf(i) {
+			a.v.transmit(&mempool.Outgoing{To: to, Certificate: certificate}, to)
+		}
+	}
+	return true
+}
+
+// spoil returns a copy of a message whose signature is wrong.
+func spoil(o *mempool.Outgoing) *mempool.Outgoing {
+	bad := *o
+	switch {
+	case o.Header != nil:
+		h := *o.Header
+		h.Signature[0] ^= 1
+		bad.Header = &h
+	case o.Vote != nil:
+		v := *o.Vote
+		v.Signature[0] ^= 1
+		bad.Vote = &v
+	default:
+		c := *o.Certificate
+		c.Signature[0] ^= 1
+		bad.Certificate = &c
+	}
+	return &bad
+}
+
+// leap adds a header of a round that is as far ahead as memory allows, and one that is out of all reach.
+func (a *actor) leap(h *remora.Header) {
+	for _, ahead := range []remora.Round{2*a.v.world.scenario.GCDepth - 3, 1 << 40} {
+		far := *h
+		far.Round += ahead
+		far.Signature = a.v.signer().SignHeader(far.Seal(chainID))
+		a.v.transmit(&mempool.Outgoing{Broadcast: true, Header: &far}, 0)
+	}
+}
+
+// babble adds what becomes of a message when some of its bytes are others. Most of it nobody can decode.
+func (a *actor) babble(o *mempool.Outgoing) {
+	var raw []byte
+	switch {
+	case o.Header != nil:
+		raw = remora.Encode(o.Header)
+	case o.Vote != nil:
+		raw = remora.Encode(o.Vote)
+	default:
+		raw = remora.Encode(o.Certificate)
+	}
+	chance := a.v.world.evil
+	for range 1 + chance.IntN(3) {
+		raw[chance.IntN(len(raw))] = byte(chance.Uint32())
+	}
+	raw = raw[:len(raw)-chance.IntN(2)*chance.IntN(len(raw))]
+	for _, to := range a.others() {
+		a.v.world.send(a.v, to, junkArrives, remora.SumBLAKE3(raw), func(peer *validator) { peer.decipher(raw) })
+	}
+}
+
+// decipher takes bytes that may be anything, as a node's shell does.
+func (v *validator) decipher(raw []byte) {
+	if h, err := remora.DecodeHeader(chainID, raw); err == nil {
+		v.receive(mempool.HeaderReceived{Header: h})
+	}
+	if vote, err := remora.DecodeVote(raw); err == nil {
+		v.receive(mempool.VoteReceived{Vote: *vote})
+	}
+	if c, err := remora.DecodeCertificate(chainID, raw); err == nil {
+		v.receive(mempool.CertificateReceived{Certificate: c})
+	}
+	if b, err := remora.ParseBatch(raw); err == nil {
+		v.tellWorker(peerBatch(b))
+	}
+}
+
+// withholds reports whether a batch does not go to a peer: every third one goes to nobody, and yet headers will name it;
+// others only to the first who make a quorum.
+func (a *actor) withholds(to remora.Authority, b remora.Batch) bool {
+	if a.behaviour == Silent {
+		return true
+	}
+	if a.behaviour != WithholdBatch {
+		return false
+	}
+	if b.Seq%3 == 0 {
+		a.v.step(mempool.BatchReady{Ref: b.Ref()})
+		return true
+	}
+	committee := a.v.world.committee
+	stake := committee.Stake(a.v.self)
+	for _, other := range a.others() {
+		if stake >= committee.Quorum() {
+			return true
+		}
+		if other == to {
+			return false
+		}
+		stake += committee.Stake(other)
+	}
+	return true
+}
+
+// answer returns what the actor says to a question in place of an honest answer, and whether it says anything.
+func (a *actor) answer(honest any) (any, bool) {
+	switch a.behaviour {
+	case Silent:
+		return nil, false
+	case WithholdBatch:
+		if _, batches := honest.([]remora.Batch); batches {
+			return nil, false
+		}
+	case LieInSync:
+		return a.lie(honest), true
+	case Equivocate, WithholdCertificate, BadSignature, FarFuture, Garbage, Twin:
+	}
+	return honest, true
+}
+
+// lie alters something in an answer.
+func (a *actor) lie(honest any) any {
+	chance := a.v.world.evil
+	switch answer := honest.(type) {
+	case []remora.Batch:
+		altered := slices.Clone(answer)
+		for i := range altered {
+			altered[i].Raw = slices.Clone(altered[i].Raw)
+			altered[i].Raw[chance.IntN(len(altered[i].Raw))] ^= 1
+		}
+		return altered
+	case []*remora.Certificate:
+		altered := slices.Clone(answer)
+		for i := range altered {
+			forged := *altered[i]
+			forged.Header.CreatedAt++
+			forged.Header.Seal(chainID)
+			altered[i] = &forged
+		}
+		return altered
+	case []*remora.CertifiedBlock:
+		altered := slices.Clone(answer)
+		for i := range altered {
+			forged := *altered[i]
+			forged.Block.Header.StateRoot[chance.IntN(remora.HashSize)] ^= 1
+			altered[i] = &forged
+		}
+		return altered
+	case tips:
+		if answer.highest != nil {
+			forged := *answer.highest
+			forged.Header.Round += 1000
+			forged.Header.Seal(chainID)
+			answer.highest = &forged
+		}
+		return answer
+	}
+	return honest
+}

@@ -1,0 +1,46 @@
+package sim
+
+import (
+	"math/rand/v2"
+
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/store/crashfs"
+)
+
+// disk is what outlives a process: batches in files, everything else in a database that is as crash-faulty.
+type disk struct {
+	files *crashfs.FS
+	rows  *store.Memory
+}
+
+func newDisk(seed uint64) disk { return disk{files: crashfs.New(seed), rows: store.NewMemory()} }
+
+func (d disk) open() (*store.Store, error) {
+	return store.Open("home", store.Options{FS: d.files, Memory: d.rows})
+}
+
+// crash returns what a new process finds after a power failure: nothing of what was not synced, or a part of it.
+func (d disk) crash(chance *rand.Rand) disk {
+	if chance.IntN(2) == 0 {
+		return disk{files: d.files.Crash(crashfs.Strict), rows: d.rows.Crash(0)}
+	}
+	return disk{files: d.files.Crash(crashfs.Partial), rows: d.rows.Crash(chance.IntN(d.rows.Pending() + 1))}
+}
+
+// whole returns a copy of the disk as the running process sees it, which is what a new one finds when only the old one
+// ended.
+func (d disk) whole() disk {
+	return disk{files: d.files.Crash(crashfs.Whole), rows: d.rows.Crash(d.rows.Pending())}
+}
+
+// fill makes every write fail.
+func (d disk) fill() {
+	d.files.FullAt(0)
+	d.rows.Fail(crashfs.ErrNoSpace)
+}
+
+// heal makes room.
+func (d disk) heal() {
+	d.files.Heal()
+	d.rows.Fail(nil)
+}

@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/remora-network/remora"
+)
+
+// MaxScenarioBytes bounds a scenario file.
+const MaxScenarioBytes = 1 << 20
+
+// ErrTerms says that a scenario needs committees that change, which this build does not have.
+var ErrTerms = errors.New("this build has one term: the committee does not change")
+
+// The file as TOML has it. Times are milliseconds. Pointers tell what is missing from what is zero.
+type scenarioFile struct {
+	Validators  *int        `toml:"validators"`
+	Stake       []int64     `toml:"stake,omitempty"`
+	Seed        *int64      `toml:"seed"`
+	Rule        string      `toml:"rule,omitempty"`
+	DurationMS  *int64      `toml:"duration_ms"`
+	GSTMS       int64       `toml:"gst_ms"`
+	TxPerSecond int         `toml:"tx_per_s"`
+	GCDepth     *int64      `toml:"gc_depth,omitempty"`
+	EpochBlocks int64       `toml:"epoch_blocks"`
+	Rotate      bool        `toml:"rotate,omitempty"`
+	ServedMS    *int64      `toml:"served_ms,omitempty"`
+	GraceMS     *int64      `toml:"grace_ms,omitempty"`
+	Network     networkFile `toml:"network"`
+	Fault       []faultFile `toml:"fault,omitempty"`
+}
+
+type networkFile struct {
+	LatencyMS []int64 `toml:"latency_ms,omitempty"`
+	Cities    bool    `toml:"cities,omitempty"`
+	Drop      float64 `toml:"drop"`
+	Duplicate float64 `toml:"duplicate"`
+}
+
+type faultFile struct {
+	Kind      string    `toml:"kind"`
+	Node      *int64    `toml:"node,omitempty"`
+	AtMS      int64     `toml:"at_ms"`
+	UntilMS   int64     `toml:"until_ms"`
+	Factor    *float64  `toml:"factor,omitempty"`
+	OffsetMS  *int64    `toml:"offset_ms,omitempty"`
+	Groups    [][]int64 `toml:"groups,omitempty"`
+	From      *int64    `toml:"from,omitempty"`
+	To        *int64    `toml:"to,omitempty"`
+	Behaviour string    `toml:"behaviour,omitempty"`
+	Point     string    `toml:"point,omitempty"`
+	Keep      bool      `toml:"keep,omitempty"`
+}
+
+var points = []string{Idle: "idle", Unsaved: "unsaved", Unsent: "unsent"}
+
+// Parse reads a scenario file. Unknown keys, keys that a fault does not have, and impossible values are refused.
+func Parse(data []byte) (Scenario, error) {
+	if len(data) > MaxScenarioBytes {
+		return Scenario{}, fmt.Errorf("scenario: %w: %d bytes, at most %d", remora.ErrTooLarge, len(data), MaxScenarioBytes)
+	}
+	var f scenarioFile
+	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return Scenario{}, fmt.Errorf("scenario: %w: %s", remora.ErrInvalid, explain(err))
+	}
+	s, err := f.scenario()
+	if err != nil {
+		return Scenario{}, fmt.Errorf("scenario: %w", err)
+	}
+	s = s.withDefaults()
+	if err := s.Check(); err != nil {
+		return Scenario{}, fmt.Errorf("scenario: %w", err)
+	}
+	return s, nil
+}
+
+// explain names the line and the key.
+func explain(err error) string {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) {
+		return "unknown key:\n" + strict.String()
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		return decode.String()
+	}
+	return err.Error()
+}
+
+func (f *scenarioFile) scenario() (Scenario, error) {
+	if f.Validators == nil || f.DurationMS == nil {
+		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are required", remora.ErrInvalid)
+	}
+	if f.Rotate {
+		return Scenario{}, fmt.Errorf("rotate: %w", ErrTerms)
+	}
+	n := numbers{}
+	s := Scenario{
+		Validators: *f.Validators, Seed: 1, Rule: f.Rule,
+		Duration: n.millis("duration_ms", *f.DurationMS), GST: n.millis("gst_ms", f.GSTMS),
+		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(n.natural("epoch_blocks", f.EpochBlocks)),
+		GCDepth: 50, Network: Network{Cities: f.Network.Cities, Drop: f.Network.Drop, Duplicate: f.Network.Duplicate},
+	}
+	if *f.Validators == 0 || *f.DurationMS == 0 {
+		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are more than 0", remora.ErrInvalid)
+	}
+	if f.Seed != nil {
+		s.Seed = n.natural("seed", *f.Seed)
+	}
+	for _, stake := range f.Stake {
+		s.Stake = append(s.Stake, n.natural("stake", stake))
+	}
+	if f.GCDepth != nil {
+		s.GCDepth = remora.Round(n.natural("gc_depth", *f.GCDepth))
+	}
+	n.optional("served_ms", f.ServedMS, &s.Served)
+	n.optional("grace_ms", f.GraceMS, &s.Grace)
+	if err := f.latency(&n, &s); err != nil {
+		return s, err
+	}
+	for i := range f.Fault {
+		fault, err := f.Fault[i].fault()
+		if err != nil {
+			return s, fmt.Errorf("fault %d: %w", i+1, err)
+		}
+		s.Faults = append(s.Faults, fault)
+	}
+	return s, n.err
+}
+
+func (f *scenarioFile) latency(n *numbers, s *Scenario) error {
+	l := f.Network.LatencyMS
+	if l == nil {
+		return nil
+	}
+	if len(l) != 2 {
+		return fmt.Errorf("%w: latency_ms has %d entries, want the least and the most", remora.ErrInvalid, len(l))
+	}
+	s.Network.Latency = [2]time.Duration{n.millis("latency_ms", l[0]), n.millis("latency_ms", l[1])}
+	if l[1] == 0 { // as fast as it goes: zero would stand for the default
+		s.Network.Latency[1] = 1
+	}
+	return nil
+}
+
+// numbers collects what is wrong with numbers of a file.
+type numbers struct{ err error }
+
+func (n *numbers) natural(key string, v int64) uint64 {
+	if v < 0 {
+		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d, want 0 or more", remora.ErrInvalid, key, v))
+		return 0
+	}
+	return uint64(v)
+}
+
+func (n *numbers) millis(key string, v int64) time.Duration {
+	v = int64(n.natural(key, v))
+	if v > math.MaxInt64/int64(time.Millisecond) {
+		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d is out of range", remora.ErrInvalid, key, v))
+		return 0
+	}
+	return time.Duration(v) * time.Millisecond
+}
+
+func (n *numbers) optional(key string, v *int64, to *time.Duration) {
+	if v == nil {
+		return
+	}
+	if *to = n.millis(key, *v); *to == 0 && n.err == nil {
+		n.err = fmt.Errorf("%w: %s = 0, want more", remora.ErrInvalid, key)
+	}
+}
+
+// keysOf says which keys a fault must have beside kind, at_ms and until_ms, and which it may.
+var keysOf = map[Kind]struct{ must, may string }{
+	Crash: {"node", "point keep"}, Wipe: {"node", ""}, DiskFull: {"node", ""}, Slow: {"node factor", ""},
+	Clock: {"node offset_ms", ""}, Partition: {"groups", ""}, OneWay: {"from to", ""}, Byzantine: {"node behaviour", ""},
+}
+
+func (f *faultFile) fault() (Fault, error) {
+	kind := Kind(f.Kind)
+	keys, known := keysOf[kind]
+	if !known {
+		return Fault{}, fmt.Errorf("%w: kind %q, want crash, wipe, slow, disk-full, clock, partition, one-way or byzantine", remora.ErrInvalid, f.Kind)
+	}
+	if err := f.checkKeys(strings.Fields(keys.must), strings.Fields(keys.may)); err != nil {
+		return Fault{}, fmt.Errorf("%s: %w", kind, err)
+	}
+	if f.Behaviour == "stale-term" {
+		return Fault{}, fmt.Errorf("behaviour stale-term: %w", ErrTerms)
+	}
+	n := numbers{}
+	fault := Fault{
+		Kind: kind, At: n.millis("at_ms", f.AtMS), Until: n.millis("until_ms", f.UntilMS),
+		Node: n.authority("node", f.Node), From: n.authority("from", f.From), To: n.authority("to", f.To),
+		Behaviour: Behaviour(f.Behaviour), Keep: f.Keep,
+	}
+	if f.Factor != nil {
+		fault.Factor = *f.Factor
+	}
+	if f.OffsetMS != nil {
+		if abs := max(*f.OffsetMS, -*f.OffsetMS); abs < 0 || abs > math.MaxInt64/int64(time.Millisecond) {
+			return fault, fmt.Errorf("%w: offset_ms = %d is out of range", remora.ErrInvalid, *f.OffsetMS)
+		}
+		fault.Offset = time.Duration(*f.OffsetMS) * time.Millisecond
+	}
+	for _, group := range f.Groups {
+		var members []remora.Authority
+		for _, a := range group {
+			members = append(members, n.authority("groups", &a))
+		}
+		fault.Groups = append(fault.Groups, members)
+	}
+	return fault, errors.Join(n.err, fault.at(f.Point))
+}
+
+// authority refuses what no committee has; the scenario says how many this one has.
+func (n *numbers) authority(key string, v *int64) remora.Authority {
+	if v == nil {
+		return 0
+	}
+	if *v < 0 || *v >= maxValidators {
+		n.err = errors.Join(n.err, fmt.Errorf("%w: %s names validator %d, they are counted from 0", remora.ErrInvalid, key, *v))
+		return 0
+	}
+	return remora.Authority(*v)
+}
+
+func (f *Fault) at(point string) error {
+	if point == "" {
+		return nil
+	}
+	for i, name := range points {
+		if name == point {
+			f.Point = Point(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: point %q, want one of %v", remora.ErrInvalid, point, points)
+}
+
+// checkKeys refuses a fault without a key that it must have, or with one that it cannot have.
+func (f *faultFile) checkKeys(must, may []string) error {
+	given := map[string]bool{
+		"node": f.Node != nil, "factor": f.Factor != nil, "offset_ms": f.OffsetMS != nil, "groups": f.Groups != nil,
+		"from": f.From != nil, "to": f.To != nil, "behaviour": f.Behaviour != "", "point": f.Point != "", "keep": f.Keep,
+	}
+	for _, key := range must {
+		if !given[key] {
+			return fmt.Errorf("%w: %s is missing", remora.ErrInvalid, key)
+		}
+		delete(given, key)
+	}
+	for _, key := range may {
+		delete(given, key)
+	}
+	for _, key := range []string{"node", "factor", "offset_ms", "groups", "from", "to", "behaviour", "point", "keep"} {
+		if given[key] {
+			return fmt.Errorf("%w: this kind has no %s", remora.ErrInvalid, key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// The verdicts, by precedence.
+const (
+	Diverged   = "diverged"    // safety is broken
+	NoProgress = "no-progress" // a correct running validator executed nothing new after GST
+	Lost       = "lost"        // an owed transaction was not executed
+	Pass       = "pass"
+)
+
+// Report is what came of a run.
+type Report struct {
+	Verdict    string        `json:"verdict"`
+	Seed       uint64        `json:"seed"`
+	Trace      remora.Hash   `json:"trace"` // over every delivery, block, crash and restart
+	Rounds     remora.Round  `json:"rounds"`
+	Blocks     remora.Height `json:"blocks"`
+	StateRoot  remora.Hash   `json:"state_root"` // after the last block
+	Violations []string      `json:"violations"`
+
+	Accepted   int     `json:"accepted"` // transactions acknowledged to clients
+	Executed   int     `json:"executed"`
+	Crashes    int     `json:"crashes"`
+	Synced     int     `json:"synced"`     // blocks executed by block sync
+	Rejoined   int     `json:"rejoined"`   // validators that came back without the record of what they had signed
+	Deliveries int     `json:"deliveries"` // messages that arrived
+	Entries    int     `json:"entries"`    // the most that a mempool core held in the end, in map and slice entries
+	Latency    Latency `json:"latency_ms"`
+}
+
+// Latency is the virtual time from a client's transaction to its execution at the validator that took it, in
+// milliseconds, over the transactions of correct validators that never crashed.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// latencyOf sorts samples in place.
+func latencyOf(sorted []time.Duration) Latency {
+	if len(sorted) == 0 {
+		return Latency{}
+	}
+	at := func(percent int) float64 {
+		return float64(sorted[min(len(sorted)*percent/100, len(sorted)-1)].Microseconds()) / 1000
+	}
+	return Latency{P50: at(50), P90: at(90), P99: at(99), Max: at(100)}
+}
