@@ -253,13 +253,14 @@ func TestPeerBatchRefused(t *testing.T) {
 		"of this author":    {worker.PeerBatch{From: 3, Batch: batchOf(0, 5, 1, 100)}, worker.ErrAuthor},
 		"from outside":      {worker.PeerBatch{From: 4, Batch: batchOf(4, 5, 1, 100)}, worker.ErrAuthor},
 		"of an outsider":    {worker.PeerBatch{From: 3, Batch: batchOf(4, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
+		"listed by another": {worker.PeerBatch{From: 3, Batch: batchOf(2, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
+		"own, listed":       {worker.PeerBatch{From: 0, Batch: batchOf(0, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
 		"other worker":      {worker.PeerBatch{From: 2, Batch: other}, worker.ErrWorker},
 		"expired":           {worker.PeerBatch{From: 2, Batch: batchOf(2, 3, 1, 100)}, worker.ErrEpoch},
 		"far epoch":         {worker.PeerBatch{From: 2, Batch: batchOf(2, 7, 1, 100)}, worker.ErrEpoch},
 		"last epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 4, 1, 100)}, nil},
 		"next epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 6, 1, 100)}, nil},
-		"fetched":           {worker.PeerBatch{From: 3, Batch: batchOf(2, 3, 2, 100), Fetched: true}, nil},
-		"own, fetched":      {worker.PeerBatch{From: 3, Batch: batchOf(0, 3, 2, 100), Fetched: true}, nil},
+		"expired, fetched":  {worker.PeerBatch{From: 2, Batch: batchOf(2, 3, 2, 100), Fetched: true}, nil},
 	} {
 		err := c.Step(tt.message)
 		if !errors.Is(err, tt.want) {
@@ -275,35 +276,49 @@ func TestPeerBatchRefused(t *testing.T) {
 }
 
 func TestPeerQuota(t *testing.T) {
-	c := newCore(t, func(c *worker.Config) { c.PeerQuota = 10_000 })
-	send := func(author remora.Authority, seq uint64) error {
-		return c.Step(worker.PeerBatch{From: author, Batch: batchOf(author, 5, seq, 1000)})
-	}
-	var seq uint64
-	for ; send(2, seq) == nil; seq++ {
-		if seq > 20 {
-			t.Fatal("no limit")
+	for _, fetched := range []bool{false, true} {
+		c := newCore(t, func(c *worker.Config) { c.PeerQuota = 50_000 })
+		send := func(author remora.Authority, seq uint64, size int) error {
+			return c.Step(worker.PeerBatch{From: author, Batch: batchOf(author, 5, seq, size), Fetched: fetched})
+		}
+		for seq := range uint64(9) {
+			if err := send(2, seq, 5000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := send(2, 9, 5000); !errors.Is(err, worker.ErrQuota) {
+			t.Errorf("fetched %t: got %v", fetched, err)
+		}
+		if err := send(3, 0, 5000); err != nil {
+			t.Errorf("fetched %t: another author: %v", fetched, err)
+		}
+		step(t, c, worker.Executed{Digests: []remora.Hash{batchOf(2, 5, 0, 5000).Digest}})
+		if err := send(2, 9, 5000); err != nil {
+			t.Errorf("fetched %t: after an execution: %v", fetched, err)
+		}
+		step(t, c, worker.EpochChanged{Epoch: 7})
+		if _, held := c.Held(); held != 0 {
+			t.Errorf("fetched %t: %d bytes of expired batches are accounted for", fetched, held)
 		}
 	}
-	if err := send(2, seq); !errors.Is(err, worker.ErrQuota) {
-		t.Errorf("got %v", err)
-	}
-	if err := send(3, 0); err != nil {
-		t.Errorf("another author: %v", err)
-	}
-	if err := c.Step(worker.PeerBatch{From: 2, Batch: batchOf(2, 5, seq, 1000), Fetched: true}); err != nil {
-		t.Errorf("fetched: %v", err)
-	}
-	if err := send(2, seq); !errors.Is(err, worker.ErrQuota) {
-		t.Errorf("after fetching: got %v", err)
-	}
-	step(t, c, worker.Executed{Digests: []remora.Hash{batchOf(2, 5, 0, 1000).Digest}})
-	if err := send(2, seq); err != nil {
-		t.Errorf("after an execution: %v", err)
-	}
-	step(t, c, worker.EpochChanged{Epoch: 7})
-	if _, expired := c.Held(); expired != 0 {
-		t.Errorf("%d bytes of expired batches are accounted for", expired)
+}
+
+// A header may list as many and as large batches as it likes, or as many and as small ones: voters store its author's quota
+// and no more.
+func TestHeadersDoNotFillTheDisk(t *testing.T) {
+	for name, size := range map[string]int{"large": remora.MaxTxBytes, "small": 1} {
+		c, stored, count := newCore(t, nil), 0, 0
+		for seq := range uint64(2 * 64 << 20 / max(size, 4<<10)) {
+			b := batchOf(2, 5, seq, size)
+			if c.Step(worker.PeerBatch{From: 2, Batch: b, Fetched: true}) == nil {
+				stored, count = stored+len(b.Raw), count+1
+			}
+			drain(c)
+		}
+		if _, held := c.Held(); stored > 64<<20 || count > 64<<20/(4<<10) || held > 64<<20 {
+			t.Errorf("%s batches: %d of them with %d bytes are stored, %d bytes accounted for", name, count, stored, held)
+		}
+		step(t, c, worker.PeerBatch{From: 3, Batch: batchOf(3, 5, 1, 1000), Fetched: true})
 	}
 }
 

@@ -11,8 +11,8 @@ type Acked struct {
 	Digest remora.Hash
 }
 
-// PeerBatch brings another authority's batch, parsed and hashed. Fetched ones were asked for by digest and may come from
-// anyone; others come from their author.
+// PeerBatch brings another authority's batch, parsed and hashed. From is who answers for it: its sender, or with Fetched
+// the author of the header that lists it, whoever it was fetched from.
 type PeerBatch struct {
 	From    remora.Authority
 	Batch   remora.Batch

@@ -9,6 +9,9 @@ import (
 // maxRecent is how many executed batches of peers are remembered, so that one sent again is acknowledged and no more.
 const maxRecent = 4096
 
+// minCharge is the least that a batch takes of its author's quota: it bounds their number, too.
+const minCharge = 4 << 10
+
 // keeper accounts for the peers' batches that are stored here and not executed.
 type keeper struct {
 	unexecuted map[remora.Hash]peerBatch
@@ -28,37 +31,39 @@ func newKeeper(n int) keeper {
 	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: make(map[remora.Hash]bool)}
 }
 
-// receive stores a peer's batch and acknowledges it. One that was asked for is stored and not accounted for: asking
-// bounds it, and its author does not wait for an answer.
+// receive stores a peer's batch, within its author's quota, and acknowledges it unless it was asked for: whoever is asked
+// waits for no answer. A batch that was asked for may have expired, because voters must hold all that a header lists.
 func (c *Core) receive(m PeerBatch) error {
 	b := m.Batch
 	switch {
-	case !c.config.Committee.Has(m.From) || !c.config.Committee.Has(b.Author) || b.Author == c.config.Self && !m.Fetched:
-		return fmt.Errorf("%w: author %d, sent by %d", ErrAuthor, b.Author, m.From)
+	case !c.config.Committee.Has(m.From) || b.Author != m.From || b.Author == c.config.Self:
+		return fmt.Errorf("%w: author %d, answered for by %d", ErrAuthor, b.Author, m.From)
 	case b.Worker != c.config.ID:
 		return fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
-	case m.Fetched:
-		c.store(b)
-		return nil
-	case b.Author != m.From:
-		return fmt.Errorf("%w: author %d, sent by %d, who was not asked", ErrAuthor, b.Author, m.From)
 	}
 	if _, ok := c.peers.unexecuted[b.Digest]; ok || c.peers.done[b.Digest] {
 		c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
-		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: b.Digest})
+		c.acknowledge(m)
 		return nil
 	}
-	if c.expired(b.Epoch) || b.Epoch > c.epoch+1 { // a peer may be one ahead: it executed a block more
+	if !m.Fetched && (c.expired(b.Epoch) || b.Epoch > c.epoch+1) { // a peer may be one ahead: it executed a block more
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.epoch)
 	}
-	if held := c.peers.bytes[b.Author]; held+len(b.Raw) > c.config.PeerQuota {
+	size := max(len(b.Raw), minCharge)
+	if held := c.peers.bytes[b.Author]; held+size > c.config.PeerQuota {
 		return fmt.Errorf("%w: author %d, %d bytes held of %d", ErrQuota, b.Author, held, c.config.PeerQuota)
 	}
-	c.peers.bytes[b.Author] += len(b.Raw)
-	c.peers.unexecuted[b.Digest] = peerBatch{author: b.Author, epoch: b.Epoch, size: len(b.Raw)}
+	c.peers.bytes[b.Author] += size
+	c.peers.unexecuted[b.Digest] = peerBatch{author: b.Author, epoch: b.Epoch, size: size}
 	c.store(b)
-	c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: b.Digest})
+	c.acknowledge(m)
 	return nil
+}
+
+func (c *Core) acknowledge(m PeerBatch) {
+	if !m.Fetched {
+		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: m.Batch.Digest})
+	}
 }
 
 func (c *Core) store(b remora.Batch) {
