@@ -9,27 +9,6 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// TestThresholds holds the arithmetic that agreement rests on, with f the most stake below a third.
-func TestThresholds(t *testing.T) {
-	totals := []remora.Amount{1<<62 - 1, 1<<62 - 2, 1<<62 - 3}
-	for s := remora.Amount(1); s <= 10_000; s++ {
-		totals = append(totals, s)
-	}
-	for _, s := range totals {
-		q, v, f := remora.Quorum(s), remora.Validity(s), (s-1)/3
-		switch {
-		case q+q-s < v:
-			t.Fatalf("S=%d: two quorums of %d need not share an honest member", s, q)
-		case q+v <= s:
-			t.Fatalf("S=%d: a quorum of %d and validity stake %d need not meet", s, q, v)
-		case v != f+1:
-			t.Fatalf("S=%d: validity %d, want %d", s, v, f+1)
-		case q > s-f:
-			t.Fatalf("S=%d: a quorum of %d needs a faulty member", s, q)
-		}
-	}
-}
-
 func TestNewCommittee(t *testing.T) {
 	tests := []struct {
 		name   string

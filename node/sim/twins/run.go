@@ -132,7 +132,8 @@ func (w *run) deliver(p packet) {
 	if m, ok := p.message.(mempool.CertificateReceived); ok && n.honest {
 		w.check.see(m.Certificate)
 	}
-	// Refusals are the sender's matter; that a quorum signed two vertices is everybody's, and an honest node halts.
+	// Refusals are the sender's matter, and a twin that notices the other one goes on. That a quorum signed two vertices is
+	// everybody's matter: an honest node halts.
 	if err := n.core.Step(p.message); n.honest && errors.Is(err, mempool.ErrSafety) {
 		w.halt(n, ErrCertificates, err)
 		return
