@@ -14,6 +14,7 @@ type counts struct {
 	requeued  atomic.Uint64 // own batches whose header was not ordered in time
 	executed  atomic.Uint64 // transactions
 	lastBlock atomic.Int64  // when it was executed, Unix milliseconds of this node's clock; 0: none since the start
+	diverged  atomic.Uint64 // height at which this node found itself in the minority; 0: it did not
 	catching  atomic.Bool   // certified blocks are synced
 	listed    atomic.Bool   // the registry has this cache or gateway as it is
 

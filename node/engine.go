@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -26,9 +24,6 @@ const (
 	contributeEvery = 500 * time.Millisecond
 )
 
-// ErrMinority says that a quorum executed a block to another result than this node.
-var ErrMinority = errors.New("a quorum executed this block differently")
-
 // engine owns the executor: committed sub-DAGs become blocks, shares become block certificates.
 type engine struct {
 	authority *authority
@@ -38,6 +33,7 @@ type engine struct {
 	fetcher   *fetcher
 	sync      *syncer
 	certifier *certifier
+	examiner  *examiner
 	log       *slog.Logger
 
 	work       <-chan work
@@ -76,12 +72,12 @@ func (e *engine) run(ctx context.Context) error {
 	}
 }
 
-// unlessDone hides errors that come from stopping.
+// unlessDone hides errors that come from stopping, and finds out what there is to say about the others.
 func (e *engine) unlessDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return err
+	return e.examiner.examine(ctx, err)
 }
 
 // begin offers what a restart has to offer again: shares of blocks whose certificate is not stored, a contribution.
@@ -239,9 +235,7 @@ func (e *engine) hear(ctx context.Context, from remora.Authority, s remora.Share
 		return err
 	}
 	if other, disputed := e.certifier.disputed(s.Height); disputed {
-		ours := e.certifier.own[s.Height]
-		return fmt.Errorf("%w: block %d is %s here and %s there (protocol version %d); compare with: remora audit replay",
-			ErrMinority, s.Height, ours, other.Hash, remora.ProtocolVersion)
+		return &minority{height: other.Height, hash: other.Hash}
 	}
 	return nil
 }

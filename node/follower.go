@@ -21,6 +21,7 @@ const patience = 2 * time.Second
 // follower executes the blocks that the validators certified, as they come. It owns the executor.
 type follower struct {
 	sync      *syncer
+	examiner  *examiner
 	exec      *exec.Executor
 	store     *store.Store
 	head      *head.Head
@@ -36,7 +37,7 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return f.examiner.examine(ctx, err)
 		}
 		if executed == 0 && time.Since(began) < patience/4 && pause(ctx, 50*time.Millisecond) != nil {
 			return nil

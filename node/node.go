@@ -116,6 +116,9 @@ func (n *Node) wire() error {
 		return err
 	}
 	executor, err := exec.Open(n.config.Genesis, n.store)
+	if errors.Is(err, exec.ErrDiverged) {
+		return stopping(n.config.Logger, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -249,6 +252,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		certifier: newCertifier(n.committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
 		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
+	execute.examiner = n.newExaminer(fetch)
 	execute.sync = &syncer{
 		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: execute.synced, log: log,
 	}
@@ -256,6 +260,12 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
 	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{fetch.run}, fetchers)...)
 	return nil
+}
+
+func (n *Node) newExaminer(f *fetcher) *examiner {
+	return &examiner{
+		self: f.self, committee: n.committee, store: n.store, head: n.head, ask: f.ask, counts: &n.counts, log: n.config.Logger,
+	}
 }
 
 // newWorker builds the worker core with the own batches that were acknowledged to clients and not executed yet.
@@ -283,6 +293,7 @@ func (n *Node) wireFollower(executor *exec.Executor) {
 	f.sync = &syncer{
 		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: f.publish, log: n.config.Logger,
 	}
+	f.examiner = n.newExaminer(fetch)
 	n.forwarder = &forwarder{committee: n.committee, host: n.host}
 	n.loops = append(n.loops, f.run)
 }

@@ -29,6 +29,8 @@ func (s *server) handlers() map[string]p2p.Handler {
 		askBatches:           s.batches,
 		askBlocks:            s.blocks,
 		askBlockCertificates: s.blockCertificates,
+		askTreeNode:          s.treeNode,
+		askChange:            s.change,
 	}
 	if s.submit != nil {
 		handlers[askSubmit] = s.submissions

@@ -26,6 +26,9 @@ func (n *Node) status() rpc.Status {
 // ready reports whether clients should use this node, and why not.
 func (n *Node) ready() (bool, []string) {
 	var reasons []string
+	if h := n.counts.diverged.Load(); h != 0 {
+		reasons = append(reasons, fmt.Sprintf("the state differs from the quorum's at block %d; this node stops", h))
+	}
 	if n.counts.catching.Load() {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
 	}

@@ -41,9 +41,9 @@ func (v *View) Release() error { return v.snapshot.Release() }
 // Head is the shared place. Its methods may be called from several goroutines.
 type Head struct {
 	mu        sync.Mutex
-	waiting   []*View // executed and not yet certified, ascending; Head holds each
-	newest    *View   // Head holds it
-	certified *View   // Head holds it; nil until a certificate formed since the start
+	waiting   []*View      // executed and not yet certified, ascending; Head holds each
+	newest    *View        // Head holds it
+	certified *View        // Head holds it; nil until a certificate formed since the start
 	past      []state.View // the newest heights, ascending, without tables: nothing to release
 	changed   chan struct{}
 }
