@@ -58,6 +58,7 @@ func (p *program) makeHome(c *cli.Context, asJSON bool) error {
 	if content.Keys, err = home.NewKeys(keystore.KindNode); err != nil {
 		return err
 	}
+	content.Signing = home.NewSigning(content.Keys)
 	record, err := home.Record(content.Keys, c.String("name"), remora.RoleValidator, listen)
 	if err != nil {
 		return misuse("%v", err)

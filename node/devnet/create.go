@@ -139,7 +139,7 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 		if err != nil {
 			return err
 		}
-		content := home.Content{Keys: all[i], Genesis: g, Config: file}
+		content := home.Content{Keys: all[i], Signing: home.NewSigning(all[i]), Genesis: g, Config: file}
 		if _, err := home.Create(filepath.Join(dir, t.Nodes[i].Name), content); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@
 //	chain.json           the chain that this home belongs to, written once
 //	keys/node.json       what the node signs with
 //	keys/account.json    the node's account alone, to pay and to sign transactions with
+//	keys/signing.json    what the node's consensus key has signed so far; it goes where the key goes
 //	data/                the store
 //	api.json             where the running node answers
 //	lock                 held by the running node
@@ -40,11 +41,15 @@ type Home struct{ dir string }
 
 // Content is what a new home starts with.
 type Content struct {
-	Keys     *keystore.Keys  // of kind node
-	Password []byte          // of the key files; empty leaves them open to whoever can read them
-	Genesis  *remora.Genesis // nil: added later as genesis.json
-	Config   []byte          // of config.toml
+	Keys     *keystore.Keys   // of kind node
+	Password []byte           // of the key files; empty leaves them open to whoever can read them
+	Genesis  *remora.Genesis  // nil: added later as genesis.json
+	Config   []byte           // of config.toml
+	Signing  *keystore.Record // nil: what the keys have signed is not known
 }
+
+// NewSigning returns the record of keys that have just been made.
+func NewSigning(k *keystore.Keys) *keystore.Record { return &keystore.Record{Key: k.Public.BLS} }
 
 // Create initialises dir, which must not exist or be empty. Existing homes, and above all their keys, are never touched.
 func Create(dir string, c Content) (*Home, error) {
@@ -73,6 +78,11 @@ func Create(dir string, c Content) (*Home, error) {
 	}
 	if err := keystore.Save(h.AccountKeyPath(), AccountOf(c.Keys), c.Password); err != nil {
 		return nil, err
+	}
+	if c.Signing != nil {
+		if err := keystore.SaveRecord(h.SigningPath(), *c.Signing); err != nil {
+			return nil, err
+		}
 	}
 	// Last: a home with these keys is complete.
 	return h, keystore.Save(h.NodeKeyPath(), c.Keys, c.Password)
@@ -146,6 +156,7 @@ const (
 	keysDir        = "keys"
 	nodeKeyFile    = "keys/node.json"
 	accountKeyFile = "keys/account.json"
+	signingFile    = "keys/signing.json"
 	dataDir        = "data"
 	apiFile        = "api.json"
 	lockFile       = "lock"
@@ -167,6 +178,9 @@ func (h *Home) NodeKeyPath() string { return h.path(nodeKeyFile) }
 
 // AccountKeyPath returns the path of the account's key file.
 func (h *Home) AccountKeyPath() string { return h.path(accountKeyFile) }
+
+// SigningPath returns the path of the node's signing record.
+func (h *Home) SigningPath() string { return h.path(signingFile) }
 
 // DataDir returns the directory of the store.
 func (h *Home) DataDir() string { return h.path(dataDir) }

@@ -1,0 +1,203 @@
+package keystore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/remora-network/remora"
+)
+
+// ErrRecord says that a signing record is damaged, or is not the one of this key and chain. Signing without it could
+// contradict what was signed before.
+var ErrRecord = errors.New("unusable signing record")
+
+// recordVersion is the format's. A reader refuses every other.
+const recordVersion = 1
+
+// Record says what a node's consensus key has signed so far. It lies beside the key and goes where the key goes, so that
+// a key without its data is never taken for a new one.
+type Record struct {
+	Key     remora.BLSPublicKey // of the consensus key
+	Used    bool                // a validator was started with the key
+	ChainID string              // of that validator; empty before
+	Genesis remora.Hash         // hash
+	Round   remora.Round        // nothing was signed above it
+}
+
+// record is the JSON form.
+type record struct {
+	Version int                 `json:"version"`
+	Key     remora.BLSPublicKey `json:"consensus_key"`
+	State   string              `json:"state"`
+	ChainID string              `json:"chain_id,omitempty"`
+	Genesis remora.Hash         `json:"genesis,omitzero"`
+	Round   remora.Round        `json:"round"`
+}
+
+// The states of a record.
+const (
+	stateUnused = "unused"
+	stateUsed   = "used"
+)
+
+// MarshalJSON implements json.Marshaler.
+func (r Record) MarshalJSON() ([]byte, error) {
+	state := stateUnused
+	if r.Used {
+		state = stateUsed
+	}
+	return json.Marshal(record{Version: recordVersion, Key: r.Key, State: state, ChainID: r.ChainID, Genesis: r.Genesis, Round: r.Round})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Errors match ErrRecord.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	var j record
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&j); err != nil {
+		return fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	used := j.State == stateUsed
+	switch {
+	case j.Version != recordVersion:
+		return fmt.Errorf("%w: version %d, this program reads version %d", ErrRecord, j.Version, recordVersion)
+	case !used && j.State != stateUnused:
+		return fmt.Errorf("%w: state %.32q, want %q or %q", ErrRecord, j.State, stateUnused, stateUsed)
+	case used != (j.ChainID != "") || used == j.Genesis.IsZero() || !used && j.Round != 0:
+		return fmt.Errorf("%w: a record names a chain when it is used, and only then", ErrRecord)
+	}
+	*r = Record{Key: j.Key, Used: used, ChainID: j.ChainID, Genesis: j.Genesis, Round: j.Round}
+	return nil
+}
+
+// Merge returns the record that has what both have. They must be of the same key, and of the same chain where both are
+// used.
+func (r Record) Merge(other Record) (Record, error) {
+	switch {
+	case r.Key != other.Key:
+		return r, fmt.Errorf("%w: one record is of consensus key %s, the other of %s", ErrRecord, r.Key, other.Key)
+	case !other.Used:
+		return r, nil
+	case !r.Used:
+		return other, nil
+	case r.Genesis != other.Genesis || r.ChainID != other.ChainID:
+		return r, fmt.Errorf("%w: one record is of chain %q, the other of %q", ErrRecord, r.ChainID, other.ChainID)
+	}
+	r.Round = max(r.Round, other.Round)
+	return r, nil
+}
+
+// LoadRecord reads a record. The error matches fs.ErrNotExist when there is none, ErrRecord or ErrPermissions.
+func LoadRecord(path string) (Record, error) {
+	var r Record
+	data, err := readPrivate(path)
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	switch {
+	case err == nil:
+		return r, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrPermissions):
+		return r, fmt.Errorf("signing record %q: %w", path, err)
+	}
+	return r, fmt.Errorf("signing record %q: %w: %w; restore the newest copy of it, or remove it to have the node ask the "+
+		"other validators before it signs", path, ErrRecord, err)
+}
+
+// SaveRecord replaces a record by one that has all of it and more: durably, or not at all. One that is not there counts
+// as unused.
+func SaveRecord(path string, r Record) error {
+	old, err := LoadRecord(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		if r, err = r.Merge(old); err != nil {
+			return fmt.Errorf("signing record %q: %w", path, err)
+		}
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("signing record %q: %w", path, err)
+	}
+	if err := replace(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("write the signing record %q: %w", path, err)
+	}
+	return nil
+}
+
+func replace(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	temp, err := writeTemp(dir, data)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return syncDir(dir)
+}
+
+// bundle is a key file with its signing record, for a move to another machine.
+type bundle struct {
+	Key    json.RawMessage `json:"key"`
+	Record *Record         `json:"signing"`
+}
+
+// Export writes a new file of mode 0600 with a key file, encrypted as it is, and its signing record.
+func Export(path, keyPath, recordPath string) error {
+	key, err := readPrivate(keyPath)
+	if err != nil {
+		return explain(keyPath, err)
+	}
+	if _, err := decode(key); err != nil {
+		return explain(keyPath, err)
+	}
+	r, err := LoadRecord(recordPath)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(bundle{Key: key, Record: &r}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("export %q: %w", path, err)
+	}
+	if err := writeNew(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("export %q: %w", path, err)
+	}
+	return nil
+}
+
+// Import reads what Export wrote. A key file without a record is read too: the record is nil then.
+func Import(path string, password []byte) (*Keys, *Record, error) {
+	data, err := readPrivate(path)
+	if err != nil {
+		return nil, nil, explain(path, err)
+	}
+	b := bundle{Key: data}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if exported := new(bundle); d.Decode(exported) == nil && exported.Key != nil {
+		if _, err := d.Token(); err != io.EOF {
+			return nil, nil, explain(path, fmt.Errorf("%w: more data after its end", ErrCorrupt))
+		}
+		b = *exported
+	}
+	f, err := decode(b.Key)
+	if err != nil {
+		return nil, nil, explain(path, err)
+	}
+	keys, err := f.open(password)
+	if err != nil {
+		return nil, nil, explain(path, err)
+	}
+	if b.Record != nil && b.Record.Key != keys.Public.BLS {
+		return nil, nil, fmt.Errorf("%q: %w: it is of another key", path, ErrRecord)
+	}
+	return keys, b.Record, nil
+}
