@@ -431,34 +431,3 @@ func TestOwnCertificateComesBack(t *testing.T) {
 		t.Errorf("sent again: %s", format(ready))
 	}
 }
-
-// Two headers of one author and round that go to different halves get at most one certificate, however they are spread.
-func TestEquivocatorGetsOneCertificate(t *testing.T) {
-	for spread := range 1 << 6 {
-		c := newCluster(t, 4, 1)
-		b := mempooltest.NewBuilder(c.committee)
-		first := b.Header(1, 3)
-		second := *first
-		second.CreatedAt++
-		mempooltest.Sign(c.committee, &second)
-		stake := map[remora.Hash]int{first.Digest(): 1, second.Digest(): 1} // its own votes
-		for a := range 3 {
-			order := []*remora.Header{first, &second}
-			if spread>>a&1 == 1 {
-				slices.Reverse(order)
-			}
-			for _, h := range order[:1+spread>>(a+3)&1] {
-				c.step(remora.Authority(a), mempool.HeaderReceived{Header: h})
-			}
-		}
-		c.work()
-		for _, p := range c.queue {
-			if v, ok := p.message.(mempool.VoteReceived); ok && v.Vote.Author == 3 {
-				stake[v.Vote.Digest]++
-			}
-		}
-		if stake[first.Digest()] >= 3 && stake[second.Digest()] >= 3 {
-			t.Errorf("spread %06b: both have a quorum", spread)
-		}
-	}
-}

@@ -1,0 +1,122 @@
+package remora_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// conformanceTests is how many tests the table numbers.
+const conformanceTests = 93
+
+// row is a line of the table: a numbered test and the Go tests that hold this implementation to it.
+type row struct {
+	number       int
+	name, status string
+	tests        []string // folder: Test/subtest
+}
+
+var (
+	rowLine  = regexp.MustCompile(`^\| (\d+) \| ([a-z0-9_, ]+) \| (.*) \| ([a-z ]+) \|$`)
+	codeSpan = regexp.MustCompile("`([^`]+)`")
+)
+
+// TestConformanceTable fails when docs/conformance.md skips or repeats a number, or says that a test passes that is not
+// in the sources.
+func TestConformanceTable(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := conformanceRows(string(text))
+	if len(rows) != conformanceTests {
+		t.Errorf("%d rows, want %d", len(rows), conformanceTests)
+	}
+	for i, r := range rows {
+		if r.number != i+1 {
+			t.Errorf("row %d has number %d", i+1, r.number)
+		}
+		if err := r.check(); err != nil {
+			t.Errorf("number %d, %s: %v", r.number, r.name, err)
+		}
+	}
+}
+
+// TestConformanceTableCatches gives the check rows that must not pass.
+func TestConformanceTableCatches(t *testing.T) {
+	for name, tt := range map[string]struct {
+		line string
+		good bool
+	}{
+		"a test":             {"| 1 | commit_one | `consensus: TestConformance/commit_one` | passes |", true},
+		"a fuzz target":      {"| 1 | bitmap_fuzz | `.: FuzzBitmap` | passes |", true},
+		"one of two missing": {"| 1 | commit_one | `consensus: TestConformance/commit_one`, `consensus: TestGone` | passes |", false},
+		"no test":            {"| 1 | commit_one |  | passes |", false},
+		"no such subtest":    {"| 1 | commit_one | `consensus: TestConformance/commit_none` | passes |", false},
+		"only a part of it":  {"| 1 | commit_one | `consensus: TestConformance/commit` | passes |", false},
+		"no such test":       {"| 1 | commit_one | `consensus: TestConform/commit_one` | passes |", false},
+		"no such folder":     {"| 1 | commit_one | `agreement: TestConformance/commit_one` | passes |", false},
+		"unknown status":     {"| 1 | commit_one | `consensus: TestConformance/commit_one` | hopefully |", false},
+		"not there yet":      {"| 1 | commit_one |  | with terms |", true},
+	} {
+		rows := conformanceRows(tt.line)
+		if len(rows) != 1 {
+			t.Fatalf("%s: %d rows", name, len(rows))
+		}
+		if err := rows[0].check(); (err == nil) != tt.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func conformanceRows(text string) []row {
+	var rows []row
+	for line := range strings.Lines(text) {
+		m := rowLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		number, _ := strconv.Atoi(m[1]) // digits, as matched
+		r := row{number: number, name: m[2], status: m[4]}
+		for _, span := range codeSpan.FindAllStringSubmatch(m[3], -1) {
+			r.tests = append(r.tests, span[1])
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// check fails unless a row that passes names tests that exist.
+func (r *row) check() error {
+	if pending := []string{"with the simulator", "with reputation", "with the fast rule", "with terms"}; slices.Contains(pending, r.status) {
+		return nil
+	}
+	if r.status != "passes" || len(r.tests) == 0 {
+		return fmt.Errorf("status %q with %d tests", r.status, len(r.tests))
+	}
+	for _, test := range r.tests {
+		folder, name, _ := strings.Cut(test, ": ")
+		name, sub, nested := strings.Cut(name, "/")
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			return err
+		}
+		if !anyContains(files, "func "+name+"(") || nested && !anyContains(files, strconv.Quote(sub)) {
+			return fmt.Errorf("no test %q in the folder %q", strings.TrimPrefix(test, folder+": "), folder)
+		}
+	}
+	return nil
+}
+
+// anyContains reports whether one of the files contains a text.
+func anyContains(files []string, text string) bool {
+	return slices.ContainsFunc(files, func(file string) bool {
+		source, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(source), text)
+	})
+}
