@@ -122,7 +122,7 @@ func (c *Core) askBatches(w *waiting) {
 			refs = append(refs, ref)
 		}
 	}
-	c.out.Want = append(c.out.Want, Want{From: w.asked, Batches: refs})
+	c.out.Want = append(c.out.Want, Want{From: w.asked, Author: w.header.Author, Batches: refs})
 	w.asked, w.due = c.after(w.asked), c.clock+c.config.Pace.Resend
 }
 

@@ -37,6 +37,7 @@ type Want struct {
 	From    remora.Authority
 	Round   remora.Round      // of Parents
 	Parents []remora.Parent   // certificates to be brought by CertificateReceived
+	Author  remora.Authority  // of the header that lists Batches
 	Batches []remora.BatchRef // answered by BatchStored, at once for those that are stored already
 	Tip     bool              // answered by TipReported
 }

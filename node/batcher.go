@@ -49,6 +49,7 @@ type batcher struct {
 	network     <-chan p2p.Message    // batches of peers
 	acks        <-chan worker.Message // of peers, for own batches
 	local       <-chan worker.Message // from the engine; never dropped
+	fetched     <-chan fetched        // batches that headers list
 	reannounce  <-chan struct{}       // tell the primary again which own batches wait
 	primary     chan<- mempool.Message
 	counts      *counts
@@ -79,6 +80,8 @@ func (b *batcher) run(ctx context.Context) error {
 		case m := <-b.local:
 			b.forget(m)
 			b.step(ctx, m)
+		case f := <-b.fetched:
+			f.reply <- b.take(f)
 		case <-b.reannounce:
 			if err := b.announce(ctx); err != nil {
 				return nil //nolint:nilerr // only the context ends it
@@ -171,6 +174,16 @@ func (b *batcher) receive(ctx context.Context, m p2p.Message) {
 		return
 	}
 	b.step(ctx, worker.PeerBatch{From: from, Batch: batch})
+}
+
+// take stores batches that were asked for, in order, as long as the author that listed them has room here.
+func (b *batcher) take(f fetched) error {
+	for _, batch := range f.batches {
+		if err := b.core.Step(worker.PeerBatch{From: f.author, Batch: batch, Fetched: true}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *batcher) step(ctx context.Context, m worker.Message) {

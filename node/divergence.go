@@ -49,6 +49,7 @@ type examiner struct {
 	store     *store.Store
 	head      *head.Head
 	ask       func(ctx context.Context, peer remora.Authority, protocol string, request any) ([][]byte, error)
+	blocks    func(ctx context.Context, peer remora.Authority, request rangeRequest) (*span, error)
 	counts    *counts
 	log       *slog.Logger
 }
@@ -120,21 +121,18 @@ func (x *examiner) header(ctx context.Context, height remora.Height, hash remora
 	request := rangeRequest{From: height, Count: 1, Wait: uint16(formWait.Milliseconds())}
 	var found *remora.BlockHeader
 	err := x.each(ctx, func(ctx context.Context, peer remora.Authority) error {
-		items, err := x.ask(ctx, peer, askBlocks, request)
+		got, err := x.blocks(ctx, peer, request)
 		if err != nil {
 			return err
 		}
-		if len(items) == 0 {
+		if len(got.blocks) == 0 {
 			return fmt.Errorf("authority %d has no certificate of block %d", peer, height)
 		}
-		cb, err := remora.DecodeCertifiedBlock(items[0], maxAnswer)
-		if err != nil {
-			return err
-		}
-		if h := &cb.Block.Header; h.Hash() != hash {
+		h := &got.blocks[0].Block.Header
+		if h.Hash() != hash {
 			return fmt.Errorf("%w: asked authority %d for block %s, got %s", remora.ErrInvalid, peer, hash, h.Hash())
 		}
-		found = &cb.Block.Header
+		found = h
 		return nil
 	})
 	return found, err

@@ -44,6 +44,7 @@ type engine struct {
 	counts     *counts
 
 	payload     remora.Height // newest block with transactions, or with a claim that waits for its seed or its opening
+	demand      bool          // what the primary was told last
 	epoch       remora.Epoch  // of the next block, as the batcher was told
 	contributed remora.Contribution
 	contributor time.Time // when contributed was made
@@ -136,7 +137,11 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 	if err != nil {
 		return err
 	}
-	batches, err := gather(ctx, &sub, refs, e.fetcher.batch)
+	digests := make([]remora.Hash, len(refs))
+	for i, ref := range refs {
+		digests[i] = ref.Digest
+	}
+	batches, err := e.fetcher.gather(ctx, sub.Headers, digests)
 	if err != nil {
 		return err
 	}
@@ -155,22 +160,36 @@ func (e *engine) execute(ctx context.Context, sub remora.SubDAG) error {
 	return e.share(ctx, &block.Header)
 }
 
-// synced publishes a block that came with its certificate.
-func (e *engine) synced(ctx context.Context, block *remora.Block, cert *remora.BlockCertificate) error {
-	if err := e.publish(ctx, block); err != nil {
+// synced publishes the state after blocks that came with their certificates.
+func (e *engine) synced(ctx context.Context, blocks []*remora.Block) error {
+	last := blocks[len(blocks)-1]
+	if err := e.announce(ctx, blocks...); err != nil {
 		return err
 	}
-	return e.certified(ctx, cert)
+	e.counts.certified.Store(uint64(last.DAG[len(last.DAG)-1].Round))
+	if err := e.head.Certify(last.Header.Height); err != nil {
+		return err
+	}
+	return e.contribute(ctx)
+}
+
+// announce tells of blocks that are durable, and publishes the state after the last one.
+func (e *engine) announce(ctx context.Context, blocks ...*remora.Block) error {
+	if err := e.head.Publish(head.NewView(e.store, e.exec.View(), blocks[len(blocks)-1])); err != nil {
+		return err
+	}
+	e.counts.lastBlock.Store(time.Now().UnixMilli())
+	var digests []remora.Hash
+	for _, b := range blocks {
+		e.counts.executed.Add(uint64(len(b.Results)))
+		digests = append(digests, b.Batches...)
+	}
+	return e.informBatcher(ctx, digests)
 }
 
 // publish tells everyone of a block that is durable.
 func (e *engine) publish(ctx context.Context, block *remora.Block) error {
-	if err := e.head.Publish(head.NewView(e.store, e.exec.View(), block)); err != nil {
-		return err
-	}
-	e.counts.lastBlock.Store(time.Now().UnixMilli())
-	e.counts.executed.Add(uint64(len(block.Results)))
-	if err := e.informBatcher(ctx, block); err != nil {
+	if err := e.announce(ctx, block); err != nil {
 		return err
 	}
 	claims, err := delivery.Waiting(e.exec.View().Tables)
@@ -179,16 +198,23 @@ func (e *engine) publish(ctx context.Context, block *remora.Block) error {
 	}
 	if len(block.Results) > 0 || claims {
 		e.payload = block.Header.Height
-		if err := put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: true})); err != nil {
+		if err := e.hurry(ctx, true); err != nil {
 			return err
 		}
 	}
 	return e.contribute(ctx)
 }
 
-func (e *engine) informBatcher(ctx context.Context, block *remora.Block) error {
-	if len(block.Batches) > 0 {
-		if err := put(ctx, e.batcher, worker.Message(worker.Executed{Digests: block.Batches})); err != nil {
+// hurry tells the primary whether there is something to hurry for.
+func (e *engine) hurry(ctx context.Context, uncertified bool) error {
+	e.demand = uncertified
+	return put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: uncertified}))
+}
+
+// informBatcher tells of batches that were executed, and of an epoch that began.
+func (e *engine) informBatcher(ctx context.Context, executed []remora.Hash) error {
+	if len(executed) > 0 {
+		if err := put(ctx, e.batcher, worker.Message(worker.Executed{Digests: executed})); err != nil {
 			return err
 		}
 	}
@@ -261,7 +287,7 @@ func (e *engine) certified(ctx context.Context, cert *remora.BlockCertificate) e
 	if cert.Height < e.payload {
 		return nil
 	}
-	return put(ctx, e.primary, mempool.Message(mempool.Demand{Uncertified: false}))
+	return e.hurry(ctx, false)
 }
 
 // reissue offers shares again for the oldest blocks without certificate, and asks peers for certificates that formed

@@ -17,12 +17,14 @@ import (
 const (
 	// askTimeout bounds one question to one peer, blocksTimeout one for blocks, of which an answer holds more.
 	askTimeout    = 3 * time.Second
-	blocksTimeout = 15 * time.Second
-	// firstTry bounds the first question to each peer for a batch that execution waits for; later ones get more.
+	blocksTimeout = 8 * time.Second
+	// firstTry bounds the first question to each peer for batches that execution waits for; later ones get more.
 	firstTry = 300 * time.Millisecond
+	// wantQueue is how many wants wait for one authority. The core repeats those that find no room.
+	wantQueue = 16
 )
 
-// fetcher brings what the core wants from peers. Several goroutines run it side by side.
+// fetcher asks peers. Its methods may be called from several goroutines.
 type fetcher struct {
 	self      remora.Authority
 	committee *trust.Committee
@@ -31,19 +33,25 @@ type fetcher struct {
 	log       *slog.Logger
 	held      func() remora.Round // certificates up to it are here, or of no use any more
 
-	wants   <-chan mempool.Want
+	wants   []chan mempool.Want    // by authority: one that hangs delays nobody else's
 	network chan<- mempool.Message // certificates
-	primary chan<- mempool.Message // stored batches
+	batcher chan<- fetched
 }
 
-func (f *fetcher) run(ctx context.Context) error {
+// fetched are batches that a header of author lists and that were asked for. The reply says whether all of them were
+// taken.
+type fetched struct {
+	author  remora.Authority
+	batches []remora.Batch
+	reply   chan<- error // buffered for one
+}
+
+// run serves the wants of one authority.
+func (f *fetcher) run(ctx context.Context, from remora.Authority) error {
 	for {
 		select {
-		case w := <-f.wants:
+		case w := <-f.wants[from]:
 			if err := f.bring(ctx, w); err != nil && ctx.Err() == nil {
-				if errors.Is(err, errStopped) {
-					return err
-				}
 				f.log.DebugContext(ctx, "a peer did not have what was asked for", slog.Int("authority", int(w.From)), slog.Any("reason", err))
 			}
 		case <-ctx.Done():
@@ -56,38 +64,89 @@ func (f *fetcher) bring(ctx context.Context, w mempool.Want) error {
 	if len(w.Parents) > 0 {
 		return f.certificates(ctx, w)
 	}
-	digests := make([]remora.Hash, len(w.Batches))
-	for i, ref := range w.Batches {
-		digests[i] = ref.Digest
+	return f.payload(ctx, w)
+}
+
+// payload fetches what a header lists, an answer at a time, until its author's quota is used up.
+func (f *fetcher) payload(ctx context.Context, w mempool.Want) error {
+	var digests []remora.Hash
+	for _, ref := range w.Batches {
+		if !f.store.HasBatch(ref.Digest) {
+			digests = append(digests, ref.Digest)
+		}
 	}
 	for len(digests) > 0 {
-		n := min(len(digests), maxBatchRange)
-		batches, err := f.batches(ctx, w.From, digests[:n])
-		for _, b := range batches {
-			if err := put(ctx, f.primary, mempool.Message(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})); err != nil {
-				return err
-			}
+		found, err := f.batches(ctx, w.From, digests[:min(len(digests), maxBatchRange)])
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("%w: none of %d batches", remora.ErrNotFound, len(digests))
+		}
+		reply := make(chan error, 1)
+		if err := put(ctx, f.batcher, fetched{author: w.Author, batches: found, reply: reply}); err != nil {
+			return err
+		}
+		select {
+		case err = <-reply:
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
 		if err != nil {
 			return err
 		}
-		digests = digests[n:]
+		digests = without(digests, found)
 	}
 	return nil
 }
 
-func (f *fetcher) ask(ctx context.Context, from remora.Authority, protocol string, request any) ([][]byte, error) {
-	limit := askTimeout
-	if protocol == askBlocks {
-		limit = blocksTimeout
+// without returns the digests that are of none of the batches.
+func without(digests []remora.Hash, batches []remora.Batch) []remora.Hash {
+	got := make(map[remora.Hash]bool, len(batches))
+	for _, b := range batches {
+		got[b.Digest] = true
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	var left []remora.Hash
+	for _, d := range digests {
+		if !got[d] {
+			left = append(left, d)
+		}
+	}
+	return left
+}
+
+func (f *fetcher) request(ctx context.Context, from remora.Authority, protocol string, request any) ([]byte, error) {
 	answer, err := f.host.Request(ctx, f.committee.Members[from].PeerID, protocol, remora.Encode(request), maxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("%s from %q: %w", protocol, f.committee.Members[from].Name, err)
 	}
+	return answer, nil
+}
+
+func (f *fetcher) ask(ctx context.Context, from remora.Authority, protocol string, request any) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answer, err := f.request(ctx, from, protocol, request)
+	if err != nil {
+		return nil, err
+	}
 	return decodeAnswer(answer)
+}
+
+// blocks asks for certified blocks and checks the answer.
+func (f *fetcher) blocks(ctx context.Context, from remora.Authority, r rangeRequest) (*span, error) {
+	ctx, cancel := context.WithTimeout(ctx, blocksTimeout+time.Duration(r.Wait)*time.Millisecond)
+	defer cancel()
+	answer, err := f.request(ctx, from, askBlocks, r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSpan(f.committee, r.From, int(r.Count), answer)
+	if err != nil {
+		return nil, err
+	}
+	s.peer = from
+	return s, nil
 }
 
 // certificates fetches named certificates and their ancestors. Each one's aggregate is checked, all in one batch.
@@ -116,7 +175,7 @@ func (f *fetcher) certificates(ctx context.Context, w mempool.Want) error {
 	return nil
 }
 
-// batches fetches batches by digest and makes them durable. It returns those that the peer had.
+// batches fetches batches by digest and returns those that the peer had.
 func (f *fetcher) batches(ctx context.Context, from remora.Authority, digests []remora.Hash) ([]remora.Batch, error) {
 	items, err := f.ask(ctx, from, askBatches, batchRequest{Digests: digests})
 	if err != nil {
@@ -128,7 +187,7 @@ func (f *fetcher) batches(ctx context.Context, from remora.Authority, digests []
 	var found []remora.Batch
 	for i, item := range items {
 		if len(item) == 0 {
-			continue // the peer does not have it
+			continue // the peer does not have it, or no room for it
 		}
 		b, err := remora.ParseBatch(item)
 		if err != nil {
@@ -139,42 +198,86 @@ func (f *fetcher) batches(ctx context.Context, from remora.Authority, digests []
 		}
 		found = append(found, b)
 	}
-	if err := f.store.AppendBatches(found); err != nil {
-		return nil, errors.Join(err, errStopped)
-	}
 	return found, nil
 }
 
-// batch returns a batch that a committed header of author lists. A quorum acked it and a quorum voted for the header, so
-// some correct authority has it. The author is asked last: it may have kept the batch from us on purpose. Nobody gets long
-// at first, so that a peer that hangs delays execution little.
-func (f *fetcher) batch(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error) {
-	raw, err := f.store.Batch(digest)
-	for i := 0; err != nil; i++ {
-		if !errors.Is(err, remora.ErrNotFound) && !errors.Is(err, remora.ErrCorrupt) {
-			return remora.Batch{}, err
+// gather returns the batches with these digests, which committed headers of dag list. A quorum acked each and a quorum
+// voted for its header, so some correct authority has it. The author is asked last: it may have kept the batch from us on
+// purpose. Nobody gets long at first, so that a peer that hangs delays execution little.
+func (f *fetcher) gather(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error) {
+	n := f.committee.Size()
+	got := make(map[remora.Hash]remora.Batch, len(digests))
+	for failures := 0; ; {
+		missing, err := f.load(digests, got)
+		if err != nil {
+			return nil, err
 		}
-		round := i / f.committee.Size()
-		if round > 0 && i%f.committee.Size() == 0 {
+		if len(missing) == 0 {
+			break
+		}
+		round := failures / n
+		if round > 0 && failures%n == 0 {
 			if err := pause(ctx, 50*time.Millisecond); err != nil {
-				return remora.Batch{}, err
+				return nil, err
 			}
 		}
-		from := remora.Authority((int(author) + 1 + i) % f.committee.Size())
-		if from != f.self {
-			trying, cancel := context.WithTimeout(ctx, min(askTimeout, firstTry<<min(round, 8)))
-			found, failed := f.batches(trying, from, []remora.Hash{digest})
-			cancel()
-			if errors.Is(failed, errStopped) || ctx.Err() != nil {
-				return remora.Batch{}, errors.Join(failed, ctx.Err())
-			}
-			if len(found) == 1 {
-				return found[0], nil
-			}
+		failures++
+		from := remora.Authority((int(author(dag, missing[0])) + failures) % n)
+		if from == f.self {
+			continue
 		}
-		raw, err = f.store.Batch(digest)
+		trying, cancel := context.WithTimeout(ctx, min(askTimeout, firstTry<<min(round, 8)))
+		found, _ := f.batches(trying, from, missing[:min(len(missing), max(1, maxBatchRange>>round))])
+		cancel()
+		if err := f.store.AppendBatches(found); err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			failures-- // more from the same
+		}
+		for _, b := range found {
+			got[b.Digest] = b
+		}
 	}
-	return remora.ParseBatch(raw)
+	batches := make([]remora.Batch, len(digests))
+	for i, d := range digests {
+		batches[i] = got[d]
+	}
+	return batches, nil
+}
+
+// load adds what is stored here and returns what is missing.
+func (f *fetcher) load(digests []remora.Hash, got map[remora.Hash]remora.Batch) ([]remora.Hash, error) {
+	var missing []remora.Hash
+	for _, d := range digests {
+		if _, ok := got[d]; ok {
+			continue
+		}
+		raw, err := f.store.Batch(d)
+		if errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt) {
+			missing = append(missing, d)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if got[d], err = remora.ParseBatch(raw); err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// author returns who listed a batch.
+func author(dag []*remora.Header, digest remora.Hash) remora.Authority {
+	for _, h := range dag {
+		for _, ref := range h.Payload {
+			if ref.Digest == digest {
+				return h.Author
+			}
+		}
+	}
+	return 0
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -30,9 +30,15 @@ type follower struct {
 }
 
 func (f *follower) run(ctx context.Context) error {
+	if err := f.sync.catchUp(ctx); err != nil && ctx.Err() == nil {
+		return f.examiner.examine(ctx, err)
+	}
 	for peer := int(time.Now().UnixNano() % int64(f.committee.Size())); ctx.Err() == nil; peer = (peer + 1) % f.committee.Size() {
 		began := time.Now()
-		executed, err := f.sync.from(ctx, remora.Authority(peer), patience)
+		executed, newest, err := f.sync.from(ctx, remora.Authority(peer), patience)
+		if err == nil && newest >= f.exec.View().Tip.Height+syncBlocks {
+			err = f.sync.catchUp(ctx)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -46,18 +52,18 @@ func (f *follower) run(ctx context.Context) error {
 	return nil
 }
 
-// publish tells everyone of a block that is durable, with its certificate.
-func (f *follower) publish(_ context.Context, block *remora.Block, cert *remora.BlockCertificate) error {
-	if err := f.store.PutBlockCertificate(cert); err != nil {
-		return err
-	}
-	if err := f.head.Publish(head.NewView(f.store, f.exec.View(), block)); err != nil {
+// publish tells everyone of the state after blocks that are durable, with their certificates.
+func (f *follower) publish(_ context.Context, blocks []*remora.Block) error {
+	last := blocks[len(blocks)-1]
+	if err := f.head.Publish(head.NewView(f.store, f.exec.View(), last)); err != nil {
 		return err
 	}
 	f.counts.lastBlock.Store(time.Now().UnixMilli())
-	f.counts.round.Store(uint64(block.DAG[len(block.DAG)-1].Round))
-	f.counts.executed.Add(uint64(len(block.Results)))
-	return f.head.Certify(block.Header.Height)
+	f.counts.round.Store(uint64(last.DAG[len(last.DAG)-1].Round))
+	for _, b := range blocks {
+		f.counts.executed.Add(uint64(len(b.Results)))
+	}
+	return f.head.Certify(last.Header.Height)
 }
 
 // forwarder passes transactions of a follower's clients on to a validator.

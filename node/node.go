@@ -218,7 +218,11 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 	auth, log := n.authority, n.config.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
 	acks, toBatcher := make(chan worker.Message, localQueue), make(chan worker.Message, localQueue)
-	wants, toEngine := make(chan mempool.Want, localQueue), make(chan work)
+	wants, toEngine := make([]chan mempool.Want, n.committee.Size()), make(chan work)
+	for a := range wants {
+		wants[a] = make(chan mempool.Want, wantQueue)
+	}
+	downloads := make(chan fetched)
 	rebuilt, reannounce := make(chan struct{}), make(chan struct{})
 
 	batches, err := n.newWorker(auth, executor)
@@ -230,7 +234,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 	}
 	fetch := &fetcher{
 		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
-		held: n.held, wants: wants, network: network, primary: toPrimary,
+		held: n.held, wants: wants, network: network, batcher: downloads,
 	}
 	cores := restore.Config{
 		Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace,
@@ -243,7 +247,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 	}
 	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
-		submissions: n.submissions, network: n.host.Receive(channelBatch), acks: acks, local: toBatcher,
+		submissions: n.submissions, network: n.host.Receive(channelBatch), acks: acks, local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, counts: &n.counts,
 		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
 	}
@@ -253,18 +257,27 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
 	execute.examiner = n.newExaminer(fetch)
-	execute.sync = &syncer{
-		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: execute.synced, log: log,
-	}
+	execute.sync = n.newSyncer(executor, fetch, execute.synced)
 	n.loops = append(n.loops, bundle.run, dag.run, execute.run)
 	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
-	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{fetch.run}, fetchers)...)
+	for a := range remora.Authority(n.committee.Size()) {
+		if a != auth.self {
+			n.loops = append(n.loops, func(ctx context.Context) error { return fetch.run(ctx, a) })
+		}
+	}
 	return nil
+}
+
+func (n *Node) newSyncer(executor *exec.Executor, f *fetcher, done func(context.Context, []*remora.Block) error) *syncer {
+	return &syncer{
+		exec: executor, store: n.store, gather: f.gather, done: done, log: n.config.Logger,
+		puller: newPuller(f.self, n.committee, f.blocks, n.config.Logger),
+	}
 }
 
 func (n *Node) newExaminer(f *fetcher) *examiner {
 	return &examiner{
-		self: f.self, committee: n.committee, store: n.store, head: n.head, ask: f.ask, counts: &n.counts, log: n.config.Logger,
+		self: f.self, committee: n.committee, store: n.store, head: n.head, ask: f.ask, blocks: f.blocks, counts: &n.counts, log: n.config.Logger,
 	}
 }
 
@@ -290,9 +303,7 @@ func (n *Node) wireFollower(executor *exec.Executor) {
 	nobody := remora.Authority(n.committee.Size()) // every authority is somebody else
 	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, host: n.host, log: n.config.Logger}
 	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
-	f.sync = &syncer{
-		committee: n.committee, exec: executor, store: n.store, ask: fetch.ask, fetch: fetch.batch, done: f.publish, log: n.config.Logger,
-	}
+	f.sync = n.newSyncer(executor, fetch, f.publish)
 	f.examiner = n.newExaminer(fetch)
 	n.forwarder = &forwarder{committee: n.committee, host: n.host}
 	n.loops = append(n.loops, f.run)

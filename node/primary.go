@@ -42,7 +42,7 @@ type primary struct {
 	local   <-chan mempool.Message // from inside; never dropped
 	rebuilt <-chan struct{}        // the engine has caught up
 	engine  chan<- work
-	wants   chan<- mempool.Want
+	wants   []chan mempool.Want // by authority
 	counts  *counts
 
 	core     *mempool.Core
@@ -234,7 +234,7 @@ func (p *primary) want(ctx context.Context, wants []mempool.Want) {
 			continue
 		}
 		select {
-		case p.wants <- w:
+		case p.wants[w.From] <- w:
 		default:
 		}
 	}

@@ -6,14 +6,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fetchers is how many wants are asked of peers at a time.
-const fetchers = 4
-
 // Run starts every goroutine of the node and returns when ctx ends, or with the first failure after which the node must
 // not go on. It may be called once; Close follows it.
 //
 // The goroutines of a validator: 1 primary (mempool core and commit rule), 1 batcher (worker core), 1 engine (executor
-// and block certificates), GOMAXPROCS verifiers, 4 fetchers. Those of a follower: 1 follower (certified blocks into the
+// and block certificates), GOMAXPROCS verifiers, a fetcher per peer. While certified blocks are synced, 1 puller and its questions. Those of a follower: 1 follower (certified blocks into the
 // executor), and with content 1 that registers the node; at a cache also 1 for what it holds (app/cache, three loops) and
 // 1 for what it earns (app/delivery); at a gateway 1 for its web server. Of all: the network host's own, the RPC server's
 // own, the metrics server's own.

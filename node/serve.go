@@ -151,31 +151,64 @@ func (s *server) blocks(ctx context.Context, _ string, request []byte) ([]byte, 
 	if err := s.await(ctx, r); err != nil {
 		return nil, err
 	}
-	var items [][]byte
+	var a blocksAnswer
 	size := 0
 	for h := r.From; h < r.From+remora.Height(r.Count) && h <= s.store.Height() && size < maxAnswerBlocks; h++ {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		cb, err := s.store.CertifiedBlock(h)
+		item, err := s.block(h)
 		if err != nil {
 			return nil, err
 		}
-		if cb.Certificate == nil {
+		if item == nil || len(a.Items) > 0 && size+len(item) > maxAnswerBlocks {
 			break
 		}
-		item := remora.Encode(cb)
-		if len(item) > maxAnswerBlocks {
-			cb.Batches = nil // too large to go with others: whoever syncs asks for its batches
-			item = remora.Encode(cb)
-		}
-		if len(items) > 0 && size+len(item) > maxAnswerBlocks {
-			break
-		}
-		items = append(items, item)
+		a.Items = append(a.Items, item)
 		size += len(item)
 	}
-	return answer(items), nil
+	if a.Newest, err = s.newestCertified(); err != nil {
+		return nil, err
+	}
+	return remora.Encode(a), nil
+}
+
+// block returns an encoded certified block, nil when it has no certificate here. One whose batches are too large to go
+// with others, or not all here, goes without: whoever syncs asks for its batches.
+func (s *server) block(h remora.Height) ([]byte, error) {
+	cb, err := s.store.CertifiedBlock(h)
+	if errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt) {
+		cb, err = s.bareBlock(h)
+	}
+	if err != nil || cb.Certificate == nil {
+		return nil, err
+	}
+	item := remora.Encode(cb)
+	if len(item) > maxAnswerBlocks {
+		cb.Batches = nil
+		item = remora.Encode(cb)
+	}
+	return item, nil
+}
+
+func (s *server) bareBlock(h remora.Height) (*remora.CertifiedBlock, error) {
+	block, err := s.store.Block(h)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := s.store.BlockCertificate(h)
+	return &remora.CertifiedBlock{Block: *block, Certificate: cert}, err
+}
+
+// newestCertified returns the height of the newest block that has its certificate, as far as that is near the tip.
+func (s *server) newestCertified() (remora.Height, error) {
+	height := s.store.Height()
+	for h := height; h > 0 && h+maxBlockRange > height; h-- {
+		if c, err := s.store.BlockCertificate(h); c != nil || err != nil {
+			return h, err
+		}
+	}
+	return 0, nil
 }
 
 // await waits as long as the request allows for the first block's certificate.

@@ -58,11 +58,11 @@ func TestAnswersFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		items, err := decodeAnswer(raw)
-		if err != nil || len(items) == 0 {
-			t.Fatalf("from block %d: %d blocks in %d bytes, %v", from, len(items), len(raw), err)
+		var a blocksAnswer
+		if err := remora.Decode(raw, maxAnswer, &a); err != nil || len(a.Items) == 0 || a.Newest != height {
+			t.Fatalf("from block %d: %d blocks in %d bytes, the newest is %d, %v", from, len(a.Items), len(raw), a.Newest, err)
 		}
-		for _, item := range items {
+		for _, item := range a.Items {
 			cb, err := remora.DecodeCertifiedBlock(item, maxAnswer)
 			if err != nil || cb.Block.Header.Height != from {
 				t.Fatalf("block %d: %v", from, err)

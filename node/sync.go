@@ -8,43 +8,24 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// catchUp executes certified blocks of peers, one peer at a time, until no peer has more, and has the primary rebuilt
-// from the store. A block counts by its certificate alone: no peer's claim of a height is believed.
+// catchUp executes certified blocks of peers until a certified tip is reached, and has the primary rebuilt from the store.
+// What the chain made meanwhile the DAG brings: its window is much wider than the blocks of that time.
 func (e *engine) catchUp(ctx context.Context) error {
 	e.counts.catching.Store(true)
 	defer e.counts.catching.Store(false)
-	from := e.store.Height()
-	began := time.Now()
-	for stalled := 0; stalled < e.authority.committee.Size(); {
-		progressed := false
-		for a := range e.authority.committee.Size() {
-			if remora.Authority(a) == e.authority.self {
-				continue
-			}
-			n, err := e.sync.from(ctx, remora.Authority(a), 0)
-			if err != nil {
-				return err
-			}
-			progressed = progressed || n > 0
-		}
-		if progressed {
-			stalled = 0
-			continue
-		}
-		if e.store.Height() > from {
-			break
-		}
-		stalled++
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
+	from, began := e.store.Height(), time.Now()
+	if err := e.sync.catchUp(ctx); err != nil {
+		return err
 	}
 	e.log.InfoContext(ctx, "caught up by certified blocks", slog.Uint64("from", uint64(from)),
 		slog.Uint64("to", uint64(e.store.Height())), slog.String("took", time.Since(began).Round(time.Millisecond).String()))
 	if err := put(ctx, e.rebuilt, struct{}{}); err != nil {
 		return err
 	}
-	return put(ctx, e.reannounce, struct{}{})
+	if err := put(ctx, e.reannounce, struct{}{}); err != nil {
+		return err
+	}
+	return e.hurry(ctx, e.demand)
 }
 
 // askCertificates fetches certificates of blocks that this node executed and that others certified without it.

@@ -2,140 +2,135 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/node/trust"
 )
 
-// syncBlocks is how many blocks one question of block sync asks for.
+// syncBlocks is how many blocks a question of one peer alone asks for.
 const syncBlocks = 64
 
 // syncer executes certified blocks of peers. A block counts by its certificate alone: no peer's claim is believed. It
 // belongs to the goroutine that owns the executor.
 type syncer struct {
-	committee *trust.Committee
-	exec      *exec.Executor
-	store     *store.Store
-	ask       func(ctx context.Context, peer remora.Authority, protocol string, request any) ([][]byte, error)
-	fetch     func(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error)
-	done      func(ctx context.Context, block *remora.Block, cert *remora.BlockCertificate) error
-	log       *slog.Logger
+	exec   *exec.Executor
+	store  *store.Store
+	puller *puller
+	// gather returns the batches of a block that came without them, durable.
+	gather func(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error)
+	// done is told of blocks that were executed and are durable, with their certificates.
+	done func(ctx context.Context, blocks []*remora.Block) error
+	log  *slog.Logger
 }
 
-// from executes the blocks of one answer of one peer and returns their number: whoever is slow then makes room for the
-// next. With patience the peer may wait so long for its next certified block before it answers that it has none. Only
-// failures of this node are errors: a peer that lies, stalls or has nothing is left for the next one.
-func (s *syncer) from(ctx context.Context, peer remora.Authority, patience time.Duration) (int, error) {
-	request := rangeRequest{From: s.store.Height() + 1, Count: syncBlocks, Wait: uint16(patience.Milliseconds())}
-	items, err := s.ask(ctx, peer, askBlocks, request)
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
+// catchUp executes the blocks that peers have, several of them at a time, until authorities of a validity stake have no
+// more, or none answers. Only failures of this node are errors.
+func (s *syncer) catchUp(ctx context.Context) error {
+	for {
+		liar, err := s.pull(ctx)
+		if !errors.Is(err, errLie) {
+			return err
+		}
+		s.log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(liar)), slog.Any("reason", err))
+		s.puller.sources[liar].rest = time.Now().Add(liarRest)
 	}
-	if err != nil || len(items) > syncBlocks {
+}
+
+// pull executes what the puller brings. With errLie it also returns whose answer does not hold; all others may be
+// wrong after that.
+func (s *syncer) pull(ctx context.Context) (remora.Authority, error) {
+	pulling, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	spans := make(chan *span)
+	running.Go(func() { s.puller.run(pulling, s.exec.View().Tip.Height+1, spans) })
+	for got := range spans {
+		if err := s.take(ctx, got); err != nil {
+			return got.peer, err
+		}
+	}
+	return 0, ctx.Err()
+}
+
+// from executes the blocks of one answer of one peer and returns their number, and the newest block that the peer says it
+// has. With patience the peer may wait so long for its next certified block before it answers that it has none.
+func (s *syncer) from(ctx context.Context, peer remora.Authority, patience time.Duration) (int, remora.Height, error) {
+	request := rangeRequest{From: s.exec.View().Tip.Height + 1, Count: syncBlocks, Wait: uint16(patience.Milliseconds())}
+	got, err := s.puller.ask(ctx, peer, request)
+	if err == nil && len(got.blocks) > 0 {
+		err = s.take(ctx, got)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, 0, ctx.Err()
+	case got == nil || errors.Is(err, errLie):
 		s.log.DebugContext(ctx, "no blocks from a peer", slog.Int("authority", int(peer)), slog.Any("reason", err))
-		return 0, nil
+		return 0, 0, nil
+	case err != nil:
+		return 0, 0, err
 	}
-	for i, item := range items {
-		cb, batches, err := s.check(ctx, item)
-		if ctx.Err() != nil {
-			return i, ctx.Err()
-		}
-		if err != nil {
-			s.log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(peer)),
-				slog.Uint64("height", uint64(s.store.Height()+1)), slog.Any("reason", err))
-			return i, nil
-		}
-		if err := s.apply(ctx, cb, batches); err != nil {
-			return i, err
-		}
-	}
-	return len(items), nil
+	return len(got.blocks), got.newest, nil
 }
 
-// check decodes a served block and checks everything but its execution: a quorum's certificate over the header that
-// continues our chain, and the bytes of exactly the batches that it executes.
-func (s *syncer) check(ctx context.Context, item []byte) (*remora.CertifiedBlock, []remora.Batch, error) {
-	cb, err := remora.DecodeCertifiedBlock(item, maxAnswer)
-	if err != nil {
-		return nil, nil, err
+// take executes the blocks of an answer, with few syncs.
+func (s *syncer) take(ctx context.Context, got *span) error {
+	if err := s.joins(got.blocks[0].Block); err != nil {
+		return err
 	}
-	h, tip := &cb.Block.Header, s.exec.View().Tip
-	if h.Height != tip.Height+1 || h.Parent != tip.Hash {
-		return nil, nil, fmt.Errorf("%w: block %d after %s does not continue block %d %s", remora.ErrInvalid, h.Height, h.Parent, tip.Height, tip.Hash)
+	for blocks := got.blocks; len(blocks) > 0; {
+		n := 0
+		for n < len(blocks) && len(blocks[n].Batches) == len(blocks[n].Block.Batches) {
+			n++
+		}
+		if n == 0 {
+			var err error
+			if blocks[0].Batches, err = s.gather(ctx, blocks[0].Block.DAG, blocks[0].Block.Batches); err != nil {
+				return err
+			}
+			n = 1
+		}
+		if err := s.follow(ctx, blocks[:n]); err != nil {
+			return err
+		}
+		blocks = blocks[n:]
 	}
-	if cb.Certificate == nil {
-		return nil, nil, fmt.Errorf("%w: block %d without certificate", remora.ErrInvalid, h.Height)
-	}
-	if err := s.committee.BlockCertificate(h, cb.Certificate); err != nil {
-		return nil, nil, err
-	}
-	sub := cb.Block.SubDAG(tip.SubDAG)
-	if sub.Digest(h.ChainID) != h.SubDAG {
-		return nil, nil, fmt.Errorf("%w: block %d lists another sub-DAG than its header names", remora.ErrInvalid, h.Height)
-	}
-	batches, err := s.batches(ctx, cb, &sub)
-	return cb, batches, err
+	return nil
 }
 
-// batches returns the batches of a block: those that came with it, or, with a block too large for that, by asking.
-func (s *syncer) batches(ctx context.Context, cb *remora.CertifiedBlock, sub *remora.SubDAG) ([]remora.Batch, error) {
-	height := cb.Block.Header.Height
-	refs, err := s.exec.Pending(sub)
-	if err != nil {
-		return nil, err
+// joins checks that a certified block continues the own chain. A quorum vouches for its parent: another one here means
+// that this node executed something else.
+func (s *syncer) joins(block *remora.Block) error {
+	h, tip := &block.Header, s.exec.View().Tip
+	if h.Height != tip.Height+1 {
+		return fmt.Errorf("%w: block %d where %d is next", errLie, h.Height, tip.Height+1)
 	}
-	if len(cb.Batches) == 0 && len(refs) > 0 {
-		return gather(ctx, sub, refs, s.fetch)
+	if h.Parent != tip.Hash {
+		return &minority{height: tip.Height, hash: h.Parent}
 	}
-	if len(refs) != len(cb.Batches) {
-		return nil, fmt.Errorf("%w: block %d comes with %d batches, needs %d", remora.ErrInvalid, height, len(cb.Batches), len(refs))
+	if err := ordered(h, block.DAG, tip.SubDAG); err != nil {
+		return fmt.Errorf("%w: block %d: %w", errLie, h.Height, err)
 	}
-	batches := make([]remora.Batch, len(refs))
-	for i, raw := range cb.Batches {
-		if batches[i], err = remora.ParseBatch(raw); err != nil {
-			return nil, err
-		}
-		if batches[i].Digest != refs[i].Digest {
-			return nil, fmt.Errorf("%w: block %d: batch %d is %s, want %s", remora.ErrInvalid, height, i, batches[i].Digest, refs[i].Digest)
-		}
-	}
-	return batches, nil
+	return nil
 }
 
-// gather fetches the batches that a sub-DAG's block executes.
-func gather(
-	ctx context.Context, sub *remora.SubDAG, refs []remora.BatchRef,
-	fetch func(ctx context.Context, author remora.Authority, digest remora.Hash) (remora.Batch, error),
-) ([]remora.Batch, error) {
-	authors := map[remora.Hash]remora.Authority{}
-	for _, h := range sub.Headers {
-		for _, ref := range h.Payload {
-			authors[ref.Digest] = h.Author
-		}
+func (s *syncer) follow(ctx context.Context, blocks []exec.Certified) error {
+	var batches []remora.Batch
+	for _, b := range blocks {
+		batches = append(batches, b.Batches...)
 	}
-	batches := make([]remora.Batch, len(refs))
-	for i, ref := range refs {
-		var err error
-		if batches[i], err = fetch(ctx, authors[ref.Digest], ref.Digest); err != nil {
-			return nil, err
-		}
-	}
-	return batches, nil
-}
-
-// apply executes a checked block. A quorum vouches for its header, so another outcome is this node's divergence.
-func (s *syncer) apply(ctx context.Context, cb *remora.CertifiedBlock, batches []remora.Batch) error {
 	if err := s.store.AppendBatches(batches); err != nil {
 		return err
 	}
-	block, err := s.exec.Execute(cb.Block.SubDAG(s.exec.View().Tip.SubDAG), batches, &cb.Block.Header)
+	executed, err := s.exec.Follow(blocks)
 	if err != nil {
 		return err
 	}
-	return s.done(ctx, block, cb.Certificate)
+	return s.done(ctx, executed)
 }

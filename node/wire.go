@@ -72,6 +72,13 @@ type rangeRequest struct {
 	Wait  uint16 // milliseconds that the answer may wait for the first certified block
 }
 
+// blocksAnswer carries consecutive certified blocks, and the height of the newest one that the server could have sent.
+type blocksAnswer struct {
+	_      struct{} `cbor:",toarray"`
+	Items  [][]byte
+	Newest remora.Height
+}
+
 // listAnswer carries encoded items.
 type listAnswer struct {
 	_     struct{} `cbor:",toarray"`

@@ -26,6 +26,9 @@ func (s *Store) AppendBatches(batches []remora.Batch) error {
 	return nil
 }
 
+// HasBatch reports whether a batch is stored, durable or not.
+func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
+
 // Batch returns the bytes of a batch. ErrNotFound, or ErrCorrupt after which it counts as absent.
 func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 	raw, err := s.batches.Get(digest)

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+const (
+	// syncBudget bounds the bytes of blocks that wait for execution and of answers that may be on their way.
+	syncBudget = 128 << 20
+	// partBytes is what one question asks for, by the size of the last blocks: small enough that a slow peer holds up
+	// little, large enough that a round trip does not count.
+	partBytes = 4 << 20
+	// hedgeAfter is how long one peer alone is asked for the blocks that execution waits for.
+	hedgeAfter = time.Second
+)
+
+// schedule cuts the heights from base on into parts, each asked of one peer, and puts the answers in order. It belongs to
+// one goroutine.
+type schedule struct {
+	base  remora.Height // of the first part
+	parts []part        // ascending, without gaps
+	count int           // blocks of a new part
+	lent  int           // bytes of the answer handed out last
+	asked int           // questions under way
+}
+
+// part is a range of heights.
+type part struct {
+	from  remora.Height
+	count int
+	by    []remora.Authority // who is asked for it
+	since time.Time          // when the first of them was
+	span  *span              // the answer, nil until it came
+}
+
+func newSchedule(from remora.Height) *schedule { return &schedule{base: from, count: 16} }
+
+// held returns the bytes that answers take or may come to take.
+func (s *schedule) held() int {
+	total := s.lent + s.asked*maxAnswer
+	for i := range s.parts {
+		if span := s.parts[i].span; span != nil {
+			total += span.bytes
+		}
+	}
+	return total
+}
+
+// assign returns what to ask a peer that has blocks up to newest, and whether there is anything: the lowest part that
+// nobody is asked for, or the first one if whoever was asked is slow, or a new one.
+func (s *schedule) assign(peer remora.Authority, newest remora.Height, now time.Time) (from remora.Height, count int, ok bool) {
+	if s.base > newest || s.asked > 0 && s.held()+maxAnswer > syncBudget {
+		return 0, 0, false
+	}
+	p := s.pick(peer, now)
+	if p == nil || p.from > newest {
+		return 0, 0, false
+	}
+	if len(p.by) == 0 {
+		p.since = now
+	}
+	p.by = append(p.by, peer)
+	s.asked++
+	return p.from, p.count, true
+}
+
+func (s *schedule) pick(peer remora.Authority, now time.Time) *part {
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.span != nil || slices.Contains(p.by, peer) {
+			continue
+		}
+		if len(p.by) == 0 || i == 0 && now.Sub(p.since) > hedgeAfter {
+			return p
+		}
+	}
+	next := s.base
+	if n := len(s.parts); n > 0 {
+		next = s.parts[n-1].from + remora.Height(s.parts[n-1].count)
+	}
+	s.parts = append(s.parts, part{from: next, count: s.count})
+	return &s.parts[len(s.parts)-1]
+}
+
+// answered takes what a peer answered to a question for the heights from from on; nil or an empty span if it failed.
+func (s *schedule) answered(peer remora.Authority, from remora.Height, got *span) {
+	s.asked--
+	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
+	if i < 0 || s.parts[i].span != nil {
+		return // another peer was faster
+	}
+	p := &s.parts[i]
+	p.by = slices.DeleteFunc(p.by, func(a remora.Authority) bool { return a == peer })
+	if got == nil || len(got.blocks) == 0 {
+		return
+	}
+	p.span = got
+	s.count = min(max(partBytes*len(got.blocks)/max(got.bytes, 1), 1), maxBlockRange)
+	if rest := p.count - len(got.blocks); rest > 0 {
+		p.count = len(got.blocks)
+		s.parts = slices.Insert(s.parts, i+1, part{from: from + remora.Height(p.count), count: rest})
+	}
+}
+
+// head returns the answer that execution takes next, nil when it has not come.
+func (s *schedule) head() *span {
+	if len(s.parts) == 0 {
+		return nil
+	}
+	return s.parts[0].span
+}
+
+// pop hands the head out: whoever takes it is done with the one before.
+func (s *schedule) pop() {
+	s.lent = s.parts[0].span.bytes
+	s.base += remora.Height(s.parts[0].count)
+	s.parts = s.parts[1:]
+}
