@@ -6,8 +6,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// TestCommitteeConformance holds the arithmetic of stake that agreement rests on.
-func TestCommitteeConformance(t *testing.T) {
+// TestThresholds holds the arithmetic of stake that agreement rests on.
+func TestThresholds(t *testing.T) {
 	t.Run("threshold_arithmetic", testThresholds)
 	t.Run("bitmap_fuzz", testSigners)
 }
