@@ -5,6 +5,8 @@ VERSION  ?= $(shell git describe --tags --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
 BENCH    ?= .
+KILLS    ?= 1000
+SEED     ?= 1
 
 # Every target builds alike, so that tests and product share what is compiled.
 export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
@@ -18,7 +20,7 @@ PURE_PKGS  := . $(addsuffix /...,$(addprefix ./,$(wildcard mempool consensus sta
 SHELL_PKGS := $(addsuffix /...,$(addprefix ./,$(wildcard crypto app node)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test lint fmt race fuzz bench clean
+.PHONY: help run build check test lint fmt race fuzz mutants chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +64,12 @@ fuzz: ## each fuzz target in turn for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname $$file)" </dev/null || exit 1; \
 		done || exit 1; \
 	done
+
+mutants: ## plant deliberate defects, one at a time: the tests must notice each (about 3 minutes)
+	@go run ./cmd/mutants
+
+chaos: ## four real validators under kill -9 (KILLS times, 1000), pauses, wrong clocks; as root also lossy and cut links, full disks (15 minutes)
+	go test ./node/chaos -count=1 -v -timeout 3h -args -kills $(KILLS) -seed $(SEED)
 
 bench: build ## benchmarks of the pure cores, then ordering by four real validators
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PURE_PKGS)

@@ -1,0 +1,69 @@
+// Command mutants tests the tests: it plants deliberate defects of the protocol, one at a time, and demands that the
+// tests notice each. It lays the changed file over the original for the compiler only, so the tree stays as it is.
+//
+// It runs in the root of the module and ends with status 1 when a defect survives, when an edit does not fit the source
+// any more, or when docs/mutants.md says something else than what happened.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+)
+
+// Where the defects are described and where their fate is published.
+const (
+	folder = "testdata/mutants"
+	page   = "docs/mutants.md"
+)
+
+func main() {
+	write := flag.Bool("write", false, "write "+page+" instead of comparing it with the outcome")
+	only := flag.String("only", "", "plant only the defects whose name matches this pattern; "+page+" is left alone")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *only, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func run(ctx context.Context, only string, write bool) error {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	mutants, err := load(folder)
+	if err != nil {
+		return err
+	}
+	mutants = matching(mutants, pattern)
+	if len(mutants) == 0 {
+		return fmt.Errorf("no defect in %s has a name that matches %q", folder, only)
+	}
+	if err := fit(mutants); err != nil {
+		return err
+	}
+	if err := control(ctx, mutants); err != nil {
+		return err
+	}
+	fates, err := plantAll(ctx, mutants)
+	if err != nil {
+		return err
+	}
+	if err := control(ctx, mutants); err != nil { // costs nothing unless the source was edited meanwhile
+		return fmt.Errorf("the tree changed, run again: %w", err)
+	}
+	fmt.Print(summary(fates))
+	survived := survivors(fates)
+	if only == "" {
+		survived = errors.Join(survived, publish(fates, write))
+	}
+	return survived
+}

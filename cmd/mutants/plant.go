@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// patience is how long a suite may run. No sound one takes a tenth of it; a defect that hangs a test is noticed.
+const patience = 3 * time.Minute
+
+// fate is what became of a mutant.
+type fate struct {
+	mutant mutant
+	killer string // package and test, empty when it survived
+	took   time.Duration
+}
+
+// outcome is what a run of a suite showed.
+type outcome struct {
+	passed []string // names of top-level tests
+	failed string   // the first one that failed, or what ended the run instead
+	broken bool     // the package did not compile
+}
+
+// event is a line of go test -json.
+type event struct {
+	Action string
+	Test   string
+	Output string
+}
+
+// control runs every suite without a defect. Only tests that exist and pass can notice anything.
+func control(ctx context.Context, mutants []mutant) error {
+	var errs []error
+	for _, s := range distinct(mutants) {
+		got, err := test(ctx, s, "")
+		if err != nil {
+			return err
+		}
+		if got.failed != "" {
+			errs = append(errs, fmt.Errorf("%s fails without a defect: %s", s.pkg, got.failed))
+			continue
+		}
+		if len(got.passed) == 0 {
+			errs = append(errs, fmt.Errorf("%s has no tests", s.pkg))
+		}
+		for _, name := range s.names {
+			if !slices.Contains(got.passed, name) {
+				errs = append(errs, fmt.Errorf("%s has no test %s that passes", s.pkg, name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// distinct merges the suites of each package.
+func distinct(mutants []mutant) []suite {
+	var merged []suite
+	for _, m := range mutants {
+		for _, s := range m.suites() {
+			i := slices.IndexFunc(merged, func(other suite) bool { return other.pkg == s.pkg && (len(other.names) == 0) == (len(s.names) == 0) })
+			if i < 0 {
+				merged = append(merged, s)
+				continue
+			}
+			for _, name := range s.names {
+				if !slices.Contains(merged[i].names, name) {
+					merged[i].names = append(merged[i].names, name)
+				}
+			}
+		}
+	}
+	return merged
+}
+
+// plantAll plants each mutant and returns their fates in the same order.
+func plantAll(ctx context.Context, mutants []mutant) ([]fate, error) {
+	fates := make([]fate, len(mutants))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, m := range mutants {
+		group.Go(func() error {
+			var err error
+			fates[i], err = plant(ctx, m)
+			if err == nil {
+				fmt.Fprintln(os.Stderr, fates[i].line())
+			}
+			return err
+		})
+	}
+	return fates, group.Wait()
+}
+
+// plant runs the suites of a mutant until one notices it.
+func plant(ctx context.Context, m mutant) (fate, error) {
+	dir, err := os.MkdirTemp("", "mutant-")
+	if err != nil {
+		return fate{}, err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return fate{}, err
+	}
+	began, f := time.Now(), fate{mutant: m}
+	for _, s := range m.suites() {
+		got, err := test(ctx, s, overlay)
+		if err != nil {
+			return fate{}, fmt.Errorf("mutant %q: %w", m.Name, err)
+		}
+		if got.failed != "" {
+			f.killer = strings.TrimPrefix(s.pkg, "./") + " " + got.failed
+			break
+		}
+	}
+	f.took = time.Since(began)
+	return f, nil
+}
+
+// overlay writes the changed files into dir and returns the file that tells the go tool of them.
+func (m *mutant) overlay(dir string) (string, error) {
+	changed, err := m.apply()
+	if err != nil {
+		return "", err
+	}
+	replace := make(map[string]string)
+	for name, source := range changed {
+		original, err := filepath.Abs(name)
+		if err != nil {
+			return "", err
+		}
+		replace[original] = filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		if err := os.WriteFile(replace[original], source, 0o600); err != nil {
+			return "", err
+		}
+	}
+	described, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, described, 0o600)
+}
+
+// test runs a suite. An error means that it could not run, which says nothing about the defect.
+func test(ctx context.Context, s suite, overlay string) (outcome, error) {
+	args := []string{"test", "-json", "-vet=off", "-failfast", "-timeout=" + patience.String(), "-run=" + s.pattern()}
+	if overlay != "" {
+		args = append(args, "-overlay="+overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, s.pkg)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // the go tool ends its children
+	cmd.WaitDelay = 10 * time.Second
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	got := read(out)
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return outcome{}, fmt.Errorf("go test %s: %w", s.pkg, err)
+	}
+	if ctx.Err() != nil {
+		return outcome{}, ctx.Err()
+	}
+	if got.broken || err != nil && got.failed == "" {
+		return outcome{}, fmt.Errorf("go test %s did not run: %s%s", s.pkg, out, complaint.Bytes())
+	}
+	return got, nil
+}
+
+// read takes the outcome from what go test -json printed.
+func read(out []byte) outcome {
+	var got outcome
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, len(out)+1)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) == nil { // the go tool's warnings are no events
+			got.note(e)
+		}
+	}
+	return got
+}
+
+// note adds an event. The first failure is the one that counts, but for a hang, which takes the tests that ran with it.
+func (o *outcome) note(e event) {
+	name, _, sub := strings.Cut(e.Test, "/")
+	switch {
+	case e.Action == "build-fail":
+		o.broken = true
+	case e.Action == "output" && strings.HasPrefix(e.Output, "panic: test timed out"):
+		o.failed = "(hangs)"
+	case e.Action == "pass" && name != "" && !sub:
+		o.passed = append(o.passed, name)
+	case e.Action == "fail" && o.failed == "":
+		o.failed = cmp.Or(name, "(ends)")
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+func (f *fate) line() string {
+	if f.killer == "" {
+		return fmt.Sprintf("%5.1f s  SURVIVED  %s", f.took.Seconds(), f.mutant.Name)
+	}
+	return fmt.Sprintf("%5.1f s  killed    %s: %s", f.took.Seconds(), f.mutant.Name, f.killer)
+}
+
+// summary is the last line of a run.
+func summary(fates []fate) string {
+	killed, took := 0, time.Duration(0)
+	for _, f := range fates {
+		took += f.took
+		if f.killer != "" {
+			killed++
+		}
+	}
+	return fmt.Sprintf("%d of %d defects noticed, %.0f s of testing\n", killed, len(fates), took.Seconds())
+}
+
+func survivors(fates []fate) error {
+	var errs []error
+	for _, f := range fates {
+		if f.killer == "" {
+			errs = append(errs, fmt.Errorf("no test notices %q (%s): write one, or replace the mutant if nothing can", f.mutant.Name, f.mutant.Defect))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// publish writes the page or compares it with what happened; seconds are no part of it, since they differ by machine.
+func publish(fates []fate, write bool) error {
+	text := markdown(fates)
+	if write {
+		return os.WriteFile(page, []byte(text), 0o600)
+	}
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	if string(old) != text {
+		return fmt.Errorf("%s does not say what happened: go run ./cmd/mutants -write", page)
+	}
+	return nil
+}
+
+const preface = `# Deliberate defects
+
+A test that cannot fail proves nothing. Each row is a small defect that ` + "`make mutants`" + ` plants into the source, without
+touching the tree, and the test that notices it. The defects are in ` + "`testdata/mutants`" + `, one file per package; ` +
+	"`cmd/mutants`" + `
+plants them and fails when one survives or does not fit the source any more. This page is its output.
+
+The commit rule has defects of another kind as well: ` + "`consensus/consensustest`" + ` keeps whole broken rules, which the properties
+of ` + "`consensus`" + ` must tell from the sound one.
+
+`
+
+func markdown(fates []fate) string {
+	var b strings.Builder
+	b.WriteString(preface)
+	killed := 0
+	for _, f := range fates {
+		if f.killer != "" {
+			killed++
+		}
+	}
+	fmt.Fprintf(&b, "%d of %d are noticed.\n\n| defect | where | noticed by |\n|---|---|---|\n", killed, len(fates))
+	for _, f := range fates {
+		killer := "nothing"
+		if f.killer != "" {
+			killer = "`" + f.killer + "`"
+		}
+		fmt.Fprintf(&b, "| %s: %s | %s | %s |\n", f.mutant.Name, f.mutant.Defect, f.mutant.where(), killer)
+	}
+	return b.String()
+}
+
+func (m *mutant) where() string {
+	var files []string
+	for _, e := range m.Edits {
+		if name := "`" + e.File + "`"; len(files) == 0 || files[len(files)-1] != name {
+			files = append(files, name)
+		}
+	}
+	return strings.Join(files, ", ")
+}
