@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/replay/replaytest"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/table"
@@ -21,19 +23,43 @@ import (
 
 var errSilent = errors.New("silent")
 
-// asking answers questions as a server would, or as lie says for the peers that it knows.
-func asking(s *server, lie map[remora.Authority]func(protocol string, items [][]byte) ([][]byte, error)) func(context.Context, remora.Authority, string, any) ([][]byte, error) {
-	return func(ctx context.Context, peer remora.Authority, protocol string, request any) ([][]byte, error) {
-		raw, err := s.handlers()[protocol](ctx, "", remora.Encode(request))
-		if err != nil {
+// bending changes an answer.
+type bending func(protocol string, items [][]byte) ([][]byte, error)
+
+// answers are a server's, bent for some peers.
+type answers struct {
+	server    *server
+	committee *trust.Committee
+	bent      map[remora.Authority]bending
+}
+
+func (a answers) ask(ctx context.Context, peer remora.Authority, protocol string, request any) ([][]byte, error) {
+	raw, err := a.server.handlers()[protocol](ctx, "", remora.Encode(request))
+	if err != nil {
+		return nil, err
+	}
+	items, err := decodeAnswer(raw)
+	if bend := a.bent[peer]; bend != nil && err == nil {
+		return bend(protocol, items)
+	}
+	return items, err
+}
+
+func (a answers) blocks(ctx context.Context, peer remora.Authority, r rangeRequest) (*span, error) {
+	raw, err := a.server.blocks(ctx, "", remora.Encode(r))
+	if err != nil {
+		return nil, err
+	}
+	var list blocksAnswer
+	if err := remora.Decode(raw, maxAnswer, &list); err != nil {
+		return nil, err
+	}
+	if bend := a.bent[peer]; bend != nil {
+		if list.Items, err = bend(askBlocks, list.Items); err != nil {
 			return nil, err
 		}
-		items, err := decodeAnswer(raw)
-		if bend := lie[peer]; bend != nil && err == nil {
-			return bend(protocol, items)
-		}
-		return items, err
 	}
+	return openSpan(a.committee, r.From, int(r.Count), remora.Encode(list))
 }
 
 // parted are two chains of one genesis, of which ours executes on a damaged account from a height on.
@@ -59,13 +85,26 @@ func newParted(t *testing.T, at, height remora.Height) *parted {
 		}
 		p.theirs.Certify(h)
 	}
-	committee, _, _ := testCommittee(t)
+	members, err := p.ours.Genesis.Committee()
+	if err != nil {
+		t.Fatal(err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.examiner = &examiner{
-		self: 0, committee: committee, store: p.ours.Store, head: p.ours.Head, counts: new(counts),
-		ask: asking(&server{chainID: "dev-parted", store: p.theirs.Store, head: p.theirs.Head}, nil),
+		committee: committee, store: p.ours.Store, head: p.ours.Head, counts: new(counts),
 		log: slog.New(slog.NewTextHandler(&p.log, nil)),
 	}
+	p.bend(nil)
 	return p
+}
+
+// bend has the examiner ask peers of whom some bend their answers.
+func (p *parted) bend(bent map[remora.Authority]bending) {
+	a := answers{&server{chainID: "dev-parted", store: p.theirs.Store, head: p.theirs.Head}, p.examiner.committee, bent}
+	p.examiner.ask, p.examiner.blocks = a.ask, a.blocks
 }
 
 func (p *parted) block(t *testing.T, c *replaytest.Chain, h remora.Height) *remora.BlockHeader {
@@ -128,14 +167,13 @@ func TestExamineOfASyncedBlock(t *testing.T) {
 // TestExamineAmongLiars has two peers that bend every answer, or give none; the third one's are believed.
 func TestExamineAmongLiars(t *testing.T) {
 	p := newParted(t, 2, 3)
-	s := &server{chainID: "dev-parted", store: p.theirs.Store, head: p.theirs.Head}
 	hash := p.block(t, p.theirs, 3).Hash()
-	for name, bend := range map[string]func(string, [][]byte) ([][]byte, error){
+	for name, bend := range map[string]bending{
 		"silent":     func(string, [][]byte) ([][]byte, error) { return nil, errSilent },
 		"empty":      func(string, [][]byte) ([][]byte, error) { return nil, nil },
 		"empty item": func(string, [][]byte) ([][]byte, error) { return [][]byte{{}}, nil },
 		"too much": func(_ string, items [][]byte) ([][]byte, error) {
-			return append(items, items[0], items[0], items[0]), nil
+			return slices.Repeat(items, 4), nil
 		},
 		"flipped": func(_ string, items [][]byte) ([][]byte, error) {
 			for _, item := range items {
@@ -150,14 +188,13 @@ func TestExamineAmongLiars(t *testing.T) {
 			return items, nil
 		},
 	} {
-		lie := map[remora.Authority]func(string, [][]byte) ([][]byte, error){1: bend, 2: bend}
-		p.examiner.ask = asking(s, lie)
+		p.bend(map[remora.Authority]bending{1: bend, 2: bend})
 		err := p.examiner.examine(t.Context(), &minority{height: 3, hash: hash})
 		var d *exec.Divergence
 		if !errors.As(err, &d) || d.Height != 2 || d.Row == nil || d.Row.Table != table.Accounts {
 			t.Errorf("%s: %v, want the row from the honest peer", name, err)
 		}
-		lie[3] = bend
+		p.bend(map[remora.Authority]bending{1: bend, 2: bend, 3: bend})
 		if err := p.examiner.examine(t.Context(), &minority{height: 3, hash: hash}); !errors.Is(err, ErrMinority) {
 			t.Errorf("%s, all of them: %v, want %v", name, err, ErrMinority)
 		}
@@ -225,7 +262,7 @@ func TestRowOfEveryKind(t *testing.T) {
 	} {
 		ours, theirs := rowsAfter(t, common, tt.ours), rowsAfter(t, common, tt.theirs)
 		committee, _, _ := testCommittee(t)
-		x := &examiner{committee: committee, ask: asking(theirs, nil), log: slog.New(slog.DiscardHandler)}
+		x := &examiner{committee: committee, ask: answers{server: theirs}.ask, log: slog.New(slog.DiscardHandler)}
 		d := &exec.Divergence{Height: 1}
 		d.View, _ = ours.head.Past(1)
 		d.Got.StateRoot = d.View.Tree.Root()
@@ -248,7 +285,7 @@ func TestRowOfEveryKind(t *testing.T) {
 func TestRowIsUnknownWhenNobodyKeepsTheState(t *testing.T) {
 	ours := rowsAfter(t, nil, []table.Change{{Table: table.Grants, Key: []byte("k"), Value: []byte("v")}})
 	committee, _, _ := testCommittee(t)
-	x := &examiner{committee: committee, ask: asking(ours, nil), log: slog.New(slog.DiscardHandler)}
+	x := &examiner{committee: committee, ask: answers{server: ours}.ask, log: slog.New(slog.DiscardHandler)}
 	d := &exec.Divergence{Height: 2}
 	d.View, _ = ours.head.Past(1)
 	d.Got.StateRoot, d.Expected.StateRoot = d.View.Tree.Root(), remora.Hash{1}
