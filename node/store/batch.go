@@ -3,8 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store/segment"
@@ -56,32 +54,4 @@ func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef,
 	}
 	ref := remora.BatchRef{Digest: digest, Worker: remora.Worker(r.Worker), Epoch: remora.Epoch(r.Epoch)}
 	return remora.Authority(r.Author), ref, nil
-}
-
-// Unexecuted returns the stored batches of an author that no block has executed, by their numbers. A validator's own
-// ones are what it acknowledged to clients and still owes. A batch that was sealed anew in a later epoch has the number
-// of the first: the newest counts, and none when any was executed.
-func (s *Store) Unexecuted(author remora.Authority) ([]remora.Batch, error) {
-	owed := map[uint64]remora.Batch{}
-	_, err := s.batches.Scan(segment.Location{}, func(_ segment.Location, r segment.Record) error {
-		if r.Author != uint16(author) {
-			return nil
-		}
-		b, err := remora.ParseBatch(append([]byte(nil), r.Payload...))
-		if err != nil {
-			return fmt.Errorf("batch %s: %w: %v", r.Digest, remora.ErrCorrupt, err)
-		}
-		_, done, err := s.BatchHeight(r.Digest)
-		if done {
-			delete(owed, b.Seq)
-		} else {
-			owed[b.Seq] = b
-		}
-		return err
-	})
-	list := make([]remora.Batch, 0, len(owed))
-	for _, number := range slices.Sorted(maps.Keys(owed)) {
-		list = append(list, owed[number])
-	}
-	return list, err
 }

@@ -18,12 +18,13 @@ const (
 	keyVertex      = 'c' // round, author -> certificate of the DAG
 	keyVote        = 'v' // author -> newest vote for a header of that author
 	keyProposed    = 'p' // the newest own header
-	keyFloor       = 'f' // round from which the record of what this authority signed is complete; absent: it is not
+	keyFloor       = 'f' // round above which the record of what this authority signed is complete; empty: none, something was lost
 )
 
 const (
 	metaGenesis = "genesis" // hash
 	metaHeight  = "height"  // of the newest block
+	metaOwed    = "owed"    // and an author: segment of the first batch that may be unexecuted
 )
 
 func metaKey(name string) []byte { return append([]byte{keyMeta}, name...) }

@@ -141,6 +141,16 @@ func (l *Log) acquire(number uint32) (*segment, int64) {
 // it passed. The zero Location means the beginning. A record's Payload is valid only during the call; visit must not call
 // Remove or Close. Records appended meanwhile may or may not be seen.
 func (l *Log) Scan(from Location, visit func(Location, Record) error) ([]Damage, error) {
+	return l.scanAll(from, true, visit)
+}
+
+// Headers is Scan from a segment on without the payloads, which are neither read nor checked.
+func (l *Log) Headers(segment uint32, visit func(Location, Record) error) error {
+	_, err := l.scanAll(Location{Segment: segment}, false, visit)
+	return err
+}
+
+func (l *Log) scanAll(from Location, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
 	var damage []Damage
 	for _, number := range l.Segments() {
 		if number < from.Segment {
@@ -150,7 +160,7 @@ func (l *Log) Scan(from Location, visit func(Location, Record) error) ([]Damage,
 		if number == from.Segment {
 			start = int64(from.Offset)
 		}
-		found, err := l.scan(number, start, visit)
+		found, err := l.scan(number, start, payloads, visit)
 		damage = append(damage, found...)
 		if err != nil {
 			return damage, err
@@ -159,13 +169,13 @@ func (l *Log) Scan(from Location, visit func(Location, Record) error) ([]Damage,
 	return damage, nil
 }
 
-func (l *Log) scan(number uint32, start int64, visit func(Location, Record) error) ([]Damage, error) {
+func (l *Log) scan(number uint32, start int64, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
 	s, size := l.acquire(number)
 	if s == nil {
 		return nil, nil // removed since
 	}
 	defer s.open.RUnlock()
-	sc := l.scanner(s, size, true)
+	sc := l.scanner(s, size, payloads)
 	sc.off = start
 	var damage []Damage
 	for {
