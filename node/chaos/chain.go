@@ -91,6 +91,14 @@ func (c *chain) execute(cb *remora.CertifiedBlock) error {
 	return nil
 }
 
+// sign enters a header that its author signed, by what somebody keeps of it. Another one of the same round is a fault.
+func (c *chain) sign(at slot, digest remora.Hash, keeper string) {
+	if first, seen := c.signed[at]; seen && first != digest {
+		c.blame("authority %d signed headers %s and, at %s, %s of round %d", at.author, first, keeper, digest, at.round)
+	}
+	c.signed[at] = digest
+}
+
 // compare reports where two validators executed something different, as far as both were read.
 func (c *chain) compare(name string, other *chain) {
 	for i := range min(len(c.hashes), len(other.hashes)) {

@@ -12,13 +12,13 @@ import (
 func TestKills(t *testing.T) {
 	schedule := chaos.Kills{Seed: *seed, Count: 12, Down: 500 * time.Millisecond, Gap: time.Second, Every: 6}
 	limit := time.Minute + 3*time.Minute
-	if *kills > 0 {
-		schedule.Count, schedule.Gap, schedule.Every = *kills, 500*time.Millisecond, 20
-		limit += time.Duration(*kills) * 3 * time.Second
+	if *cycles > 0 {
+		schedule.Count, schedule.Gap, schedule.Every = *cycles, 500*time.Millisecond, 20
+		limit += time.Duration(*cycles) * 3 * time.Second
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second})
+	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second}, chaos.DefaultLoad(*seed))
 	done, err := r.Suffer(ctx, schedule)
 	r.must(err)
 	t.Logf("%d kills, %d times all at once; rejoin p50 %d ms, p99 %d ms", done.Kills, done.All,
@@ -29,12 +29,12 @@ func TestKills(t *testing.T) {
 // A process that stood still goes on where it was, in a world that has moved on.
 func TestPauses(t *testing.T) {
 	schedule := chaos.Pauses{Seed: *seed, Count: 3, Shortest: time.Second, Longest: 2 * time.Second}
-	if *kills > 0 {
+	if *cycles > 0 {
 		schedule.Count, schedule.Longest = 20, 10*time.Second
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second})
+	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second}, chaos.DefaultLoad(*seed))
 	r.must(r.Freeze(ctx, schedule))
 	r.verify(ctx)
 }
@@ -47,7 +47,7 @@ func TestClocks(t *testing.T) {
 	const tenYears = 10 * 365 * 24 * time.Hour
 	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second, Launch: map[string]chaos.Launch{
 		"validator-0": offset(time.Hour), "validator-1": offset(-tenYears),
-	}})
+	}}, chaos.DefaultLoad(*seed))
 	r.must(r.Progress(ctx, 10, chaos.All()...))
 	for _, step := range []struct {
 		validator int

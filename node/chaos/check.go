@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store"
 )
 
 // settleWait bounds how long acknowledged transactions may take to execute when all validators run again.
@@ -99,6 +100,40 @@ func (n *Network) readAll(ctx context.Context, validator int, c *chain, to remor
 		return fmt.Errorf("certified up to block %d of %d: %w", certified, to, err)
 	}
 	return c.read(ctx, n.nodes[validator], to)
+}
+
+// CheckStores looks into the stores of all validators, none of which runs, for two headers of one author and round: among
+// the certificates that they keep, the headers that they proposed and the ones that they voted for.
+func (n *Network) CheckStores(c *Checked) error {
+	c.chain.faults = nil
+	for i, dir := range n.homes {
+		kept, err := n.readStore(filepath.Join(dir, "data"))
+		if err != nil {
+			return fmt.Errorf("store of %s: %w", n.names[i], err)
+		}
+		for _, cert := range kept.Certificates {
+			c.chain.sign(slot{cert.Author(), cert.Round()}, cert.Header.Digest(), n.names[i])
+		}
+		for _, v := range kept.Votes {
+			c.chain.sign(slot{v.Author, v.Round}, v.Digest, n.names[i])
+		}
+		if h := kept.Proposed; h != nil {
+			c.chain.sign(slot{h.Author, h.Round}, h.Digest(), n.names[i])
+		}
+	}
+	if len(c.chain.faults) > 0 {
+		return fmt.Errorf("%w: %s", ErrBroken, strings.Join(c.chain.faults, "; "))
+	}
+	return nil
+}
+
+func (n *Network) readStore(dir string) (store.DAG, error) {
+	st, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return store.DAG{}, err
+	}
+	kept, err := st.LoadDAG(n.genesis.ChainID, 0)
+	return kept, errors.Join(err, st.Close())
 }
 
 // alarms are what no validator may log, whatever happens to others: errors, crashes, and what a safety fault looks like.

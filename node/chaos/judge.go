@@ -65,26 +65,12 @@ func judge(submits []Submit, runs []Run) *Verdict {
 		}
 	}
 	v.count(txs)
-	next := map[int]uint64{} // by client: the lowest nonce that may take effect
+	next := map[int]uint64{}
 	for _, r := range runs {
-		k := txs[r.Tx]
-		switch {
-		case k == nil:
+		if k := txs[r.Tx]; k == nil {
 			v.blame(&v.Foreign, "%s in block %d was submitted by nobody", r.Tx, r.Height)
-			continue
-		case r.Code != remora.CodeOK:
-			continue
-		}
-		if k.effects++; k.effects == 1 {
-			v.Executed++
-		} else {
-			v.blame(&v.Duplicated, "%s took effect again in block %d: %+v", r.Tx, r.Height, k.Submit)
-		}
-		if k.Signed && k.Nonce < next[k.Client] {
-			v.blame(&v.Disordered, "nonce %d of client %d in block %d, after nonce %d", k.Nonce, k.Client, r.Height, next[k.Client]-1)
-		}
-		if k.Signed {
-			next[k.Client] = k.Nonce + 1
+		} else if r.Code == remora.CodeOK {
+			v.effect(k, r, next)
 		}
 	}
 	for _, s := range submits { // in order, so that the first losses are the ones named
@@ -94,6 +80,22 @@ func judge(submits []Submit, runs []Run) *Verdict {
 		}
 	}
 	return v
+}
+
+// effect enters that a transaction took effect. next has, by client, the lowest nonce whose turn it may be.
+func (v *Verdict) effect(k *known, r Run, next map[int]uint64) {
+	if k.effects++; k.effects == 1 {
+		v.Executed++
+	} else {
+		v.blame(&v.Duplicated, "%s took effect again in block %d: %+v", r.Tx, r.Height, k.Submit)
+	}
+	if !k.Signed {
+		return
+	}
+	if k.Nonce < next[k.Client] {
+		v.blame(&v.Disordered, "nonce %d of client %d in block %d, after nonce %d", k.Nonce, k.Client, r.Height, next[k.Client]-1)
+	}
+	next[k.Client] = k.Nonce + 1
 }
 
 func (v *Verdict) count(txs map[remora.Hash]*known) {

@@ -161,6 +161,20 @@ func TestChainsCompare(t *testing.T) {
 	}
 }
 
+// What a store keeps is held against the blocks: the same header again is fine, another one of its round is not.
+func TestSignedTwice(t *testing.T) {
+	c := newChain("dev-x")
+	c.sign(slot{1, 2}, tx(1), "a")
+	c.sign(slot{1, 2}, tx(1), "b")
+	c.sign(slot{1, 3}, tx(2), "b")
+	if len(c.faults) > 0 {
+		t.Errorf("one header a round: %v", c.faults)
+	}
+	if c.sign(slot{1, 2}, tx(9), "b"); len(c.faults) != 1 || !strings.Contains(c.faults[0], "authority 1 signed headers") {
+		t.Errorf("two headers of a round: %v", c.faults)
+	}
+}
+
 func TestAlarms(t *testing.T) {
 	for line, want := range map[string]bool{
 		`time=1 level=INFO msg="an error is no alarm here"`:                                 false,

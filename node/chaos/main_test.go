@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	seed   = flag.Uint64("seed", 1, "of schedules and loads")
-	kills  = flag.Int("kills", 0, "kill -9 so many times, and run the tests that take long or need root as well; 0: a short run")
+	seed   = flag.Uint64("seed", 10, "of schedules and loads; 10 kills all at once in a short run, too")
+	cycles = flag.Int("cycles", 0, "kill -9 so many times, and run the tests that take long or need root as well; 0: a short run")
 	binary = flag.String("remora", "", "the program to run; empty: build it")
 )
 
@@ -55,12 +55,12 @@ type run struct {
 }
 
 // start boots a network and begins to load it. The network's directory stays when the test fails.
-func start(ctx context.Context, t *testing.T, o chaos.Options) *run {
+func start(ctx context.Context, t *testing.T, o chaos.Options, load chaos.Load) *run {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real processes")
 	}
-	dir, err := os.MkdirTemp("", "remora-chaos-net-") //nolint:usetesting // what a failure leaves is evidence
+	dir, err := os.MkdirTemp("", "remora-chaos-net-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func start(ctx context.Context, t *testing.T, o chaos.Options) *run {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		r.Drive(loading, chaos.DefaultLoad(*seed), &r.history)
+		r.Drive(loading, load, &r.history)
 	}()
 	r.calm = func() { stop(); <-ended }
 	t.Cleanup(r.calm)
@@ -110,10 +110,11 @@ func (r *run) verify(ctx context.Context, expected ...string) *chaos.Checked {
 	r.must(r.CheckLogs(expected...))
 	r.must(r.Down())
 	r.must(r.Replay(ctx, int(*seed%chaos.Validators)))
+	r.must(r.CheckStores(found))
 	if found.Acked < 10 || found.Executed < found.Acked {
 		r.Errorf("%d acknowledged and %d executed: that proves little", found.Acked, found.Executed)
 	}
-	r.Logf("seed %d: %d blocks, %d transactions, %d acknowledged, %d executed, %d unanswered, 0 lost, 0 duplicated, %.1f s",
-		*seed, found.Blocks, found.Submitted, found.Acked, found.Executed, found.Unanswered, time.Since(r.begin).Seconds())
+	r.Logf("seed %d: %d blocks, %d transactions, %d acknowledged, %d executed, %d unanswered, %d lost, %d duplicated, %.1f s", *seed,
+		found.Blocks, found.Submitted, found.Acked, found.Executed, found.Unanswered, found.Lost, found.Duplicated, time.Since(r.begin).Seconds())
 	return found
 }

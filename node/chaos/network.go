@@ -113,6 +113,11 @@ func (n *Network) Start(ctx context.Context, validator int) error {
 	return n.net.Start(ctx, n.names[validator])
 }
 
+// Stop ends a validator in order.
+func (n *Network) Stop(ctx context.Context, validator int) error {
+	return n.net.Stop(ctx, n.names[validator])
+}
+
 // Pause stops a validator's process for a time, as a machine that hangs would.
 func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) error {
 	status, err := n.net.Status()
@@ -169,6 +174,18 @@ func (n *Network) Reach(ctx context.Context, height remora.Height, validators ..
 func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators ...int) error {
 	highest, _ := n.highest(ctx)
 	return n.Reach(ctx, highest+blocks, validators...)
+}
+
+// Stands waits until no validator executes anything for a time. What was certified before still may.
+func (n *Network) Stands(ctx context.Context, quiet time.Duration) error {
+	last, _ := n.highest(ctx)
+	since := time.Now()
+	return await(ctx, func() (bool, error) {
+		if now, _ := n.highest(ctx); now > last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) >= quiet, nil
+	})
 }
 
 // All lists every validator.

@@ -48,6 +48,9 @@ func create(dir string, s *Spec) (*topology, error) {
 			t.Nodes = append(t.Nodes, place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
 		}
 	}
+	if n := len(s.Hosts); n > 0 && n != len(t.Nodes) {
+		return nil, fmt.Errorf("%w: %d hosts for %d nodes", ErrUsage, n, len(t.Nodes))
+	}
 	for i, host := range s.Hosts {
 		t.Nodes[i].Host = host
 	}

@@ -188,9 +188,6 @@ func (d *Devnet) prepare(s *Spec) error {
 		if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
 			return fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
 		}
-		if n := s.Validators + s.Caches + s.Gateways; len(s.Hosts) > 0 && len(s.Hosts) != n {
-			return fmt.Errorf("%w: %d hosts for %d nodes", ErrUsage, len(s.Hosts), n)
-		}
 		if t, err = create(d.dir, s); err != nil {
 			return err
 		}
