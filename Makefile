@@ -5,8 +5,8 @@ VERSION  ?= $(shell git describe --tags --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
 BENCH    ?= .
-KILLS    ?= 1000
-SEED     ?= 1
+CYCLES   ?= 1000
+SEED     ?= 10
 
 # Every target builds alike, so that tests and product share what is compiled.
 export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
@@ -68,8 +68,8 @@ fuzz: ## each fuzz target in turn for FUZZTIME (30s)
 mutants: ## plant deliberate defects, one at a time: the tests must notice each (about 3 minutes)
 	@go run ./cmd/mutants
 
-chaos: ## four real validators under kill -9 (KILLS times, 1000), pauses, wrong clocks; as root also lossy and cut links, full disks (15 minutes)
-	go test ./node/chaos -count=1 -v -timeout 3h -args -kills $(KILLS) -seed $(SEED)
+chaos: ## four real validators under kill -9 (CYCLES times, 1000), pauses, wrong clocks; as root also lossy and cut links, full disks (15 minutes)
+	go test ./node/chaos -count=1 -v -timeout 3h -args -cycles $(CYCLES) -seed $(SEED)
 
 bench: build ## benchmarks of the pure cores, then ordering by four real validators
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PURE_PKGS)
