@@ -33,30 +33,51 @@ type Cores struct {
 	Committed []remora.SubDAG
 }
 
+// Snapshot is where a validator's cores start.
+type Snapshot struct {
+	Order   consensus.Snapshot
+	Mempool mempool.Snapshot
+}
+
 // Build returns the cores as the store describes them.
 func Build(st *store.Store, c Config) (*Cores, error) {
+	s, err := Load(st, c)
+	if err != nil {
+		return nil, err
+	}
+	return Start(s, c)
+}
+
+// Load takes the snapshot from the store.
+func Load(st *store.Store, c Config) (Snapshot, error) {
 	depth := c.Genesis.Params.GCDepth
 	ordered, err := executed(st, depth)
 	if err != nil {
-		return nil, err
+		return Snapshot{}, err
 	}
 	dag, err := st.LoadDAG(c.Genesis.ChainID, ordered.Leader-min(ordered.Leader, depth))
 	if err != nil {
-		return nil, err
+		return Snapshot{}, err
 	}
+	return Snapshot{Order: ordered, Mempool: mempool.Snapshot{
+		Committed: ordered.Leader, Certificates: dag.Certificates, Proposed: dag.Proposed, Votes: dag.Votes,
+		Floor: dag.Floor, Doubt: c.Doubt, Quiet: c.Quiet,
+	}}, nil
+}
+
+// Start returns the cores as a snapshot describes them, whose certificates are in ascending rounds.
+func Start(s Snapshot, c Config) (*Cores, error) {
+	depth := c.Genesis.Params.GCDepth
 	core, err := mempool.New(mempool.Config{
 		Committee: c.Committee, Self: c.Self, Origin: c.Genesis.Hash(), GCDepth: depth,
 		Leader: func(round remora.Round) (remora.Authority, bool) { return consensus.Leader(c.Committee, round) },
 		Pace:   c.Pace, Signer: c.Signer,
-	}, mempool.Snapshot{
-		Committed: ordered.Leader, Certificates: dag.Certificates, Proposed: dag.Proposed, Votes: dag.Votes,
-		Floor: dag.Floor, Doubt: c.Doubt, Quiet: c.Quiet,
-	})
+	}, s.Mempool)
 	if err != nil {
 		return nil, err
 	}
-	order := consensus.NewBullshark(consensus.Config{Committee: c.Committee, GCDepth: depth, Origin: c.Genesis.Hash()}, ordered)
-	committed, err := replay(order, dag.Certificates)
+	order := consensus.NewBullshark(consensus.Config{Committee: c.Committee, GCDepth: depth, Origin: c.Genesis.Hash()}, s.Order)
+	committed, err := replay(order, s.Mempool.Certificates)
 	if err != nil {
 		return nil, err
 	}
