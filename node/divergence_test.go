@@ -208,6 +208,34 @@ func TestExamineLeavesOtherErrorsAlone(t *testing.T) {
 	}
 }
 
+// TestAdoptNoticesAnotherBlock fetches certificates for a height at which this node executed another block: a quorum's is
+// proof that it is wrong, a forged one is nothing.
+func TestAdoptNoticesAnotherBlock(t *testing.T) {
+	committee, keys, _ := testCommittee(t)
+	e := &engine{authority: &authority{committee: committee}, certifier: newCertifier(committee)}
+	e.certifier.executed(5, remora.Hash{1})
+	theirs := remora.Hash{2}
+	message := remora.BlockMessage(committee.ChainID, 5, theirs)
+	by, sigs := []remora.Authority{0, 1, 2}, make([]remora.BLSSignature, 3)
+	for i, a := range by {
+		sigs[i] = keys[a].Sign(message[:])
+	}
+	sig, signers, _ := committee.Aggregate(message, by, sigs)
+	cert := remora.BlockCertificate{Height: 5, Hash: theirs, Signers: signers, Signature: sig}
+	var m *minority
+	if err := e.adopt(t.Context(), remora.Encode(cert)); !errors.As(err, &m) || m.height != 5 || m.hash != theirs {
+		t.Errorf("error %v, want block 5 of the quorum", err)
+	}
+	cert.Hash[5]++
+	if err := e.adopt(t.Context(), remora.Encode(cert)); err != nil {
+		t.Errorf("a forged certificate: %v", err)
+	}
+	cert = remora.BlockCertificate{Height: 6, Hash: theirs, Signers: signers, Signature: sig}
+	if err := e.adopt(t.Context(), remora.Encode(cert)); err != nil {
+		t.Errorf("a height that was not executed here: %v", err)
+	}
+}
+
 // rowsAfter publishes a block that leads from common rows to a state, and returns that state.
 func rowsAfter(t *testing.T, common, changes []table.Change) *server {
 	t.Helper()

@@ -74,8 +74,8 @@ func robbed(t *testing.T) func([]byte) []byte {
 	}
 }
 
-// requireMinority waits for a node to stop because a row of its own has another value than the others'.
-func requireMinority(ctx context.Context, t *testing.T, ended <-chan error, address remora.Address) {
+// requireMinority waits for a node to stop because its state is not the others', and returns how.
+func requireMinority(ctx context.Context, t *testing.T, ended <-chan error) *exec.Divergence {
 	t.Helper()
 	var err error
 	select {
@@ -84,8 +84,17 @@ func requireMinority(ctx context.Context, t *testing.T, ended <-chan error, addr
 		t.Fatal("the damaged node goes on")
 	}
 	var d *exec.Divergence
-	if !errors.Is(err, node.ErrMinority) || !errors.As(err, &d) || d.Row == nil {
-		t.Fatalf("it stops with %v, want %v and the row", err, node.ErrMinority)
+	if !errors.Is(err, node.ErrMinority) || !errors.As(err, &d) {
+		t.Fatalf("it stops with %v, want %v and the block", err, node.ErrMinority)
+	}
+	return d
+}
+
+// requireRow checks that a divergence names the account that misses a coin.
+func requireRow(t *testing.T, d *exec.Divergence, address remora.Address) {
+	t.Helper()
+	if d.Row == nil {
+		t.Fatalf("%v does not name the row", d)
 	}
 	expected, errA := ledger.DecodeAccount(d.Row.Expected.Bytes)
 	got, errB := ledger.DecodeAccount(d.Row.Got.Bytes)
@@ -95,8 +104,8 @@ func requireMinority(ctx context.Context, t *testing.T, ended <-chan error, addr
 	for _, want := range []string{
 		fmt.Sprintf("block %d", d.Height), d.Expected.StateRoot.String(), d.Got.StateRoot.String(), address.String(), "protocol version",
 	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not name %s", err, want)
+		if !strings.Contains(d.Error(), want) {
+			t.Errorf("%q does not name %s", d, want)
 		}
 	}
 }
@@ -123,7 +132,8 @@ func TestDamagedValidatorStops(t *testing.T) {
 	if sent, err = f.client(1).Transfer(ctx, account(t, 0), account(t, 2).Public(), 5, true); err != nil {
 		t.Fatal(err)
 	}
-	requireMinority(ctx, t, ended, address)
+	first := requireMinority(ctx, t, ended)
+	requireRow(t, first, address)
 	if log.errors() != 1 {
 		t.Errorf("%d errors in the log, want one:\n%s", log.errors(), &log.text)
 	}
@@ -135,6 +145,12 @@ func TestDamagedValidatorStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.agree(ctx, sent.Tx.Height, 0, 1, 2)
+
+	f.stop(3)
+	_, _, ended = f.watch(3)
+	if again := requireMinority(ctx, t, ended); again.Height != first.Height {
+		t.Errorf("restarted, it stops because of block %d, before because of block %d", again.Height, first.Height)
+	}
 }
 
 // TestDamagedFollowerStops is the same for a node that only executes what the validators certified.
@@ -157,7 +173,7 @@ func TestDamagedFollowerStops(t *testing.T) {
 	if _, err := f.client(0).Transfer(ctx, account(t, 0), account(t, 2).Public(), 5, true); err != nil {
 		t.Fatal(err)
 	}
-	requireMinority(ctx, t, ended, address)
+	requireRow(t, requireMinority(ctx, t, ended), address)
 	if log.errors() != 1 {
 		t.Errorf("%d errors in the log, want one:\n%s", log.errors(), &log.text)
 	}

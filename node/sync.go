@@ -56,21 +56,19 @@ func (e *engine) askCertificates(ctx context.Context, waiting []remora.Height) e
 	return nil
 }
 
-// adopt stores a fetched block certificate if it holds for the block that was executed here.
+// adopt stores a fetched block certificate if it holds. One that holds for another block than was executed here says that
+// this node is wrong.
 func (e *engine) adopt(ctx context.Context, item []byte) error {
 	cert := new(remora.BlockCertificate)
 	if remora.Decode(item, remora.MaxCertificateBytes, cert) != nil {
 		return nil
 	}
-	if _, open := e.certifier.own[cert.Height]; !open {
+	ours, open := e.certifier.own[cert.Height]
+	if !open || e.authority.committee.BlockCertificates([]*remora.BlockCertificate{cert})[0] != nil {
 		return nil
 	}
-	block, err := e.store.Block(cert.Height)
-	if err != nil {
-		return err
-	}
-	if e.authority.committee.BlockCertificate(&block.Header, cert) != nil {
-		return nil
+	if cert.Hash != ours {
+		return &minority{height: cert.Height, hash: cert.Hash}
 	}
 	return e.certified(ctx, cert)
 }
