@@ -8,16 +8,21 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-// certifierWindow bounds how far from the newest block shares are kept, in heights, either way.
-const certifierWindow = 1024
+const (
+	// certifierWindow bounds how far from the newest block shares are kept, in heights, either way.
+	certifierWindow = 1024
+	// oldestKept is how many heights are kept from the oldest block without certificate on, however old.
+	oldestKept = 256
+)
 
 // certifier collects shares on executed blocks until a quorum of them makes a block certificate. It belongs to the
-// executor's goroutine. Memory: one share per authority and height within the window.
+// executor's goroutine. Memory: one share per authority and height within the window or among the oldest.
 type certifier struct {
 	committee *trust.Committee
 	shares    map[remora.Height]map[remora.Authority]remora.Share
 	own       map[remora.Height]remora.Hash // executed here and not yet certified
 	newest    remora.Height
+	oldest    remora.Height // all below are certified
 }
 
 func newCertifier(c *trust.Committee) *certifier {
@@ -31,24 +36,21 @@ func newCertifier(c *trust.Committee) *certifier {
 // executed tells of a block's hash and returns its certificate if the shares for it had arrived before.
 func (c *certifier) executed(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
 	c.own[height] = hash
-	c.newest = max(c.newest, height)
-	c.forgetBelow(height)
+	c.move(c.oldest, max(c.newest, height))
 	return c.form(height)
 }
 
-// forgetBelow keeps the window.
-func (c *certifier) forgetBelow(newest remora.Height) {
-	if newest <= certifierWindow {
-		return
-	}
-	low := newest - certifierWindow
-	maps.DeleteFunc(c.shares, func(h remora.Height, _ map[remora.Authority]remora.Share) bool { return h < low })
-	maps.DeleteFunc(c.own, func(h remora.Height, _ remora.Hash) bool { return h < low })
+// move keeps what is near the newest block and near the oldest one without certificate.
+func (c *certifier) move(oldest, newest remora.Height) {
+	c.oldest, c.newest = oldest, newest
+	far := func(h remora.Height) bool { return h+certifierWindow < newest && h >= oldest+oldestKept }
+	maps.DeleteFunc(c.shares, func(h remora.Height, _ map[remora.Authority]remora.Share) bool { return far(h) })
+	maps.DeleteFunc(c.own, func(h remora.Height, _ remora.Hash) bool { return far(h) })
 }
 
 // hear takes a share that a certified header of its author carried and returns the certificate it completes, if any.
 func (c *certifier) hear(from remora.Authority, s remora.Share) *remora.BlockCertificate {
-	if s.Height > c.newest+certifierWindow || s.Height+certifierWindow < c.newest {
+	if s.Height > c.newest+certifierWindow {
 		return nil
 	}
 	if _, open := c.own[s.Height]; !open && s.Height <= c.newest {

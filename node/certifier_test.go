@@ -166,17 +166,17 @@ func TestCertifierIsBounded(t *testing.T) {
 				n.hear(a, remora.Share{Height: h, Hash: remora.Hash{byte(a + 2)}})
 			}
 		}
-		if len(n.own) > certifierWindow+1 || len(n.shares) > 2*certifierWindow+1 {
+		if len(n.own) > certifierWindow+1+oldestKept || len(n.shares) > 2*certifierWindow+1+oldestKept {
 			t.Fatalf("block %d: %d own heights, shares for %d heights", newest, len(n.own), len(n.shares))
 		}
 	}
 	for h, byAuthor := range n.shares {
-		if h > 4*certifierWindow || h < 2*certifierWindow || len(byAuthor) > 4 {
+		if h > 4*certifierWindow || h < 2*certifierWindow && h >= oldestKept || len(byAuthor) > 4 {
 			t.Errorf("%d shares for block %d are kept at block %d", len(byAuthor), h, n.newest)
 		}
 	}
 	waiting := n.waiting()
-	if waiting[0] != 2*certifierWindow || waiting[len(waiting)-1] != 3*certifierWindow {
-		t.Errorf("waiting from %d to %d", waiting[0], waiting[len(waiting)-1])
+	if waiting[0] != 1 || waiting[oldestKept-1] != 2*certifierWindow || waiting[len(waiting)-1] != 3*certifierWindow {
+		t.Errorf("waiting from %d over %d to %d", waiting[0], waiting[oldestKept-1], waiting[len(waiting)-1])
 	}
 }

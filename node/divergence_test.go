@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -164,6 +165,26 @@ func TestExamineOfASyncedBlock(t *testing.T) {
 	}
 }
 
+// TestSyncedBlockThatTheStateRefuses has a row that says that a batch was executed before: the block that executes it does
+// not even apply.
+func TestSyncedBlockThatTheStateRefuses(t *testing.T) {
+	p := newParted(t, 9, 2)
+	batch := p.theirs.Batch(p.theirs.Transfer(0, 1, 2, 5))
+	blocks := []exec.Certified{{Block: p.theirs.Block()}, {Block: p.theirs.Execute(batch), Batches: []remora.Batch{batch}}}
+	for i := range blocks {
+		blocks[i].Certificate = p.theirs.Certify(blocks[i].Block.Header.Height)
+	}
+	key := append(binary.BigEndian.AppendUint64(nil, uint64(batch.Epoch)), batch.Digest[:]...)
+	if err := p.ours.Store.Init(p.ours.Genesis.Hash(), []table.Change{{Table: table.Executed, Key: key, Value: make([]byte, 8)}}); err != nil {
+		t.Fatal(err)
+	}
+	s := &syncer{exec: p.ours.Executor, store: p.ours.Store}
+	err := p.examiner.examine(t.Context(), s.follow(t.Context(), blocks))
+	if !errors.Is(err, ErrMinority) || !strings.Contains(err.Error(), "block 4") || !strings.Contains(err.Error(), state.ErrInput.Error()) {
+		t.Errorf("error %v, want %v with block 4 and the reason", err, ErrMinority)
+	}
+}
+
 // TestExamineAmongLiars has two peers that bend every answer, or give none; the third one's are believed.
 func TestExamineAmongLiars(t *testing.T) {
 	p := newParted(t, 2, 3)
@@ -223,15 +244,15 @@ func TestAdoptNoticesAnotherBlock(t *testing.T) {
 	sig, signers, _ := committee.Aggregate(message, by, sigs)
 	cert := remora.BlockCertificate{Height: 5, Hash: theirs, Signers: signers, Signature: sig}
 	var m *minority
-	if err := e.adopt(t.Context(), remora.Encode(cert)); !errors.As(err, &m) || m.height != 5 || m.hash != theirs {
+	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); !errors.As(err, &m) || m.height != 5 || m.hash != theirs {
 		t.Errorf("error %v, want block 5 of the quorum", err)
 	}
 	cert.Hash[5]++
-	if err := e.adopt(t.Context(), remora.Encode(cert)); err != nil {
+	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); err != nil {
 		t.Errorf("a forged certificate: %v", err)
 	}
 	cert = remora.BlockCertificate{Height: 6, Hash: theirs, Signers: signers, Signature: sig}
-	if err := e.adopt(t.Context(), remora.Encode(cert)); err != nil {
+	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); err != nil {
 		t.Errorf("a height that was not executed here: %v", err)
 	}
 }

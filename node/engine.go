@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -49,6 +50,7 @@ type engine struct {
 	contributed remora.Contribution
 	contributor time.Time // when contributed was made
 	reissued    time.Time
+	marked      remora.Height // low-water mark of certificates, as stored last
 }
 
 func (e *engine) run(ctx context.Context) error {
@@ -84,11 +86,15 @@ func (e *engine) unlessDone(ctx context.Context, err error) error {
 // begin offers what a restart has to offer again: shares of blocks whose certificate is not stored, a contribution.
 func (e *engine) begin(ctx context.Context) error {
 	newest := e.store.Height()
-	low := remora.Height(1)
-	if newest > certifierWindow {
-		low = newest - certifierWindow
+	certified, err := e.store.CertifiedTo()
+	if err != nil {
+		return err
 	}
-	for h := low; h <= newest; h++ {
+	e.certifier.move(certified+1, newest)
+	if err := e.keepOldest(ctx); err != nil {
+		return err
+	}
+	for h := max(e.certifier.oldest, newest-min(newest, certifierWindow)); h <= newest; h++ {
 		cert, err := e.store.BlockCertificate(h)
 		if err != nil {
 			return err
@@ -166,6 +172,7 @@ func (e *engine) synced(ctx context.Context, blocks []*remora.Block) error {
 	if err := e.announce(ctx, blocks...); err != nil {
 		return err
 	}
+	e.certifier.move(e.certifier.oldest, last.Header.Height)
 	e.counts.certified.Store(uint64(last.DAG[len(last.DAG)-1].Round))
 	if err := e.head.Certify(last.Header.Height); err != nil {
 		return err
@@ -293,7 +300,7 @@ func (e *engine) certified(ctx context.Context, cert *remora.BlockCertificate) e
 // reissue offers shares again for the oldest blocks without certificate, and asks peers for certificates that formed
 // while this node was away.
 func (e *engine) reissue(ctx context.Context) error {
-	if err := e.contribute(ctx); err != nil {
+	if err := errors.Join(e.contribute(ctx), e.keepOldest(ctx)); err != nil {
 		return err
 	}
 	waiting := e.certifier.waiting()

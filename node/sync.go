@@ -45,30 +45,68 @@ func (e *engine) askCertificates(ctx context.Context, waiting []remora.Height) e
 	if err != nil {
 		return ctx.Err() // the next time another peer is asked
 	}
+	return e.adopt(ctx, items)
+}
+
+// adopt stores fetched certificates of blocks that lack theirs here. One that holds for another block than was executed
+// here says that this node is wrong.
+func (e *engine) adopt(ctx context.Context, items [][]byte) error {
+	var found []*remora.BlockCertificate
 	for _, item := range items {
-		if len(item) == 0 {
+		cert := new(remora.BlockCertificate)
+		if remora.Decode(item, remora.MaxCertificateBytes, cert) != nil {
 			continue
 		}
-		if err := e.adopt(ctx, item); err != nil {
+		if _, open := e.certifier.own[cert.Height]; open {
+			found = append(found, cert)
+		}
+	}
+	for i, bad := range e.authority.committee.BlockCertificates(found) {
+		ours, open := e.certifier.own[found[i].Height]
+		switch {
+		case bad != nil || !open:
+			continue
+		case found[i].Hash != ours:
+			return &minority{height: found[i].Height, hash: found[i].Hash}
+		}
+		if err := e.certified(ctx, found[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// adopt stores a fetched block certificate if it holds. One that holds for another block than was executed here says that
-// this node is wrong.
-func (e *engine) adopt(ctx context.Context, item []byte) error {
-	cert := new(remora.BlockCertificate)
-	if remora.Decode(item, remora.MaxCertificateBytes, cert) != nil {
-		return nil
+// keepOldest moves the certifier to the oldest block without certificate and has it know what is from there on, so that no
+// height is given up, however long it lacks one: peers that sync from here would come to an end there.
+func (e *engine) keepOldest(ctx context.Context) error {
+	low, newest := e.certifier.oldest, e.store.Height()
+	for ; low <= newest; low++ {
+		cert, err := e.store.BlockCertificate(low)
+		if err != nil {
+			return err
+		}
+		if cert == nil {
+			break
+		}
 	}
-	ours, open := e.certifier.own[cert.Height]
-	if !open || e.authority.committee.BlockCertificates([]*remora.BlockCertificate{cert})[0] != nil {
-		return nil
+	e.certifier.move(low, e.certifier.newest)
+	if low > e.marked+oldestKept {
+		if err := e.store.PutCertifiedTo(low - 1); err != nil {
+			return err
+		}
+		e.marked = low
 	}
-	if cert.Hash != ours {
-		return &minority{height: cert.Height, hash: cert.Hash}
+	for h := low; h < low+oldestKept && h <= newest; h++ {
+		if _, known := e.certifier.own[h]; known {
+			continue
+		}
+		cert, err := e.store.BlockCertificate(h)
+		if err == nil && cert == nil {
+			err = e.own(ctx, h)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return e.certified(ctx, cert)
+	return nil
 }

@@ -22,9 +22,10 @@ const (
 )
 
 const (
-	metaGenesis = "genesis" // hash
-	metaHeight  = "height"  // of the newest block
-	metaOwed    = "owed"    // and an author: segment of the first batch that may be unexecuted
+	metaGenesis   = "genesis"   // hash
+	metaHeight    = "height"    // of the newest block
+	metaCertified = "certified" // height up to which every block has its certificate
+	metaOwed      = "owed"      // and an author: segment of the first batch that may be unexecuted
 )
 
 func metaKey(name string) []byte { return append([]byte{keyMeta}, name...) }

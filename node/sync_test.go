@@ -1,0 +1,105 @@
+package node
+
+import (
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/replay/replaytest"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// newWaiting returns the engine of a validator whose store has blocks of which none is certified.
+func newWaiting(t *testing.T, blocks int) (*engine, *notary) {
+	t.Helper()
+	st, err := store.InMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	n := newNotary(t)
+	for h := range remora.Height(blocks) {
+		block := &remora.Block{Header: *n.header(h + 1), DAG: []*remora.Header{{Term: 1, Round: remora.Round(h)}}}
+		if err := st.Commit(store.Commit{Block: block}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &engine{
+		authority: &authority{committee: n.committee, keys: &Keys{Consensus: n.secrets[0]}}, store: st,
+		certifier: n.certifier, primary: make(chan mempool.Message, 2*blocks), counts: new(counts),
+	}, n
+}
+
+// TestNoHeightIsGivenUp has far more blocks without certificate than the window holds: the oldest ones are asked for, and
+// when they are certified those above them, until a restart would begin there.
+func TestNoHeightIsGivenUp(t *testing.T) {
+	const blocks = certifierWindow + 3*oldestKept
+	e, _ := newWaiting(t, blocks)
+	e.certifier.move(1, blocks)
+	certifyTo := func(from, to remora.Height) {
+		for h := from; h <= to; h++ {
+			if err := e.store.PutBlockCertificate(&remora.BlockCertificate{Height: h, Signers: remora.NewBitmap(4, 0, 1, 2)}); err != nil {
+				t.Fatal(err)
+			}
+			e.certifier.certified(h)
+		}
+	}
+	for from := remora.Height(1); from <= blocks; from += 200 {
+		if err := e.keepOldest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		waiting := e.certifier.waiting()
+		if waiting[0] != from || len(waiting) > oldestKept+certifierWindow {
+			t.Fatalf("%d heights wait from %d on, the oldest without certificate is %d", len(waiting), waiting[0], from)
+		}
+		certifyTo(from, min(from+199, blocks))
+	}
+	if err := e.keepOldest(t.Context()); err != nil || len(e.certifier.waiting()) != 0 {
+		t.Errorf("%d heights wait in the end, %v", len(e.certifier.waiting()), err)
+	}
+	if at, err := e.store.CertifiedTo(); err != nil || at > blocks || at+oldestKept < blocks {
+		t.Errorf("a restart looks from block %d of %d on, %v", at, blocks, err)
+	}
+}
+
+// TestAdoptedCertificates brings certificates of blocks that were executed here: right ones, and others.
+func TestAdoptedCertificates(t *testing.T) {
+	c := replaytest.New(t, "dev-adopt")
+	members, err := c.Genesis.Committee()
+	if err != nil {
+		t.Fatal(err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{
+		authority: &authority{committee: committee}, store: c.Store, head: c.Head, certifier: newCertifier(committee),
+		primary: make(chan mempool.Message, 10), counts: new(counts),
+	}
+	var items [][]byte
+	for range 3 {
+		block := c.Block()
+		items = append(items, remora.Encode(c.Sign(&block.Header, 1, 2, 3)))
+		e.certifier.executed(block.Header.Height, block.Header.Hash())
+	}
+	forged := remora.BlockCertificate{Height: 3, Hash: remora.Hash{1}, Signers: remora.NewBitmap(4, 0, 1, 2)}
+	others := append([][]byte{nil, {1, 2}, remora.Encode(forged)}, items[:2]...)
+	if err := e.adopt(t.Context(), others); err != nil {
+		t.Fatal(err)
+	}
+	for h := remora.Height(1); h <= 3; h++ {
+		cert, err := c.Store.BlockCertificate(h)
+		if (cert != nil) != (h < 3) || err != nil {
+			t.Errorf("certificate of block %d: %v, %v", h, cert, err)
+		}
+	}
+	if waiting := e.certifier.waiting(); len(waiting) != 1 || waiting[0] != 3 {
+		t.Errorf("heights %d wait", waiting)
+	}
+}
