@@ -65,8 +65,9 @@ func (x *examiner) examine(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, examineTime)
 	defer cancel()
 	if m, ok := errors.AsType[*minority](err); ok && d == nil {
-		if d, err = x.parting(ctx, *m); err != nil {
-			err = fmt.Errorf("%w; which block was the first could not be found out: %w", m, err)
+		var failed error
+		if d, failed = x.parting(ctx, *m); failed != nil {
+			err = fmt.Errorf("%w; where it begins could not be found out: %w", err, failed)
 		}
 	}
 	if d != nil {

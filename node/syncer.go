@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state"
 )
 
 // syncBlocks is how many blocks a question of one peer alone asks for.
@@ -129,6 +130,11 @@ func (s *syncer) follow(ctx context.Context, blocks []exec.Certified) error {
 		return err
 	}
 	executed, err := s.exec.Follow(blocks)
+	if errors.Is(err, state.ErrInput) {
+		// A quorum executed these very batches: a state that refuses them is not the quorum's.
+		h := blocks[s.exec.View().Tip.Height+1-blocks[0].Block.Header.Height].Block.Header
+		return fmt.Errorf("%w: %w", &minority{height: h.Height, hash: h.Hash()}, err)
+	}
 	if err != nil {
 		return err
 	}
