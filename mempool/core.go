@@ -54,7 +54,7 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		own:       newProposer(-config.Pace.IdleDelay),
 		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
 		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
-		missing:   fetcher{wants: make(map[remora.Parent]*want)},
+		missing:   fetcher{wants: make(map[absence]*want)},
 		inquiry:   inquiry{doubt: snapshot.Doubt, answered: make([]bool, n)},
 		tips:      make([]remora.Round, n),
 		alarm:     snapshot.Quiet,

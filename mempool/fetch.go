@@ -15,28 +15,35 @@ const parentGrace = 2
 // fetcher knows which certificates are asked for. Each is asked of one authority at a time; it is a parent of a waiting
 // header or of a suspended certificate, which bounds their number.
 type fetcher struct {
-	wants map[remora.Parent]*want
+	wants map[absence]*want
 	next  int // tick at which the first of them may be due
 }
 
-type want struct {
+// absence is a certificate that is not here. Its round is part of it: a header may name, as its parents, certificates
+// that exist in another round, and what is asked for on its behalf must not hide what the others need.
+type absence struct {
 	round remora.Round
-	from  remora.Authority
-	due   int
+	remora.Parent
+}
+
+type want struct {
+	from remora.Authority
+	due  int
 }
 
 // want registers the absent parents of a header or certificate, unless they are suspended or asked for already. The
 // author of the child is the first to be asked.
 func (c *Core) want(child *remora.Header, absent []remora.Parent) {
 	for _, p := range absent {
-		if _, asked := c.missing.wants[p]; asked || c.Holds(child.Round-1, p) {
+		missing := absence{child.Round - 1, p}
+		if _, asked := c.missing.wants[missing]; asked || c.Holds(missing.round, p) {
 			continue
 		}
-		w := &want{round: child.Round - 1, from: c.askable(child.Author), due: c.clock}
-		if w.round == c.dag.quorum || w.round == c.dag.quorum+1 {
+		w := &want{from: c.askable(child.Author), due: c.clock}
+		if missing.round == c.dag.quorum || missing.round == c.dag.quorum+1 {
 			w.due += parentGrace
 		}
-		c.missing.wants[p] = w
+		c.missing.wants[missing] = w
 		c.missing.next = min(c.missing.next, w.due)
 	}
 }
@@ -65,7 +72,7 @@ func (c *Core) ask() {
 	if len(f.wants) == 0 || c.clock < f.next {
 		return
 	}
-	var due []remora.Parent
+	var due []absence
 	f.next = c.clock + c.config.Pace.Resend
 	//remora:unordered what is due is sorted below, and a minimum has no order
 	for p, w := range f.wants {
@@ -75,39 +82,38 @@ func (c *Core) ask() {
 		}
 		f.next = min(f.next, w.due)
 	}
-	slices.SortFunc(due, func(a, b remora.Parent) int {
-		x, y := f.wants[a], f.wants[b]
-		return cmp.Or(cmp.Compare(x.from, y.from), cmp.Compare(x.round, y.round), cmp.Compare(a.Author, b.Author), bytes.Compare(a.Digest[:], b.Digest[:]))
+	slices.SortFunc(due, func(a, b absence) int {
+		return cmp.Or(cmp.Compare(f.wants[a].from, f.wants[b].from), cmp.Compare(a.round, b.round), cmp.Compare(a.Author, b.Author), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
 	var last *Want
 	for _, p := range due {
 		w := f.wants[p]
-		if !c.needed(w.round, p) {
+		if !c.needed(p) {
 			delete(f.wants, p)
 			continue
 		}
-		if last == nil || last.From != w.from || last.Round != w.round {
-			c.out.Want = append(c.out.Want, Want{From: w.from, Round: w.round})
+		if last == nil || last.From != w.from || last.Round != p.round {
+			c.out.Want = append(c.out.Want, Want{From: w.from, Round: p.round})
 			last = &c.out.Want[len(c.out.Want)-1]
 		}
-		last.Parents = append(last.Parents, p)
+		last.Parents = append(last.Parents, p.Parent)
 		w.from, w.due = c.after(w.from), c.clock+max(1, c.config.Pace.Resend/2)
 		f.next = min(f.next, w.due)
 	}
 }
 
-// needed reports whether a waiting header or a suspended certificate names the parent of round r.
-func (c *Core) needed(r remora.Round, p remora.Parent) bool {
+// needed reports whether a waiting header or a suspended certificate names the absent parent.
+func (c *Core) needed(p absence) bool {
 	for _, w := range c.peers.waiting {
-		if w == nil || w.header.Round != r+1 {
+		if w == nil || w.header.Round != p.round+1 {
 			continue
 		}
-		if named, ok := parentOf(w.header, p.Author); ok && named == p {
+		if named, ok := parentOf(w.header, p.Author); ok && named == p.Parent {
 			return true
 		}
 	}
-	for child := range c.dag.children(r) {
-		if named, ok := parentOf(&child.certificate.Header, p.Author); ok && named == p && !child.accepted() {
+	for child := range c.dag.children(p.round) {
+		if named, ok := parentOf(&child.certificate.Header, p.Author); ok && named == p.Parent && !child.accepted() {
 			return true
 		}
 	}

@@ -47,8 +47,8 @@ func (c *Core) collect(gc remora.Round) {
 		}
 	}
 	//remora:unordered each entry is judged and dropped by itself
-	for p, w := range c.missing.wants {
-		if w.round <= gc {
+	for p := range c.missing.wants {
+		if p.round <= gc {
 			delete(c.missing.wants, p)
 		}
 	}

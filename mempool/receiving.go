@@ -43,7 +43,7 @@ func (c *Core) hold(cert *remora.Certificate) error {
 	if err != nil {
 		return err
 	}
-	delete(c.missing.wants, cert.Header.ID())
+	delete(c.missing.wants, absence{cert.Round(), cert.Header.ID()})
 	c.accept(c.dag.insert(cert, len(absent)))
 	c.want(&cert.Header, absent)
 	return nil

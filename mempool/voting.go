@@ -145,8 +145,8 @@ func (c *Core) dismiss(author remora.Authority) {
 	}
 	c.peers.waiting[author] = nil
 	for _, p := range w.header.Parents {
-		if !c.needed(w.header.Round-1, p) {
-			delete(c.missing.wants, p)
+		if missing := (absence{w.header.Round - 1, p}); !c.needed(missing) {
+			delete(c.missing.wants, missing)
 		}
 	}
 }
