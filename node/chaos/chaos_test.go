@@ -21,8 +21,7 @@ func TestKills(t *testing.T) {
 	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second}, chaos.DefaultLoad(*seed))
 	done, err := r.Suffer(ctx, schedule)
 	r.must(err)
-	t.Logf("%d kills, %d times all at once; rejoin p50 %d ms, p99 %d ms", done.Kills, done.All,
-		done.Rejoin.Quantile(0.5).Milliseconds(), done.Rejoin.Quantile(0.99).Milliseconds())
+	t.Log(done)
 	r.verify(ctx)
 }
 

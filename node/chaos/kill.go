@@ -20,14 +20,26 @@ type Kills struct {
 	Every int           // kills after which every validator has to execute something new before it goes on
 }
 
+const (
+	stumbles  = 5                      // one of so many restarts is killed on its way
+	startTime = 150 * time.Millisecond // about what a validator needs until it answers
+)
+
 // liveWait bounds how long the validators may take to make new blocks when all of them run.
 const liveWait = 60 * time.Second
 
 // Killed is what a schedule of kills did.
 type Killed struct {
-	Kills  int
-	All    int // cycles in which nobody was left
-	Rejoin Times
+	Kills    int
+	All      int // cycles in which nobody was left
+	Stumbles int // more kills, of validators that were just starting
+	Rejoin   Times
+}
+
+// String sums up.
+func (k Killed) String() string {
+	return fmt.Sprintf("%d kills, %d times all at once, and %d on the way up; rejoin p50 %d ms, p99 %d ms", k.Kills, k.All, k.Stumbles,
+		k.Rejoin.Quantile(0.5).Milliseconds(), k.Rejoin.Quantile(0.99).Milliseconds())
 }
 
 // victims draws whom a cycle kills: mostly one, sometimes more, sometimes all.
@@ -66,6 +78,12 @@ func (n *Network) Suffer(ctx context.Context, k Kills) (Killed, error) {
 		}
 		wait(ctx, between(chance, k.Down))
 		for _, v := range chosen {
+			if chance.IntN(stumbles) == 0 {
+				if err := n.Stumble(ctx, v, between(chance, startTime)); err != nil {
+					return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
+				}
+				done.Stumbles++
+			}
 			watch.expect(v)
 			if err := n.Start(ctx, v); err != nil {
 				return done, fmt.Errorf("after %d kills: %w", done.Kills, err)

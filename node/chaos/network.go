@@ -113,6 +113,34 @@ func (n *Network) Start(ctx context.Context, validator int) error {
 	return n.net.Start(ctx, n.names[validator])
 }
 
+// Stumble starts a validator that does not run and kills it a time after it has taken its home's lock, most likely before
+// it answers.
+func (n *Network) Stumble(ctx context.Context, validator int, after time.Duration) error {
+	starting := make(chan error, 1)
+	go func() { starting <- n.Start(ctx, validator) }()
+	err := await(ctx, func() (bool, error) {
+		pid, err := n.pid(validator)
+		if pid == 0 || err != nil {
+			return false, err
+		}
+		wait(ctx, after)
+		return true, os.NewSyscallError("kill", syscall.Kill(pid, syscall.SIGKILL))
+	})
+	if failed := <-starting; !errors.Is(failed, devnet.ErrNotReady) {
+		err = errors.Join(err, failed)
+	}
+	return errors.Join(err, n.Kill(ctx, validator)) // returns when it is gone
+}
+
+// pid returns the process of a validator, 0 when it does not run.
+func (n *Network) pid(validator int) (int, error) {
+	status, err := n.net.Status()
+	if err != nil {
+		return 0, err
+	}
+	return status.Nodes[validator].Pid, nil
+}
+
 // Stop ends a validator in order.
 func (n *Network) Stop(ctx context.Context, validator int) error {
 	return n.net.Stop(ctx, n.names[validator])
@@ -120,11 +148,10 @@ func (n *Network) Stop(ctx context.Context, validator int) error {
 
 // Pause stops a validator's process for a time, as a machine that hangs would.
 func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) error {
-	status, err := n.net.Status()
+	pid, err := n.pid(validator)
 	if err != nil {
 		return err
 	}
-	pid := status.Nodes[validator].Pid
 	if pid == 0 {
 		return fmt.Errorf("%s does not run", n.names[validator])
 	}

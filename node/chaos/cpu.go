@@ -1,0 +1,38 @@
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of processor times in /proc on every Linux of today (sysconf _SC_CLK_TCK).
+const clockTick = 10 * time.Millisecond
+
+// CPU returns the processor time that a validator's process has used so far.
+func (n *Network) CPU(validator int) (time.Duration, error) {
+	pid, err := n.pid(validator)
+	if err != nil {
+		return 0, err
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// Behind the command, which stands in parentheses and may hold anything, user and system time are the 12th and 13th.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, stat)
+	}
+	var used time.Duration
+	for _, f := range fields[11:13] {
+		ticks, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		}
+		used += time.Duration(ticks) * clockTick
+	}
+	return used, nil
+}
