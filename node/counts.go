@@ -16,6 +16,7 @@ type counts struct {
 	lastBlock atomic.Int64  // when it was executed, Unix milliseconds of this node's clock; 0: none since the start
 	diverged  atomic.Uint64 // height at which this node found itself in the minority; 0: it did not
 	catching  atomic.Bool   // certified blocks are synced
+	doubt     atomic.Uint32 // mempool.Doubt of the core
 	listed    atomic.Bool   // the registry has this cache or gateway as it is
 
 	dagWrites   timing // the primary's, to the store

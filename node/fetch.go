@@ -61,7 +61,10 @@ func (f *fetcher) run(ctx context.Context, from remora.Authority) error {
 }
 
 func (f *fetcher) bring(ctx context.Context, w mempool.Want) error {
-	if len(w.Parents) > 0 {
+	switch {
+	case w.Tip:
+		return f.tip(ctx, w.From)
+	case len(w.Parents) > 0:
 		return f.certificates(ctx, w)
 	}
 	return f.payload(ctx, w)

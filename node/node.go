@@ -56,6 +56,9 @@ type Config struct {
 	ContentDir string      // exists, at caches and gateways
 	Quota      uint64      // bytes of content
 
+	// Signing is the path of the record beside the consensus key. Without one an empty store is taken for a new authority's.
+	Signing string
+
 	Pace      mempool.Pace // optional
 	SealTicks int          // optional: age at which a batch is sealed, in ticks of 5 ms
 
@@ -80,6 +83,7 @@ type Node struct {
 	forwarder   *forwarder                    // a follower's
 	outbox      outbox                        // the node's own transactions
 	counts      counts
+	heard       *heard          // a validator's
 	content     *contentService // a cache's or gateway's
 }
 
@@ -175,6 +179,7 @@ func (n *Node) identify() error {
 		return fmt.Errorf("%w: the consensus key is %q's, another key is not; restore its key file", ErrNotValidator, m.Name)
 	}
 	n.authority = &authority{committee: n.committee, self: self, keys: n.config.Keys}
+	n.heard = newHeard(members.Size())
 	n.config.Name = m.Name
 	return nil
 }
@@ -192,7 +197,10 @@ func (n *Node) openHead(executor *exec.Executor) error {
 }
 
 func (n *Node) newHost() (*p2p.Host, error) {
-	served := &server{chainID: n.committee.ChainID, store: n.store, head: n.head, machine: n.machine}
+	served := &server{
+		chainID: n.committee.ChainID, store: n.store, head: n.head, machine: n.machine,
+		committee: n.committee, depth: n.config.Genesis.Params.GCDepth, heard: n.heard,
+	}
 	c := p2p.Config{
 		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: n.config.Genesis.Hash().String()[:16],
 		Guests: guests, MaxRequest: maxSubmitBytes, Logger: n.config.Logger,
@@ -236,12 +244,16 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
 		held: n.held, wants: wants, network: network, batcher: downloads,
 	}
-	cores := restore.Config{
-		Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace,
+	signed, doubt, err := n.openSigning()
+	if err != nil {
+		return err
 	}
 	dag := &primary{
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
-		build:   func() (*restore.Cores, error) { return restore.Build(n.store, cores) },
+		signing: signed, heard: n.heard,
+		cores: restore.Config{
+			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace, Doubt: doubt,
+		},
 		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
 		counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,
 	}

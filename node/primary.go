@@ -36,7 +36,9 @@ type primary struct {
 	store     *store.Store
 	host      *p2p.Host
 	log       *slog.Logger
-	build     func() (*restore.Cores, error)
+	signing   *signing
+	heard     *heard
+	cores     restore.Config // of the next cores
 
 	network <-chan mempool.Message // from peers, verified; bounded
 	local   <-chan mempool.Message // from inside; never dropped
@@ -47,9 +49,10 @@ type primary struct {
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
-	queue    []work // not yet taken by the engine
-	catching bool   // peers' messages are dropped until the engine has caught up
-	unsafe   error  // two quorums contradict each other: ordering has to stop
+	queue    []work        // not yet taken by the engine
+	catching bool          // peers' messages are dropped until the engine has caught up
+	unsafe   error         // two quorums contradict each other, or the keys are in use elsewhere
+	height   remora.Height // of the newest block when the cores were built
 	recent   *recentBatches
 	passed   []passedRound // for pruning, ascending
 	offset   time.Duration // that tests add to the wall clock
@@ -92,9 +95,24 @@ func (p *primary) run(ctx context.Context) error {
 	}
 }
 
-// restart builds the cores from the store: the same way after a crash and after block sync.
+// The least and the most ticks for which rebuilt cores follow the DAG before they ask for block sync again.
+const (
+	minQuiet = 200
+	maxQuiet = 12_000
+)
+
+// restart builds the cores from the store: the same way after a crash and after block sync. A sync that brought nothing
+// would bring nothing at once again: certified blocks may lag behind the DAG by more than its window.
 func (p *primary) restart() error {
-	cores, err := p.build()
+	height := p.store.Height()
+	if p.core != nil {
+		p.cores.Doubt = p.core.Doubt()
+		if p.cores.Quiet = min(max(2*p.cores.Quiet, minQuiet), maxQuiet); height > p.height {
+			p.cores.Quiet = 0
+		}
+	}
+	p.height = height
+	cores, err := restore.Build(p.store, p.cores)
 	if err != nil {
 		return err
 	}
@@ -137,7 +155,7 @@ func (p *primary) step(ctx context.Context, m mempool.Message) {
 		return
 	}
 	err := p.core.Step(m)
-	if errors.Is(err, mempool.ErrSafety) {
+	if errors.Is(err, mempool.ErrSafety) || errors.Is(err, mempool.ErrTwin) {
 		p.unsafe = err
 	}
 	if err != nil {
@@ -156,7 +174,7 @@ func (p *primary) tick(now time.Time) {
 // settle carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
 func (p *primary) settle(ctx context.Context) error {
 	if p.unsafe != nil {
-		return fmt.Errorf("ordering stopped: %w", p.unsafe)
+		return fmt.Errorf("ordering and signing stopped: %w", p.unsafe)
 	}
 	for !p.catching {
 		rd, ok := p.core.Ready()
@@ -164,6 +182,9 @@ func (p *primary) settle(ctx context.Context) error {
 			break
 		}
 		if len(rd.Persist) > 0 {
+			if err := p.signing.cover(rd.Persist); err != nil {
+				return err
+			}
 			began := time.Now()
 			if err := p.store.SaveDAG(rd.Persist, rd.Sync); err != nil {
 				return err
@@ -181,6 +202,7 @@ func (p *primary) settle(ctx context.Context) error {
 		p.observe(ctx, rd.Events)
 	}
 	p.counts.round.Store(uint64(p.core.Round()))
+	p.counts.doubt.Store(uint32(p.core.Doubt()))
 	return nil
 }
 
@@ -230,7 +252,7 @@ func (p *primary) deliver(ctx context.Context, certificates []*remora.Certificat
 // want answers what the store has and leaves the rest to the fetcher. A want that finds no room is repeated by the core.
 func (p *primary) want(ctx context.Context, wants []mempool.Want) {
 	for _, w := range wants {
-		if w.Batches = p.missing(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 {
+		if w.Batches = p.missing(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 && !w.Tip {
 			continue
 		}
 		select {
@@ -267,6 +289,8 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 		switch e := e.(type) {
 		case mempool.Proposed:
 			p.counts.proposed.Add(1)
+		case mempool.Voted:
+			p.heard.note(e.Header)
 		case mempool.LeaderTimeout:
 			p.counts.timeouts.Add(1)
 		case mempool.Requeued:
@@ -281,6 +305,11 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 			p.log.WarnContext(ctx, "an authority signed two headers for one round",
 				slog.Int("author", int(e.Second.Author)), slog.Uint64("round", uint64(e.Second.Round)),
 				slog.String("second", e.Second.Digest().String()), slog.Any("certified", e.Certified))
+		case mempool.Outdated:
+			p.log.WarnContext(ctx, "the disk is an older copy: this validator made a header that it does not know; it asks the others before it signs",
+				slog.Uint64("round", uint64(e.Header.Round)))
+		case mempool.Rejoined:
+			p.log.InfoContext(ctx, "rejoined: signs again, above a round", slog.Uint64("round", uint64(e.Floor)))
 		case mempool.BadVote:
 			p.log.WarnContext(ctx, "an authority sent a vote whose signature is wrong", slog.Int("voter", int(e.Voter)))
 		}

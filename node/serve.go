@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state"
 )
 
@@ -21,6 +22,10 @@ type server struct {
 	head    *head.Head
 	machine *state.Machine
 	submit  func(ctx context.Context, txs [][]byte) ([]remora.Hash, error) // nil: this node passes nothing on
+
+	committee *trust.Committee
+	depth     remora.Round // of garbage collection
+	heard     *heard       // nil at a node that does not vote
 }
 
 func (s *server) handlers() map[string]p2p.Handler {
@@ -34,6 +39,9 @@ func (s *server) handlers() map[string]p2p.Handler {
 	}
 	if s.submit != nil {
 		handlers[askSubmit] = s.submissions
+	}
+	if s.heard != nil {
+		handlers[askTip] = s.tip
 	}
 	return handlers
 }

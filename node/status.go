@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/rpc"
 )
@@ -31,6 +32,12 @@ func (n *Node) ready() (bool, []string) {
 	}
 	if n.counts.catching.Load() {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
+	}
+	switch mempool.Doubt(n.counts.doubt.Load()) {
+	case mempool.Listening:
+		reasons = append(reasons, "listening for headers of its own that it does not know, before it signs")
+	case mempool.Lost:
+		reasons = append(reasons, "does not know what it signed before: signs nothing until enough other validators have answered")
 	}
 	reasons = append(reasons, n.lonely()...)
 	if n.content != nil && !n.counts.listed.Load() {

@@ -29,6 +29,7 @@ const (
 	askBlocks            = "blocks"
 	askBlockCertificates = "block-certificates"
 	askSubmit            = "submit"
+	askTip               = "tip"
 )
 
 // Bounds of answers, in bytes and in items.

@@ -65,10 +65,11 @@ type Log struct {
 
 // Mempool tunes how transactions are bundled.
 type Mempool struct {
-	SealMillis int `toml:"seal_ms"` // larger: fewer, fuller batches; smaller: less latency
+	SealMillis   int `toml:"seal_ms"`   // larger: fewer, fuller batches; smaller: less latency
+	ListenMillis int `toml:"listen_ms"` // larger: a second process with the same keys is noticed more surely; 0: never
 }
 
-// TickMillis is the granularity of mempool.seal_ms.
+// TickMillis is the granularity of mempool.seal_ms and mempool.listen_ms.
 const TickMillis = 5
 
 // Default returns the values in force when nothing is set. Everything listens on the loopback interface only.
@@ -81,12 +82,20 @@ func Default() Config {
 		RPC:     RPC{Listen: "127.0.0.1:4240"},
 		Metrics: Metrics{Listen: "127.0.0.1:4290"},
 		Log:     Log{Level: "info", Format: "text"},
-		Mempool: Mempool{SealMillis: 20},
+		Mempool: Mempool{SealMillis: 20, ListenMillis: 2000},
 	}
 }
 
 // Seal returns the age at which a batch is sealed.
 func (m Mempool) Seal() time.Duration { return time.Duration(m.SealMillis) * time.Millisecond }
+
+// ListenTicks returns how long a validator listens, as a core's pace has it.
+func (m Mempool) ListenTicks() int {
+	if m.ListenMillis == 0 {
+		return -1
+	}
+	return m.ListenMillis / TickMillis
+}
 
 // Setting is one value: its key in the file, and how it is read, shown and checked.
 type Setting struct {
@@ -160,6 +169,12 @@ func Settings() []*Setting {
 			check: func(c *Config) error { return checkSeal(c.Mempool.SealMillis) },
 		},
 		{
+			Key: "mempool.listen_ms", Doc: "most milliseconds that a validator listens after a restart for headers of its own that it does not know, before it signs",
+			set:   func(c *Config, text string) error { return setInt(&c.Mempool.ListenMillis, text) },
+			show:  func(c *Config) any { return c.Mempool.ListenMillis },
+			check: func(c *Config) error { return checkListen(c.Mempool.ListenMillis) },
+		},
+		{
 			Key: "node.name", Doc: "name that a cache or gateway registers with",
 			set:   func(c *Config, text string) error { c.Node.Name = text; return nil },
 			show:  func(c *Config) any { return c.Node.Name },
@@ -220,6 +235,13 @@ func setInt(target *int, text string) error {
 func checkSeal(ms int) error {
 	if ms < TickMillis || ms > 1000 || ms%TickMillis != 0 {
 		return fmt.Errorf("%d, want a multiple of %d from %d to 1000", ms, TickMillis, TickMillis)
+	}
+	return nil
+}
+
+func checkListen(ms int) error {
+	if ms < 0 || ms > 600_000 || ms%TickMillis != 0 {
+		return fmt.Errorf("%d, want a multiple of %d from 0 to 600000", ms, TickMillis)
 	}
 	return nil
 }

@@ -53,12 +53,13 @@ func TestPrecedenceAndOrigin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]Value{
-		"p2p.listen":      {Value: "/ip4/127.0.0.1/tcp/4210", Origin: "default"},
-		"rpc.listen":      {Value: "127.0.0.1:5002", Origin: "env REMORA_RPC_LISTEN"},
-		"metrics.listen":  {Value: "", Origin: "file " + path + ":1"},
-		"log.level":       {Value: "debug", Origin: "flag --log-level"},
-		"log.format":      {Value: "json", Origin: "file " + path + ":7"},
-		"mempool.seal_ms": {Value: "25", Origin: "file " + path + ":9"},
+		"p2p.listen":        {Value: "/ip4/127.0.0.1/tcp/4210", Origin: "default"},
+		"rpc.listen":        {Value: "127.0.0.1:5002", Origin: "env REMORA_RPC_LISTEN"},
+		"metrics.listen":    {Value: "", Origin: "file " + path + ":1"},
+		"log.level":         {Value: "debug", Origin: "flag --log-level"},
+		"log.format":        {Value: "json", Origin: "file " + path + ":7"},
+		"mempool.seal_ms":   {Value: "25", Origin: "file " + path + ":9"},
+		"mempool.listen_ms": {Value: "2000", Origin: "default"},
 
 		"node.name":         {Origin: "default"},
 		"node.roles":        {Value: "validator", Origin: "default"},

@@ -38,7 +38,7 @@ func putRecord(batch db.Batch, r mempool.Record) error {
 	case r.Vote != nil:
 		return batch.Set(voteKey(r.Vote.Author), remora.Encode(r.Vote))
 	case r.Lost:
-		return batch.Delete([]byte{keyFloor})
+		return batch.Set([]byte{keyFloor}, []byte{})
 	case r.Floor > 0:
 		return batch.Set([]byte{keyFloor}, u64(uint64(r.Floor)))
 	}
@@ -51,8 +51,30 @@ type DAG struct {
 	Certificates []*remora.Certificate // rounds ascending
 	Proposed     *remora.Header        // nil when the node never proposed
 	Votes        []remora.Vote
-	Floor        remora.Round // all that was signed above it is in here, if Complete
-	Complete     bool         // a floor is recorded: this store was there from the start, or its authority rejoined
+	Floor        remora.Round // all that was signed above it is in here, if Mark says Complete
+	Mark         Mark
+}
+
+// Mark says whether a store has all that its authority signed.
+type Mark byte
+
+// The marks. A store without one is new, or was never the store of an authority.
+const (
+	Unmarked   Mark = iota
+	Incomplete      // something was forgotten, and the authority has not rejoined since
+	Complete        // from a floor on
+)
+
+// Signed returns the highest round that the store knows the authority to have signed in, 0 when it knows of none.
+func (d *DAG) Signed() remora.Round {
+	var newest remora.Round
+	if d.Proposed != nil {
+		newest = d.Proposed.Round
+	}
+	for _, v := range d.Votes {
+		newest = max(newest, v.Round)
+	}
+	return newest
 }
 
 // BeginDAG records that all of what this authority signs from the first round on is in this store. Only a store of an
@@ -100,25 +122,27 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 			return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
 		}
 	}
-	d.Floor, d.Complete, err = s.floor()
+	d.Floor, d.Mark, err = s.floor()
 	return d, err
 }
 
-// Complete reports whether all that this authority signed above some round is in this store.
+// Complete reports whether the store has all that its authority signed above some round.
 func (s *Store) Complete() (bool, error) {
-	_, complete, err := s.floor()
-	return complete, err
+	_, mark, err := s.floor()
+	return mark == Complete, err
 }
 
-func (s *Store) floor() (floor remora.Round, recorded bool, err error) {
+func (s *Store) floor() (remora.Round, Mark, error) {
 	v, err := s.get([]byte{keyFloor})
-	if err != nil || v == nil {
-		return 0, false, err
+	switch {
+	case err != nil || v == nil:
+		return 0, Unmarked, err
+	case len(v) == 0:
+		return 0, Incomplete, nil
+	case len(v) != 8:
+		return 0, Incomplete, fmt.Errorf("stored floor: %w: %d bytes", remora.ErrCorrupt, len(v))
 	}
-	if len(v) != 8 {
-		return 0, false, fmt.Errorf("stored floor: %w: %d bytes", remora.ErrCorrupt, len(v))
-	}
-	return remora.Round(binary.BigEndian.Uint64(v)), true, nil
+	return remora.Round(binary.BigEndian.Uint64(v)), Complete, nil
 }
 
 // Certificate returns an accepted certificate by its place. ErrNotFound when it is not stored, or pruned.

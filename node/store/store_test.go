@@ -198,13 +198,13 @@ func TestEmptyValueIsPresent(t *testing.T) {
 func TestRecordIsCompleteOrNot(t *testing.T) {
 	h := newHistory(t, 1)
 	s := h.begin(t)
-	expect := func(complete bool, floor remora.Round) {
+	expect := func(mark store.Mark, floor remora.Round) {
 		t.Helper()
 		d, err := s.LoadDAG(mempooltestChain, 0)
-		if err != nil || d.Complete != complete || d.Floor != floor {
-			t.Fatalf("complete %v above %d, want %v above %d, error %v", d.Complete, d.Floor, complete, floor, err)
+		if err != nil || d.Mark != mark || d.Floor != floor {
+			t.Fatalf("mark %d above %d, want %d above %d, error %v", d.Mark, d.Floor, mark, floor, err)
 		}
-		if got, err := s.Complete(); got != complete || err != nil {
+		if got, err := s.Complete(); got != (mark == store.Complete) || err != nil {
 			t.Fatalf("complete %v, error %v", got, err)
 		}
 	}
@@ -214,16 +214,16 @@ func TestRecordIsCompleteOrNot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expect(false, 0)
+	expect(store.Unmarked, 0)
 	if err := s.BeginDAG(); err != nil {
 		t.Fatal(err)
 	}
-	expect(true, 0)
+	expect(store.Complete, 0)
 	save(mempool.Record{Vote: h.vote(1)})
 	save(mempool.Record{Lost: true})
-	expect(false, 0)
+	expect(store.Incomplete, 0)
 	save(mempool.Record{Floor: 70})
-	expect(true, 70)
+	expect(store.Complete, 70)
 }
 
 func TestTips(t *testing.T) {
