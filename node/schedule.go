@@ -52,11 +52,12 @@ func (s *schedule) held() int {
 // assign returns what to ask a peer that has blocks up to newest, and whether there is anything: the lowest part that
 // nobody is asked for, or the first one if whoever was asked is slow, or a new one.
 func (s *schedule) assign(peer remora.Authority, newest remora.Height, now time.Time) (from remora.Height, count int, ok bool) {
-	if s.base > newest || s.asked > 0 && s.held()+maxAnswer > syncBudget {
-		return 0, 0, false
-	}
 	p := s.pick(peer, now)
-	if p == nil || p.from > newest {
+	room := syncBudget - s.held() - maxAnswer
+	if p.from != s.base {
+		room -= maxAnswer // there is always room to ask for what execution waits for
+	}
+	if p.from > newest || room < 0 {
 		return 0, 0, false
 	}
 	if len(p.by) == 0 {

@@ -1,0 +1,279 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/replay/replaytest"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// answering answers a question for blocks in place of the honest peers, of which ask is one.
+type answering func(ctx context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error)
+
+// swarm is a chain that peers serve, and a node that syncs it.
+type swarm struct {
+	t      *testing.T
+	theirs *replaytest.Chain
+	ours   *replaytest.Chain
+	syncer *syncer
+
+	mu       sync.Mutex
+	asked    map[remora.Authority]int
+	bent     map[remora.Authority]answering
+	executed []*remora.Block
+}
+
+const swarmChain = "dev-swarm"
+
+// newSwarm returns a node at height 0, authority 0, and three peers with a chain of so many certified blocks.
+func newSwarm(t *testing.T, blocks int) *swarm {
+	t.Helper()
+	s := &swarm{
+		t: t, theirs: replaytest.New(t, swarmChain), ours: replaytest.New(t, swarmChain),
+		asked: map[remora.Authority]int{}, bent: map[remora.Authority]answering{},
+	}
+	for range blocks {
+		s.grow()
+	}
+	members, err := s.theirs.Genesis.Committee()
+	if err != nil {
+		t.Fatal(err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	ask := func(ctx context.Context, peer remora.Authority, r rangeRequest) (*span, error) {
+		answer, err := s.answer(ctx, peer, r)
+		if err != nil {
+			return nil, err
+		}
+		got, err := openSpan(committee, r.From, int(r.Count), remora.Encode(answer))
+		if err == nil {
+			got.peer = peer
+		}
+		return got, err
+	}
+	s.syncer = &syncer{
+		exec: s.ours.Executor, store: s.ours.Store, puller: newPuller(0, committee, ask, log), log: log,
+		gather: func(_ context.Context, _ []*remora.Header, digests []remora.Hash) ([]remora.Batch, error) {
+			var batches []remora.Batch
+			for _, d := range digests {
+				raw, err := s.theirs.Store.Batch(d)
+				if err != nil {
+					return nil, err
+				}
+				b, err := remora.ParseBatch(raw)
+				if err != nil {
+					return nil, err
+				}
+				batches = append(batches, b)
+			}
+			return batches, nil
+		},
+		done: func(_ context.Context, blocks []*remora.Block) error {
+			s.executed = append(s.executed, blocks...)
+			return nil
+		},
+	}
+	return s
+}
+
+// grow adds a block with a batch to the peers' chain.
+func (s *swarm) grow() {
+	s.t.Helper()
+	s.theirs.Certify(s.theirs.Block(remora.EncodeOpaque([]byte("payload"))).Header.Height)
+}
+
+func (s *swarm) answer(ctx context.Context, peer remora.Authority, r rangeRequest) (blocksAnswer, error) {
+	honest := func(r rangeRequest) (a blocksAnswer, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.asked[peer]++
+		raw, err := (&server{chainID: swarmChain, store: s.theirs.Store}).blocks(ctx, "", remora.Encode(r))
+		if err != nil {
+			return a, err
+		}
+		return a, remora.Decode(raw, maxAnswer, &a)
+	}
+	s.mu.Lock()
+	bend := s.bent[peer]
+	s.mu.Unlock()
+	if bend == nil {
+		return honest(r)
+	}
+	return bend(ctx, r, honest)
+}
+
+// check compares the node's chain with the peers'.
+func (s *swarm) check() {
+	s.t.Helper()
+	tip := s.ours.Executor.View().Tip
+	if want := s.theirs.Executor.View().Tip; tip.Hash != want.Hash || s.ours.Store.Height() != want.Height {
+		s.t.Fatalf("at block %d %s, want block %d %s", tip.Height, tip.Hash, want.Height, want.Hash)
+	}
+	for h := remora.Height(1); h <= tip.Height; h++ {
+		cb, err := s.ours.Store.CertifiedBlock(h)
+		if err != nil || cb.Certificate == nil {
+			s.t.Fatalf("block %d: %v", h, err)
+		}
+		if s.executed[h-1].Header.Height != h {
+			s.t.Fatalf("block %d was announced in the place of block %d", s.executed[h-1].Header.Height, h)
+		}
+	}
+}
+
+func TestCatchUpAsksSeveralPeers(t *testing.T) {
+	s := newSwarm(t, 150)
+	if err := s.syncer.catchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.check()
+	if len(s.asked) != 3 {
+		t.Errorf("asked %v, want all three peers", s.asked)
+	}
+	s.grow()
+	if n, newest, err := s.syncer.from(t.Context(), 2, 0); n != 1 || newest != 151 || err != nil {
+		t.Errorf("one peer alone: %d blocks, the newest is %d, %v", n, newest, err)
+	}
+	s.check()
+}
+
+// TestCatchUpWithBadPeers has one of three peers behave in every bad way; the chain is synced from the others.
+func TestCatchUpWithBadPeers(t *testing.T) {
+	// changed has a peer change one block of each answer.
+	changed := func(change func(cb *remora.CertifiedBlock)) answering {
+		return func(_ context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error) {
+			a, err := ask(r)
+			if len(a.Items) > 0 {
+				cb, failed := remora.DecodeCertifiedBlock(a.Items[0], maxAnswer)
+				if failed != nil {
+					return a, failed
+				}
+				change(cb)
+				a.Items[0] = remora.Encode(cb)
+			}
+			return a, err
+		}
+	}
+	shifted := func(change func(r *rangeRequest)) answering {
+		return func(_ context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error) {
+			change(&r)
+			return ask(r)
+		}
+	}
+	for name, bad := range map[string]answering{
+		"hangs": func(ctx context.Context, _ rangeRequest, _ func(rangeRequest) (blocksAnswer, error)) (a blocksAnswer, err error) {
+			<-ctx.Done()
+			return a, ctx.Err()
+		},
+		"refuses": func(context.Context, rangeRequest, func(rangeRequest) (blocksAnswer, error)) (a blocksAnswer, err error) {
+			return a, p2p.ErrNotConnected
+		},
+		"claims to have nothing": func(context.Context, rangeRequest, func(rangeRequest) (blocksAnswer, error)) (a blocksAnswer, err error) {
+			return a, nil
+		},
+		"claims to have more": func(_ context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error) {
+			a, err := ask(r)
+			a.Newest = 1 << 60
+			return a, err
+		},
+		"sends other heights":      shifted(func(r *rangeRequest) { r.From++ }),
+		"sends too much":           shifted(func(r *rangeRequest) { r.Count = maxBlockRange }),
+		"sends one at a time":      shifted(func(r *rangeRequest) { r.Count = 1 }),
+		"changes the header":       changed(func(cb *remora.CertifiedBlock) { cb.Block.Header.Time++ }),
+		"forges certificates":      changed(func(cb *remora.CertifiedBlock) { cb.Certificate.Signature[7] ^= 1 }),
+		"takes certificates off":   changed(func(cb *remora.CertifiedBlock) { cb.Certificate = nil }),
+		"names too few signers":    changed(func(cb *remora.CertifiedBlock) { cb.Certificate.Signers = remora.NewBitmap(4, 0, 1) }),
+		"changes the sub-DAG":      changed(func(cb *remora.CertifiedBlock) { cb.Block.DAG[0].CreatedAt++ }),
+		"lists other batches":      changed(func(cb *remora.CertifiedBlock) { cb.Block.Batches[0][0] ^= 1 }),
+		"changes a batch":          changed(func(cb *remora.CertifiedBlock) { cb.Batches[0][len(cb.Batches[0])-1] ^= 1 }),
+		"sends a batch too many":   changed(func(cb *remora.CertifiedBlock) { cb.Batches = append(cb.Batches, cb.Batches[0]) }),
+		"sends no batches":         changed(func(cb *remora.CertifiedBlock) { cb.Batches = nil }),
+		"changes what it executed": changed(func(cb *remora.CertifiedBlock) { cb.Block.Results = []byte{77} }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSwarm(t, 40)
+			s.bent[1] = bad
+			if err := s.syncer.catchUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.check()
+		})
+	}
+}
+
+// TestCatchUpEndsWhileTheChainMovesOn has the chain make a block for every question.
+func TestCatchUpEndsWhileTheChainMovesOn(t *testing.T) {
+	s := newSwarm(t, 30)
+	moving := func(_ context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error) {
+		s.mu.Lock()
+		s.grow()
+		s.mu.Unlock()
+		return ask(r)
+	}
+	for peer := range remora.Authority(4) {
+		s.bent[peer] = moving
+	}
+	if err := s.syncer.catchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if tip := s.ours.Executor.View().Tip.Height; tip < 30 {
+		t.Errorf("ended at block %d", tip)
+	}
+}
+
+// TestAnotherParentIsAMinority has this node execute another block than the quorum did.
+func TestAnotherParentIsAMinority(t *testing.T) {
+	for name, sync := range map[string]func(*syncer, context.Context) error{
+		"of several": (*syncer).catchUp,
+		"of one": func(s *syncer, ctx context.Context) error {
+			_, _, err := s.from(ctx, 1, 0)
+			return err
+		},
+	} {
+		s := newSwarm(t, 3)
+		s.ours.Block(remora.EncodeOpaque([]byte("something else")))
+		block, err := s.theirs.Store.Block(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m *minority
+		if err := sync(s.syncer, t.Context()); !errors.As(err, &m) || m.height != 1 || m.hash != block.Header.Hash() {
+			t.Errorf("%s: error %v, want the quorum's block 1", name, err)
+		}
+	}
+}
+
+// TestAnotherOutcomeIsADivergence has the quorum sign a header that execution does not give.
+func TestAnotherOutcomeIsADivergence(t *testing.T) {
+	s := newSwarm(t, 3)
+	s.bent[1] = func(_ context.Context, r rangeRequest, ask func(rangeRequest) (blocksAnswer, error)) (blocksAnswer, error) {
+		r.Count = 1
+		a, err := ask(r)
+		if err != nil {
+			return a, err
+		}
+		cb, err := remora.DecodeCertifiedBlock(a.Items[0], maxAnswer)
+		if err != nil {
+			return a, err
+		}
+		cb.Block.Header.StateRoot[0] ^= 1
+		cb.Certificate = s.theirs.Sign(&cb.Block.Header, 0, 1, 2)
+		a.Items[0] = remora.Encode(cb)
+		return a, nil
+	}
+	var d *exec.Divergence
+	if _, _, err := s.syncer.from(t.Context(), 1, 0); !errors.As(err, &d) || d.Height != 1 || s.ours.Store.Height() != 0 {
+		t.Errorf("height %d, error %v, want a divergence at block 1", s.ours.Store.Height(), err)
+	}
+}
