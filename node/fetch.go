@@ -9,7 +9,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
-	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
 )
@@ -29,7 +28,7 @@ type fetcher struct {
 	self      remora.Authority
 	committee *trust.Committee
 	store     *store.Store
-	host      *p2p.Host
+	call      func(ctx context.Context, peer, protocol string, request []byte, maxAnswer int) ([]byte, error)
 	log       *slog.Logger
 	held      func() remora.Round // certificates up to it are here, or of no use any more
 
@@ -119,7 +118,7 @@ func without(digests []remora.Hash, batches []remora.Batch) []remora.Hash {
 }
 
 func (f *fetcher) request(ctx context.Context, from remora.Authority, protocol string, request any) ([]byte, error) {
-	answer, err := f.host.Request(ctx, f.committee.Members[from].PeerID, protocol, remora.Encode(request), maxAnswer)
+	answer, err := f.call(ctx, f.committee.Members[from].PeerID, protocol, remora.Encode(request), maxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("%s from %q: %w", protocol, f.committee.Members[from].Name, err)
 	}

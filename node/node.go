@@ -241,7 +241,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		committee: n.committee, network: n.host.Receive(channelDAG), messages: network, acks: acks, log: log,
 	}
 	fetch := &fetcher{
-		self: auth.self, committee: n.committee, store: n.store, host: n.host, log: log,
+		self: auth.self, committee: n.committee, store: n.store, call: n.host.Request, log: log,
 		held: n.held, wants: wants, network: network, batcher: downloads,
 	}
 	signed, doubt, err := n.openSigning()
@@ -313,7 +313,7 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 // wireFollower builds the loop of a node that executes certified blocks of the validators.
 func (n *Node) wireFollower(executor *exec.Executor) {
 	nobody := remora.Authority(n.committee.Size()) // every authority is somebody else
-	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, host: n.host, log: n.config.Logger}
+	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, call: n.host.Request, log: n.config.Logger}
 	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
 	f.sync = n.newSyncer(executor, fetch, f.publish)
 	f.examiner = n.newExaminer(fetch)

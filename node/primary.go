@@ -101,14 +101,15 @@ const (
 	maxQuiet = 12_000
 )
 
-// restart builds the cores from the store: the same way after a crash and after block sync. A sync that brought nothing
-// would bring nothing at once again: certified blocks may lag behind the DAG by more than its window.
+// restart builds the cores from the store: the same way after a crash and after block sync. A sync ends where no more
+// blocks are certified, and would bring next to nothing at once again: the rest is for the DAG to bring. If that fails,
+// because certified blocks lag behind it by more than its window, there is no hurry.
 func (p *primary) restart() error {
 	height := p.store.Height()
 	if p.core != nil {
 		p.cores.Doubt = p.core.Doubt()
 		if p.cores.Quiet = min(max(2*p.cores.Quiet, minQuiet), maxQuiet); height > p.height {
-			p.cores.Quiet = 0
+			p.cores.Quiet = minQuiet
 		}
 	}
 	p.height = height
