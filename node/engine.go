@@ -34,7 +34,6 @@ type engine struct {
 	fetcher   *fetcher
 	sync      *syncer
 	certifier *certifier
-	examiner  *examiner
 	log       *slog.Logger
 
 	work       <-chan work
@@ -75,12 +74,12 @@ func (e *engine) run(ctx context.Context) error {
 	}
 }
 
-// unlessDone hides errors that come from stopping, and finds out what there is to say about the others.
+// unlessDone hides errors that come from stopping.
 func (e *engine) unlessDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return e.examiner.examine(ctx, err)
+	return err
 }
 
 // begin offers what a restart has to offer again: shares of blocks whose certificate is not stored, a contribution.

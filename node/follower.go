@@ -21,7 +21,6 @@ const patience = 2 * time.Second
 // follower executes the blocks that the validators certified, as they come. It owns the executor.
 type follower struct {
 	sync      *syncer
-	examiner  *examiner
 	exec      *exec.Executor
 	store     *store.Store
 	head      *head.Head
@@ -31,7 +30,7 @@ type follower struct {
 
 func (f *follower) run(ctx context.Context) error {
 	if err := f.sync.catchUp(ctx); err != nil && ctx.Err() == nil {
-		return f.examiner.examine(ctx, err)
+		return err
 	}
 	for peer := int(time.Now().UnixNano() % int64(f.committee.Size())); ctx.Err() == nil; peer = (peer + 1) % f.committee.Size() {
 		began := time.Now()
@@ -43,7 +42,7 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return f.examiner.examine(ctx, err)
+			return err
 		}
 		if executed == 0 && time.Since(began) < patience/4 && pause(ctx, 50*time.Millisecond) != nil {
 			return nil

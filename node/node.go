@@ -268,9 +268,8 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		certifier: newCertifier(n.committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
 		rebuilt: rebuilt, reannounce: reannounce, counts: &n.counts,
 	}
-	execute.examiner = n.newExaminer(fetch)
 	execute.sync = n.newSyncer(executor, fetch, execute.synced)
-	n.loops = append(n.loops, bundle.run, dag.run, execute.run)
+	n.loops = append(n.loops, bundle.run, dag.run, n.examined(fetch, execute.run))
 	n.loops = append(n.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
 	for a := range remora.Authority(n.committee.Size()) {
 		if a != auth.self {
@@ -287,10 +286,12 @@ func (n *Node) newSyncer(executor *exec.Executor, f *fetcher, done func(context.
 	}
 }
 
-func (n *Node) newExaminer(f *fetcher) *examiner {
-	return &examiner{
+// examined is a loop that executes blocks: when it ends because this node is in the minority, the reason is found out.
+func (n *Node) examined(f *fetcher, loop func(context.Context) error) func(context.Context) error {
+	x := &examiner{
 		self: f.self, committee: n.committee, store: n.store, head: n.head, ask: f.ask, blocks: f.blocks, counts: &n.counts, log: n.config.Logger,
 	}
+	return func(ctx context.Context) error { return x.examine(ctx, loop(ctx)) }
 }
 
 // newWorker builds the worker core with the own batches that were acknowledged to clients and not executed yet.
@@ -316,9 +317,8 @@ func (n *Node) wireFollower(executor *exec.Executor) {
 	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, call: n.host.Request, log: n.config.Logger}
 	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
 	f.sync = n.newSyncer(executor, fetch, f.publish)
-	f.examiner = n.newExaminer(fetch)
 	n.forwarder = &forwarder{committee: n.committee, host: n.host}
-	n.loops = append(n.loops, f.run)
+	n.loops = append(n.loops, n.examined(fetch, f.run))
 }
 
 func (n *Node) wireServers() error {
