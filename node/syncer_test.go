@@ -19,10 +19,12 @@ type answering func(ctx context.Context, r rangeRequest, ask func(rangeRequest) 
 
 // swarm is a chain that peers serve, and a node that syncs it.
 type swarm struct {
-	t      *testing.T
+	t      testing.TB
 	theirs *replaytest.Chain
 	ours   *replaytest.Chain
 	syncer *syncer
+
+	payload [][]byte // of a block
 
 	mu       sync.Mutex
 	asked    map[remora.Authority]int
@@ -33,22 +35,30 @@ type swarm struct {
 const swarmChain = "dev-swarm"
 
 // newSwarm returns a node at height 0, authority 0, and three peers with a chain of so many certified blocks.
-func newSwarm(t *testing.T, blocks int) *swarm {
+func newSwarm(t testing.TB, blocks int) *swarm {
 	t.Helper()
 	s := &swarm{
 		t: t, theirs: replaytest.New(t, swarmChain), ours: replaytest.New(t, swarmChain),
-		asked: map[remora.Authority]int{}, bent: map[remora.Authority]answering{},
+		payload: [][]byte{remora.EncodeOpaque([]byte("payload"))},
+		asked:   map[remora.Authority]int{}, bent: map[remora.Authority]answering{},
 	}
 	for range blocks {
 		s.grow()
 	}
+	s.begin()
+	return s
+}
+
+// begin gives the node a syncer.
+func (s *swarm) begin() {
+	s.t.Helper()
 	members, err := s.theirs.Genesis.Committee()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	committee, err := trust.New(members)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	ask := func(ctx context.Context, peer remora.Authority, r rangeRequest) (*span, error) {
@@ -84,13 +94,12 @@ func newSwarm(t *testing.T, blocks int) *swarm {
 			return nil
 		},
 	}
-	return s
 }
 
 // grow adds a block with a batch to the peers' chain.
 func (s *swarm) grow() {
 	s.t.Helper()
-	s.theirs.Certify(s.theirs.Block(remora.EncodeOpaque([]byte("payload"))).Header.Height)
+	s.theirs.Certify(s.theirs.Block(s.payload...).Header.Height)
 }
 
 func (s *swarm) answer(ctx context.Context, peer remora.Authority, r rangeRequest) (blocksAnswer, error) {
@@ -275,5 +284,29 @@ func TestAnotherOutcomeIsADivergence(t *testing.T) {
 	var d *exec.Divergence
 	if _, _, err := s.syncer.from(t.Context(), 1, 0); !errors.As(err, &d) || d.Height != 1 || s.ours.Store.Height() != 0 {
 		t.Errorf("height %d, error %v, want a divergence at block 1", s.ours.Store.Height(), err)
+	}
+}
+
+// BenchmarkCatchUp syncs blocks of 100 transactions of 512 bytes, as at 2,000 a second. Serving them is in it.
+func BenchmarkCatchUp(b *testing.B) {
+	s := newSwarm(b, 0)
+	tx := remora.EncodeOpaque(make([]byte, 512))
+	s.payload = nil
+	for range 100 {
+		s.payload = append(s.payload, tx)
+	}
+	const blocks = 1000
+	for range blocks {
+		s.grow()
+	}
+	b.SetBytes(blocks * 100 * 512)
+	for b.Loop() {
+		b.StopTimer()
+		s.ours = replaytest.New(b, swarmChain)
+		s.begin()
+		b.StartTimer()
+		if err := s.syncer.catchUp(b.Context()); err != nil || s.ours.Store.Height() != blocks {
+			b.Fatalf("height %d, %v", s.ours.Store.Height(), err)
+		}
 	}
 }
