@@ -57,19 +57,52 @@ func VerifyAggregates(items []AggregateItem) []error {
 	return errs
 }
 
+// verifyWeighted checks the sum of the items, each times a random weight. Items of the same signers cost one pairing
+// together: what they signed is added up before.
 func verifyWeighted(items []checkedItem) bool {
-	ctx := blst.PairingCtx(true, []byte(signatureTag))
 	weights := make([]byte, weightBits/8*len(items))
 	_, _ = rand.Read(weights) // never fails: it ends the process instead
+	var signatures blst.P1
+	var keys []*blst.P2Affine
+	hashed := make(map[string]*blst.P1)
 	for i, it := range items {
 		weight := scalarOf(weights[weightBits/8*i:])
-		r := blst.PairingMulNAggregatePkInG2(ctx, it.key, false, it.point, false, weight, weightBits, it.message)
-		if r != success {
+		var signature blst.P1
+		signature.FromAffine(it.point)
+		signatures.AddAssign(signature.MultAssign(weight, weightBits))
+		name := string(it.key.Serialize())
+		sum := hashed[name]
+		if sum == nil {
+			sum = new(blst.P1)
+			hashed[name], keys = sum, append(keys, it.key)
+		}
+		sum.AddAssign(blst.HashToG1(it.message, []byte(signatureTag)).MultAssign(weight, weightBits))
+	}
+	ctx := blst.PairingCtx(true, nil)
+	if !pair(ctx, minusOne, &signatures) {
+		return false
+	}
+	for _, key := range keys {
+		if !pair(ctx, key, hashed[string(key.Serialize())]) {
 			return false
 		}
 	}
-	blst.PairingCommit(ctx)
-	return blst.PairingFinalVerify(ctx)
+	product, one := blst.PairingAsFp12(ctx), blst.Fp12One()
+	product.FinalExp()
+	return product.Equals(&one)
+}
+
+// minusOne is the generator of the keys' group times minus one.
+var minusOne = new(blst.P2).SubAssign(blst.P2Generator()).ToAffine()
+
+// pair adds a pairing to a product. It refuses infinity, on which blst's loop is not defined.
+func pair(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
+	affine := p.ToAffine()
+	if *affine == (blst.P1Affine{}) {
+		return false
+	}
+	blst.PairingRawAggregate(ctx, q, affine)
+	return true
 }
 
 // scalarOf makes an odd, hence non-zero, weight of the first 16 bytes.

@@ -94,3 +94,24 @@ func TestWeightsAreNeverZero(t *testing.T) {
 		t.Error("sixteen zero bytes make a zero weight")
 	}
 }
+
+// Items of the same signers share a pairing: what one set signed counts for no other.
+func TestVerifyAggregatesTellsSignersApart(t *testing.T) {
+	c := newCommittee(t, 4)
+	var items []AggregateItem
+	for i, signers := range [][]int{{0, 1, 2}, {1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}, {1, 2, 3}} {
+		msg := fmt.Appendf(nil, "certificate %d", i)
+		items = append(items, AggregateItem{c.ring, signers, msg, c.aggregate(t, msg, signers...)})
+	}
+	for i, err := range VerifyAggregates(items) {
+		if err != nil {
+			t.Errorf("item %d: %v", i, err)
+		}
+	}
+	items[0].Signers, items[1].Signers = items[1].Signers, items[0].Signers
+	for i, err := range VerifyAggregates(items) {
+		if bad := i < 2; errors.Is(err, ErrSignature) != bad {
+			t.Errorf("signers of the first two are exchanged: item %d: %v", i, err)
+		}
+	}
+}
