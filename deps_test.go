@@ -38,7 +38,7 @@ var (
 	)
 	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
 	spine = []string{
-		"node/store/segment", "node/store", "node/exec", "node/restore", "node/trust", "node/head", "node/p2p",
+		"node/store/segment", "node/store", "node/exec", "node/restore", "node/flight", "node/trust", "node/head", "node/p2p",
 		"node/client/strict", "node/light", "node/client", "node/home", "node/config",
 	}
 	belowShell = join(belowNode, spine)
