@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/flight"
+)
+
+// replayed is the answer of a replay. What the node met in its end is an error that matches.
+type replayed struct {
+	Records int          `json:"records"`
+	Rounds  remora.Round `json:"rounds"`
+	Matches bool         `json:"matches"`
+	Error   string       `json:"error,omitempty"`
+}
+
+func (p *program) simReplay() *cli.Command {
+	return &cli.Command{
+		Name: "replay", Usage: "take new cores through what a validator's cores were told", ArgsUsage: "FILE",
+		Description: "A validator with flight.limit_mib set records into flight/ of its home. Where its cores crashed, the replay does too:\n" +
+			"run it in a debugger.",
+		Flags:  []cli.Flag{outputFlag()},
+		Action: do(p.replayFlight),
+	}
+}
+
+func (p *program) replayFlight(c *cli.Context, asJSON bool) error {
+	recording, err := os.ReadFile(c.Args().First())
+	if err != nil {
+		return err
+	}
+	report, err := flight.Replay(recording)
+	doc := replayed{Records: report.Records, Rounds: report.Rounds, Matches: err == nil}
+	if met := errors.Join(err, report.Stopped); met != nil {
+		doc.Error = met.Error()
+	}
+	text := fmt.Sprintf("%d records to round %d, the same as recorded", doc.Records, doc.Rounds)
+	switch {
+	case err != nil:
+		text = fmt.Sprintf("%d records to round %d: %s", doc.Records, doc.Rounds, doc.Error)
+	case report.Stopped != nil:
+		text += "; the node stopped: " + doc.Error
+	}
+	if errors.Is(err, flight.ErrDiffers) {
+		err = withCode(codeUnverified, err)
+	}
+	return errors.Join(p.answer(asJSON, doc, text), err)
+}
