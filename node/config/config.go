@@ -24,6 +24,7 @@ type Config struct {
 	Mempool Mempool `toml:"mempool"`
 	Gateway Gateway `toml:"gateway"`
 	Content Content `toml:"content"`
+	Flight  Flight  `toml:"flight"`
 }
 
 // Node is what a node is on its chain.
@@ -40,6 +41,11 @@ type Gateway struct {
 // Content is the content store of a cache or gateway.
 type Content struct {
 	QuotaMiB int `toml:"quota_mib"`
+}
+
+// Flight is the recording of what a validator's cores are told, to replay a failure.
+type Flight struct {
+	LimitMiB int `toml:"limit_mib"` // 0: nothing is recorded
 }
 
 // P2P is the network of the validators.
@@ -198,6 +204,12 @@ func Settings() []*Setting {
 			show:  func(c *Config) any { return c.Content.QuotaMiB },
 			check: func(c *Config) error { return checkQuota(c.Content.QuotaMiB) },
 		},
+		{
+			Key: "flight.limit_mib", Doc: "MiB of disk for recordings of what a validator's cores are told, to replay a failure; 0 for none",
+			set:   func(c *Config, text string) error { return setInt(&c.Flight.LimitMiB, text) },
+			show:  func(c *Config) any { return c.Flight.LimitMiB },
+			check: func(c *Config) error { return checkFlight(c.Flight.LimitMiB) },
+		},
 	}
 }
 
@@ -219,6 +231,13 @@ func checkNode(n Node) error {
 func checkQuota(mib int) error {
 	if mib < 16 || mib > 1<<30 {
 		return fmt.Errorf("%d, want 16 to %d", mib, 1<<30)
+	}
+	return nil
+}
+
+func checkFlight(mib int) error {
+	if mib != 0 && (mib < 16 || mib > 1<<16) {
+		return fmt.Errorf("%d, want 0, or 16 to %d", mib, 1<<16)
 	}
 	return nil
 }

@@ -65,6 +65,7 @@ func TestPrecedenceAndOrigin(t *testing.T) {
 		"node.roles":        {Value: "validator", Origin: "default"},
 		"gateway.listen":    {Value: "127.0.0.1:4220", Origin: "default"},
 		"content.quota_mib": {Value: "10240", Origin: "default"},
+		"flight.limit_mib":  {Value: "0", Origin: "default"},
 	}
 	values := l.Values()
 	if len(values) != len(want) {
@@ -95,6 +96,7 @@ func TestFileIsReadStrictly(t *testing.T) {
 		{"roles that exclude each other", "[node]\nroles = \"validator,cache\"\n", "a validator is nothing else"},
 		{"follower without a name", "[node]\nroles = \"cache\"\n", "a cache needs node.name"},
 		{"quota", "[content]\nquota_mib = 1\n", ":2: content.quota_mib is 1"},
+		{"flight", "[flight]\nlimit_mib = 1\n", ":2: flight.limit_mib is 1"},
 		{"port 0", "[rpc]\nlisten = \"127.0.0.1:0\"\n", `:2: rpc.listen is port "0"`},
 		{"port 65536", "[rpc]\nlisten = \"127.0.0.1:65536\"\n", `port "65536"`},
 		{"no port", "[metrics]\nlisten = \"127.0.0.1\"\n", "want host:port"},
