@@ -97,3 +97,31 @@ func TestBatchAnswersFit(t *testing.T) {
 		missing = left
 	}
 }
+
+// TestAnswersWithoutMissingBatches has a batch of one block be gone: that block goes without its batches, the others with
+// theirs.
+func TestAnswersWithoutMissingBatches(t *testing.T) {
+	s := storedBlocks(t, 1, 1, 1)
+	leader := &remora.Header{Term: 1, Round: 8}
+	block := &remora.Block{
+		Header: remora.BlockHeader{ChainID: "dev-x", Height: 4}, DAG: []*remora.Header{leader}, Batches: []remora.Hash{{7}},
+	}
+	cert := &remora.BlockCertificate{Height: 4, Signers: remora.NewBitmap(4, 0, 1, 2)}
+	if err := s.store.Commit(store.Commit{Block: block, Certificate: cert}); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := s.blocks(t.Context(), "", remora.Encode(rangeRequest{From: 1, Count: syncBlocks}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a blocksAnswer
+	if err := remora.Decode(raw, maxAnswer, &a); err != nil || len(a.Items) != 4 || a.Newest != 4 {
+		t.Fatalf("%d blocks, the newest is %d, %v", len(a.Items), a.Newest, err)
+	}
+	for i, item := range a.Items {
+		cb, err := remora.DecodeCertifiedBlock(item, maxAnswer)
+		if err != nil || len(cb.Block.Batches) != 1 || (len(cb.Batches) == 1) != (i < 3) {
+			t.Errorf("block %d comes with %d batches, %v", i+1, len(cb.Batches), err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/remora-network/remora"
@@ -101,5 +102,26 @@ func TestAdoptedCertificates(t *testing.T) {
 	}
 	if waiting := e.certifier.waiting(); len(waiting) != 1 || waiting[0] != 3 {
 		t.Errorf("heights %d wait", waiting)
+	}
+}
+
+// TestDemandIsRepeatedToARebuiltPrimary catches up from peers that have nothing.
+func TestDemandIsRepeatedToARebuiltPrimary(t *testing.T) {
+	s := newSwarm(t, 0)
+	primary, rebuilt, reannounce := make(chan mempool.Message, 10), make(chan struct{}, 1), make(chan struct{}, 1)
+	e := &engine{
+		store: s.ours.Store, sync: s.syncer, log: s.syncer.log, primary: primary, rebuilt: rebuilt, reannounce: reannounce, counts: new(counts),
+	}
+	for _, demand := range []bool{true, false} {
+		if err := errors.Join(e.hurry(t.Context(), demand), e.catchUp(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		<-rebuilt
+		<-reannounce
+		for range 2 {
+			if m, ok := (<-primary).(mempool.Demand); !ok || m.Uncertified != demand {
+				t.Errorf("the primary hears %+v, want demand %t", m, demand)
+			}
+		}
 	}
 }
