@@ -97,6 +97,19 @@ func programCodes() []code {
 			codeDiverged, "executing the blocks gave another state than the one that a quorum certified; a node stops with exit code 21 then",
 			"if the message names two protocol versions, run the one of the others; else copy the home to report it, empty its data directory and start the node: it syncs again. Supervisors must not restart it: see docs/runbook.md",
 		},
+		{
+			codeSimulation, "a simulated run broke a promise of the protocol, or its scenario is harsher than any protocol survives",
+			"the violations say which and when; the same scenario and seed repeat the run exactly",
+		},
+		{
+			"KEYS_IN_USE", "a validator saw a header of its own that it did not make: another process signs with its keys; the node stops with exit code 21 then",
+			"find that process and stop it, then start one node only; keys move with remora keys export and import, never by running two copies",
+		},
+		{"QUORUMS_CONFLICT", "two quorums signed contradicting headers: a third of the stake or more is faulty; the node stops with exit code 21 then", "copy the home and talk to the other validators before anything is started again"},
+		{
+			"SIGNING_RECORD", "the record of what the consensus key signed is damaged, or of another key or chain; a node stops with exit code 21 then",
+			"restore the newest copy of keys/signing.json; if there is none, remove it: the node then asks the other validators before it signs",
+		},
 		{"NOT_CERTIFIED", "the block has no certificate yet, or no such block exists", "try again; with a quorum of validators up it takes about a second"},
 		{"NOT_FOUND", "the node does not have it", "check the name; a new transaction may not be executed yet: use --wait"},
 		{"NODE_UNREACHABLE", "no node answers there", "check --node, and that the node runs: remora devnet status, remora health"},

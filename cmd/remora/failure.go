@@ -13,6 +13,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/config"
@@ -104,6 +105,9 @@ func sentinels() []struct {
 		{p2p.ErrAddressInUse, "ADDRESS_IN_USE"},
 		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
 		{syscall.ENOSPC, codeDiskFull},
+		{mempool.ErrTwin, "KEYS_IN_USE"},
+		{mempool.ErrSafety, "QUORUMS_CONFLICT"},
+		{keystore.ErrRecord, "SIGNING_RECORD"},
 		{node.ErrMinority, codeDiverged},
 		{exec.ErrDiverged, codeDiverged},
 		{light.ErrUnverified, codeUnverified},
@@ -176,7 +180,7 @@ func (p *program) report(err error) int {
 	switch {
 	case final(err):
 		return exitFinal
-	case code == codeDiverged || code == codeUnverified:
+	case code == codeDiverged || code == codeUnverified || code == codeSimulation:
 		return exitUnverified
 	case code == codeDiskFull:
 		return exitDiskFull
@@ -186,7 +190,14 @@ func (p *program) report(err error) int {
 
 // final reports whether a node stopped for a reason that is still there after a restart: a supervisor must leave it down
 // until somebody has looked.
-func final(err error) bool { return errors.Is(err, node.ErrMinority) }
+func final(err error) bool {
+	for _, reason := range []error{node.ErrMinority, mempool.ErrTwin, mempool.ErrSafety, keystore.ErrRecord} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
 
 // say writes to the user. There is nobody to tell when that fails.
 func (p *program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }

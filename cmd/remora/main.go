@@ -48,8 +48,8 @@ type program struct {
 // commands lists the whole tree, in the order of the help.
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
-		p.version(), p.initHome(), p.runNode(), p.status(), p.health(), p.config(), p.keys(), p.genesis(),
-		p.block(), p.account(), p.tx(), p.proof(), p.audit(), p.publish(), p.fetch(), p.session(), p.cache(), p.devnet(), p.bench(), p.explain(),
+		p.version(), p.initHome(), p.runNode(), p.status(), p.health(), p.crashes(), p.config(), p.keys(), p.genesis(),
+		p.block(), p.account(), p.tx(), p.proof(), p.audit(), p.publish(), p.fetch(), p.session(), p.cache(), p.devnet(), p.sim(), p.bench(), p.explain(),
 	}
 }
 

@@ -25,7 +25,7 @@ type checker struct {
 	headers    map[slot]remora.Hash
 	votes      map[ballot]remora.Hash
 	vertices   map[slot]remora.Hash
-	chain      []link // by height, from 1: as the first to execute it made it
+	chain      []link                        // by height, from 1: as the first to execute it made it
 	signed     map[remora.Hash]remora.Bitmap // who executed a block, by its hash
 	ordered    map[remora.Hash]bool
 	batches    map[remora.Hash]remora.Height

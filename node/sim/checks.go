@@ -10,8 +10,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// maxValidators bounds a scenario: more fit no list of a block's headers.
-const maxValidators = 200
+// MaxValidators bounds a scenario.
+const MaxValidators = 200
 
 // Check reports everything that makes the scenario, with its defaults filled in, impossible.
 func (s *Scenario) Check() error {
@@ -21,7 +21,7 @@ func (s *Scenario) Check() error {
 			errs = append(errs, fmt.Errorf("%w: "+format, append([]any{remora.ErrInvalid}, args...)...))
 		}
 	}
-	bad(s.Validators < 1 || s.Validators > maxValidators, "validators = %d, want 1 to %d", s.Validators, maxValidators)
+	bad(s.Validators < 1 || s.Validators > MaxValidators, "validators = %d, want 1 to %d", s.Validators, MaxValidators)
 	bad(len(s.Stake) != s.Validators, "stake has %d entries, there are %d validators", len(s.Stake), s.Validators)
 	bad(slices.Contains(s.Stake, 0), "stake 0: every validator has some")
 	bad(s.Rule != "bullshark", "rule %q: this build knows bullshark", s.Rule)

@@ -76,7 +76,7 @@ func Parse(data []byte) (Scenario, error) {
 	if err != nil {
 		return Scenario{}, fmt.Errorf("scenario: %w", err)
 	}
-	s = s.withDefaults()
+	s = s.WithDefaults()
 	if err := s.Check(); err != nil {
 		return Scenario{}, fmt.Errorf("scenario: %w", err)
 	}
@@ -229,7 +229,7 @@ func (n *numbers) authority(key string, v *int64) remora.Authority {
 	if v == nil {
 		return 0
 	}
-	if *v < 0 || *v >= maxValidators {
+	if *v < 0 || *v >= MaxValidators {
 		n.err = errors.Join(n.err, fmt.Errorf("%w: %s names validator %d, they are counted from 0", remora.ErrInvalid, key, *v))
 		return 0
 	}

@@ -12,7 +12,7 @@ import (
 
 // Format writes a scenario as a file that Parse reads back.
 func Format(s Scenario) ([]byte, error) {
-	s = s.withDefaults()
+	s = s.WithDefaults()
 	seed, depth := int64(s.Seed), int64(s.GCDepth)
 	duration, served, grace := s.Duration.Milliseconds(), s.Served.Milliseconds(), s.Grace.Milliseconds()
 	f := scenarioFile{

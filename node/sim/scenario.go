@@ -104,7 +104,8 @@ var Behaviours = []Behaviour{
 	Equivocate, WithholdBatch, WithholdCertificate, BadSignature, FarFuture, Garbage, LieInSync, Silent, Twin,
 }
 
-func (s Scenario) withDefaults() Scenario {
+// WithDefaults returns the scenario with every field set.
+func (s Scenario) WithDefaults() Scenario {
 	orDefault(&s.Validators, 4)
 	orDefault(&s.Rule, "bullshark")
 	orDefault(&s.Duration, 10*time.Second)

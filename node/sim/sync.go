@@ -12,24 +12,22 @@ const maxBlockRange = 64
 
 // catchUp is a block sync under way. Peers are asked in turn, each as long as it has more.
 type catchUp struct {
-	peer remora.Authority
-	idle int           // peers in a row that had nothing new
-	from remora.Height // where it began
-	turn int           // number of the question, so that a late answer or alarm is told apart
+	idle int // peers in a row that had nothing new
+	turn int // number of the question, so that a late answer or alarm is told apart
 }
 
 // askPatience is how long a question of block sync waits for its answer.
 const askPatience = 300 * time.Millisecond
 
 func (v *validator) startSync() {
-	v.sync = &catchUp{peer: v.self, from: v.store.Height()}
+	v.sync = new(catchUp)
 	v.nextPeer()
 }
 
 func (v *validator) nextPeer() {
 	n := remora.Authority(v.world.committee.Size())
-	if v.sync.peer = (v.sync.peer + 1) % n; v.sync.peer == v.self {
-		v.sync.peer = (v.sync.peer + 1) % n
+	if v.peer = (v.peer + 1) % n; v.peer == v.self {
+		v.peer = (v.peer + 1) % n
 	}
 	v.askBlocks()
 }
@@ -37,7 +35,7 @@ func (v *validator) nextPeer() {
 func (v *validator) askBlocks() {
 	v.sync.turn++
 	turn, next := v.sync.turn, v.store.Height()+1
-	ask(v, v.sync.peer, func(peer *validator) ([]*remora.CertifiedBlock, error) {
+	ask(v, v.peer, func(peer *validator) ([]*remora.CertifiedBlock, error) {
 		return peer.certified(next)
 	}, func(found []*remora.CertifiedBlock) {
 		if v.sync != nil && v.sync.turn == turn {
@@ -70,8 +68,8 @@ func (v *validator) certified(next remora.Height) ([]*remora.CertifiedBlock, err
 	return found, nil
 }
 
-// takeBlocks executes what a peer had and asks on, until no peer has more. An answer that is not full says that its peer
-// is at the end: what comes after is the DAG's to bring.
+// takeBlocks executes what a peer had and asks on. An answer that is not full says that its peer is at the end: what
+// comes after is the DAG's to bring. A peer that keeps blocks back brings little; the next time another one is asked.
 func (v *validator) takeBlocks(found []*remora.CertifiedBlock) {
 	taken := 0
 	for _, cb := range found {
@@ -85,16 +83,13 @@ func (v *validator) takeBlocks(found []*remora.CertifiedBlock) {
 		}
 		taken++
 	}
-	if taken > 0 {
-		v.sync.idle = 0
-		if taken == maxBlockRange {
-			v.askBlocks()
-			return
-		}
-	}
-	v.sync.idle++
 	peers := v.world.committee.Size() - 1
-	if enough := v.sync.idle >= peers && v.store.Height() > v.sync.from; !enough && v.sync.idle < peers*peers {
+	switch {
+	case taken == maxBlockRange:
+		v.askBlocks()
+		return
+	case taken == 0 && v.sync.idle < peers:
+		v.sync.idle++
 		v.nextPeer()
 		return
 	}

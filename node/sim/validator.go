@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -65,6 +64,7 @@ type life struct {
 	attempt  int    // of the engine to fetch batches
 	catching bool   // block sync runs, or will
 	sync     *catchUp
+	peer     remora.Authority // that block sync asked last
 	epoch    remora.Epoch // that the worker was told
 }
 
@@ -143,8 +143,8 @@ func (v *validator) doubt() (mempool.Doubt, error) {
 	if !v.started || v.faulty() {
 		return mempool.Trusted, v.store.BeginDAG()
 	}
-	dag, err := v.store.LoadDAG(chainID, math.MaxInt64)
-	if err != nil || dag.Complete {
+	complete, err := v.store.Complete()
+	if err != nil || complete {
 		return mempool.Listening, err
 	}
 	return mempool.Lost, nil

@@ -34,7 +34,7 @@ type world struct {
 
 // Run carries out a scenario. An error means that the simulation could not be carried out, not that a check failed.
 func Run(s Scenario) (Report, error) {
-	s = s.withDefaults()
+	s = s.WithDefaults()
 	if err := s.Check(); err != nil {
 		return Report{}, err
 	}
@@ -98,7 +98,9 @@ func genesisOf(s *Scenario) *remora.Genesis {
 }
 
 // everyone returns all copies of all validators.
-func (w *world) everyone() []*validator { return append(w.nodes[:len(w.nodes):len(w.nodes)], w.twins...) }
+func (w *world) everyone() []*validator {
+	return append(w.nodes[:len(w.nodes):len(w.nodes)], w.twins...)
+}
 
 // after has something happen later.
 func (w *world) after(d time.Duration, do func()) { w.queue.add(w.now+d, do) }
