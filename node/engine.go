@@ -49,7 +49,6 @@ type engine struct {
 	contributed remora.Contribution
 	contributor time.Time // when contributed was made
 	reissued    time.Time
-	marked      remora.Height // low-water mark of certificates, as stored last
 }
 
 func (e *engine) run(ctx context.Context) error {

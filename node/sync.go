@@ -90,11 +90,8 @@ func (e *engine) keepOldest(ctx context.Context) error {
 		}
 	}
 	e.certifier.move(low, e.certifier.newest)
-	if low > e.marked+oldestKept {
-		if err := e.store.PutCertifiedTo(low - 1); err != nil {
-			return err
-		}
-		e.marked = low
+	if err := e.store.PutCertifiedTo(low - 1); err != nil {
+		return err
 	}
 	for h := low; h < low+oldestKept && h <= newest; h++ {
 		if _, known := e.certifier.own[h]; known {

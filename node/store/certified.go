@@ -18,6 +18,9 @@ func (s *Store) CertifiedTo() (remora.Height, error) {
 // PutCertifiedTo raises CertifiedTo, behind the certificates in the same log. It needs no sync: an older value only costs
 // time.
 func (s *Store) PutCertifiedTo(h remora.Height) error {
+	if known, err := s.CertifiedTo(); err != nil || h <= known {
+		return err
+	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	if err := batch.Set(metaKey(metaCertified), u64(uint64(h))); err != nil {
