@@ -24,23 +24,24 @@ var (
 // TestMain builds the program that the validators run.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if testing.Short() {
-		goleak.VerifyTestMain(m)
-		return
-	}
-	dir, err := os.MkdirTemp("", "remora-chaos-")
-	if err == nil && *binary == "" {
-		*binary = filepath.Join(dir, "remora")
-		build := exec.Command("go", "build", "-o", *binary, "../../cmd/remora")
-		build.Stderr = os.Stderr
-		err = build.Run()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "build the program:", err)
-		os.Exit(1)
+	remove := func() {}
+	if !testing.Short() && *binary == "" {
+		dir, err := os.MkdirTemp("", "remora-chaos-")
+		if err == nil {
+			remove = func() { _ = os.RemoveAll(dir) }
+			*binary = filepath.Join(dir, "remora")
+			build := exec.Command("go", "build", "-o", *binary, "../../cmd/remora")
+			build.Stderr = os.Stderr
+			err = build.Run()
+		}
+		if err != nil {
+			remove()
+			fmt.Fprintln(os.Stderr, "build the program:", err)
+			os.Exit(1)
+		}
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(dir)
+		remove()
 		os.Exit(code)
 	}))
 }

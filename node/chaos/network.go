@@ -47,17 +47,24 @@ type Network struct {
 	keys    []*ed25519.PrivateKey // of the accounts
 }
 
-// Up starts the validators of a new chain. Down ends them.
+// graceTime is how much longer than the driver validators run that it never came to end.
+const graceTime = time.Minute
+
+// Up starts the validators of a new chain. Down ends them; when the driver is killed they end by themselves, a while after
+// the context would have.
 func Up(ctx context.Context, o Options) (*Network, error) {
 	n := &Network{options: o}
 	if err := n.writeLauncher(); err != nil {
 		return nil, err
 	}
-	var err error
-	n.net, err = devnet.Up(ctx, devnet.Spec{
+	spec := devnet.Spec{
 		Home: filepath.Join(o.Dir, "net"), Validators: Validators, Epoch: o.Epoch, Hosts: o.Hosts, Binary: n.launcher(),
-	})
-	if err != nil {
+	}
+	if end, limited := ctx.Deadline(); limited {
+		spec.For = time.Until(end) + graceTime
+	}
+	var err error
+	if n.net, err = devnet.Up(ctx, spec); err != nil {
 		return nil, err
 	}
 	if err := n.connect(); err != nil {
