@@ -15,6 +15,7 @@ import (
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
@@ -59,11 +60,17 @@ type Config struct {
 	// Signing is the path of the record beside the consensus key. Without one an empty store is taken for a new authority's.
 	Signing string
 
-	Pace      mempool.Pace // optional
-	SealTicks int          // optional: age at which a batch is sealed, in ticks of 5 ms
+	Tuning Tuning // optional
 
 	DiskFull    func()        // optional: called when a write finds the disk full; does not return
 	ClockOffset time.Duration // of this node's wall clock, to test what a wrong one does; on dev chains only
+}
+
+// Tuning is what validators need not agree on. The zero value has the defaults.
+type Tuning struct {
+	Pace      mempool.Pace
+	SealTicks int              // age at which a batch is sealed, in ticks of 5 ms
+	Flight    *flight.Recorder // of what the cores are told; the node closes it
 }
 
 // Node is a validator, or a follower that executes what the validators certified. New builds it, Run runs it once.
@@ -252,10 +259,10 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
 		signing: signed, heard: n.heard,
 		cores: restore.Config{
-			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Pace, Doubt: doubt,
+			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Tuning.Pace, Doubt: doubt,
 		},
-		network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants,
-		counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,
+		ports:  ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants},
+		flight: n.config.Tuning.Flight, counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,
 	}
 	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
@@ -302,7 +309,7 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 		return nil, err
 	}
 	core, owed, err := restore.Worker(n.store, worker.Config{
-		Committee: n.committee.Committee, Self: auth.self, SealTicks: n.config.SealTicks,
+		Committee: n.committee.Committee, Self: auth.self, SealTicks: n.config.Tuning.SealTicks,
 		FirstSeq: uint64(time.Now().Add(n.config.ClockOffset).UnixNano()), Epoch: epoch.Number,
 	})
 	if owed > 0 {

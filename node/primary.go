@@ -10,6 +10,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
@@ -38,14 +39,10 @@ type primary struct {
 	log       *slog.Logger
 	signing   *signing
 	heard     *heard
-	cores     restore.Config // of the next cores
-
-	network <-chan mempool.Message // from peers, verified; bounded
-	local   <-chan mempool.Message // from inside; never dropped
-	rebuilt <-chan struct{}        // the engine has caught up
-	engine  chan<- work
-	wants   []chan mempool.Want // by authority
-	counts  *counts
+	cores     restore.Config   // of the next cores
+	flight    *flight.Recorder // nil: what the cores are told is not recorded
+	counts    *counts
+	ports
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
@@ -58,6 +55,15 @@ type primary struct {
 	offset   time.Duration // that tests add to the wall clock
 }
 
+// ports are what the primary hears and feeds.
+type ports struct {
+	network <-chan mempool.Message // from peers, verified; bounded
+	local   <-chan mempool.Message // from inside; never dropped
+	rebuilt <-chan struct{}        // the engine has caught up
+	engine  chan<- work
+	wants   []chan mempool.Want // by authority
+}
+
 // passedRound says when a leader was ordered.
 type passedRound struct {
 	leader, gc remora.Round // the leader's, and up to which nothing is ordered any more
@@ -65,6 +71,7 @@ type passedRound struct {
 }
 
 func (p *primary) run(ctx context.Context) error {
+	defer p.flight.Close()
 	if err := p.restart(); err != nil {
 		return err
 	}
@@ -113,7 +120,11 @@ func (p *primary) restart() error {
 		}
 	}
 	p.height = height
-	cores, err := restore.Build(p.store, p.cores)
+	snapshot, err := restore.Load(p.store, p.cores)
+	if err != nil {
+		return err
+	}
+	cores, err := p.flight.Start(snapshot, p.cores)
 	if err != nil {
 		return err
 	}
@@ -155,6 +166,7 @@ func (p *primary) step(ctx context.Context, m mempool.Message) {
 	if p.catching {
 		return
 	}
+	p.flight.Step(m)
 	err := p.core.Step(m)
 	if errors.Is(err, mempool.ErrSafety) || errors.Is(err, mempool.ErrTwin) {
 		p.unsafe = err
@@ -168,8 +180,19 @@ func (p *primary) tick(now time.Time) {
 	if p.catching {
 		return
 	}
-	p.core.Tick(remora.Millis(now.Add(p.offset).UnixMilli()))
+	wall := remora.Millis(now.Add(p.offset).UnixMilli())
+	p.flight.Tick(wall)
+	p.core.Tick(wall)
 	p.prune(now)
+	if p.flight.Full() { // the next recording begins with the snapshot of new cores
+		p.catchUp()
+	}
+}
+
+// catchUp has the engine sync blocks and the cores built again.
+func (p *primary) catchUp() {
+	p.catching = true
+	p.queue = append(p.queue, work{catchUp: true})
 }
 
 // settle carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
@@ -182,6 +205,7 @@ func (p *primary) settle(ctx context.Context) error {
 		if !ok {
 			break
 		}
+		p.flight.Took(&rd)
 		if len(rd.Persist) > 0 {
 			if err := p.signing.cover(rd.Persist); err != nil {
 				return err
@@ -299,8 +323,7 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 		case mempool.Behind:
 			p.log.InfoContext(ctx, "too far behind the committee's rounds: syncing certified blocks",
 				slog.Uint64("round", uint64(p.core.Round())), slog.Uint64("seen", uint64(e.Round)))
-			p.catching = true
-			p.queue = append(p.queue, work{catchUp: true})
+			p.catchUp()
 			return
 		case mempool.Equivocation:
 			p.log.WarnContext(ctx, "an authority signed two headers for one round",

@@ -17,8 +17,10 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/config"
+	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/home"
 )
 
@@ -47,6 +49,17 @@ func configFlags() []cli.Flag {
 		flags = append(flags, &cli.StringFlag{Name: s.Flag(), Usage: s.Doc})
 	}
 	return flags
+}
+
+func tuning(conf *config.Loaded, h *home.Home, log *slog.Logger) node.Tuning {
+	t := node.Tuning{
+		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
+		Pace:      mempool.Pace{Listen: conf.Mempool.ListenTicks()},
+	}
+	if mib := conf.Flight.LimitMiB; mib > 0 {
+		t.Flight = flight.New(filepath.Join(h.Dir(), "flight"), int64(mib)<<20, log)
+	}
+	return t
 }
 
 // loadConfig reads a home's configuration with the environment and the command line above it.
@@ -107,7 +120,7 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		Name: conf.Node.Name, Roles: roles, Record: record,
 		Gateway: conf.Gateway.Listen, ContentDir: content, Quota: uint64(conf.Content.QuotaMiB) << 20,
 		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
-		SealTicks:   conf.Mempool.SealMillis / config.TickMillis,
+		Tuning:      tuning(conf, h, log),
 		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
 		ClockOffset: c.Duration(flagClockOffset),
 	})
