@@ -57,6 +57,8 @@ type Config struct {
 	ContentDir string      // exists, at caches and gateways
 	Quota      uint64      // bytes of content
 
+	// Observer says why a validator only follows the others and signs nothing; empty: it does its part.
+	Observer string
 	// Signing is the path of the record beside the consensus key. Without one an empty store is taken for a new authority's.
 	Signing string
 
@@ -185,9 +187,12 @@ func (n *Node) identify() error {
 	if m.Header != n.config.Keys.Header.Public() || m.Beacon != n.config.Keys.Beacon.Public() || m.PeerID != id {
 		return fmt.Errorf("%w: the consensus key is %q's, another key is not; restore its key file", ErrNotValidator, m.Name)
 	}
+	n.config.Name = m.Name
+	if n.config.Observer != "" {
+		return nil
+	}
 	n.authority = &authority{committee: n.committee, self: self, keys: n.config.Keys}
 	n.heard = newHeard(members.Size())
-	n.config.Name = m.Name
 	return nil
 }
 

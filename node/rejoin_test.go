@@ -144,45 +144,69 @@ func TestOldCopyOfTheData(t *testing.T) {
 	}
 }
 
-// A second process with the same keys stops, or the first does: the others never order two headers of one round.
+// Of two processes with the same keys one stops as soon as it hears of the other, and the chain goes on.
 func TestSecondProcessWithTheSameKeys(t *testing.T) {
+	f, log := guarded(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	f.transfer(ctx, 3, 0)
+	f.stop(3)
+	c, dir := f.configs[3], t.TempDir()
+	c.DataDir, c.Signing = filepath.Join(dir, "data"), filepath.Join(dir, "signing.json")
+	if err := errors.Join(os.CopyFS(c.DataDir, os.DirFS(f.configs[3].DataDir)), copyFile(f.configs[3].Signing, c.Signing)); err != nil {
+		t.Fatal(err)
+	}
+	c.Listen, c.RPC = []string{"/ip4/127.0.0.1/tcp/0"}, "127.0.0.1:0"
+	running, end := context.WithCancel(ctx)
+	ended := make(chan error, 2)
+	for _, config := range []node.Config{f.configs[3], c} {
+		n, err := node.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { ended <- errors.Join(n.Run(running), n.Close()) }()
+	}
+	if err := <-ended; !errors.Is(err, mempool.ErrTwin) {
+		t.Errorf("the first to end ends with %v", err)
+	}
+	end()
+	if err := <-ended; err != nil && !errors.Is(err, mempool.ErrTwin) {
+		t.Errorf("the other ends with %v", err)
+	}
+	f.agree(ctx, f.transfer(ctx, 0, 2), 0, 1, 2)
+	if log.has("certified=true") {
+		t.Errorf("two certificates of one round:\n%s", log.text.String())
+	}
+}
+
+// A validator that only observes executes what the others certify, passes transactions on, and leads no block.
+func TestObserver(t *testing.T) {
 	f, _ := guarded(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	f.transfer(ctx, 3, 0)
 	f.stop(3)
-	c := f.configs[3]
-	dir := t.TempDir()
-	c.DataDir, c.Signing = filepath.Join(dir, "data"), filepath.Join(dir, "signing.json")
-	if err := errors.Join(os.CopyFS(c.DataDir, os.DirFS(f.configs[3].DataDir)), copyFile(f.configs[3].Signing, c.Signing)); err != nil {
-		t.Fatal(err)
-	}
+	f.configs[3].Observer = "a test wants it"
 	f.start(3)
-	f.transfer(ctx, 3, 1)
-	c.Listen, c.RPC = []string{"/ip4/127.0.0.1/tcp/0"}, "127.0.0.1:0"
-	twin, err := node.New(c)
-	if err != nil {
-		t.Fatal(err)
+	from := f.transfer(ctx, 3, 1) + 8 // what it signed before is ordered by then
+	var newest remora.Height
+	for newest <= from {
+		newest = f.transfer(ctx, 3, 1)
 	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- twin.Run(ctx) }()
-	original := f.stops[3]
-	select {
-	case err := <-stopped:
-		if !errors.Is(err, mempool.ErrTwin) {
-			t.Errorf("the second process ends with %v", err)
+	f.agree(ctx, newest, 0, 1, 2, 3)
+	for h := from; h <= newest; h++ {
+		if b, err := f.client(3).Block(ctx, h); err != nil || b.Leader == "validator-3" {
+			t.Errorf("block %d: leader %v, %v", h, b, err)
 		}
-	case <-ctx.Done():
-		t.Error("nobody noticed")
 	}
-	if err := twin.Close(); err != nil {
-		t.Error(err)
+	s, err := f.client(3).Status(ctx)
+	if err != nil || !s.Observer || s.ObserverReason != "a test wants it" || s.Synced {
+		t.Errorf("status %+v, %v", s, err)
 	}
-	f.stops[3] = nil
-	if err := original(); err != nil && !errors.Is(err, mempool.ErrTwin) {
-		t.Error(err)
-	}
-	f.agree(ctx, f.transfer(ctx, 0, 2), 0, 1, 2)
+	f.stop(3)
+	f.configs[3].Observer = ""
+	f.start(3)
+	f.proposes(ctx, 3, 0, f.height(ctx, 0))
 }
 
 func copyFile(from, to string) error {

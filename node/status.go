@@ -20,7 +20,8 @@ func (n *Node) status() rpc.Status {
 	ready, _ := n.ready()
 	return rpc.Status{
 		Name: n.config.Name, Roles: n.config.Roles, Version: n.config.Version,
-		Round: remora.Round(n.counts.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
+		Observer: n.config.Observer,
+		Round:    remora.Round(n.counts.round.Load()), Peers: len(n.host.Connected()), Synced: ready,
 	}
 }
 
@@ -33,7 +34,11 @@ func (n *Node) ready() (bool, []string) {
 	if n.counts.catching.Load() {
 		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", n.store.Height()))
 	}
+	if n.config.Observer != "" {
+		reasons = append(reasons, "observes only and signs nothing, after equal crashes in a row: "+n.config.Observer)
+	}
 	switch mempool.Doubt(n.counts.doubt.Load()) {
+	case mempool.Trusted:
 	case mempool.Listening:
 		reasons = append(reasons, "listening for headers of its own that it does not know, before it signs")
 	case mempool.Lost:

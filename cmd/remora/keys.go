@@ -47,6 +47,7 @@ func (p *program) keys() *cli.Command {
 				return p.answer(asJSON, info, info.text())
 			}),
 		},
+		p.exportKeys(), p.importKeys(),
 	}}
 }
 
@@ -89,7 +90,11 @@ func (p *program) listKeys(c *cli.Context, asJSON bool) error {
 	list := []*keyInfo{}
 	rows := [][]string{{"KIND", "ADDRESS", "FILE"}}
 	for _, e := range entries {
-		info, err := peek(filepath.Join(h.KeysDir(), e.Name()))
+		path := filepath.Join(h.KeysDir(), e.Name())
+		if path == h.SigningPath() {
+			continue
+		}
+		info, err := peek(path)
 		if err != nil {
 			return err
 		}

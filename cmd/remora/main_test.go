@@ -78,7 +78,7 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(doc))
 }
 
-// until runs a command again and again until its output matches: until '"settled"' remora cache claims ….
+// until runs a command again and again until it succeeds and its output matches: until '"settled"' remora cache claims ….
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: until REGEXP PROGRAM ARGUMENTS...")
@@ -88,14 +88,14 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		ts.Check(ts.Exec(args[1], args[2:]...))
-		if want.MatchString(ts.ReadFile("stdout")) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			ts.Fatalf("after a minute it still prints %s", ts.ReadFile("stdout"))
+			ts.Fatalf("after a minute it still prints %s, %v", ts.ReadFile("stdout"), err)
 		}
 	}
 }

@@ -108,6 +108,12 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		return err
 	}
 	log := p.logger(conf.Log)
+	observer := ""
+	if roles&remora.RoleValidator != 0 {
+		if observer, err = crashLoop(h, log); err != nil {
+			return err
+		}
+	}
 	record, content, err := contentNode(h, keys, conf, roles)
 	if err != nil {
 		return err
@@ -121,6 +127,8 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 		Gateway: conf.Gateway.Listen, ContentDir: content, Quota: uint64(conf.Content.QuotaMiB) << 20,
 		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
 		Tuning:      tuning(conf, h, log),
+		Signing:     h.SigningPath(),
+		Observer:    observer,
 		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
 		ClockOffset: c.Duration(flagClockOffset),
 	})
@@ -138,7 +146,7 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 	warnPublic(log, conf)
 	err = p.untilStopped(c, n)
 	log.Info("node stopped")
-	return errors.Join(err, n.Close(), h.Withdraw())
+	return errors.Join(err, n.Close(), h.Withdraw(), noteEnd(h, observer != "", err))
 }
 
 // warnPublic says what other machines can reach: neither address asks who they are.

@@ -35,8 +35,12 @@ func describeStatus(s *client.Status) string {
 	if !s.Synced {
 		synced = "no (see remora health)"
 	}
+	signs := ""
+	if s.Observer {
+		signs = ", observes only: " + s.ObserverReason
+	}
 	return table(
-		[]string{"node", fmt.Sprintf("%s (%s), %s", s.Node, s.Roles, s.Version)},
+		[]string{"node", fmt.Sprintf("%s (%s), %s%s", s.Node, s.Roles, s.Version, signs)},
 		[]string{"chain", fmt.Sprintf("%s, genesis %s", s.ChainID, s.Genesis)},
 		[]string{"height", fmt.Sprintf("%d, certified %d, %s ago", s.Height, s.CertifiedHeight, ago(s.Time))},
 		[]string{"epoch", fmt.Sprintf("%d, term %d, round %d", s.Epoch, s.Term, s.Round)},

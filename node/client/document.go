@@ -22,6 +22,8 @@ type Status struct {
 	CommitteeSize   int           `json:"committee_size"`
 	Peers           int           `json:"peers"`
 	Synced          bool          `json:"synced"`
+	Observer        bool          `json:"observer"`                  // a validator that signs nothing
+	ObserverReason  string        `json:"observer_reason,omitempty"` // why
 }
 
 // Block is an executed block without the bytes of its transactions.

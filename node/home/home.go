@@ -8,6 +8,8 @@
 //	keys/signing.json    what the node's consensus key has signed so far; it goes where the key goes
 //	data/                the store
 //	api.json             where the running node answers
+//	crashes.json         the newest ends of the node that nobody asked for
+//	panic.txt            what the last of them wrote
 //	lock                 held by the running node
 package home
 
@@ -160,6 +162,8 @@ const (
 	dataDir        = "data"
 	apiFile        = "api.json"
 	lockFile       = "lock"
+	crashFile      = "crashes.json"
+	panicFile      = "panic.txt"
 )
 
 func (h *Home) path(name string) string { return filepath.Join(h.dir, name) }

@@ -37,6 +37,8 @@ type Status struct {
 	Round   remora.Round
 	Peers   int
 	Synced  bool
+
+	Observer string // why a validator signs nothing; empty: it does
 }
 
 // Config is what a Server needs. All of it is required but Content.

@@ -24,6 +24,7 @@ func (s *Server) status() (*client.Status, error) {
 		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
 		Term: s.committee.Term, Round: own.Round,
 		StateRoot: view.Tree.Root(), CommitteeSize: s.committee.Size(), Peers: own.Peers, Synced: own.Synced,
+		Observer: own.Observer != "", ObserverReason: own.Observer,
 	}
 	var err error
 	if doc.Epoch, err = epochOf(view); err != nil {
