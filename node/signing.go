@@ -49,8 +49,8 @@ type findings struct {
 }
 
 // doubt says how far they can be trusted. A store that signed without a mark is older than marks are, and taken for
-// complete. A record is at most signingAhead rounds above what was durable when it was written, and twice that is no
-// accident: such a store is older than the record.
+// complete. A record is at most signingAhead rounds above what is durable soon after it was written: when it is twice
+// that, the store is older than the record, or the validator crashed just when it was back after a long absence.
 func (f *findings) doubt() mempool.Doubt {
 	switch {
 	case f.mark == store.Incomplete:
