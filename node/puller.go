@@ -24,7 +24,7 @@ const (
 	// liarRest is how long a peer is left alone after a lie, longestRest after failures.
 	liarRest    = time.Minute
 	firstRest   = 100 * time.Millisecond
-	longestRest = 10 * time.Second
+	longestRest = 2 * time.Second
 )
 
 // source is what a puller knows of a peer.
