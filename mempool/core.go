@@ -26,6 +26,7 @@ type Core struct {
 	votes      certifier
 	peers      voter
 	missing    fetcher
+	foreign    adopter
 	inquiry    inquiry
 	tips       []remora.Round // by author: highest round of a verified certificate, in the window or not
 	highestTip remora.Round   // of tips
@@ -55,6 +56,7 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
 		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
 		missing:   fetcher{wants: make(map[absence]*want)},
+		foreign:   newAdopter(n),
 		inquiry:   inquiry{doubt: snapshot.Doubt, answered: make([]bool, n)},
 		tips:      make([]remora.Round, n),
 		alarm:     snapshot.Quiet,
@@ -116,6 +118,7 @@ func (c *Core) Tick(now remora.Millis) {
 	c.propose()
 	c.resend()
 	c.askAgain()
+	c.adoptBatches()
 	c.ask()
 }
 

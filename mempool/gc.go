@@ -11,7 +11,8 @@ func (c *Core) order(subDAGs []remora.SubDAG) {
 		}
 		for _, h := range subDAGs[i].Headers {
 			c.dag.order(h)
-			if h.Author == c.config.Self {
+			c.foreign.ordered(h)
+			if h.Author == c.config.Self || c.own.lists(h) {
 				c.own.settled(h)
 			}
 		}

@@ -185,7 +185,12 @@ func (p *proposer) open(h *remora.Header) []remora.BatchRef {
 	return batches
 }
 
-// settled forgets the payload of an own header that is ordered.
+// lists reports whether an ordered header carries a batch that is in line here too.
+func (p *proposer) lists(h *remora.Header) bool {
+	return slices.ContainsFunc(h.Payload, func(ref remora.BatchRef) bool { return p.known[ref.Digest] })
+}
+
+// settled forgets the payload of a header that is ordered: an own one, or one that carries what is in line here too.
 func (p *proposer) settled(h *remora.Header) {
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f.Digest() == h.Digest() })
 	for _, ref := range h.Payload {

@@ -175,6 +175,7 @@ func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
 	}
 	if author != c.config.Self {
 		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it
+		c.foreign.remember(author, ref, c.clock)
 	}
 	for _, w := range c.peers.waiting {
 		if w == nil {
@@ -184,8 +185,8 @@ func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
 		if !ok {
 			continue
 		}
-		if named != ref || w.header.Author != author {
-			c.refuse(w, fmt.Errorf("%w: batch %s is of author %d, worker %d, epoch %d", ErrPayload, ref.Digest, author, ref.Worker, ref.Epoch))
+		if named != ref {
+			c.refuse(w, fmt.Errorf("%w: batch %s is of worker %d, epoch %d", ErrPayload, ref.Digest, ref.Worker, ref.Epoch))
 			continue
 		}
 		delete(w.batches, ref.Digest)

@@ -9,34 +9,35 @@ import (
 // maxRecent is how many executed batches of peers are remembered, so that one sent again is acknowledged and no more.
 const maxRecent = 4096
 
-// minCharge is the least that a batch takes of its author's quota: it bounds their number, too.
+// minCharge is the least that a batch takes of a quota: it bounds their number, too.
 const minCharge = 4 << 10
 
 // keeper accounts for the peers' batches that are stored here and not executed.
 type keeper struct {
 	unexecuted map[remora.Hash]peerBatch
-	bytes      []int // by author, of those
+	bytes      []int // of those, by the authority that answers for them
 	done       map[remora.Hash]bool
 	recent     []remora.Hash // a ring of done ones
 	oldest     int
 }
 
 type peerBatch struct {
-	author remora.Authority
-	epoch  remora.Epoch
-	size   int
+	charged remora.Authority
+	epoch   remora.Epoch
+	size    int
 }
 
 func newKeeper(n int) keeper {
 	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: make(map[remora.Hash]bool)}
 }
 
-// receive stores a peer's batch, within its author's quota, and acknowledges it unless it was asked for: whoever is asked
+// receive stores a peer's batch, within the quota of who answers for it, and acknowledges it unless it was asked for: whoever is asked
 // waits for no answer. A batch that was asked for may have expired, because voters must hold all that a header lists.
 func (c *Core) receive(m PeerBatch) error {
 	b := m.Batch
 	switch {
-	case !c.config.Committee.Has(m.From) || b.Author != m.From || b.Author == c.config.Self:
+	case !c.config.Committee.Has(m.From) || m.From == c.config.Self ||
+		!c.config.Committee.Has(b.Author) || b.Author != m.From && !m.Fetched:
 		return fmt.Errorf("%w: author %d, answered for by %d", ErrAuthor, b.Author, m.From)
 	case b.Worker != c.config.ID:
 		return fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
@@ -50,11 +51,11 @@ func (c *Core) receive(m PeerBatch) error {
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.epoch)
 	}
 	size := max(len(b.Raw), minCharge)
-	if held := c.peers.bytes[b.Author]; held+size > c.config.PeerQuota {
-		return fmt.Errorf("%w: author %d, %d bytes held of %d", ErrQuota, b.Author, held, c.config.PeerQuota)
+	if held := c.peers.bytes[m.From]; held+size > c.config.PeerQuota {
+		return fmt.Errorf("%w: authority %d, %d bytes held of %d", ErrQuota, m.From, held, c.config.PeerQuota)
 	}
-	c.peers.bytes[b.Author] += size
-	c.peers.unexecuted[b.Digest] = peerBatch{author: b.Author, epoch: b.Epoch, size: size}
+	c.peers.bytes[m.From] += size
+	c.peers.unexecuted[b.Digest] = peerBatch{charged: m.From, epoch: b.Epoch, size: size}
 	c.store(b)
 	c.acknowledge(m)
 	return nil
@@ -77,7 +78,7 @@ func (k *keeper) executed(digest remora.Hash) {
 		return
 	}
 	delete(k.unexecuted, digest)
-	k.bytes[b.author] -= b.size
+	k.bytes[b.charged] -= b.size
 	k.done[digest] = true
 	if len(k.recent) < maxRecent {
 		k.recent = append(k.recent, digest)
@@ -94,7 +95,7 @@ func (k *keeper) expire(epoch remora.Epoch) {
 	for digest, b := range k.unexecuted {
 		if b.epoch+1 < epoch {
 			delete(k.unexecuted, digest)
-			k.bytes[b.author] -= b.size
+			k.bytes[b.charged] -= b.size
 		}
 	}
 }

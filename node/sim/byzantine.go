@@ -32,6 +32,10 @@ func (a *actor) sends(o *mempool.Outgoing) bool {
 			a.equivocate(o.Header)
 			return true
 		}
+		if o.Certificate != nil {
+			a.tellHalf(o, false)
+			return true
+		}
 	case FarFuture:
 		if o.Header != nil {
 			a.leap(o.Header)
@@ -66,16 +70,21 @@ func (a *actor) equivocate(h *remora.Header) {
 	second.Signature = a.v.signer().SignHeader(second.Seal(chainID))
 	a.second, a.votes = &second, nil
 	a.collect(a.vote(&second))
-	for i, to := range a.others() {
-		o := &mempool.Outgoing{To: to, Header: h}
-		if a.secondHalf(i) {
-			o.Header = &second
-		}
-		a.v.transmit(o, to)
-	}
+	a.tellHalf(&mempool.Outgoing{Header: h}, false)
+	a.tellHalf(&mempool.Outgoing{Header: &second}, true)
 }
 
-func (a *actor) secondHalf(i int) bool { return i >= len(a.v.world.nodes)/2 }
+// tellHalf sends a message to the accomplices and to one half of the rest.
+func (a *actor) tellHalf(o *mempool.Outgoing, second bool) {
+	w := a.v.world
+	for _, to := range a.others() {
+		if friend := w.nodes[to].actor; friend != nil && friend.behaviour == Equivocate || (int(to) >= len(w.nodes)/4) == second {
+			one := *o
+			one.Broadcast = false
+			a.v.transmit(&one, to)
+		}
+	}
+}
 
 // others returns everybody else, those after the validator first.
 func (a *actor) others() []remora.Authority {
@@ -121,11 +130,7 @@ func (a *actor) collect(vote remora.Vote) bool {
 	signature, signers, _ := a.v.signer().Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
 	certificate := &remora.Certificate{Header: *a.second, Signers: signers, Signature: signature}
 	a.second = nil
-	for i, to := range a.others() {
-		if a.secondHalf(i) {
-			a.v.transmit(&mempool.Outgoing{To: to, Certificate: certificate}, to)
-		}
-	}
+	a.tellHalf(&mempool.Outgoing{Certificate: certificate}, true)
 	return true
 }
 

@@ -1,0 +1,62 @@
+package mempool
+
+import "github.com/remora-network/remora"
+
+// maxForeign bounds the batches of one peer that are remembered for adoption. Those beyond it are left to their author.
+const maxForeign = 256
+
+// adopter remembers the batches of peers that are stored here and that no leader has ordered. An authority that is too
+// slow for its headers to be anybody's parents, or that dies after a quorum has stored a batch, would otherwise keep
+// clients waiting for ever: after a while another authority proposes the batch in its place. A batch executes once,
+// however many headers list it.
+type adopter struct {
+	byAuthor [][]foreign // oldest first
+	open     map[remora.Hash]bool
+}
+
+// foreign is a batch of a peer.
+type foreign struct {
+	ref   remora.BatchRef
+	since int // tick
+}
+
+func newAdopter(n int) adopter {
+	return adopter{byAuthor: make([][]foreign, n), open: make(map[remora.Hash]bool)}
+}
+
+// remember notes a peer's stored batch.
+func (a *adopter) remember(author remora.Authority, ref remora.BatchRef, tick int) {
+	if a.open[ref.Digest] || len(a.byAuthor[author]) >= maxForeign {
+		return
+	}
+	a.open[ref.Digest] = true
+	a.byAuthor[author] = append(a.byAuthor[author], foreign{ref: ref, since: tick})
+}
+
+// ordered forgets what a header in a sub-DAG lists.
+func (a *adopter) ordered(h *remora.Header) {
+	for _, ref := range h.Payload {
+		delete(a.open, ref.Digest)
+	}
+}
+
+// adoptBatches lines up the peers' batches that have waited long enough. The authority after the author comes first and each
+// further one as much later, so that usually one does it.
+func (c *Core) adoptBatches() {
+	n := len(c.foreign.byAuthor)
+	for author := range c.foreign.byAuthor {
+		rank := (int(c.config.Self) - author + n) % n
+		list := c.foreign.byAuthor[author]
+		for len(list) > 0 {
+			first := list[0]
+			if open := c.foreign.open[first.ref.Digest]; open && c.clock-first.since < rank*c.config.Pace.Adopt {
+				break
+			} else if open {
+				c.own.enqueue(first.ref)
+				delete(c.foreign.open, first.ref.Digest)
+			}
+			list = list[1:]
+		}
+		c.foreign.byAuthor[author] = list
+	}
+}
