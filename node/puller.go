@@ -47,7 +47,7 @@ type puller struct {
 	committee *trust.Committee
 	// ask returns a checked answer.
 	ask     func(ctx context.Context, peer remora.Authority, request rangeRequest) (*span, error)
-	sources []source // by authority; outlive a run
+	sources []source // by authority
 	log     *slog.Logger
 
 	schedule *schedule
@@ -77,6 +77,9 @@ func (p *puller) run(ctx context.Context, from remora.Height, out chan<- *span) 
 	defer questions.Wait()
 	defer cancel()
 	p.schedule, p.heard = newSchedule(from), time.Now()
+	for i := range p.sources {
+		p.sources[i].busy, p.sources[i].told = 0, time.Time{} // nothing is left of the last run but who misbehaved
+	}
 	p.answers = make(chan pulled, questionsPerPeer*len(p.sources))
 	ticker := time.NewTicker(pullTick)
 	defer ticker.Stop()

@@ -156,6 +156,18 @@ func TestCatchUpAsksSeveralPeers(t *testing.T) {
 	s.check()
 }
 
+// TestCatchUpAgainAndAgain ends with questions under way, which count no more the next time.
+func TestCatchUpAgainAndAgain(t *testing.T) {
+	s := newSwarm(t, 0)
+	for range 8 {
+		s.grow()
+		if err := s.syncer.catchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.check()
+	}
+}
+
 // TestCatchUpWithBadPeers has one of three peers behave in every bad way; the chain is synced from the others.
 func TestCatchUpWithBadPeers(t *testing.T) {
 	// changed has a peer change one block of each answer.
@@ -285,6 +297,34 @@ func TestAnotherOutcomeIsADivergence(t *testing.T) {
 	if _, _, err := s.syncer.from(t.Context(), 1, 0); !errors.As(err, &d) || d.Height != 1 || s.ours.Store.Height() != 0 {
 		t.Errorf("height %d, error %v, want a divergence at block 1", s.ours.Store.Height(), err)
 	}
+}
+
+// FuzzSpan opens what a peer may answer in place of blocks.
+func FuzzSpan(f *testing.F) {
+	c := replaytest.New(f, "dev-span")
+	members, err := c.Genesis.Committee()
+	if err != nil {
+		f.Fatal(err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for range 3 {
+		c.Certify(c.Block(remora.EncodeOpaque([]byte("payload"))).Header.Height)
+	}
+	raw, err := (&server{chainID: "dev-span", store: c.Store}).blocks(f.Context(), "", remora.Encode(rangeRequest{From: 1, Count: 9}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add(remora.Encode(blocksAnswer{Newest: 9}))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		got, err := openSpan(committee, 1, 3, answer)
+		if err == nil && len(got.blocks) > 0 && got.blocks[0].Block.Header.Height != 1 {
+			t.Errorf("takes block %d for block 1", got.blocks[0].Block.Header.Height)
+		}
+	})
 }
 
 // BenchmarkCatchUp syncs blocks of 100 transactions of 512 bytes, as at 2,000 a second. Serving them is in it.
