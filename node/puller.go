@@ -20,7 +20,7 @@ const (
 	freshFor = 500 * time.Millisecond
 	askAgain = 100 * time.Millisecond
 	// giveUpAfter ends a pull to which no peer contributes any more.
-	giveUpAfter = 10 * time.Second
+	giveUpAfter = 20 * time.Second
 	// liarRest is how long a peer is left alone after a lie, longestRest after failures.
 	liarRest    = time.Minute
 	firstRest   = 100 * time.Millisecond
@@ -140,9 +140,15 @@ func (p *puller) take(ctx context.Context, a pulled) {
 			slog.Uint64("from", uint64(a.from)), slog.Any("reason", a.err))
 	case a.err != nil:
 		s.fail(now)
+		if errors.Is(a.err, context.DeadlineExceeded) {
+			p.schedule.split(a.from)
+		}
 		p.log.DebugContext(ctx, "no blocks from a peer", slog.Int("authority", int(a.peer)), slog.Any("reason", a.err))
 	default:
 		s.failures, s.newest, s.told = 0, a.span.newest, now
+		if len(a.span.blocks) > 0 {
+			p.heard = now
+		}
 	}
 }
 

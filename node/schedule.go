@@ -106,6 +106,18 @@ func (s *schedule) answered(peer remora.Authority, from remora.Height, got *span
 	}
 }
 
+// split halves a part whose answer did not come in time, and with it what new questions ask for.
+func (s *schedule) split(from remora.Height) {
+	s.count = max(s.count/2, 1)
+	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
+	if i < 0 || s.parts[i].span != nil || s.parts[i].count == 1 || len(s.parts[i].by) > 0 {
+		return
+	}
+	rest := s.parts[i].count / 2
+	s.parts[i].count -= rest
+	s.parts = slices.Insert(s.parts, i+1, part{from: from + remora.Height(s.parts[i].count), count: rest})
+}
+
 // head returns the answer that execution takes next, nil when it has not come.
 func (s *schedule) head() *span {
 	if len(s.parts) == 0 {

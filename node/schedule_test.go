@@ -50,6 +50,9 @@ func TestScheduleHandsOutEveryHeightOnce(t *testing.T) {
 					got = spanOf(min(random.IntN(n+1)+n/2, n), size)
 				}
 				s.answered(q.peer, q.from, got)
+				if got == nil && random.IntN(2) == 0 {
+					s.split(q.from)
+				}
 			default:
 				peer := remora.Authority(random.IntN(3))
 				if from, count, ok := s.assign(peer, end, now); ok {
