@@ -42,20 +42,25 @@ func Run(s Scenario) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	w.until(s.Duration)
+	report := w.report()
+	for _, v := range w.everyone() {
+		v.stop()
+	}
+	return report, w.err
+}
+
+// until carries on up to a time.
+func (w *world) until(end time.Duration) {
 	for w.err == nil {
-		e, more := w.queue.next(s.Duration)
+		e, more := w.queue.next(end)
 		if !more {
 			break
 		}
 		w.now = e.at
 		e.do()
 	}
-	w.now = s.Duration
-	report := w.report()
-	for _, v := range w.everyone() {
-		v.stop()
-	}
-	return report, w.err
+	w.now = end
 }
 
 func newWorld(s Scenario) (*world, error) {
