@@ -141,11 +141,11 @@ func (c *checker) accused(v *validator, e mempool.Equivocation) {
 	}
 }
 
-// wiped says that a disk is gone.
-func (c *checker) wiped(a remora.Authority) {
-	c.members[a].height = 0
+// forget says that a disk holds no more than what it did at a height and a time.
+func (c *checker) forget(a remora.Authority, height remora.Height, from time.Duration) {
+	c.members[a].height = height
 	for _, accepted := range c.accepted {
-		if accepted.by == a {
+		if accepted.by == a && accepted.at >= from {
 			accepted.by = nobody
 		}
 	}

@@ -73,6 +73,11 @@ func (f *Fault) check(n int) error {
 	switch f.Kind {
 	case Crash, Wipe, DiskFull, Clock:
 		return known(f.Node)
+	case Rollback:
+		if f.Until == 0 {
+			return fmt.Errorf("%w: until_ms = 0: when is the old disk back?", remora.ErrInvalid)
+		}
+		return known(f.Node)
 	case Slow:
 		if !(f.Factor >= 1) || math.IsInf(f.Factor, 0) || f.Factor > 1e6 {
 			return fmt.Errorf("%w: factor = %v, want 1 to 1000000", remora.ErrInvalid, f.Factor)

@@ -12,7 +12,7 @@ import (
 // plan has a fault begin and end at its times.
 func (w *world) plan(f *Fault) {
 	w.at(f.At, func() { w.begin(f) })
-	if f.Until > 0 && f.Kind != Crash && f.Kind != Wipe { // a crash plans its own end
+	if f.Until > 0 && f.Kind != Crash && f.Kind != Wipe && f.Kind != Rollback { // those plan their own ends
 		w.at(f.Until, func() { w.end(f) })
 	}
 }
@@ -23,6 +23,9 @@ func (w *world) begin(f *Fault) {
 		w.nodes[f.Node].condemn(f)
 	case Wipe:
 		w.nodes[f.Node].wipe(f)
+	case Rollback:
+		backup, height := w.nodes[f.Node].disk.whole(), w.check.members[f.Node].height
+		w.at(f.Until, func() { w.nodes[f.Node].restore(backup, height, f.At) })
 	case Slow:
 		w.network.slow[f.Node] *= f.Factor
 	case DiskFull:
@@ -41,7 +44,7 @@ func (w *world) begin(f *Fault) {
 func (w *world) end(f *Fault) {
 	same := func(g *Fault) bool { return g == f }
 	switch f.Kind {
-	case Crash, Wipe:
+	case Crash, Wipe, Rollback:
 	case Slow:
 		w.network.slow[f.Node] /= f.Factor
 	case DiskFull:
@@ -124,11 +127,23 @@ func (v *validator) wipe(f *Fault) {
 	w := v.world
 	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
-	w.check.wiped(v.self)
+	w.check.forget(v.self, 0, 0)
 	v.crashed = true
 	v.stop()
 	v.disk = newDisk(w.disks.Uint64())
 	v.returns(f.Until)
+}
+
+// restore ends the process and starts one on an older disk, which had executed blocks up to a height.
+func (v *validator) restore(backup disk, height remora.Height, from time.Duration) {
+	w := v.world
+	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
+	w.check.crashes++
+	w.check.forget(v.self, height, from)
+	v.crashed = true
+	v.stop()
+	v.disk = backup
+	v.start()
 }
 
 // returns has a process start again at a time; zero: never.

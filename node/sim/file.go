@@ -183,7 +183,7 @@ func (n *numbers) optional(key string, v *int64, to *time.Duration) {
 
 // keysOf says which keys a fault must have beside kind, at_ms and until_ms, and which it may.
 var keysOf = map[Kind]struct{ must, may string }{
-	Crash: {"node", "point keep"}, Wipe: {"node", ""}, DiskFull: {"node", ""}, Slow: {"node factor", ""},
+	Crash: {"node", "point keep"}, Wipe: {"node", ""}, Rollback: {"node", ""}, DiskFull: {"node", ""}, Slow: {"node factor", ""},
 	Clock: {"node offset_ms", ""}, Partition: {"groups", ""}, OneWay: {"from to", ""}, Byzantine: {"node behaviour", ""},
 }
 
@@ -191,7 +191,7 @@ func (f *faultFile) fault() (Fault, error) {
 	kind := Kind(f.Kind)
 	keys, known := keysOf[kind]
 	if !known {
-		return Fault{}, fmt.Errorf("%w: kind %q, want crash, wipe, slow, disk-full, clock, partition, one-way or byzantine", remora.ErrInvalid, f.Kind)
+		return Fault{}, fmt.Errorf("%w: kind %q, want crash, wipe, rollback, slow, disk-full, clock, partition, one-way or byzantine", remora.ErrInvalid, f.Kind)
 	}
 	if err := f.checkKeys(strings.Fields(keys.must), strings.Fields(keys.may)); err != nil {
 		return Fault{}, fmt.Errorf("%s: %w", kind, err)

@@ -63,7 +63,7 @@ func formatFault(f *Fault) faultFile {
 		out.OffsetMS = &offset
 	case Byzantine:
 		out.Behaviour = string(f.Behaviour)
-	case Wipe, DiskFull:
+	case Wipe, Rollback, DiskFull:
 	}
 	out.Node = number(f.Node)
 	return out

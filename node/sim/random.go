@@ -40,6 +40,10 @@ func Random(seed uint64, n int) Scenario {
 	return g.s.WithDefaults()
 }
 
+// minRollback is how far a disk falls back at least: some rounds. What is lost within one round, which no certificate
+// of its author tells of, nobody can notice.
+const minRollback = 800 * millisecond
+
 // generator draws faults. The adversary's validators are the last ones, so that what is asked of the others is known.
 type generator struct {
 	rand   *rand.Rand
@@ -88,14 +92,20 @@ func (g *generator) add() {
 		}
 		g.faults--
 		f.Node = remora.Authority(g.n - 1 - g.faults)
-		if f.Kind = Wipe; g.rand.IntN(3) > 0 {
+		switch g.rand.IntN(4) {
+		case 0:
+			f.Kind = Wipe
+		case 1:
+			f.Kind = Rollback
+			f.At = min(f.At, f.Until-minRollback)
+		default:
 			f.Kind, f.Behaviour = Byzantine, Behaviours[g.rand.IntN(len(Behaviours))]
 			if g.rand.IntN(2) == 0 {
 				f.Until = 0
 			}
 		}
 	}
-	if f.Kind == OneWay && f.From == f.To {
+	if f.Kind == OneWay && f.From == f.To || f.Kind == Rollback && f.At < 0 {
 		return
 	}
 	g.s.Faults = append(g.s.Faults, f)

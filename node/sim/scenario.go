@@ -50,6 +50,7 @@ type Kind string
 const (
 	Crash     Kind = "crash"     // the process dies, and what was not synced is lost
 	Wipe      Kind = "wipe"      // the process dies, and the disk is gone
+	Rollback  Kind = "rollback"  // at Until the disk is as it was at At: a backup was restored, or the disk lied about syncs
 	Slow      Kind = "slow"      // messages to and from the validator and its executions take Factor times as long
 	DiskFull  Kind = "disk-full" // writes fail
 	Clock     Kind = "clock"     // the wall clock is Offset off
