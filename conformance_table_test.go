@@ -100,18 +100,55 @@ func (r *row) check() error {
 		return fmt.Errorf("status %q with %d tests", r.status, len(r.tests))
 	}
 	for _, test := range r.tests {
-		folder, name, _ := strings.Cut(test, ": ")
-		name, sub, nested := strings.Cut(name, "/")
-		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
-		if err != nil {
+		if err := findTest(test); err != nil {
 			return err
-		}
-		scenario := filepath.Join(folder, "testdata", sub+".toml")
-		if !anyContains(files, "func "+name+"(") || nested && !anyContains(files, strconv.Quote(sub)) && !exists(scenario) {
-			return fmt.Errorf("no test %q in the folder %q", strings.TrimPrefix(test, folder+": "), folder)
 		}
 	}
 	return nil
+}
+
+// findTest fails unless a test, written as folder: Test/subtest, is in the sources or, as a scenario, among its files.
+func findTest(test string) error {
+	folder, name, _ := strings.Cut(test, ": ")
+	name, sub, nested := strings.Cut(name, "/")
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	if err != nil {
+		return err
+	}
+	scenario := filepath.Join(folder, "testdata", sub+".toml")
+	if !anyContains(files, "func "+name+"(") || nested && !anyContains(files, strconv.Quote(sub)) && !exists(scenario) {
+		return fmt.Errorf("no test %q in the folder %q", strings.TrimPrefix(test, folder+": "), folder)
+	}
+	return nil
+}
+
+// TestReliabilityTable fails when docs/reliability.md names a test that is not in the sources, or a fault without a test
+// that is not said to come later.
+func TestReliabilityTable(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := 0
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 6 || strings.HasPrefix(cells[1], "-") || strings.TrimSpace(cells[1]) == "fault" {
+			continue
+		}
+		faults++
+		spans := codeSpan.FindAllStringSubmatch(cells[3], -1)
+		if later := strings.HasPrefix(cells[4], " comes with "); later == (len(spans) > 0) {
+			t.Errorf("%s: %d tests, status %q", cells[1], len(spans), cells[4])
+		}
+		for _, span := range spans {
+			if err := findTest(span[1]); err != nil {
+				t.Errorf("%s: %v", cells[1], err)
+			}
+		}
+	}
+	if faults < 35 {
+		t.Errorf("%d faults", faults)
+	}
 }
 
 func exists(path string) bool {
