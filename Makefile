@@ -8,6 +8,7 @@ BENCH    ?= .
 CYCLES   ?= 1000
 SOAK     ?= 0
 SEED     ?= 3
+SEEDS    ?= 10000
 
 # Every target builds alike, so that tests and product share what is compiled.
 export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
@@ -21,7 +22,7 @@ PURE_PKGS  := . $(addsuffix /...,$(addprefix ./,$(wildcard mempool consensus sta
 SHELL_PKGS := $(addsuffix /...,$(addprefix ./,$(wildcard crypto app node)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test lint fmt race fuzz mutants chaos bench clean
+.PHONY: help run build check test lint fmt race fuzz sim mutants chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +66,9 @@ fuzz: ## each fuzz target in turn for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname $$file)" </dev/null || exit 1; \
 		done || exit 1; \
 	done
+
+sim: build ## SEEDS (10000) faulted runs of simulated committees; a failure is shrunk to failed.toml
+	bin/remora sim search --seeds $(SEEDS) --seed $(SEED)
 
 mutants: ## plant deliberate defects, one at a time: the tests must notice each (about 3 minutes)
 	@go run ./cmd/mutants
