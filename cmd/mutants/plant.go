@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a suite may run. No sound one takes a tenth of it; a defect that hangs a test is noticed.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // fate is what became of a mutant.
 type fate struct {
