@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -152,5 +153,35 @@ func TestOwedBatchesAreOfferedAgain(t *testing.T) {
 	}
 	if rd, ok := core.Ready(); !ok || len(rd.Broadcast) != 1 || rd.Broadcast[0].Digest != owed.Digest {
 		t.Errorf("offers %v", rd.Broadcast)
+	}
+}
+
+// TestWhatWasSignedBinds restarts an authority that voted, and one that rejoined above a floor.
+func TestWhatWasSignedBinds(t *testing.T) {
+	h := newHistory(t, 1)
+	parents := remora.GenesisParents(h.committee, h.genesis.Hash())
+	voted := mempooltest.NewHeader(h.committee, 2, 1, parents)
+	other := mempooltest.NewHeader(h.committee, 2, 1, parents, remora.BatchRef{Worker: 1})
+	vote := mempooltest.NewVote(h.committee, 0, voted)
+	for name, tt := range map[string]struct {
+		record mempool.Record
+		want   error
+	}{
+		"vote":  {mempool.Record{Vote: &vote}, mempool.ErrEquivocation},
+		"floor": {mempool.Record{Floor: 9}, mempool.ErrTooOld},
+	} {
+		st := (&history{genesis: h.genesis, committee: h.committee}).stored(t, 0)
+		if err := st.SaveDAG([]mempool.Record{tt.record}, true); err != nil {
+			t.Fatal(err)
+		}
+		cores, err := restore.Build(st, restore.Config{
+			Genesis: h.genesis, Committee: h.committee, Signer: mempooltest.Signer{Committee: h.committee},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cores.Mempool.Step(mempool.HeaderReceived{Header: other}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
 	}
 }
