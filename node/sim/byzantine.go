@@ -67,7 +67,7 @@ func (a *actor) equivocate(h *remora.Header) {
 	second.CreatedAt++
 	second.Payload = slices.Clone(h.Payload)
 	slices.Reverse(second.Payload)
-	second.Signature = a.v.signer().SignHeader(second.Seal(chainID))
+	second.Signature = a.v.world.signed.signer(a.v.self).SignHeader(second.Seal(chainID))
 	a.second, a.votes = &second, nil
 	a.collect(a.vote(&second))
 	a.tellHalf(&mempool.Outgoing{Header: h}, false)
@@ -99,7 +99,7 @@ func (a *actor) others() []remora.Authority {
 func (a *actor) vote(h *remora.Header) remora.Vote {
 	return remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: a.v.self,
-		Signature: a.v.signer().SignVote(remora.VoteMessage(chainID, h)),
+		Signature: a.v.world.signed.signer(a.v.self).SignVote(remora.VoteMessage(chainID, h)),
 	}
 }
 
@@ -127,7 +127,7 @@ func (a *actor) collect(vote remora.Vote) bool {
 	if stake < committee.Quorum() {
 		return true
 	}
-	signature, signers, _ := a.v.signer().Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
+	signature, signers, _ := a.v.world.signed.signer(a.v.self).Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
 	certificate := &remora.Certificate{Header: *a.second, Signers: signers, Signature: signature}
 	a.second = nil
 	a.tellHalf(&mempool.Outgoing{Certificate: certificate}, true)
@@ -159,7 +159,7 @@ func (a *actor) leap(h *remora.Header) {
 	for _, ahead := range []remora.Round{2*a.v.world.scenario.GCDepth - 3, 1 << 40} {
 		far := *h
 		far.Round += ahead
-		far.Signature = a.v.signer().SignHeader(far.Seal(chainID))
+		far.Signature = a.v.world.signed.signer(a.v.self).SignHeader(far.Seal(chainID))
 		a.v.transmit(&mempool.Outgoing{Broadcast: true, Header: &far}, 0)
 	}
 }

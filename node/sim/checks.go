@@ -25,6 +25,7 @@ func (s *Scenario) Check() error {
 	bad(len(s.Stake) != s.Validators, "stake has %d entries, there are %d validators", len(s.Stake), s.Validators)
 	bad(slices.Contains(s.Stake, 0), "stake 0: every validator has some")
 	bad(s.Rule != "bullshark", "rule %q: this build knows bullshark", s.Rule)
+	bad(s.Signatures != FakeSignatures && s.Signatures != RealSignatures, "signatures = %q, want %s or %s", s.Signatures, FakeSignatures, RealSignatures)
 	bad(s.Duration <= 0 || s.Duration > 240*time.Hour, "duration_ms = %d, want more than 0 and at most ten days", s.Duration.Milliseconds())
 	bad(s.GST < 0 || s.GST > s.Duration, "gst_ms = %d, want 0 to duration_ms", s.GST.Milliseconds())
 	bad(s.TxPerSecond < 0 || s.TxPerSecond > 1_000_000, "tx_per_s = %d, want 0 to 1000000", s.TxPerSecond)

@@ -106,7 +106,7 @@ func (v *validator) wantTip(from remora.Authority) {
 		if found.yours != nil {
 			v.receive(mempool.CertificateReceived{Certificate: found.yours})
 		}
-		if found.highest == nil || w.signed.certificate(w.committee, found.highest) {
+		if found.highest == nil || w.signed.certificate(found.highest) {
 			v.step(mempool.TipReported{From: from, Certificate: found.highest})
 		}
 	})

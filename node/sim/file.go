@@ -26,6 +26,7 @@ type scenarioFile struct {
 	Stake       []int64     `toml:"stake,omitempty"`
 	Seed        *int64      `toml:"seed"`
 	Rule        string      `toml:"rule,omitempty"`
+	Signatures  string      `toml:"signatures,omitempty"`
 	DurationMS  *int64      `toml:"duration_ms"`
 	GSTMS       int64       `toml:"gst_ms"`
 	TxPerSecond int         `toml:"tx_per_s"`
@@ -105,7 +106,7 @@ func (f *scenarioFile) scenario() (Scenario, error) {
 	}
 	n := numbers{}
 	s := Scenario{
-		Validators: *f.Validators, Seed: 1, Rule: f.Rule,
+		Validators: *f.Validators, Seed: 1, Rule: f.Rule, Signatures: f.Signatures,
 		Duration: n.millis("duration_ms", *f.DurationMS), GST: n.millis("gst_ms", f.GSTMS),
 		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(n.natural("epoch_blocks", f.EpochBlocks)),
 		GCDepth: 50, Network: Network{Cities: f.Network.Cities, Drop: f.Network.Drop, Duplicate: f.Network.Duplicate},

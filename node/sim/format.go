@@ -16,7 +16,7 @@ func Format(s Scenario) ([]byte, error) {
 	seed, depth := int64(s.Seed), int64(s.GCDepth)
 	duration, served, grace := s.Duration.Milliseconds(), s.Served.Milliseconds(), s.Grace.Milliseconds()
 	f := scenarioFile{
-		Validators: &s.Validators, Seed: &seed, Rule: s.Rule, DurationMS: &duration, GSTMS: s.GST.Milliseconds(),
+		Validators: &s.Validators, Seed: &seed, Rule: s.Rule, Signatures: s.Signatures, DurationMS: &duration, GSTMS: s.GST.Milliseconds(),
 		TxPerSecond: s.TxPerSecond, GCDepth: &depth, EpochBlocks: int64(s.EpochBlocks), ServedMS: &served, GraceMS: &grace,
 		Network: networkFile{
 			LatencyMS: []int64{s.Network.Latency[0].Milliseconds(), s.Network.Latency[1].Milliseconds()},

@@ -34,14 +34,18 @@ func Random(seed uint64, n int) Scenario {
 	if r.IntN(3) > 0 {
 		g.s.Network.Drop, g.s.Network.Duplicate = float64(r.IntN(10))/100, float64(r.IntN(10))/100
 	}
-	for range r.IntN(5) {
-		g.add()
+	if r.IntN(16) == 0 && g.faults > 0 {
+		g.rollback()
+	} else {
+		for range r.IntN(5) {
+			g.add()
+		}
 	}
 	return g.s.WithDefaults()
 }
 
-// minRollback is how far a disk falls back at least: some rounds. What is lost within one round, which no certificate
-// of its author tells of, nobody can notice.
+// minRollback is how far a disk falls back at least: some rounds. It is the only fault then: what is lost within one
+// round, which no certificate of its author tells of, nobody can notice.
 const minRollback = 800 * millisecond
 
 // generator draws faults. The adversary's validators are the last ones, so that what is asked of the others is known.
@@ -59,6 +63,11 @@ func (g *generator) span() (at, until time.Duration) {
 	whole := int(g.s.GST / millisecond)
 	from := g.rand.IntN(whole - 1)
 	return time.Duration(from) * millisecond, time.Duration(from+1+g.rand.IntN(whole-from)) * millisecond
+}
+
+func (g *generator) rollback() {
+	at := time.Duration(g.rand.IntN(int((g.s.GST-minRollback)/millisecond))) * millisecond
+	g.s.Faults = []Fault{{Kind: Rollback, Node: g.node(), At: at, Until: at + minRollback}}
 }
 
 func (g *generator) add() {
@@ -92,20 +101,14 @@ func (g *generator) add() {
 		}
 		g.faults--
 		f.Node = remora.Authority(g.n - 1 - g.faults)
-		switch g.rand.IntN(4) {
-		case 0:
-			f.Kind = Wipe
-		case 1:
-			f.Kind = Rollback
-			f.At = min(f.At, f.Until-minRollback)
-		default:
+		if f.Kind = Wipe; g.rand.IntN(3) > 0 {
 			f.Kind, f.Behaviour = Byzantine, Behaviours[g.rand.IntN(len(Behaviours))]
 			if g.rand.IntN(2) == 0 {
 				f.Until = 0
 			}
 		}
 	}
-	if f.Kind == OneWay && f.From == f.To || f.Kind == Rollback && f.At < 0 {
+	if f.Kind == OneWay && f.From == f.To {
 		return
 	}
 	g.s.Faults = append(g.s.Faults, f)

@@ -4,8 +4,8 @@
 // batch, order, no equivocation, nothing acknowledged lost, coins conserved.
 //
 // Run is a pure function of its Scenario: a failing seed replays, event by event. What the simulation leaves out: the way
-// of block shares through headers (a block counts as certified once a quorum has executed it), beacon contributions, and
-// real signatures, in whose place stand hashes that are checked alike.
+// of block shares through headers (a block counts as certified once a quorum has executed it), and beacon contributions. In the
+// place of signatures stand hashes that are checked alike, unless the scenario chooses real ones.
 package sim
 
 import (
@@ -21,6 +21,7 @@ type Scenario struct {
 	Stake       []uint64 // of each; default 1
 	Seed        uint64
 	Rule        string        // commit rule; default bullshark
+	Signatures  string        // FakeSignatures, the default, or RealSignatures
 	Duration    time.Duration // default 10 s
 	GST         time.Duration // from here on nothing is dropped or duplicated at random
 	TxPerSecond int           // opaque transactions, each to a random validator that is up
@@ -109,6 +110,7 @@ var Behaviours = []Behaviour{
 func (s Scenario) WithDefaults() Scenario {
 	orDefault(&s.Validators, 4)
 	orDefault(&s.Rule, "bullshark")
+	orDefault(&s.Signatures, FakeSignatures)
 	orDefault(&s.Duration, 10*time.Second)
 	orDefault(&s.GCDepth, 50)
 	orDefault(&s.Served, time.Minute)

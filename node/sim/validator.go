@@ -9,7 +9,6 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/mempool"
-	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/restore"
@@ -65,7 +64,7 @@ type life struct {
 	catching bool   // block sync runs, or will
 	sync     *catchUp
 	peer     remora.Authority // that block sync asked last
-	epoch    remora.Epoch // that the worker was told
+	epoch    remora.Epoch     // that the worker was told
 }
 
 // client waits for the acknowledgement of a transaction.
@@ -117,7 +116,7 @@ func (v *validator) open() error {
 	if v.store, err = v.disk.open(); err != nil {
 		return err
 	}
-	if v.exec, err = exec.OpenWith(w.genesis, v.store, new(verdicts)); err != nil {
+	if v.exec, err = exec.OpenWith(w.genesis, v.store, w.signed.verdicts()); err != nil {
 		return err
 	}
 	epoch, err := registry.GetEpoch(v.exec.View().Tables)
@@ -154,7 +153,7 @@ func (v *validator) doubt() (mempool.Doubt, error) {
 func (v *validator) rebuild(doubt mempool.Doubt) error {
 	w := v.world
 	cores, err := restore.Build(v.store, restore.Config{
-		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: v.signer(), Doubt: doubt,
+		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: w.signed.signer(v.self), Doubt: doubt,
 	})
 	if err != nil {
 		return err
@@ -162,10 +161,6 @@ func (v *validator) rebuild(doubt mempool.Doubt) error {
 	v.core, v.order, v.catching = cores.Mempool, cores.Order, false
 	v.enqueue(cores.Committed)
 	return nil
-}
-
-func (v *validator) signer() mempooltest.Signer {
-	return mempooltest.Signer{Committee: v.world.committee, Self: v.self}
 }
 
 // wake has this process do something later, unless it has ended by then.
@@ -249,7 +244,7 @@ func (v *validator) receive(m mempool.Message) {
 			return
 		}
 	case mempool.CertificateReceived:
-		if !w.signed.certificate(w.committee, m.Certificate) {
+		if !w.signed.certificate(m.Certificate) {
 			return
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/state/statetest"
 )
 
@@ -65,13 +64,13 @@ func (w *world) until(end time.Duration) {
 
 func newWorld(s Scenario) (*world, error) {
 	g := genesisOf(&s)
-	committee, err := g.Committee()
+	signed, committee, err := newSignatures(s.Signatures, g)
 	if err != nil {
 		return nil, err
 	}
 	chance := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(s.Seed, concern)) }
 	w := &world{
-		scenario: s, genesis: g, committee: committee, network: newNetwork(&s), trace: newTrace(),
+		scenario: s, genesis: g, committee: committee, signed: signed, network: newNetwork(&s), trace: newTrace(),
 		engines: chance(2), load: chance(3), disks: chance(4), evil: chance(5),
 		check: newChecker(committee, &s),
 	}
@@ -173,35 +172,4 @@ func (w *world) report() Report {
 		r.Rounds, r.StateRoot = c.chain[n-1].round, c.chain[n-1].root
 	}
 	return r
-}
-
-// signatures remembers what verified: every copy of a message is the same object, and one look at it is enough.
-type signatures struct {
-	headers      map[*remora.Header]bool
-	certificates map[*remora.Certificate]bool
-}
-
-// remembered bounds what is remembered, by number.
-const remembered = 1 << 12
-
-func (s *signatures) header(h *remora.Header) bool {
-	return judged(&s.headers, h, func() bool { return mempooltest.VerifyHeader(h) })
-}
-
-func (s *signatures) certificate(committee *remora.Committee, c *remora.Certificate) bool {
-	return judged(&s.certificates, c, func() bool {
-		return mempooltest.VerifyCertificate(committee, c) && mempooltest.VerifyHeader(&c.Header)
-	})
-}
-
-func judged[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
-	if good, known := (*memo)[key]; known {
-		return good
-	}
-	if len(*memo) >= remembered || *memo == nil {
-		*memo = make(map[K]bool, remembered)
-	}
-	good := judge()
-	(*memo)[key] = good
-	return good
 }
