@@ -116,7 +116,7 @@ func (s Scenario) WithDefaults() Scenario {
 	orDefault(&s.Served, time.Minute)
 	orDefault(&s.Grace, 10*time.Second)
 	orDefault(&s.Network.Latency, [2]time.Duration{5 * time.Millisecond, 40 * time.Millisecond})
-	if len(s.Stake) == 0 {
+	if len(s.Stake) == 0 && s.Validators > 0 && s.Validators <= MaxValidators {
 		s.Stake = make([]uint64, s.Validators)
 		for i := range s.Stake {
 			s.Stake[i] = 1
