@@ -75,8 +75,8 @@ func (p *program) searchScenarios(c *cli.Context, asJSON bool) error {
 	}
 	runs, found := sim.Search(c.Context, c.Uint64(flagSeed), c.Uint64(flagSeeds), c.Int(flagValidators), runtime.GOMAXPROCS(0))
 	switch {
-	case c.Context.Err() != nil:
-		return c.Context.Err()
+	case c.Err() != nil:
+		return c.Err()
 	case found == nil:
 		return p.answer(asJSON, map[string]int{"seeds": runs}, fmt.Sprintf("%d seeds, all pass", runs))
 	case found.Err != nil:

@@ -71,6 +71,11 @@ func (f *Fault) check(n int) error {
 		return fmt.Errorf("%w: from at_ms = %d until_ms = %d: want at_ms <= until_ms, or until_ms = 0 for ever",
 			remora.ErrInvalid, f.At.Milliseconds(), f.Until.Milliseconds())
 	}
+	return f.checkKind(known)
+}
+
+// checkKind checks what the kind needs.
+func (f *Fault) checkKind(known func(remora.Authority) error) error {
 	switch f.Kind {
 	case Crash, Wipe, DiskFull, Clock:
 		return known(f.Node)

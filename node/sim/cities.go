@@ -14,11 +14,26 @@ type city struct {
 // cities are where the validators of a wide-area study stand, far ones first, so that a small committee is spread as
 // widely as a large one.
 var cities = []city{
-	{"Frankfurt", 50.11, 8.68}, {"New York", 40.71, -74.01}, {"Tokyo", 35.68, 139.69}, {"Sao Paulo", -23.55, -46.63},
-	{"Singapore", 1.35, 103.82}, {"London", 51.51, -0.13}, {"San Francisco", 37.77, -122.42}, {"Sydney", -33.87, 151.21},
-	{"Mumbai", 19.08, 72.88}, {"Johannesburg", -26.20, 28.05}, {"Paris", 48.86, 2.35}, {"Dallas", 32.78, -96.80},
-	{"Seoul", 37.57, 126.98}, {"Stockholm", 59.33, 18.07}, {"Toronto", 43.65, -79.38}, {"Hong Kong", 22.32, 114.17},
-	{"Warsaw", 52.23, 21.01}, {"Seattle", 47.61, -122.33}, {"Madrid", 40.42, -3.70}, {"Dubai", 25.20, 55.27},
+	{"Frankfurt", 50.11, 8.68},
+	{"New York", 40.71, -74.01},
+	{"Tokyo", 35.68, 139.69},
+	{"Sao Paulo", -23.55, -46.63},
+	{"Singapore", 1.35, 103.82},
+	{"London", 51.51, -0.13},
+	{"San Francisco", 37.77, -122.42},
+	{"Sydney", -33.87, 151.21},
+	{"Mumbai", 19.08, 72.88},
+	{"Johannesburg", -26.20, 28.05},
+	{"Paris", 48.86, 2.35},
+	{"Dallas", 32.78, -96.80},
+	{"Seoul", 37.57, 126.98},
+	{"Stockholm", 59.33, 18.07},
+	{"Toronto", 43.65, -79.38},
+	{"Hong Kong", 22.32, 114.17},
+	{"Warsaw", 52.23, 21.01},
+	{"Seattle", 47.61, -122.33},
+	{"Madrid", 40.42, -3.70},
+	{"Dubai", 25.20, 55.27},
 }
 
 // What a message between cities costs: a fixed part for both ends, and per kilometre. Fitted to published round trips

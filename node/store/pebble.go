@@ -38,17 +38,21 @@ func openState(fs vfs.FS, dir string, opts Options) (database, error) {
 	return &engine{rows: rows{opened.DB()}, db: opened}, nil
 }
 
+// NewBatch returns an empty batch.
 func (e *engine) NewBatch() db.Batch { return e.db.NewBatch() }
 
+// DeleteRange deletes the keys of [low, high).
 func (e *engine) DeleteRange(low, high []byte) error {
 	return e.db.DB().DeleteRange(low, high, pebble.NoSync)
 }
 
+// Snapshot pins the rows.
 func (e *engine) Snapshot() snapshot {
 	pinned := e.db.DB().NewSnapshot()
 	return &pinnedRows{rows: rows{pinned}, snapshot: pinned}
 }
 
+// Close releases the files.
 func (e *engine) Close() error { return e.db.DB().Close() }
 
 // rows reads from a database on a disk or from a snapshot of one.
@@ -88,6 +92,7 @@ type pinnedRows struct {
 	snapshot *pebble.Snapshot
 }
 
+// Close frees the snapshot.
 func (p *pinnedRows) Close() error { return p.snapshot.Close() }
 
 func pebbleOptions(fs vfs.FS, opts Options) *pebble.Options {
@@ -130,4 +135,3 @@ func (l Logger) Fatalf(format string, args ...any) {
 	l.Log.Error("storage engine stopped", slog.Any("reason", message))
 	panic("storage engine: " + message)
 }
-
