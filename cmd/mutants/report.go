@@ -41,7 +41,7 @@ func survivors(fates []fate) error {
 func publish(fates []fate, write bool) error {
 	text := markdown(fates)
 	if write {
-		return os.WriteFile(page, []byte(text), 0o600)
+		return os.WriteFile(page, []byte(text), 0o644)
 	}
 	old, err := os.ReadFile(page)
 	if err != nil {
