@@ -34,7 +34,7 @@ type Pace struct {
 	IdleDelay     int // the same when nothing does; default 100
 	LeaderTimeout int // longest wait for a leader, or for its support, after a quorum of parents; default 20
 	Resend        int // silence after which the newest own header and certificate are sent again; default 100
-	Adopt         int // age at which a peer's batch that is not ordered is proposed by its author's successor; default 400
+	Adopt         int // age at which a peer's batch that is not ordered is proposed by its author's successor; default 200
 	Listen        int // longest wait for others' answers when the snapshot says Listening; default 400, none when negative
 }
 
@@ -49,7 +49,7 @@ func (p Pace) orDefaults() Pace {
 	set(&p.IdleDelay, 100)
 	set(&p.LeaderTimeout, 20)
 	set(&p.Resend, 100)
-	set(&p.Adopt, 400)
+	set(&p.Adopt, 200)
 	set(&p.Listen, 400)
 	return p
 }

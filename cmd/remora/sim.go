@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -73,6 +74,7 @@ func (p *program) searchScenarios(c *cli.Context, asJSON bool) error {
 	if n := c.Int(flagValidators); n < 0 || n > sim.MaxValidators {
 		return misuse("--validators %d, want 0 to %d", n, sim.MaxValidators)
 	}
+	debug.SetGCPercent(400) // committees are short-lived, and so is what they leave
 	runs, found := sim.Search(c.Context, c.Uint64(flagSeed), c.Uint64(flagSeeds), c.Int(flagValidators), runtime.GOMAXPROCS(0))
 	switch {
 	case c.Err() != nil:
