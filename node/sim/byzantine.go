@@ -76,13 +76,26 @@ func (a *actor) equivocate(h *remora.Header) {
 
 // tellHalf sends a message to the accomplices and to one half of the rest.
 func (a *actor) tellHalf(o *mempool.Outgoing, second bool) {
-	w := a.v.world
-	for _, to := range a.others() {
-		if friend := w.nodes[to].actor; friend != nil && friend.behaviour == Equivocate || (int(to) >= len(w.nodes)/4) == second {
-			one := *o
-			one.Broadcast = false
-			a.v.transmit(&one, to)
+	var honest, told []remora.Authority
+	for to := range remora.Authority(len(a.v.world.nodes)) {
+		friend := a.v.world.nodes[to].actor
+		switch {
+		case to == a.v.self:
+		case friend != nil && friend.behaviour == Equivocate:
+			told = append(told, to)
+		default:
+			honest = append(honest, to)
 		}
+	}
+	if half := len(honest) / 2; second {
+		told = append(told, honest[half:]...)
+	} else {
+		told = append(told, honest[:half]...)
+	}
+	for _, to := range told {
+		one := *o
+		one.Broadcast = false
+		a.v.transmit(&one, to)
 	}
 }
 
