@@ -18,6 +18,7 @@ const (
 	flagSeed       = "seed"
 	flagSeeds      = "seeds"
 	flagRule       = "rule"
+	flagShrink     = "shrink"
 )
 
 // codeSimulation is the code of a simulated run that did not keep what the protocol promises.
@@ -38,6 +39,7 @@ func (p *program) simRun() *cli.Command {
 			&cli.IntFlag{Name: flagValidators, Usage: "number of validators, in place of the file's"},
 			&cli.Uint64Flag{Name: flagSeed, Usage: "seed, in place of the file's"},
 			&cli.StringFlag{Name: flagRule, Usage: "commit rule, in place of the file's"},
+			&cli.BoolFlag{Name: flagShrink, Usage: "if it fails, look for the simplest scenario with the same verdict and print it to stderr (up to 200 runs)"},
 			outputFlag(),
 		},
 		Action: do(p.runScenario),
@@ -52,6 +54,13 @@ func (p *program) runScenario(c *cli.Context, asJSON bool) error {
 	r, err := sim.Run(s)
 	if err != nil {
 		return err
+	}
+	if r.Verdict != sim.Pass && c.Bool(flagShrink) {
+		text, err := sim.Format(sim.Shrink(s, r.Verdict))
+		if err != nil {
+			return err
+		}
+		p.say("the simplest scenario that was found with this verdict:\n%s\n", text)
 	}
 	return p.simulated(r, replayOf(c), asJSON)
 }
@@ -150,5 +159,5 @@ func (p *program) simulated(r sim.Report, replay string, asJSON bool) error {
 	if err != nil || r.Verdict == sim.Pass {
 		return err
 	}
-	return fail(codeSimulation, "%s with seed %d:\n%s\nreplay it with: %s", r.Verdict, r.Seed, strings.Join(r.Violations, "\n"), replay)
+	return fail(codeSimulation, "%s with seed %d:\n%s\nreplay it with: %s (--shrink looks for a simpler scenario)", r.Verdict, r.Seed, strings.Join(r.Violations, "\n"), replay)
 }
