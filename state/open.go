@@ -62,6 +62,28 @@ type Statement struct {
 	Signature remora.Signature
 }
 
+// BLSStatement is a BLS signature that Apply will ask its Verifier about.
+type BLSStatement struct {
+	Public    remora.BLSPublicKey
+	Message   remora.Hash
+	Signature remora.BLSSignature
+}
+
+// Contributions returns the contributions to the beacon in a block's headers, as signatures over the step after seed. What
+// does not belong to that step, Apply will not ask about.
+func (m *Machine) Contributions(headers []*remora.Header, seed remora.Seed) []BLSStatement {
+	var found []BLSStatement
+	message := remora.BeaconMessage(m.committee.ChainID, seed.Step+1, seed.Hash)
+	for _, h := range headers {
+		for _, c := range h.Contributions {
+			if c.Step == seed.Step+1 && m.committee.Has(h.Author) {
+				found = append(found, BLSStatement{m.committee.Members[h.Author].Beacon, message, c.Signature})
+			}
+		}
+	}
+	return found
+}
+
 // Statements returns the signatures of the transactions in a block's batches, in order, so that the shell can verify
 // them together before Apply. It needs no state, hence lists some that Apply will not reach.
 func (m *Machine) Statements(in Input) []Statement {

@@ -22,10 +22,28 @@ const chainID = "dev-exec"
 type verdicts struct {
 	statetest.Verifier
 	primed, forgotten int
+	ahead             map[remora.BLSSignature]bool // contributions that were primed
+	foreseen, missed  int                          // contributions asked about that were, and were not
 }
 
 func (v *verdicts) Prime(statements []state.Statement) { v.primed += len(statements) }
 func (v *verdicts) Forget()                            { v.forgotten++ }
+
+func (v *verdicts) PrimeBLS(statements []state.BLSStatement) {
+	v.ahead = map[remora.BLSSignature]bool{}
+	for _, s := range statements {
+		v.ahead[s.Signature] = v.Verifier.BLS(s.Public, s.Message[:], s.Signature)
+	}
+}
+
+func (v *verdicts) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
+	if v.ahead[sig] {
+		v.foreseen++
+	} else {
+		v.missed++
+	}
+	return v.Verifier.BLS(pk, msg, sig)
+}
 
 // chain is a sequence of inputs with the headers of the blocks that come of them, made in memory.
 type chain struct {

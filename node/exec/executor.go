@@ -9,12 +9,14 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/beacon"
 )
 
 // Verdicts is a state.Verifier that is told ahead what it will be asked. Verifier is the real one.
 type Verdicts interface {
 	state.Verifier
 	Prime(statements []state.Statement)
+	PrimeBLS(statements []state.BLSStatement)
 	Forget()
 }
 
@@ -139,6 +141,9 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 		statements = append(statements, e.machine.Statements(state.Input{Batches: b.Batches})...)
 	}
 	e.verifier.Prime(statements)
+	if err := e.primeContributions(blocks); err != nil {
+		return nil, err
+	}
 	defer e.verifier.Forget()
 	executed := make([]*remora.Block, len(blocks))
 	for i, b := range blocks {
@@ -156,6 +161,22 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 		executed[i] = &outcome.Block
 	}
 	return executed, nil
+}
+
+// primeContributions verifies what the blocks add to the beacon. A quorum vouches for the headers, so each one's seed is
+// the one that the next block's contributions build on; were it not, they would be verified one by one.
+func (e *Executor) primeContributions(blocks []Certified) error {
+	seed, err := beacon.GetSeed(e.view.Tables)
+	if err != nil {
+		return err
+	}
+	var statements []state.BLSStatement
+	for _, b := range blocks {
+		statements = append(statements, e.machine.Contributions(b.Block.DAG, seed)...)
+		seed = b.Block.Header.Beacon
+	}
+	e.verifier.PrimeBLS(statements)
+	return nil
 }
 
 func (e *Executor) apply(in state.Input, expect *remora.BlockHeader) (state.Outcome, error) {

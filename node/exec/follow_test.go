@@ -43,6 +43,19 @@ func (made *chain) follow(e *exec.Executor, st *store.Store, done func(remora.He
 	return nil
 }
 
+// TestContributionsAreForeseen follows a chain whose beacon takes a step in every block: all that Apply asks about was
+// primed, with the right verdict.
+func TestContributionsAreForeseen(t *testing.T) {
+	made := newChain(t, 7)
+	e, st := made.begin(t)
+	if err := made.follow(e, st, func(remora.Height) {}); err != nil {
+		t.Fatal(err)
+	}
+	if v := e.Verifier().(*verdicts); v.foreseen != 3*7 || v.missed != 0 {
+		t.Errorf("%d contributions foreseen, %d not", v.foreseen, v.missed)
+	}
+}
+
 // TestFollowSurvivesEveryCrashPoint cuts the power at every file operation while groups of certified blocks are executed:
 // what is found are whole blocks, all acknowledged ones among them, each with its certificate and its batches.
 func TestFollowSurvivesEveryCrashPoint(t *testing.T) {

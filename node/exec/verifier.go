@@ -60,11 +60,48 @@ func (v *Verifier) prime(chunk []state.Statement) {
 	}
 }
 
+// PrimeBLS verifies statements ahead, all in one pairing equation while they hold.
+func (v *Verifier) PrimeBLS(statements []state.BLSStatement) {
+	var keys []*bls.PublicKey
+	places := map[remora.BLSPublicKey]int{}
+	var items []bls.AggregateItem
+	var asked []remora.Hash
+	for _, s := range statements {
+		place, known := places[s.Public]
+		if !known {
+			key, err := v.key(s.Public)
+			if err != nil {
+				continue // the answer is found when it is asked for
+			}
+			place = len(keys)
+			places[s.Public], keys = place, append(keys, key)
+		}
+		items = append(items, bls.AggregateItem{Signers: []int{place}, Message: s.Message[:], Signature: s.Signature})
+		asked = append(asked, blsKey(s.Public, s.Message[:], s.Signature))
+	}
+	ring := bls.NewKeyring(keys)
+	for i := range items {
+		items[i].Ring = ring
+	}
+	verdicts := bls.VerifyAggregates(items)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, key := range asked {
+		v.primed[key] = verdicts[i] == nil
+	}
+}
+
 // Forget drops what was primed.
 func (v *Verifier) Forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	clear(v.primed)
+}
+
+func blsKey(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) remora.Hash {
+	b := append(make([]byte, 0, 4+len(pk)+len(sig)+len(msg)), "BLS/"...)
+	b = append(append(append(b, pk[:]...), sig[:]...), msg...)
+	return remora.SumBLAKE3(b)
 }
 
 func statementKey(pub remora.Address, msg []byte, sig remora.Signature) remora.Hash {
@@ -91,6 +128,12 @@ func (v *Verifier) Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) b
 
 // BLS reports whether a BLS signature holds.
 func (v *Verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
+	v.mu.RLock()
+	verdict, known := v.primed[blsKey(pk, msg, sig)]
+	v.mu.RUnlock()
+	if known {
+		return verdict
+	}
 	key, err := v.key(pk)
 	return err == nil && bls.Verify(key, msg, sig) == nil
 }

@@ -40,6 +40,41 @@ func TestPrimingChangesNoVerdict(t *testing.T) {
 	}
 }
 
+func TestPrimingChangesNoBLSVerdict(t *testing.T) {
+	var statements []state.BLSStatement
+	for i := range 60 {
+		seed := remora.SumBLAKE3([]byte{byte(i % 4)})
+		key, err := bls.DeriveKey(seed[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := state.BLSStatement{Public: key.Public(), Message: remora.SumBLAKE3([]byte{1, byte(i / 4)})}
+		s.Signature = key.Sign(s.Message[:])
+		switch i {
+		case 11:
+			s.Message[0] ^= 1
+		case 22:
+			s.Signature = remora.BLSSignature{} // no point
+		case 33:
+			s.Signature = remora.BLSSignature{0xc0} // the point at infinity
+		case 44:
+			s.Public = remora.BLSPublicKey{1}
+		}
+		statements = append(statements, s)
+	}
+	cold, primed := exec.NewVerifier(), exec.NewVerifier()
+	primed.PrimeBLS(statements)
+	primed.PrimeBLS(nil)
+	for round, v := range []*exec.Verifier{cold, primed, primed} {
+		for i, s := range statements {
+			if got := v.BLS(s.Public, s.Message[:], s.Signature); got != (i%11 != 0 || i == 0 || i == 55) {
+				t.Errorf("round %d, statement %d: verdict %t", round, i, got)
+			}
+		}
+		primed.Forget()
+	}
+}
+
 func TestBLSVerdicts(t *testing.T) {
 	seed := remora.SumBLAKE3([]byte("verifier test"))
 	key, err := bls.DeriveKey(seed[:])

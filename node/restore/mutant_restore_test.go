@@ -25,6 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type verdicts struct{ statetest.Verifier }
 
 func (*verdicts) Prime([]state.Statement) {}
+
+func (*verdicts) PrimeBLS([]state.BLSStatement) {}
 func (*verdicts) Forget()                 {}
 
 // history is a DAG in which authority 3 is slow, so that leaders pass its headers over and later ones order them.

@@ -27,6 +27,9 @@ type verdicts struct{ statetest.Verifier }
 // Prime implements exec.Verdicts.
 func (*verdicts) Prime([]state.Statement) {}
 
+// PrimeBLS implements exec.Verdicts.
+func (*verdicts) PrimeBLS([]state.BLSStatement) {}
+
 // Forget implements exec.Verdicts.
 func (*verdicts) Forget() {}
 
