@@ -13,7 +13,9 @@ type disk struct {
 	rows  *store.Memory
 }
 
-func newDisk(seed uint64) disk { return disk{files: crashfs.New(seed), rows: store.NewMemory()} }
+func newDisk(seed uint64, values *store.Values) disk {
+	return disk{files: crashfs.New(seed), rows: store.NewMemory(values)}
+}
 
 func (d disk) open() (*store.Store, error) {
 	return store.Open("home", store.Options{FS: d.files, Memory: d.rows})

@@ -130,7 +130,7 @@ func (v *validator) wipe(f *Fault) {
 	w.check.forget(v.self, 0, 0)
 	v.crashed = true
 	v.stop()
-	v.disk = newDisk(w.disks.Uint64())
+	v.disk = newDisk(w.disks.Uint64(), &w.values)
 	v.returns(f.Until)
 }
 

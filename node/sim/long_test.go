@@ -37,7 +37,7 @@ func TestReplayEqualsLiveRoots(t *testing.T) {
 		s := Random(500+seed, 4)
 		s.EpochBlocks = 5
 		w := live(t, s)
-		fresh, err := newDisk(1).open()
+		fresh, err := newDisk(1, nil).open()
 		if err != nil {
 			t.Fatal(err)
 		}

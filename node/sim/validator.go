@@ -83,7 +83,7 @@ type passedRound struct {
 }
 
 func newValidator(w *world, self remora.Authority) *validator {
-	return &validator{world: w, self: self, disk: newDisk(w.disks.Uint64())}
+	return &validator{world: w, self: self, disk: newDisk(w.disks.Uint64(), &w.values)}
 }
 
 // faulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state/statetest"
 )
 
@@ -25,6 +26,7 @@ type world struct {
 	evil      *rand.Rand // what Byzantine validators do
 	nodes     []*validator
 	twins     []*validator
+	values    store.Values // that the disks have in common
 	signed    signatures
 	check     *checker
 	trace     *trace

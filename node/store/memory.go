@@ -8,6 +8,8 @@ import (
 
 	db "github.com/cometbft/cometbft-db"
 	"github.com/google/btree"
+
+	"github.com/remora-network/remora"
 )
 
 // Memory is a database in memory that crashes as one with a write-ahead log does: what was written since the last sync
@@ -19,6 +21,33 @@ type Memory struct {
 	durable *btree.BTreeG[row]
 	pending [][]change // batches since the last sync
 	failure error      // of every write
+	values  *Values
+}
+
+// Values keeps one copy of what several databases hold: a hundred simulated validators store the same certificates. It
+// belongs to one goroutine.
+type Values struct{ known map[remora.Hash][]byte }
+
+const (
+	// sharedFrom is the size from which on a value is worth looking for, maxShared how many are remembered.
+	sharedFrom = 512
+	maxShared  = 1 << 15
+)
+
+// keep returns a copy of a value, which may be one that it returned before.
+func (s *Values) keep(value []byte) []byte {
+	if s == nil || len(value) < sharedFrom {
+		return append([]byte{}, value...)
+	}
+	digest := remora.SumBLAKE3(value)
+	if kept, known := s.known[digest]; known {
+		return kept
+	}
+	if len(s.known) >= maxShared || s.known == nil {
+		s.known = make(map[remora.Hash][]byte)
+	}
+	s.known[digest] = slices.Clone(value)
+	return s.known[digest]
 }
 
 type row struct{ key, value []byte }
@@ -32,10 +61,10 @@ type change struct {
 // degree of the trees: wide enough to be shallow, and cheap to copy when a snapshot shares them.
 const degree = 16
 
-// NewMemory returns an empty database.
-func NewMemory() *Memory {
+// NewMemory returns an empty database, which shares large values with others when it is given any.
+func NewMemory(values *Values) *Memory {
 	rows := btree.NewG(degree, func(a, b row) bool { return bytes.Compare(a.key, b.key) < 0 })
-	return &Memory{rows: rows, durable: rows.Clone()}
+	return &Memory{rows: rows, durable: rows.Clone(), values: values}
 }
 
 // Pending returns the number of batches that a crash may lose.
@@ -50,7 +79,7 @@ func (m *Memory) Pending() int {
 func (m *Memory) Crash(keep int) *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	after := &Memory{rows: m.durable.Clone()}
+	after := &Memory{rows: m.durable.Clone(), values: m.values}
 	for _, batch := range m.pending[:min(keep, len(m.pending))] {
 		apply(after.rows, batch)
 	}
@@ -149,7 +178,10 @@ var errBatchUsed = errors.New("the batch was written or closed before")
 
 // Set implements db.Batch.
 func (b *memoryBatch) Set(key, value []byte) error {
-	b.changes = append(b.changes, change{key: slices.Clone(key), value: append([]byte{}, value...)})
+	if b.memory == nil {
+		return errBatchUsed
+	}
+	b.changes = append(b.changes, change{key: slices.Clone(key), value: b.memory.values.keep(value)})
 	return nil
 }
 

@@ -7,14 +7,16 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // TestMemoryIsWhatItWas compares a database in memory with maps, over writes, syncs, crashes and snapshots.
 func TestMemoryIsWhatItWas(t *testing.T) {
+	values := new(Values)
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		m, now := NewMemory(), map[string]string{}
+		m, now := NewMemory(values), map[string]string{}
 		states := []map[string]string{{}} // durable, then after each pending batch
 		for range 200 {
 			switch r.IntN(8) {
@@ -54,7 +56,7 @@ func TestMemoryIsWhatItWas(t *testing.T) {
 
 func TestMemoryThatFails(t *testing.T) {
 	full := errors.New("full")
-	m := NewMemory()
+	m := NewMemory(nil)
 	m.Fail(full)
 	b := m.NewBatch()
 	if err := errors.Join(b.Set([]byte("k"), nil), b.WriteSync()); !errors.Is(err, full) {
@@ -62,6 +64,9 @@ func TestMemoryThatFails(t *testing.T) {
 	}
 	if err := b.Write(); !errors.Is(err, errBatchUsed) {
 		t.Errorf("written again: %v", err)
+	}
+	if err := b.Set([]byte("k"), nil); !errors.Is(err, errBatchUsed) {
+		t.Errorf("set after it was written: %v", err)
 	}
 	m.Fail(nil)
 	compare(t, m, nil)
@@ -75,7 +80,7 @@ func write(t *testing.T, m *Memory, r *rand.Rand, now map[string]string, sync bo
 	defer b.Close()
 	var errs error
 	for range r.IntN(4) {
-		k, v := key(r), fmt.Sprint(r.IntN(1000))
+		k, v := key(r), strings.Repeat(fmt.Sprint(r.IntN(10)), r.IntN(3)*sharedFrom/2)
 		if r.IntN(4) == 0 {
 			errs = errors.Join(errs, b.Delete([]byte(k)))
 			delete(now, k)
