@@ -8,9 +8,12 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// parentGrace is how many ticks a parent in the rounds now being certified may be late before it is asked for: it is
-// most likely on its way.
-const parentGrace = 2
+// A parent in the rounds now being certified is most likely on its way. It is asked for when it is late by half of what
+// the last round took, which tells how far apart the authorities are, and by no less or more ticks than these.
+const (
+	leastGrace = 2
+	mostGrace  = 20
+)
 
 // fetcher knows which certificates are asked for. Each is asked of one authority at a time; it is a parent of a waiting
 // header or of a suspended certificate, which bounds their number.
@@ -41,7 +44,7 @@ func (c *Core) want(child *remora.Header, absent []remora.Parent) {
 		}
 		w := &want{from: c.askable(child.Author), due: c.clock}
 		if missing.round == c.dag.quorum || missing.round == c.dag.quorum+1 {
-			w.due += parentGrace
+			w.due += min(max(c.own.lasted/2, leastGrace), mostGrace)
 		}
 		c.missing.wants[missing] = w
 		c.missing.next = min(c.missing.next, w.due)

@@ -13,6 +13,7 @@ type proposer struct {
 	at           int            // tick of the newest header
 	parents      remora.Round   // the quorum on which the next header builds
 	entered      int            // tick at which that quorum was complete
+	lasted       int            // ticks from the quorum before to that one
 	queue        []remora.BatchRef
 	known        map[remora.Hash]bool // batches in queue and in flight
 	flight       []*remora.Header     // own headers that are not ordered, oldest first

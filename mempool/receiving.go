@@ -64,6 +64,7 @@ func (c *Core) advance() {
 	if c.dag.quorum <= c.own.parents {
 		return
 	}
+	c.own.lasted = c.clock - c.own.entered
 	c.own.parents, c.own.entered, c.progress = c.dag.quorum, c.clock, c.clock
 	c.out.event(Advanced{Round: c.dag.quorum})
 }

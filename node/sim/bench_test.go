@@ -21,3 +21,16 @@ func BenchmarkSeeds(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "seeds/s")
 	b.ReportMetric(float64(rounds)/float64(b.N), "rounds")
 }
+
+// BenchmarkHundred runs a hundred validators.
+func BenchmarkHundred(b *testing.B) {
+	rounds := 0
+	for i := range b.N {
+		r, err := Run(Scenario{Validators: 100, Seed: uint64(i), Duration: 2 * time.Second, TxPerSecond: 20, Grace: 1900 * ms})
+		if err != nil || r.Verdict != Pass {
+			b.Fatal(r, err)
+		}
+		rounds += int(r.Rounds)
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(rounds), "ms/round")
+}
