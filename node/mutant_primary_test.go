@@ -23,7 +23,7 @@ func TestNothingLeavesBeforeItIsDurable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	sender, receiver := pair(ctx, t)
-	memory, broken := store.NewMemory(), errors.New("broken")
+	memory, broken := store.NewMemory(nil), errors.New("broken")
 	p := lonePrimary(t, memory, sender, receiver.ID())
 	if err := p.restart(); err != nil {
 		t.Fatal(err)

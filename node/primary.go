@@ -160,8 +160,11 @@ func (p *primary) drain(ctx context.Context) {
 }
 
 func (p *primary) step(ctx context.Context, m mempool.Message) {
-	if stored, ok := m.(mempool.BatchStored); ok {
-		p.recent.add(stored)
+	switch m := m.(type) {
+	case mempool.BatchStored:
+		p.recent.add(m)
+	case mempool.HeaderReceived:
+		p.heard.note(m.Header)
 	}
 	if p.catching {
 		return
@@ -314,8 +317,6 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 		switch e := e.(type) {
 		case mempool.Proposed:
 			p.counts.proposed.Add(1)
-		case mempool.Voted:
-			p.heard.note(e.Header)
 		case mempool.LeaderTimeout:
 			p.counts.timeouts.Add(1)
 		case mempool.Requeued:

@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/node/p2p"
 )
 
-// heard are the newest headers of the others that this validator voted for since its start. An author whose disk has
+// heard are the newest headers of the others that this validator received since its start. An author whose disk has
 // forgotten its last header learns of it here: no certificate may tell.
 type heard struct {
 	mu      sync.Mutex
@@ -22,7 +22,9 @@ func newHeard(members int) *heard { return &heard{headers: make([]*remora.Header
 func (h *heard) note(header *remora.Header) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.headers[header.Author] = header
+	if old := h.headers[header.Author]; old == nil || old.Round < header.Round {
+		h.headers[header.Author] = header
+	}
 }
 
 func (h *heard) of(a remora.Authority) *remora.Header {
@@ -35,7 +37,7 @@ func (h *heard) of(a remora.Authority) *remora.Header {
 const (
 	tipCertificate = iota // of the highest round
 	tipOwn                // the newest of who asks
-	tipHeader             // the newest of who asks that this node voted for
+	tipHeader             // the newest of who asks that this node received
 	tipItems
 )
 

@@ -12,7 +12,7 @@ import (
 // A block whose write fails is not visible.
 func TestFailedWriteLeavesTheView(t *testing.T) {
 	made := newChain(t, 1)
-	memory, broken := store.NewMemory(), errors.New("broken")
+	memory, broken := store.NewMemory(nil), errors.New("broken")
 	st, err := store.Open("home", store.Options{FS: crashfs.New(1), Memory: memory})
 	if err != nil {
 		t.Fatal(err)

@@ -85,17 +85,18 @@ func (v *validator) wantCertificates(w mempool.Want) {
 	})
 }
 
-// tips are a peer's certificate of the highest round, and the newest one by whoever asked.
-// Who has lost its own record does not know it.
+// tips are a peer's certificate of the highest round, and the newest one and the newest header by whoever asked. Who has
+// lost its own record does not know them.
 type tips struct {
 	highest, yours *remora.Certificate
+	header         *remora.Header // the newest by whoever asked
 	lost           bool
 }
 
 // wantTip asks a peer how far it is.
 func (v *validator) wantTip(from remora.Authority) {
 	ask(v, from, func(peer *validator) (found tips, err error) {
-		found.lost = peer.core.Doubt() == mempool.Lost
+		found.lost, found.header = peer.core.Doubt() == mempool.Lost, peer.heard[v.self]
 		found.highest, found.yours, err = peer.store.Tips(chainID, peer.core.GCRound(), v.self)
 		return found, err
 	}, func(found tips) {
@@ -105,6 +106,9 @@ func (v *validator) wantTip(from remora.Authority) {
 		w := v.world
 		if found.yours != nil {
 			v.receive(mempool.CertificateReceived{Certificate: found.yours})
+		}
+		if found.header != nil {
+			v.receive(mempool.HeaderReceived{Header: found.header})
 		}
 		if found.highest == nil || w.signed.certificate(found.highest) {
 			v.step(mempool.TipReported{From: from, Certificate: found.highest})

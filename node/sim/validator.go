@@ -67,6 +67,7 @@ type life struct {
 	catching bool   // block sync runs, or will
 	sync     *catchUp
 	peer     remora.Authority // that block sync asked last
+	heard    []*remora.Header // by author: the newest that came
 	epoch    remora.Epoch     // that the worker was told
 }
 
@@ -114,7 +115,7 @@ func (v *validator) start() {
 // open does what node.New and a primary's start do.
 func (v *validator) open() error {
 	w := v.world
-	v.life = &life{clients: map[uint64][]client{}}
+	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, w.committee.Size())}
 	var err error
 	if v.store, err = v.disk.open(); err != nil {
 		return err
@@ -243,8 +244,12 @@ func (v *validator) receive(m mempool.Message) {
 	w := v.world
 	switch m := m.(type) {
 	case mempool.HeaderReceived:
-		if !w.signed.header(m.Header) {
+		h := m.Header
+		if !w.signed.header(h) {
 			return
+		}
+		if old := v.heard[h.Author]; old == nil || old.Round < h.Round {
+			v.heard[h.Author] = h
 		}
 	case mempool.CertificateReceived:
 		if !w.signed.certificate(m.Certificate) {
