@@ -185,3 +185,13 @@ func newCompiler(t *testing.T, mutants []mutant) *compiler {
 	})
 	return c
 }
+
+func TestVerdictsForgetWhichTest(t *testing.T) {
+	row := func(killer string) string { return "| quorum: too small | `mempool/core.go` | " + killer + " |\n" }
+	if verdicts(row("`mempool TestOne`")) != verdicts(row("`consensus TestTwo`")) {
+		t.Error("another test is another verdict")
+	}
+	if verdicts(row("`mempool TestOne`")) == verdicts(row("nothing")) {
+		t.Error("a survivor is no verdict of its own")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -47,11 +48,17 @@ func publish(fates []fate, write bool) error {
 	if err != nil {
 		return err
 	}
-	if string(old) != text {
+	if verdicts(string(old)) != verdicts(text) {
 		return fmt.Errorf("%s does not say what happened: go run ./cmd/mutants -write", page)
 	}
 	return nil
 }
+
+var noticed = regexp.MustCompile("(?m)\\| `[^`]+` \\|$")
+
+// verdicts drops from a page which tests noticed the defects: where several do, the first one is named, and which one is
+// the first can differ.
+func verdicts(page string) string { return noticed.ReplaceAllString(page, "| a test |") }
 
 const preface = `# Deliberate defects
 
