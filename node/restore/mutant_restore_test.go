@@ -27,7 +27,7 @@ type verdicts struct{ statetest.Verifier }
 func (*verdicts) Prime([]state.Statement) {}
 
 func (*verdicts) PrimeBLS([]state.BLSStatement) {}
-func (*verdicts) Forget()                 {}
+func (*verdicts) Forget()                       {}
 
 // history is a DAG in which authority 3 is slow, so that leaders pass its headers over and later ones order them.
 type history struct {
