@@ -264,7 +264,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		self: auth.self, committee: n.committee.Committee, store: n.store, host: n.host, log: log,
 		signing: signed, heard: n.heard,
 		cores: restore.Config{
-			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth, Pace: n.config.Tuning.Pace, Doubt: doubt,
+			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth.signer(), Pace: n.config.Tuning.Pace, Doubt: doubt,
 		},
 		ports:  ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants},
 		flight: n.config.Tuning.Flight, counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,

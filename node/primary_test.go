@@ -21,7 +21,7 @@ func TestRebuiltCoresFollowTheDAGFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &primary{store: c.Store, cores: restore.Config{
-		Genesis: c.Genesis, Committee: members, Signer: &authority{committee: committee, keys: &Keys{}},
+		Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee},
 	}}
 	for i, want := range []int{0, minQuiet, 2 * minQuiet, minQuiet, 2 * minQuiet, 4 * minQuiet} {
 		if i == 3 {

@@ -16,30 +16,16 @@ type Keys struct {
 	Network   [32]byte // Ed25519 seed of the libp2p identity
 }
 
-// authority signs for one member of a committee. It implements mempool.Signer.
+// authority signs for one member of a committee.
 type authority struct {
 	committee *trust.Committee
 	self      remora.Authority
 	keys      *Keys
 }
 
-// SignHeader implements mempool.Signer.
-func (a *authority) SignHeader(digest remora.Hash) remora.Signature {
-	return a.keys.Header.Sign(digest[:])
-}
-
-// SignVote implements mempool.Signer.
-func (a *authority) SignVote(message remora.Hash) remora.BLSSignature {
-	return a.keys.Consensus.Sign(message[:])
-}
-
-// Aggregate implements mempool.Signer.
-func (a *authority) Aggregate(message remora.Hash, votes []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
-	by, sigs := make([]remora.Authority, len(votes)), make([]remora.BLSSignature, len(votes))
-	for i, v := range votes {
-		by[i], sigs[i] = v.Voter, v.Signature
-	}
-	return a.committee.Aggregate(message, by, sigs)
+// signer signs in the DAG.
+func (a *authority) signer() *trust.Signer {
+	return &trust.Signer{Committee: a.committee, Consensus: a.keys.Consensus, Headers: a.keys.Header}
 }
 
 // signShare signs an executed block.

@@ -129,7 +129,9 @@ type genuine struct {
 	keys      []memberKeys
 }
 
-func (g *genuine) signer(a remora.Authority) mempool.Signer { return &keyHolder{g, &g.keys[a]} }
+func (g *genuine) signer(a remora.Authority) mempool.Signer {
+	return &trust.Signer{Committee: g.committee, Consensus: g.keys[a].consensus, Headers: g.keys[a].header}
+}
 
 func (g *genuine) header(h *remora.Header) bool { return g.committee.Header(h) == nil }
 
@@ -138,28 +140,3 @@ func (g *genuine) certificate(c *remora.Certificate) bool {
 }
 
 func (g *genuine) verdicts() exec.Verdicts { return exec.NewVerifier() }
-
-// keyHolder implements mempool.Signer.
-type keyHolder struct {
-	*genuine
-	keys *memberKeys
-}
-
-// SignHeader implements mempool.Signer.
-func (m *keyHolder) SignHeader(digest remora.Hash) remora.Signature {
-	return m.keys.header.Sign(digest[:])
-}
-
-// SignVote implements mempool.Signer.
-func (m *keyHolder) SignVote(message remora.Hash) remora.BLSSignature {
-	return m.keys.consensus.Sign(message[:])
-}
-
-// Aggregate implements mempool.Signer.
-func (m *keyHolder) Aggregate(message remora.Hash, votes []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
-	by, sigs := make([]remora.Authority, len(votes)), make([]remora.BLSSignature, len(votes))
-	for i, v := range votes {
-		by[i], sigs[i] = v.Voter, v.Signature
-	}
-	return m.committee.Aggregate(message, by, sigs)
-}
