@@ -47,6 +47,7 @@ type Core struct {
 	clock  int // ticks since the start
 	own    maker
 	peers  keeper
+	heard  []int // by authority: tick of the last message
 	out    Ready
 	busy   bool // a Ready is with the shell
 }
@@ -62,6 +63,7 @@ func New(config Config) (*Core, error) {
 		epoch:  config.Epoch,
 		own:    maker{seq: config.FirstSeq, unexecuted: make(map[remora.Hash]*ownBatch)},
 		peers:  newKeeper(n),
+		heard:  make([]int, n),
 	}, nil
 }
 
@@ -69,8 +71,13 @@ func New(config Config) (*Core, error) {
 func (c *Core) Step(m Message) error {
 	switch m := m.(type) {
 	case Acked:
-		return c.acked(m.From, m.Digest)
+		err := c.acked(m.From, m.Digest)
+		c.hear(m.From)
+		return err
 	case PeerBatch:
+		if !m.Fetched {
+			c.hear(m.From)
+		}
 		return c.receive(m)
 	case Executed:
 		for _, digest := range m.Digests {

@@ -224,6 +224,29 @@ func TestResend(t *testing.T) {
 	}
 }
 
+// TestResendAfterSilence has nobody answer for long, as in a partition, and then a peer be heard again: what lacks a
+// quorum goes out with the next tick. A peer that talks all the time makes nothing go out more often.
+func TestResendAfterSilence(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.ResendTicks = 10 })
+	submit(t, c, 10)
+	ticks(c, 80) // sent again after 10, 20 and 40 ticks; next after 80
+	step(t, c, worker.PeerBatch{From: 1, Batch: batchOf(1, 5, 1, 100)})
+	if r := ticks(c, 1); len(r.Resend) != 3 {
+		t.Errorf("%d sent again after a sign of life", len(r.Resend))
+	}
+	sent := 0
+	for i := range uint64(15) {
+		step(t, c, worker.PeerBatch{From: 1, Batch: batchOf(1, 5, 2+i, 100)})
+		sent += len(ticks(c, 1).Resend)
+	}
+	if sent != 0 {
+		t.Errorf("%d sent again although nobody was silent", sent)
+	}
+	if err := c.Step(worker.Acked{From: 200}); err == nil {
+		t.Error("an ack from outside the committee")
+	}
+}
+
 func TestPeerBatch(t *testing.T) {
 	c := newCore(t, nil)
 	b := batchOf(2, 5, 1, 100)

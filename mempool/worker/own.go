@@ -130,6 +130,23 @@ func (c *Core) resend() {
 	}
 }
 
+// hear notes a sign of life. After a silence the batches that lack a quorum are sent again at once, and not when their
+// turn comes, which may be long after a partition has healed.
+func (c *Core) hear(from remora.Authority) {
+	if !c.config.Committee.Has(from) {
+		return
+	}
+	silence := c.clock - c.heard[from]
+	if c.heard[from] = c.clock; silence < c.config.ResendTicks {
+		return
+	}
+	for _, own := range c.own.order {
+		if !own.certified {
+			own.wait, own.due = c.config.ResendTicks, c.clock
+		}
+	}
+}
+
 // reseal gives expired own batches another life, oldest first.
 func (c *Core) reseal() {
 	for _, own := range slices.Clone(c.own.order) {
