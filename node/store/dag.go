@@ -17,7 +17,7 @@ func (s *Store) SaveDAG(records []mempool.Record, sync bool) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	for _, r := range records {
-		if err := putRecord(batch, r); err != nil {
+		if err := s.putRecord(batch, r); err != nil {
 			return fmt.Errorf("save DAG record: %w", err)
 		}
 	}
@@ -31,7 +31,7 @@ func (s *Store) SaveDAG(records []mempool.Record, sync bool) error {
 	return nil
 }
 
-func putRecord(batch db.Batch, r mempool.Record) error {
+func (s *Store) putRecord(batch db.Batch, r mempool.Record) error {
 	switch {
 	case r.Header != nil:
 		return batch.Set([]byte{keyProposed}, remora.Encode(r.Header))
@@ -43,7 +43,7 @@ func putRecord(batch db.Batch, r mempool.Record) error {
 		return batch.Set([]byte{keyFloor}, u64(uint64(r.Floor)))
 	}
 	c := r.Certificate
-	return batch.Set(vertexKey(c.Round(), c.Author()), remora.Encode(c))
+	return batch.Set(vertexKey(c.Round(), c.Author()), s.values.encode(c))
 }
 
 // DAG is what a restart needs of the DAG.

@@ -24,9 +24,12 @@ type Memory struct {
 	values  *Values
 }
 
-// Values keeps one copy of what several databases hold: a hundred simulated validators store the same certificates. It
-// belongs to one goroutine.
-type Values struct{ known map[remora.Hash][]byte }
+// Values keeps one copy of what several databases hold: a hundred simulated validators store the same certificates, which
+// are encoded once. It belongs to one goroutine.
+type Values struct {
+	known        map[remora.Hash][]byte
+	certificates map[*remora.Certificate][]byte
+}
 
 const (
 	// sharedFrom is the size from which on a value is worth looking for, maxShared how many are remembered.
@@ -60,6 +63,21 @@ type change struct {
 
 // degree of the trees: wide enough to be shallow, and cheap to copy when a snapshot shares them.
 const degree = 16
+
+// encode returns the encoding of a certificate that nobody changes.
+func (s *Values) encode(c *remora.Certificate) []byte {
+	if s == nil {
+		return remora.Encode(c)
+	}
+	if encoded, known := s.certificates[c]; known {
+		return encoded
+	}
+	if len(s.certificates) >= maxShared || s.certificates == nil {
+		s.certificates = make(map[*remora.Certificate][]byte)
+	}
+	s.certificates[c] = remora.Encode(c)
+	return s.certificates[c]
+}
 
 // NewMemory returns an empty database, which shares large values with others when it is given any.
 func NewMemory(values *Values) *Memory {

@@ -35,6 +35,7 @@ type Store struct {
 	db      database
 	batches *segment.Log
 	damage  []segment.Damage
+	values  *Values // of a database in memory
 
 	mu     sync.RWMutex  // guards height
 	height remora.Height // of the newest durable block
@@ -61,6 +62,9 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), state.Close())
 	}
 	s := &Store{db: state, batches: log, damage: damage}
+	if opts.Memory != nil {
+		s.values = opts.Memory.values
+	}
 	if err := s.loadHeight(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
