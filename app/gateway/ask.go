@@ -27,6 +27,10 @@ const (
 	// maxHedges bounds the caches that are asked, for all requests together, beside one that keeps them waiting: when
 	// many wait it is the load that is to blame, and more of it does not help.
 	maxHedges = 16
+	// A cache that cannot be reached, or has lost its connection, is asked up to so often, with a pause: it may just be
+	// starting. One that answers falsely or too late is not asked again.
+	maxPasses = 3
+	passPause = 400 * time.Millisecond
 	// maxTried bounds what an error says about who was tried.
 	maxTried = 16
 )
@@ -37,6 +41,7 @@ type hunt struct {
 	content   remora.Content
 	rng       content.Range
 	providers []transfer.Cache // those that were not asked yet
+	failed    []transfer.Cache // those that may be asked again
 	asking    []string         // names of those that are being asked
 	outcomes  chan outcome
 	failure   *failure
@@ -44,7 +49,7 @@ type hunt struct {
 
 // outcome is what asking one cache came to.
 type outcome struct {
-	from   string
+	from   transfer.Cache
 	answer []byte
 	err    error
 }
@@ -57,12 +62,15 @@ func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]
 		return nil, err
 	}
 	h := &hunt{
-		source: s, content: c, rng: r, providers: providers, outcomes: make(chan outcome, len(providers)),
+		source: s, content: c, rng: r, providers: providers, outcomes: make(chan outcome, maxPasses*len(providers)),
 		failure: failed(http.StatusGatewayTimeout, "connect", "no cache that the chain knows delivers it"),
 	}
 	hunting, cancel := context.WithTimeout(ctx, huntTimeout)
 	defer cancel() // those that are still asked are not waited for
 	answer := h.run(hunting)
+	for pass := 1; pass < maxPasses && answer == nil && h.again(hunting); pass++ {
+		answer = h.run(hunting)
+	}
 	switch {
 	case answer != nil:
 		return answer, nil
@@ -86,8 +94,11 @@ func (h *hunt) run(ctx context.Context) []byte {
 			if o.err == nil {
 				return o.answer
 			}
-			h.blame(o.from, o.err)
-			h.forget(o.from)
+			h.blame(o.from.Name, o.err)
+			h.forget(o.from.Name)
+			if !errors.Is(o.err, errFalse) && !errors.Is(o.err, context.DeadlineExceeded) {
+				h.failed = append(h.failed, o.from)
+			}
 			h.next(ctx, func() {})
 		case <-hedge.C:
 			select {
@@ -102,6 +113,22 @@ func (h *hunt) run(ctx context.Context) []byte {
 	return nil
 }
 
+// again prepares another pass after a pause, and reports whether there is anybody to ask.
+func (h *hunt) again(ctx context.Context) bool {
+	if len(h.failed) == 0 {
+		return false
+	}
+	pause := time.NewTimer(passPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+		return false
+	}
+	h.providers, h.failed = h.failed, nil
+	return true
+}
+
 // next asks one more cache, if there is one and not too many are asked, and calls ended after that.
 func (h *hunt) next(ctx context.Context, ended func()) {
 	if len(h.providers) == 0 || len(h.asking) == maxAsked || ctx.Err() != nil {
@@ -113,7 +140,7 @@ func (h *hunt) next(ctx context.Context, ended func()) {
 	h.source.group.Go(func() {
 		defer ended()
 		answer, err := h.askOne(ctx, p)
-		h.outcomes <- outcome{p.Name, answer, err}
+		h.outcomes <- outcome{p, answer, err}
 	})
 }
 

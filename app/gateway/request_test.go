@@ -129,6 +129,30 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+// TestCacheThatIsBackInAMoment has the only caches fail at first, one for good: the other one is asked again. One that
+// answers falsely is not.
+func TestCacheThatIsBackInAMoment(t *testing.T) {
+	n := transfertest.New("c0", "c1", "liar")
+	data := random(t, 50_000)
+	c := n.Add(data, false)
+	s := serve(t, n)
+	var failures atomic.Int32
+	n.Answer["c0"], n.Answer["liar"] = transfertest.Down, transfertest.Flip
+	n.Answer["c1"] = func(answer []byte) ([]byte, error) {
+		if failures.Add(1) < 3 {
+			return nil, transfertest.ErrUnreachable
+		}
+		return answer, nil
+	}
+	got := get(t, s, "GET", "/ipfs/"+content.CID(c.Root, false))
+	if got.status != 200 || got.body != string(data) || got.err != nil {
+		t.Errorf("%d, %d bytes, %v", got.status, len(got.body), got.err)
+	}
+	if failures.Load() != 3 || n.Asked["liar"] != 1 {
+		t.Errorf("asked %d times, the liar %d", failures.Load(), n.Asked["liar"])
+	}
+}
+
 // TestConditions asks with every condition for content whose only cache is down: those that need no body are answered.
 func TestConditions(t *testing.T) {
 	n := transfertest.New("c0")
@@ -157,7 +181,7 @@ func TestConditions(t *testing.T) {
 	check(504, "If-None-Match", `"other"`)
 	check(504, "If-None-Match", "garbage")
 	check(504, "Range", "bytes=5-9")
-	if n.Asked["c0"] != 3 {
+	if n.Asked["c0"] != 3*3 { // a cache that is down is asked three times for each
 		t.Errorf("%d requests", n.Asked["c0"])
 	}
 	n.Answer["c0"] = nil
