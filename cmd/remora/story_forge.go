@@ -40,7 +40,7 @@ func (f *forger) greedy(ctx context.Context, grants []client.Grant) error {
 	claim := remora.CommitClaim{Epoch: f.epoch}
 	for _, g := range grants {
 		if g.Node == f.key.Public() {
-			claim.Total = g.Left + 1
+			claim.Total = g.Granted + 1 // what is left may change meanwhile
 		}
 	}
 	claim.Items = []remora.ClaimItem{{Session: f.session, Bytes: claim.Total}}
