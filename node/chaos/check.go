@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/store"
 )
 
@@ -70,7 +71,7 @@ func (n *Network) settle(ctx context.Context, c *chain, submits []Submit) error 
 	}
 	last, _ := n.highest(ctx)
 	read := 0
-	err := await(ctx, func() (bool, error) {
+	err := devnet.Poll(ctx, func() (bool, error) {
 		_, certified := n.height(ctx, 0)
 		if err := c.read(ctx, n.nodes[0], certified); err != nil && ctx.Err() == nil {
 			return false, fmt.Errorf("read the blocks of %s: %w", n.names[0], err)
@@ -92,7 +93,7 @@ func (n *Network) readAll(ctx context.Context, validator int, c *chain, to remor
 	waiting, cancel := context.WithTimeout(ctx, settleWait)
 	defer cancel()
 	var certified remora.Height
-	err := await(waiting, func() (bool, error) {
+	err := devnet.Poll(waiting, func() (bool, error) {
 		_, certified = n.height(ctx, validator)
 		return certified >= to, nil
 	})

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/remora-network/remora/node/devnet"
 )
 
 // SmallDisk is a file system of its own under the data of one validator, which a file fills up to some room. It takes a
@@ -74,7 +76,7 @@ func (d *SmallDisk) Detach() error {
 // ExitCode waits until the validator has ended, and returns its exit code.
 func (d *SmallDisk) ExitCode(ctx context.Context) (int, error) {
 	code := 0
-	err := await(ctx, func() (bool, error) {
+	err := devnet.Poll(ctx, func() (bool, error) {
 		text, err := os.ReadFile(d.exitCode)
 		if errors.Is(err, os.ErrNotExist) || len(text) == 0 {
 			return false, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/devnet"
 )
 
 // Load is what clients submit until they are stopped.
@@ -126,7 +127,7 @@ const patience = 2 * time.Second
 func (s *sender) used(ctx context.Context, key *ed25519.PrivateKey, nonce uint64) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return await(ctx, func() (bool, error) {
+	return devnet.Poll(ctx, func() (bool, error) {
 		account, err := s.network.nodes[s.chance.IntN(Validators)].Account(ctx, key.Public())
 		return err == nil && account.Nonce > nonce, nil
 	}) == nil

@@ -23,7 +23,7 @@ import (
 const Validators = 4
 
 const (
-	look     = 25 * time.Millisecond // distance of two looks at something that is waited for
+	look     = 25 * time.Millisecond // distance of two looks at a validator's height
 	callWait = 5 * time.Second       // for one answer of a node
 )
 
@@ -125,7 +125,7 @@ func (n *Network) Start(ctx context.Context, validator int) error {
 func (n *Network) Stumble(ctx context.Context, validator int, after time.Duration) error {
 	starting := make(chan error, 1)
 	go func() { starting <- n.Start(ctx, validator) }()
-	err := await(ctx, func() (bool, error) {
+	err := devnet.Poll(ctx, func() (bool, error) {
 		pid, err := n.pid(validator)
 		if pid == 0 || err != nil {
 			return false, err
@@ -193,7 +193,7 @@ func (n *Network) highest(ctx context.Context) (executed, certified remora.Heigh
 func (n *Network) Reach(ctx context.Context, height remora.Height, validators ...int) error {
 	for _, v := range validators {
 		var at remora.Height
-		err := await(ctx, func() (bool, error) {
+		err := devnet.Poll(ctx, func() (bool, error) {
 			at, _ = n.height(ctx, v)
 			return at >= height, nil
 		})
@@ -214,7 +214,7 @@ func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators
 func (n *Network) Stands(ctx context.Context, quiet time.Duration) error {
 	last, _ := n.highest(ctx)
 	since := time.Now()
-	return await(ctx, func() (bool, error) {
+	return devnet.Poll(ctx, func() (bool, error) {
 		if now, _ := n.highest(ctx); now > last {
 			last, since = now, time.Now()
 		}
@@ -229,22 +229,6 @@ func All() []int {
 		all[i] = i
 	}
 	return all
-}
-
-// await looks until done holds.
-func await(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	for {
-		if ok, err := done(); ok || err != nil {
-			return err
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // wait lets a time pass, less when the context ends.

@@ -14,7 +14,7 @@ import (
 func (d *Devnet) await(ctx context.Context, p *place, path string) error {
 	reason := "it has not answered"
 	own := d.own[p.Name]
-	err := poll(ctx, func() (bool, error) {
+	err := Poll(ctx, func() (bool, error) {
 		if own != nil {
 			select {
 			case <-own.ended:

@@ -123,7 +123,7 @@ func signal(dir string, s syscall.Signal) error {
 func waitStopped(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, stopWait)
 	defer cancel()
-	return poll(ctx, func() (bool, error) {
+	return Poll(ctx, func() (bool, error) {
 		_, held, err := home.Holds(filepath.Join(dir, "lock"))
 		if held { // by a process that is just ending: what it wrote into the lock no longer matters
 			return false, nil
@@ -132,8 +132,8 @@ func waitStopped(ctx context.Context, dir string) error {
 	})
 }
 
-// poll looks until done holds.
-func poll(ctx context.Context, done func() (bool, error)) error {
+// Poll looks until done holds or fails, or the context ends.
+func Poll(ctx context.Context, done func() (bool, error)) error {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
