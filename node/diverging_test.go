@@ -16,6 +16,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/p2p/p2ptest"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/table"
 )
@@ -187,10 +188,10 @@ func (f *fleet) follow(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(c.DataDir, 0o700), os.MkdirAll(c.ContentDir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	c.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(t))}
+	c.Listen = []string{p2ptest.Multiaddr(t)}
 	c.Name, c.Roles = "cache-0", remora.RoleCache
 	c.Keys, c.Record = member(t, 7, c.Name, c.Roles, c.Listen[0])
-	c.RPC = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	c.RPC = p2ptest.HostPort(t)
 	f.configs, f.stops = append(f.configs, c), append(f.stops, nil)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/p2p/p2ptest"
 )
 
 // fleet is a chain of validators in this process: real disks, sockets and signatures.
@@ -25,17 +25,6 @@ type fleet struct {
 	genesis *remora.Genesis
 	configs []node.Config
 	stops   []func() error
-}
-
-// freePort returns a port of loopback that nobody listens on now.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func seed(kind string, i int) []byte {
@@ -104,7 +93,7 @@ func member(t *testing.T, i int, name string, roles remora.Roles, listen string)
 
 func (f *fleet) add(i int) {
 	f.t.Helper()
-	listen := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(f.t))
+	listen := p2ptest.Multiaddr(f.t)
 	keys, record := member(f.t, i, fmt.Sprintf("validator-%d", i), remora.RoleValidator, listen)
 	owner, err := ed25519.NewKeyFromSeed(seed("owner", i))
 	if err != nil {
@@ -121,7 +110,7 @@ func (f *fleet) add(i int) {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With(slog.Int("node", i))
 	f.configs = append(f.configs, node.Config{
-		Genesis: f.genesis, DataDir: dir, Listen: []string{listen}, RPC: fmt.Sprintf("127.0.0.1:%d", freePort(f.t)),
+		Genesis: f.genesis, DataDir: dir, Listen: []string{listen}, RPC: p2ptest.HostPort(f.t),
 		Keys:   keys,
 		Logger: log,
 	})
@@ -301,10 +290,10 @@ func TestFollowerExecutesAndForwards(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(c.DataDir, 0o700), os.MkdirAll(c.ContentDir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	c.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(t))}
+	c.Listen = []string{p2ptest.Multiaddr(t)}
 	c.Name, c.Roles = "cache-0", remora.RoleCache
 	c.Keys, c.Record = member(t, 7, c.Name, c.Roles, c.Listen[0])
-	c.RPC = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	c.RPC = p2ptest.HostPort(t)
 	f.configs, f.stops = append(f.configs, c), append(f.stops, nil)
 	f.start(4)
 	f.agree(ctx, sent.Tx.Height, 0, 4)

@@ -65,6 +65,7 @@ type Devnet struct {
 	binary string
 	topo   *topology
 	own    map[string]*process // started by this process, by name
+	ports  block               // chosen by this process, claimed until its nodes have them
 }
 
 // Status tells who the nodes are and which of them run.
@@ -120,7 +121,7 @@ func Up(ctx context.Context, s Spec) (*Devnet, error) {
 		}
 		return nil
 	})
-	return d, err
+	return d, errors.Join(err, d.ports.release())
 }
 
 // Open finds the devnet in dir.
@@ -187,6 +188,12 @@ func (d *Devnet) prepare(s *Spec) error {
 		}
 		if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
 			return fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
+		}
+		if s.PortBase == 0 {
+			if d.ports, err = freeBlock(s.Validators + s.Caches + s.Gateways); err != nil {
+				return err
+			}
+			s.PortBase = d.ports.first
 		}
 		if t, err = create(d.dir, s); err != nil {
 			return err

@@ -24,9 +24,14 @@ import (
 // founded makes a devnet without starting anything.
 func founded(t *testing.T, s Spec) (string, *topology) {
 	t.Helper()
-	dir := t.TempDir()
-	topo, err := create(dir, &s)
+	ports, err := freeBlock(s.Validators + s.Caches + s.Gateways)
 	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s.PortBase = ports.first
+	topo, err := create(dir, &s)
+	if err := errors.Join(err, ports.release()); err != nil {
 		t.Fatal(err)
 	}
 	return dir, topo
@@ -126,6 +131,34 @@ func TestPortBase(t *testing.T) {
 	}
 	if err := assign(nodes, 65_516); err != nil {
 		t.Errorf("up to the last port: %v", err)
+	}
+}
+
+// A devnet of which one node listens keeps its whole block to itself, as one does that is being made.
+func TestFreeBlocksAreWhole(t *testing.T) {
+	b, err := freeBlock(15)
+	if err != nil || b.first%blockSize != 0 {
+		t.Fatal(b, err)
+	}
+	const size = 2 * blockSize
+	if _, err := claim(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("claimed twice: %v", err)
+	}
+	node, err := listen(b.first + 140)
+	if err := errors.Join(err, b.release()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claim(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("claimed while a node listens: %v", err)
+	}
+	if err := node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = claim(b.first, size); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.release(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -26,11 +26,12 @@ const (
 	highestPort = 32_000
 )
 
-// assign gives every node its ports: from base upwards, or free ones when base is 0.
+// blockSize is how many ports a devnet takes at least. Blocks start at its multiples and are taken whole, so that a
+// devnet whose nodes are partly down still keeps others away.
+const blockSize = 100
+
+// assign gives every node its ports, from base upwards.
 func assign(nodes []place, base int) error {
-	if base == 0 {
-		return assignFree(nodes)
-	}
 	if last := base + portsPerNode*len(nodes); base < 1 || last > 65_536 {
 		return fmt.Errorf("%w: --port-base %d, %d nodes need ports up to 65535: at most %d",
 			ErrUsage, base, len(nodes), 65_536-portsPerNode*len(nodes))
@@ -45,41 +46,47 @@ func assign(nodes []place, base int) error {
 	return nil
 }
 
-// assignFree holds every port that it chose until all are chosen.
-func assignFree(nodes []place) (err error) {
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			err = errors.Join(err, l.Close())
-		}
-	}()
-	for i := range nodes {
-		wanted := []*int{&nodes[i].P2P, &nodes[i].RPC, &nodes[i].Metrics}
-		if nodes[i].Role == RoleGateway {
-			wanted = append(wanted, &nodes[i].Gateway)
-		}
-		for _, port := range wanted {
-			l, chosen, err := reserve()
-			if err != nil {
-				return err
-			}
-			held, *port = append(held, l), chosen
-		}
-	}
-	return nil
+// block is a row of free ports. Until it is released, its last port, which no node gets, keeps it from other devnets that
+// are just being made.
+type block struct {
+	first int
+	claim net.Listener
 }
 
-func reserve() (net.Listener, int, error) {
-	var last error
+func (b block) release() error {
+	if b.claim == nil {
+		return nil
+	}
+	return b.claim.Close()
+}
+
+// freeBlock finds ports for n nodes, rounded up to whole blocks, that nobody listens on.
+func freeBlock(n int) (b block, err error) {
+	size := (portsPerNode*n + blockSize - 1) / blockSize * blockSize
 	for range 200 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		first := lowestPort + blockSize*rand.IntN((highestPort-lowestPort-size)/blockSize+1)
+		if b, err = claim(first, size); err == nil {
+			return b, nil
+		}
+	}
+	return block{}, fmt.Errorf("%w: no %d free ports in a row between %d and %d: %w", ErrPortTaken, size, lowestPort, highestPort, err)
+}
+
+func claim(first, size int) (block, error) {
+	last, err := listen(first + size - 1)
+	if err != nil {
+		return block{}, err
+	}
+	for port := first; port < first+size-1; port++ {
 		l, err := listen(port)
 		if err == nil {
-			return l, port, nil
+			err = l.Close()
 		}
-		last = err
+		if err != nil {
+			return block{}, errors.Join(err, last.Close())
+		}
 	}
-	return nil, 0, fmt.Errorf("%w: no free port between %d and %d: %w", ErrPortTaken, lowestPort, highestPort, last)
+	return block{first, last}, nil
 }
 
 func listen(port int) (net.Listener, error) {

@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/remora-network/remora/node/p2p/p2ptest"
 )
 
 // strangers are two running hosts that are not configured with each other; the second serves echo to guests.
 func strangers(t *testing.T) (asker, server *node, address []string) {
 	t.Helper()
-	addrs := reserve(t, 2)
+	addrs := []string{p2ptest.Multiaddr(t), p2ptest.Multiaddr(t)}
 	asker = start(t, Config{Key: seed(0), Listen: addrs[:1], Namespace: "test"})
 	server = start(t, Config{Key: seed(1), Listen: addrs[1:], Namespace: "test", Guests: 2, Serve: map[string]Handler{"echo": echo}})
 	return asker, server, addrs[1:]
@@ -25,7 +27,7 @@ func TestIntroducedPeerAnswersRequests(t *testing.T) {
 	if err := ask(); !errors.Is(err, ErrUnknownPeer) {
 		t.Fatalf("before the introduction: %v", err)
 	}
-	if err := asker.Introduce(Peer{ID: server.ID(), Addrs: reserve(t, 1)}); err != nil {
+	if err := asker.Introduce(Peer{ID: server.ID(), Addrs: []string{p2ptest.Multiaddr(t)}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := ask(); err == nil {

@@ -3,9 +3,6 @@ package p2p
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
-	"net"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -21,6 +18,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/remora-network/remora/node/p2p/p2ptest"
 )
 
 const patience = 20 * time.Second
@@ -40,29 +39,12 @@ func idOf(t testing.TB, i int) string {
 	return id
 }
 
-// reserve finds free ports, all different, on a loopback address that no other test process and no outgoing connection uses.
-func reserve(t testing.TB, n int) []string {
-	t.Helper()
-	pid := os.Getpid()
-	ip := fmt.Sprintf("127.%d.%d.2", 1+pid/250%250, 1+pid%250)
-	addrs := make([]string, n)
-	for i := range addrs {
-		l, err := net.Listen("tcp4", ip+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all of them, once all are taken
-		addrs[i] = fmt.Sprintf("/ip4/%s/tcp/%d", ip, l.Addr().(*net.TCPAddr).Port)
-	}
-	return addrs
-}
-
 // committee returns the configurations of n nodes that know each other, with channels dag and batch.
 func committee(t testing.TB, n int) []Config {
 	t.Helper()
 	peers := make([]Peer, n)
-	for i, addr := range reserve(t, n) {
-		peers[i] = Peer{ID: idOf(t, i), Addrs: []string{addr}}
+	for i := range peers {
+		peers[i] = Peer{ID: idOf(t, i), Addrs: []string{p2ptest.Multiaddr(t)}}
 	}
 	configs := make([]Config, n)
 	for i := range configs {

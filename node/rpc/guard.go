@@ -8,8 +8,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/remora-network/remora/node/client"
@@ -59,7 +61,7 @@ func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
 func (s *Server) checkSource(r *http.Request) *client.Error {
 	if s.loopback && !isLoopbackHost(r.Host) {
 		return fail(http.StatusForbidden, client.CodeForbiddenOrigin,
-			"host %.80q: a node on loopback answers to localhost, 127.0.0.1 and [::1]", r.Host)
+			"host %.80q: a node on loopback answers to localhost and to addresses of loopback", r.Host)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !s.isOwnOrigin(origin, r.Host) {
 		return fail(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
@@ -81,7 +83,11 @@ func isLoopbackHost(hostport string) bool {
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	return host == "localhost" || host == "127.0.0.1" || host == "::1" || host == "[::1]"
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.IsLoopback()
 }
 
 // extend gives the answer that much more time from now. A writer without deadlines is one of a test.

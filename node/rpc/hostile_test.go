@@ -134,6 +134,7 @@ func TestGoodSources(t *testing.T) {
 		{"Host", "localhost:1"},
 		{"Host", "127.0.0.1:4240"},
 		{"Host", "[::1]:4240"},
+		{"Host", "127.9.8.7:4240"},
 		{"Host", "localhost:4240", "Origin", "http://127.0.0.1:9999"},
 	} {
 		if status, text := f.do(t, f.request(t, "GET", "/v1/status", nil, header...)); status != 200 {
