@@ -9,12 +9,18 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// carried returns the batches of the own headers made in some ticks, with every round certified on the way.
+// carried returns the batches that the own headers made in some ticks are the first to list, with every round certified
+// on the way.
 func (r *rig) carried(ticks int) []remora.BatchRef {
 	var refs []remora.BatchRef
 	for range ticks {
 		if h := proposal(r.ticks(1)); h != nil {
-			refs = append(refs, h.Payload...)
+			for _, ref := range h.Payload {
+				if !slices.Contains(r.carries, ref) {
+					r.carries = append(r.carries, ref)
+					refs = append(refs, ref)
+				}
+			}
 			r.voteAll()
 			r.deliver(h.Round, 1, 2, 3)
 		}

@@ -24,12 +24,14 @@ func (c *Core) order(subDAGs []remora.SubDAG) {
 	}
 }
 
-// redeliver lines up the payload of own headers that leaders two rounds above passed over. The newest goes first, so
-// that the oldest ends up in front.
+// redeliver lines up the payload of own headers that were passed over: by leaders two rounds above, or by so many rounds
+// that only a leader that should have been committed by now could still order them. Without the latter, leaders that are
+// further apart than GC reaches would pass over the same payload again and again. The newest goes first, so that the
+// oldest ends up in front.
 func (c *Core) redeliver() {
 	flight := c.own.flight
 	for i := len(flight) - 1; i >= 0; i-- {
-		if h := flight[i]; h.Round+2 < c.committed {
+		if h := flight[i]; h.Round+2 < c.committed || h.Round+c.config.GCDepth <= c.Round() {
 			c.requeue(h)
 			if c.votes.header == h {
 				c.votes.header = nil // too old to be worth a certificate

@@ -116,6 +116,7 @@ func (c *Core) compose(round remora.Round) *remora.Header {
 	if c.votes.header != nil { // overtaken without a certificate
 		c.requeue(c.votes.header)
 	}
+	c.redeliver()
 	batches, shares := min(len(p.queue), remora.MaxHeaderBatches), p.shares
 	h := &remora.Header{
 		Term:          c.config.Committee.Term,

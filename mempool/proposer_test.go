@@ -291,6 +291,19 @@ func TestOwnPayload(t *testing.T) {
 			t.Errorf("proposed %s", batches(r.mine.Payload))
 		}
 	})
+	t.Run("own_batch_is_within_reach_of_every_leader", func(t *testing.T) { // leaders may be further apart than GC reaches
+		r := busy(newRig(t))
+		r.must(mempool.BatchReady{Ref: batch(0, 1)})
+		var listed []remora.Round
+		for round := remora.Round(1); round < 4*gcDepth; round++ {
+			if r.advance(round); len(r.mine.Payload) > 0 {
+				listed = append(listed, round)
+			}
+		}
+		if want := []remora.Round{1, 1 + gcDepth, 1 + 2*gcDepth, 1 + 3*gcDepth}; !slices.Equal(listed, want) {
+			t.Errorf("listed in rounds %v, want %v", listed, want)
+		}
+	})
 	t.Run("not_proposed_again_before_that", func(t *testing.T) {
 		r := busy(newRig(t))
 		r.advance(1)

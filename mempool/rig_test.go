@@ -18,6 +18,8 @@ type rig struct {
 	now    remora.Millis
 	mine   *remora.Header // newest own header
 	doubt  mempool.Doubt  // of the next start
+
+	carries []remora.BatchRef // see carried
 }
 
 // newRig starts authority 0 of a committee of stakes, of four equal ones without any. Authority 1 leads every even round.
