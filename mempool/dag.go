@@ -80,11 +80,16 @@ func (d *dag) parents(r remora.Round) []remora.Parent {
 	return parents
 }
 
-// complete reports whether a header may build on round r.
-func (d *dag) complete(r remora.Round) bool {
-	l := d.layers[r]
-	return r == 0 || l != nil && l.stake >= d.threshold
+// stake is that of the accepted certificates of a round.
+func (d *dag) stake(r remora.Round) remora.Amount {
+	if l := d.layers[r]; l != nil {
+		return l.stake
+	}
+	return 0
 }
+
+// complete reports whether a header may build on round r.
+func (d *dag) complete(r remora.Round) bool { return r == 0 || d.stake(r) >= d.threshold }
 
 // absent returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,
 // or another certificate holds its slot.

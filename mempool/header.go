@@ -56,7 +56,7 @@ func (c *Core) propose() {
 	case !c.dag.complete(parents):
 		return
 	}
-	if c.clock == 0 || c.clock-p.at < c.delay() {
+	if c.clock == 0 || c.clock-p.at < c.delay(round) {
 		return
 	}
 	waited := c.clock - p.entered
@@ -72,9 +72,12 @@ func (c *Core) propose() {
 	c.publish(c.compose(round))
 }
 
-// delay is the least time between own headers.
-func (c *Core) delay() int {
-	if c.own.demand || len(c.own.queue) > 0 || c.dag.payload > 0 || c.clock < c.own.busyUntil {
+// delay is the least time between own headers, before that of a round. Where nothing waits, authorities would pass each
+// other for ever if they started at different times: a quorum would be through with a round before it is the turn of
+// the others, always the same ones. Whoever sees a correct author ahead joins.
+func (c *Core) delay(round remora.Round) int {
+	busy := c.own.demand || len(c.own.queue) > 0 || c.dag.payload > 0 || c.clock < c.own.busyUntil
+	if busy || c.dag.stake(round) >= c.config.Committee.Validity() {
 		return c.config.Pace.HeaderDelay
 	}
 	return c.config.Pace.IdleDelay

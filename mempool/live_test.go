@@ -191,3 +191,25 @@ func TestRepeats(t *testing.T) {
 		t.Error("the same run twice gives two traces")
 	}
 }
+
+// TestIdleRoundsAreOfAll starts the authorities one after the other: they do not pass each other, which would leave the
+// same ones out for ever.
+func TestIdleRoundsAreOfAll(t *testing.T) {
+	c := newCluster(t, 4, 1)
+	for a := range c.nodes {
+		c.crash(remora.Authority(a))
+	}
+	for _, a := range []remora.Authority{3, 0, 1, 2} {
+		c.start(a)
+		for range 25 {
+			c.tick()
+		}
+	}
+	const last = 40
+	c.run(last, 100*(last+2))
+	for r := remora.Round(10); r <= last; r++ {
+		if n := len(c.nodes[0].orderer.vertices[r]); n != len(c.nodes) {
+			t.Errorf("round %d has headers of %d", r, n)
+		}
+	}
+}

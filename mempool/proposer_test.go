@@ -148,6 +148,19 @@ func TestPace(t *testing.T) {
 			t.Errorf("waited %d ticks", got)
 		}
 	})
+	t.Run("correct_author_ahead_wakes", func(t *testing.T) {
+		r := newRig(t)
+		r.waitFor(1)
+		r.voteAll()
+		r.deliver(1)
+		r.ticks(50)
+		if h := proposal(r.deliver(2, 2)); h != nil {
+			t.Errorf("one author ahead, who may be faulty: proposed %v", h)
+		}
+		if h := proposal(r.deliver(2, 3)); h == nil || h.Round != 2 {
+			t.Errorf("proposed %v", h)
+		}
+	})
 	for name, wake := range map[string]mempool.Message{
 		"own_payload_wakes":   mempool.BatchReady{Ref: batch(0, 1)},
 		"peers_payload_wakes": stored(batch(2, 1)),

@@ -104,8 +104,8 @@ func (u *uploader) put(ctx context.Context, o *object, cache Cache) error {
 	defer resp.Body.Close()
 	reason, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	switch resp.StatusCode {
-	case http.StatusCreated:
-		return nil
+	case http.StatusCreated: // a cache may have all that it was promised before the file turns out to be longer
+		return o.checkSize()
 	case http.StatusConflict: // the file changed, or the cache does not tell the truth
 		if err := o.check(); err != nil {
 			return err
