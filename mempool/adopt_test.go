@@ -50,6 +50,7 @@ func TestAdoption(t *testing.T) {
 		r.must(mempool.Ordered{SubDAGs: []remora.SubDAG{{Headers: []*remora.Header{
 			mempooltest.NewHeader(r.Committee, 3, 1, r.Parents(0), batch(3, 1)),
 		}}}})
+		r.must(stored(batch(3, 1))) // another header lists it again
 		if got := r.carried(4 * patience); len(got) != 0 {
 			t.Errorf("adopted %v", got)
 		}

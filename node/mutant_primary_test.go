@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/restore"
@@ -74,7 +75,7 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 		cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},
 		},
-		counts: new(counts), recent: newRecentBatches(),
+		counts: new(counts), recent: remora.NewRecent[mempool.BatchStored](recentBatches),
 	}
 }
 

@@ -267,7 +267,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth.signer(), Pace: n.config.Tuning.Pace, Doubt: doubt,
 		},
 		ports:  ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants},
-		flight: n.config.Tuning.Flight, counts: &n.counts, recent: newRecentBatches(), offset: n.config.ClockOffset,
+		flight: n.config.Tuning.Flight, counts: &n.counts, recent: remora.NewRecent[mempool.BatchStored](recentBatches), offset: n.config.ClockOffset,
 	}
 	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,

@@ -30,6 +30,9 @@ type work struct {
 	catchUp bool           // sync certified blocks, then have the primary rebuilt
 }
 
+// recentBatches is how many stored batches are remembered: about half a minute of them at full speed.
+const recentBatches = 8192
+
 // primary owns the mempool core and the commit rule. Its loop: receive, step, persist, send, deliver, advance.
 type primary struct {
 	self      remora.Authority
@@ -46,13 +49,13 @@ type primary struct {
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
-	queue    []work        // not yet taken by the engine
-	catching bool          // peers' messages are dropped until the engine has caught up
-	unsafe   error         // two quorums contradict each other, or the keys are in use elsewhere
-	height   remora.Height // of the newest block when the cores were built
-	recent   *recentBatches
-	passed   []passedRound // for pruning, ascending
-	offset   time.Duration // that tests add to the wall clock
+	queue    []work                             // not yet taken by the engine
+	catching bool                               // peers' messages are dropped until the engine has caught up
+	unsafe   error                              // two quorums contradict each other, or the keys are in use elsewhere
+	height   remora.Height                      // of the newest block when the cores were built
+	recent   remora.Recent[mempool.BatchStored] // so that a vote needs no read from disk
+	passed   []passedRound                      // for pruning, ascending
+	offset   time.Duration                      // that tests add to the wall clock
 }
 
 // ports are what the primary hears and feeds.
@@ -162,7 +165,7 @@ func (p *primary) drain(ctx context.Context) {
 func (p *primary) step(ctx context.Context, m mempool.Message) {
 	switch m := m.(type) {
 	case mempool.BatchStored:
-		p.recent.add(m)
+		p.recent.Add(m.Ref.Digest, m)
 	case mempool.HeaderReceived:
 		p.heard.note(m.Header)
 	}
@@ -293,7 +296,7 @@ func (p *primary) want(ctx context.Context, wants []mempool.Want) {
 func (p *primary) missing(ctx context.Context, refs []remora.BatchRef) []remora.BatchRef {
 	var absent []remora.BatchRef
 	for _, ref := range refs {
-		stored, ok := p.recent.get(ref.Digest)
+		stored, ok := p.recent.Get(ref.Digest)
 		if !ok {
 			stored, ok = p.stored(ref.Digest)
 		}

@@ -19,7 +19,7 @@ type Config struct {
 	MaxBatch    int          // bytes at which a batch is sealed; default 500,000
 	SealTicks   int          // ticks at which it is sealed, from its first transaction on; default 4
 	ResendTicks int          // ticks after which a batch is sent again to who did not acknowledge it; default 100
-	MaxPending  int          // bytes of own unexecuted batches before Submit pushes back; default 8 MiB
+	MaxPending  int          // bytes of own unexecuted batches, at least 4 KiB for each, before Submit pushes back; default 8 MiB
 	PeerQuota   int          // bytes of unexecuted batches stored for each peer, at least 4 KiB for each; default 64 MiB
 	FirstSeq    uint64       // number of the next batch: above all that this worker ever sealed
 	Epoch       remora.Epoch // of the state at start

@@ -169,6 +169,21 @@ func TestSubmitRefuses(t *testing.T) {
 	submit(t, c, 1000)
 }
 
+// Small batches are bounded in number: each takes at least 4 KiB of what may wait, as it does at the peers.
+func TestSmallBatchesAreFew(t *testing.T) {
+	c := newCore(t, func(c *worker.Config) { c.MaxPending = 40 << 10 })
+	taken := 0
+	for ; taken < 100; taken++ {
+		if _, err := c.Submit([]byte{1}); errors.Is(err, worker.ErrBusy) {
+			break
+		}
+		ticks(c, 2)
+	}
+	if taken != 10 {
+		t.Errorf("took %d batches, want 10", taken)
+	}
+}
+
 func TestCertifiedByStake(t *testing.T) {
 	c := newCore(t, func(c *worker.Config) { c.Committee = mempooltest.NewWeightedCommittee(10, 20, 30, 40) }) // a quorum is 67
 	submit(t, c, 10)

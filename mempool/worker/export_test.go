@@ -8,5 +8,5 @@ func (c *Core) Held() (digests, bytes int) {
 	for _, n := range c.peers.bytes {
 		bytes += n
 	}
-	return len(c.peers.done), bytes
+	return c.peers.done.Len(), bytes
 }

@@ -17,7 +17,7 @@ type maker struct {
 	since      int    // tick of its first transaction
 	unexecuted map[remora.Hash]*ownBatch
 	order      []*ownBatch // the same, by age
-	bytes      int         // of them
+	bytes      int         // that they are charged with
 }
 
 type ownBatch struct {
@@ -44,7 +44,7 @@ func (m *maker) remove(digest remora.Hash) {
 	delete(m.unexecuted, digest)
 	i := slices.Index(m.order, b)
 	m.order = slices.Delete(m.order, i, i+1)
-	m.bytes -= len(b.batch.Raw)
+	m.bytes -= charge(&b.batch)
 }
 
 // Submit puts a copy of a transaction into the batch under construction and returns that batch's number. ErrBusy asks the
@@ -85,7 +85,7 @@ func (c *Core) offer(b remora.Batch) {
 	}
 	c.own.unexecuted[b.Digest] = own
 	c.own.order = append(c.own.order, own)
-	c.own.bytes += len(b.Raw)
+	c.own.bytes += charge(&b)
 	c.out.Broadcast = append(c.out.Broadcast, b)
 	c.count(own, c.config.Self)
 }

@@ -12,13 +12,14 @@ const maxRecent = 4096
 // minCharge is the least that a batch takes of a quota: it bounds their number, too.
 const minCharge = 4 << 10
 
+// charge is what a batch takes of its author's quota, here and at the peers, in bytes.
+func charge(b *remora.Batch) int { return max(len(b.Raw), minCharge) }
+
 // keeper accounts for the peers' batches that are stored here and not executed.
 type keeper struct {
 	unexecuted map[remora.Hash]peerBatch
-	bytes      []int // of those, by the authority that answers for them
-	done       map[remora.Hash]bool
-	recent     []remora.Hash // a ring of done ones
-	oldest     int
+	bytes      []int                   // of those, by the authority that answers for them
+	done       remora.Recent[struct{}] // executed
 }
 
 type peerBatch struct {
@@ -28,7 +29,7 @@ type peerBatch struct {
 }
 
 func newKeeper(n int) keeper {
-	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: make(map[remora.Hash]bool)}
+	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: remora.NewRecent[struct{}](maxRecent)}
 }
 
 // receive stores a peer's batch, within the quota of who answers for it, and acknowledges it unless it was asked for: whoever is asked
@@ -42,7 +43,7 @@ func (c *Core) receive(m PeerBatch) error {
 	case b.Worker != c.config.ID:
 		return fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
 	}
-	if _, ok := c.peers.unexecuted[b.Digest]; ok || c.peers.done[b.Digest] {
+	if _, ok := c.peers.unexecuted[b.Digest]; ok || c.peers.done.Has(b.Digest) {
 		c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
 		c.acknowledge(m)
 		return nil
@@ -50,7 +51,7 @@ func (c *Core) receive(m PeerBatch) error {
 	if !m.Fetched && (c.expired(b.Epoch) || b.Epoch > c.epoch+1) { // a peer may be one ahead: it executed a block more
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.epoch)
 	}
-	size := max(len(b.Raw), minCharge)
+	size := charge(&b)
 	if held := c.peers.bytes[m.From]; held+size > c.config.PeerQuota {
 		return fmt.Errorf("%w: authority %d, %d bytes held of %d", ErrQuota, m.From, held, c.config.PeerQuota)
 	}
@@ -79,14 +80,7 @@ func (k *keeper) executed(digest remora.Hash) {
 	}
 	delete(k.unexecuted, digest)
 	k.bytes[b.charged] -= b.size
-	k.done[digest] = true
-	if len(k.recent) < maxRecent {
-		k.recent = append(k.recent, digest)
-		return
-	}
-	delete(k.done, k.recent[k.oldest])
-	k.recent[k.oldest] = digest
-	k.oldest = (k.oldest + 1) % maxRecent
+	k.done.Add(digest, struct{}{})
 }
 
 // expire forgets the batches that can no longer execute.

@@ -263,6 +263,12 @@ func (c *checker) inspect(b *remora.Block, batches []remora.Batch) {
 	}
 }
 
+// What a mempool core may hold apart from the rounds above the GC horizon.
+const (
+	foreignEntries = 2 * 256       // batches of each peer for adoption, in a list and a set
+	ownEntries     = 3*2048 + 1024 // own batches, at least 4 KiB of 8 MiB each, in line, known and in headers
+)
+
 // finish judges a validator at the end: progress since the network is timely, bounded memory, conserved coins.
 func (c *checker) finish(v *validator) {
 	w := v.world
@@ -278,7 +284,7 @@ func (c *checker) finish(v *validator) {
 	}
 	held := entries(v.core)
 	c.entries = max(c.entries, held)
-	if most := (int(w.scenario.GCDepth)+64)*4*len(w.nodes) + 1024; held > most {
+	if most := len(w.nodes)*(4*(int(w.scenario.GCDepth)+64)+foreignEntries) + ownEntries; held > most {
 		c.fail(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, held, most)
 	}
 }
