@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
 )
@@ -31,6 +33,9 @@ type fetcher struct {
 	call      func(ctx context.Context, peer, protocol string, request []byte, maxAnswer int) ([]byte, error)
 	log       *slog.Logger
 	held      func() remora.Round // certificates up to it are here, or of no use any more
+
+	mu      sync.Mutex
+	sources *exec.Sources // guarded by mu
 
 	wants   []chan mempool.Want    // by authority: one that hangs delays nobody else's
 	network chan<- mempool.Message // certificates
@@ -204,48 +209,62 @@ func (f *fetcher) batches(ctx context.Context, from remora.Authority, digests []
 }
 
 // gather returns the batches with these digests, which committed headers of dag list. A quorum acked each and a quorum
-// voted for its header, so some correct authority has it. The author is asked last: it may have kept the batch from us on
-// purpose. Nobody gets long at first, so that a peer that hangs delays execution little.
+// voted for its header, so some correct authority has it. Nobody gets long at first.
 func (f *fetcher) gather(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error) {
-	n := f.committee.Size()
 	got := make(map[remora.Hash]remora.Batch, len(digests))
-	for failures := 0; ; {
-		missing, err := f.load(digests, got)
-		if err != nil {
-			return nil, err
-		}
-		if len(missing) == 0 {
-			break
-		}
-		round := failures / n
-		if round > 0 && failures%n == 0 {
+	missing, err := f.load(digests, got)
+	for round := 0; err == nil && len(missing) > 0; round++ {
+		if round > 0 {
 			if err := pause(ctx, 50*time.Millisecond); err != nil {
 				return nil, err
 			}
 		}
-		failures++
-		from := remora.Authority((int(author(dag, missing[0])) + failures) % n)
-		if from == f.self {
-			continue
+		for _, from := range f.order(author(dag, missing[0])) {
+			if err := f.take(ctx, from, round, missing, got); err != nil {
+				return nil, err
+			}
+			if missing, err = f.load(missing, got); err != nil || len(missing) == 0 {
+				break
+			}
 		}
-		trying, cancel := context.WithTimeout(ctx, min(askTimeout, firstTry<<min(round, 8)))
-		found, _ := f.batches(trying, from, missing[:min(len(missing), max(1, maxBatchRange>>round))])
-		cancel()
-		if err := f.store.AppendBatches(found); err != nil {
-			return nil, err
-		}
-		if len(found) > 0 {
-			failures-- // more from the same
-		}
-		for _, b := range found {
-			got[b.Digest] = b
-		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	batches := make([]remora.Batch, len(digests))
 	for i, d := range digests {
 		batches[i] = got[d]
 	}
 	return batches, nil
+}
+
+func (f *fetcher) order(author remora.Authority) []remora.Authority {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sources.Order(author)
+}
+
+// take asks one peer, an answer at a time, as long as it brings any.
+func (f *fetcher) take(ctx context.Context, from remora.Authority, round int, missing []remora.Hash, got map[remora.Hash]remora.Batch) error {
+	for len(missing) > 0 {
+		trying, cancel := context.WithTimeout(ctx, min(askTimeout, firstTry<<min(round, 8)))
+		found, _ := f.batches(trying, from, missing[:min(len(missing), max(1, maxBatchRange>>round))])
+		cancel()
+		f.mu.Lock()
+		f.sources.Report(from, len(found) > 0)
+		f.mu.Unlock()
+		if len(found) == 0 {
+			return nil
+		}
+		if err := f.store.AppendBatches(found); err != nil {
+			return err
+		}
+		for _, b := range found {
+			got[b.Digest] = b
+		}
+		missing = without(missing, found)
+	}
+	return nil
 }
 
 // load adds what is stored here and returns what is missing.

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/store"
 )
 
@@ -20,6 +21,7 @@ type market struct {
 	server *server
 	mu     sync.Mutex
 	asked  map[string]int // by peer
+	seq    uint64         // of the next batch
 	hangs  map[string]bool
 }
 
@@ -39,7 +41,10 @@ func newMarket(t *testing.T) *market {
 		})
 	}
 	m := &market{server: &server{store: stores[1]}, asked: map[string]int{}, hangs: map[string]bool{}}
-	m.fetcher = &fetcher{committee: committee, store: stores[0], log: slog.New(slog.DiscardHandler), call: m.serve}
+	m.fetcher = &fetcher{
+		committee: committee, store: stores[0], log: slog.New(slog.DiscardHandler), call: m.serve,
+		sources: exec.NewSources(0, committee.Size()),
+	}
 	for range committee.Members {
 		m.wants = append(m.wants, make(chan mempool.Want, wantQueue))
 	}
@@ -62,12 +67,13 @@ func (m *market) serve(ctx context.Context, peer, _ string, request []byte, _ in
 func (m *market) list(t *testing.T, author remora.Authority, count, size int) *remora.Header {
 	t.Helper()
 	h := &remora.Header{Author: author}
-	for i := range count {
+	for range count {
 		var b remora.BatchBuilder
 		for left := size; left > 0; left -= 100_000 {
 			b.Add(make([]byte, min(left, 100_000)))
 		}
-		batch := b.Seal(1, author, 0, uint64(i))
+		batch := b.Seal(1, author, 0, m.seq)
+		m.seq++
 		h.Payload = append(h.Payload, batch.Ref())
 		if err := m.server.store.AppendBatches([]remora.Batch{batch}); err != nil {
 			t.Fatal(err)
@@ -99,6 +105,22 @@ func TestGatherManyBatches(t *testing.T) {
 		}
 	}
 	if asked := m.asked[m.committee.Members[3].PeerID]; asked != 1 {
+		t.Errorf("the peer that hangs was asked %d times", asked)
+	}
+}
+
+// TestGatherLearnsWhoHangs waits for a peer that hangs once, not for every block.
+func TestGatherLearnsWhoHangs(t *testing.T) {
+	m := newMarket(t)
+	hangs := m.committee.Members[3].PeerID
+	m.hangs[hangs] = true
+	for range 5 {
+		h := m.list(t, 2, 1, 100) // 3 comes after the author
+		if _, err := m.gather(t.Context(), []*remora.Header{h}, digestsOf(h)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := m.asked[hangs]; asked != 1 {
 		t.Errorf("the peer that hangs was asked %d times", asked)
 	}
 }

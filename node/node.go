@@ -255,6 +255,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 	fetch := &fetcher{
 		self: auth.self, committee: n.committee, store: n.store, call: n.host.Request, log: log,
 		held: n.held, wants: wants, network: network, batcher: downloads,
+		sources: exec.NewSources(auth.self, n.committee.Size()),
 	}
 	signed, doubt, err := n.openSigning()
 	if err != nil {
@@ -326,7 +327,10 @@ func (n *Node) newWorker(auth *authority, executor *exec.Executor) (*worker.Core
 // wireFollower builds the loop of a node that executes certified blocks of the validators.
 func (n *Node) wireFollower(executor *exec.Executor) {
 	nobody := remora.Authority(n.committee.Size()) // every authority is somebody else
-	fetch := &fetcher{self: nobody, committee: n.committee, store: n.store, call: n.host.Request, log: n.config.Logger}
+	fetch := &fetcher{
+		self: nobody, committee: n.committee, store: n.store, call: n.host.Request, log: n.config.Logger,
+		sources: exec.NewSources(nobody, n.committee.Size()),
+	}
 	f := &follower{store: n.store, exec: executor, head: n.head, committee: n.committee, counts: &n.counts}
 	f.sync = n.newSyncer(executor, fetch, f.publish)
 	n.forwarder = &forwarder{committee: n.committee, host: n.host}

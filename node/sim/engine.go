@@ -53,12 +53,12 @@ func (v *validator) execute() {
 		v.halt(err)
 		return
 	}
-	v.working, v.attempt, v.queue = false, 0, v.queue[1:]
+	v.working, v.asking, v.queue = false, nil, v.queue[1:]
 	v.executed(block, batches)
 	v.work()
 }
 
-// gather returns the batches of a sub-DAG. Missing ones are asked for, of their author first, and the engine tries again.
+// gather returns the batches of a sub-DAG. Missing ones are asked for, and the engine tries again.
 func (v *validator) gather(sub *remora.SubDAG) ([]remora.Batch, bool) {
 	refs, err := v.exec.Pending(sub)
 	if err != nil {
@@ -78,13 +78,36 @@ func (v *validator) gather(sub *remora.SubDAG) ([]remora.Batch, bool) {
 	if len(absent) == 0 {
 		return batches, true
 	}
-	n := v.world.committee.Size()
-	if from := remora.Authority((int(author(sub, absent[0])) + v.attempt) % n); from != v.self {
-		v.fetchBatches(from, absent)
-	}
-	v.attempt++
-	v.wake(fetchPatience, v.execute)
+	v.seek(author(sub, absent[0]), absent)
 	return nil, false
+}
+
+// seek asks one authority for batches and goes on when it has answered, or has had the time to.
+func (v *validator) seek(author remora.Authority, absent []remora.Hash) {
+	if len(v.asking) == 0 {
+		v.asking = v.sources.Order(author)
+	}
+	if len(v.asking) == 0 { // alone
+		v.wake(fetchPatience, v.execute)
+		return
+	}
+	from := v.asking[0]
+	v.asking = v.asking[1:]
+	v.attempt++
+	attempt := v.attempt
+	answered := func(found int) {
+		if v.attempt != attempt {
+			return
+		}
+		v.attempt++
+		v.sources.Report(from, found > 0)
+		if found > 0 {
+			v.asking = nil // the best one first again
+		}
+		v.execute()
+	}
+	v.fetchBatches(from, absent, answered)
+	v.wake(fetchPatience, func() { answered(0) })
 }
 
 func author(sub *remora.SubDAG, digest remora.Hash) remora.Authority {

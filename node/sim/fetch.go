@@ -61,7 +61,7 @@ func (v *validator) want(w mempool.Want) {
 		v.step(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
 	}
 	if len(absent) > 0 {
-		v.fetchBatches(w.From, absent)
+		v.fetchBatches(w.From, absent, func(int) {})
 	}
 }
 
@@ -144,8 +144,8 @@ func (v *validator) ancestors(round remora.Round, wanted []remora.Parent, above 
 	return found, nil
 }
 
-// fetchBatches asks a peer for batches, stores those that come and tells the mempool core.
-func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash) {
+// fetchBatches asks a peer for batches, stores those that come, tells the mempool core, and then how many came.
+func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash, then func(found int)) {
 	wanted := make(map[remora.Hash]bool, len(digests))
 	for _, d := range digests {
 		wanted[d] = true
@@ -174,5 +174,6 @@ func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash) {
 		for _, b := range genuine {
 			v.step(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
 		}
+		then(len(genuine))
 	})
 }

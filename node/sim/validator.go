@@ -63,8 +63,10 @@ type life struct {
 	passed   []passedRound
 	queue    []work // for the engine, in order
 	working  bool   // the engine is at it
-	attempt  int    // of the engine to fetch batches
-	catching bool   // block sync runs, or will
+	sources  *exec.Sources
+	asking   []remora.Authority // by the engine for batches, next
+	attempt  int                // counts those questions and their ends
+	catching bool               // block sync runs, or will
 	sync     *catchUp
 	peer     remora.Authority // that block sync asked last
 	heard    []*remora.Header // by author: the newest that came
@@ -115,7 +117,8 @@ func (v *validator) start() {
 // open does what node.New and a primary's start do.
 func (v *validator) open() error {
 	w := v.world
-	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, w.committee.Size())}
+	n := w.committee.Size()
+	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, n), sources: exec.NewSources(v.self, n)}
 	var err error
 	if v.store, err = v.disk.open(); err != nil {
 		return err
