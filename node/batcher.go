@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -52,6 +53,7 @@ type batcher struct {
 	fetched     <-chan fetched        // batches that headers list
 	reannounce  <-chan struct{}       // tell the primary again which own batches wait
 	primary     chan<- mempool.Message
+	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	counts      *counts
 
 	waiters map[uint64][]*waiter            // by batch under construction
@@ -68,6 +70,7 @@ func (b *batcher) run(ctx context.Context) error {
 				ticker.Reset(tick)
 			}
 		}
+		b.step(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
 		select {
 		case s := <-b.submissions:
 			b.submit(s)

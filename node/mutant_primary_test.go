@@ -6,12 +6,15 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/mempooltest"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
@@ -70,7 +73,18 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 	for i := range reached.Members {
 		reached.Members[i].PeerID = peer
 	}
+	executor, err := exec.OpenWith(genesis, st, new(statetest.Verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := head.New(head.NewView(st, executor.View(), nil))
+	t.Cleanup(func() {
+		if err := newest.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return &primary{
+		backlog:   backlog{head: newest, epoch: new(atomic.Uint64)},
 		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: new(signing), heard: newHeard(4),
 		cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -243,7 +244,7 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		wants[a] = make(chan mempool.Want, wantQueue)
 	}
 	downloads := make(chan fetched)
-	rebuilt, reannounce := make(chan struct{}), make(chan struct{})
+	rebuilt, reannounce, ordered := make(chan struct{}), make(chan struct{}), new(atomic.Uint64)
 
 	batches, err := n.newWorker(auth, executor)
 	if err != nil {
@@ -267,13 +268,14 @@ func (n *Node) wireValidator(executor *exec.Executor) error {
 		cores: restore.Config{
 			Genesis: n.config.Genesis, Committee: n.committee.Committee, Self: auth.self, Signer: auth.signer(), Pace: n.config.Tuning.Pace, Doubt: doubt,
 		},
-		ports:  ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, wants: wants},
-		flight: n.config.Tuning.Flight, counts: &n.counts, recent: remora.NewRecent[mempool.BatchStored](recentBatches), offset: n.config.ClockOffset,
+		ports:   ports{network: network, local: toPrimary, rebuilt: rebuilt, wants: wants},
+		backlog: backlog{head: n.head, engine: toEngine, epoch: ordered},
+		flight:  n.config.Tuning.Flight, counts: &n.counts, recent: remora.NewRecent[mempool.BatchStored](recentBatches), offset: n.config.ClockOffset,
 	}
 	bundle := &batcher{
 		self: auth.self, committee: n.committee.Committee, core: batches, store: n.store, host: n.host, log: log,
 		submissions: n.submissions, network: n.host.Receive(channelBatch), acks: acks, local: toBatcher, fetched: downloads,
-		reannounce: reannounce, primary: toPrimary, counts: &n.counts,
+		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: &n.counts,
 		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
 	}
 	execute := &engine{

@@ -22,14 +22,6 @@ const tick = 5 * time.Millisecond
 // servedFor is how long certificates stay servable after ordering has passed them.
 const servedFor = time.Minute
 
-// work is what the primary hands to the engine, in order.
-type work struct {
-	sub     *remora.SubDAG // execute it
-	from    remora.Authority
-	shares  []remora.Share // heard in a certified header of from
-	catchUp bool           // sync certified blocks, then have the primary rebuilt
-}
-
 // recentBatches is how many stored batches are remembered: about half a minute of them at full speed.
 const recentBatches = 8192
 
@@ -46,10 +38,10 @@ type primary struct {
 	flight    *flight.Recorder // nil: what the cores are told is not recorded
 	counts    *counts
 	ports
+	backlog backlog
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
-	queue    []work                             // not yet taken by the engine
 	catching bool                               // peers' messages are dropped until the engine has caught up
 	unsafe   error                              // two quorums contradict each other, or the keys are in use elsewhere
 	height   remora.Height                      // of the newest block when the cores were built
@@ -63,8 +55,7 @@ type ports struct {
 	network <-chan mempool.Message // from peers, verified; bounded
 	local   <-chan mempool.Message // from inside; never dropped
 	rebuilt <-chan struct{}        // the engine has caught up
-	engine  chan<- work
-	wants   []chan mempool.Want // by authority
+	wants   []chan mempool.Want    // by authority
 }
 
 // passedRound says when a leader was ordered.
@@ -81,7 +72,7 @@ func (p *primary) run(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		out, next := p.next()
+		out, next := p.backlog.next()
 		select {
 		case m := <-p.network:
 			p.step(ctx, m)
@@ -89,7 +80,7 @@ func (p *primary) run(ctx context.Context) error {
 		case m := <-p.local:
 			p.step(ctx, m)
 		case out <- next:
-			p.queue = p.queue[1:]
+			p.backlog.taken()
 		case now := <-ticker.C:
 			p.tick(now)
 		case <-p.rebuilt:
@@ -132,22 +123,11 @@ func (p *primary) restart() error {
 		return err
 	}
 	p.core, p.order, p.catching = cores.Mempool, cores.Order, false
-	p.enqueue(cores.Committed)
+	if err := p.backlog.open(p.cores.Committee, &p.cores.Genesis.Params); err != nil {
+		return err
+	}
+	p.backlog.order(cores.Committed)
 	return nil
-}
-
-// next returns the engine's channel and what to send there, or nil when there is nothing.
-func (p *primary) next() (chan<- work, work) {
-	if len(p.queue) == 0 {
-		return nil, work{}
-	}
-	return p.engine, p.queue[0]
-}
-
-func (p *primary) enqueue(subs []remora.SubDAG) {
-	for i := range subs {
-		p.queue = append(p.queue, work{sub: &subs[i]})
-	}
 }
 
 // drain takes what else has arrived, so that one write to disk serves all of it.
@@ -198,7 +178,7 @@ func (p *primary) tick(now time.Time) {
 // catchUp has the engine sync blocks and the cores built again.
 func (p *primary) catchUp() {
 	p.catching = true
-	p.queue = append(p.queue, work{catchUp: true})
+	p.backlog.put(work{catchUp: true})
 }
 
 // settle carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
@@ -263,13 +243,13 @@ func (p *primary) deliver(ctx context.Context, certificates []*remora.Certificat
 	var committed []remora.SubDAG
 	for _, c := range certificates {
 		if len(c.Header.Shares) > 0 {
-			p.queue = append(p.queue, work{from: c.Author(), shares: c.Header.Shares})
+			p.backlog.put(work{from: c.Author(), shares: c.Header.Shares})
 		}
 		subs, err := p.order.Insert(c)
 		if err != nil {
 			return fmt.Errorf("ordering stopped at round %d by authority %d: %w", c.Round(), c.Author(), err)
 		}
-		p.enqueue(subs)
+		p.backlog.order(subs)
 		committed = append(committed, subs...)
 	}
 	if len(committed) == 0 {

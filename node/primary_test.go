@@ -1,6 +1,7 @@
 package node
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/remora-network/remora/node/replay/replaytest"
@@ -20,9 +21,10 @@ func TestRebuiltCoresFollowTheDAGFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &primary{store: c.Store, cores: restore.Config{
-		Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee},
-	}}
+	p := &primary{
+		store: c.Store, backlog: backlog{head: c.Head, epoch: new(atomic.Uint64)},
+		cores: restore.Config{Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee}},
+	}
 	for i, want := range []int{0, minQuiet, 2 * minQuiet, minQuiet, 2 * minQuiet, 4 * minQuiet} {
 		if i == 3 {
 			c.Block()

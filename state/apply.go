@@ -63,8 +63,8 @@ func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
 	if err := prune(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
 		return Outcome{}, err
 	}
-	if epoch.EndsWith(header.Time, header.Height, &m.genesis.Params) {
-		registry.PutEpoch(o, epoch.Next(header.Time, header.Height))
+	if next := epoch.After(header.Time, header.Height, &m.genesis.Params); next != epoch {
+		registry.PutEpoch(o, next)
 	}
 	out := Outcome{
 		Block:   remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: digests(batches.execute), Results: results},

@@ -43,8 +43,9 @@ func (c Config) orDefaults() Config {
 // Core is one worker of an authority.
 type Core struct {
 	config Config
-	epoch  remora.Epoch
-	clock  int // ticks since the start
+	epoch  remora.Epoch // executed
+	ahead  remora.Epoch // ordered, not below epoch
+	clock  int          // ticks since the start
 	own    maker
 	peers  keeper
 	heard  []int // by authority: tick of the last message
@@ -61,6 +62,7 @@ func New(config Config) (*Core, error) {
 	return &Core{
 		config: config.orDefaults(),
 		epoch:  config.Epoch,
+		ahead:  config.Epoch,
 		own:    maker{seq: config.FirstSeq, unexecuted: make(map[remora.Hash]*ownBatch)},
 		peers:  newKeeper(n),
 		heard:  make([]int, n),
@@ -86,6 +88,8 @@ func (c *Core) Step(m Message) error {
 		}
 	case EpochChanged:
 		c.enter(m.Epoch)
+	case EpochOrdered:
+		c.ahead = max(c.ahead, m.Epoch)
 	case Restored:
 		return c.restore(m.Batch)
 	default:
@@ -124,7 +128,7 @@ func (c *Core) enter(epoch remora.Epoch) {
 	if epoch <= c.epoch {
 		return
 	}
-	c.epoch = epoch
+	c.epoch, c.ahead = epoch, max(c.ahead, epoch)
 	c.reseal()
 	c.peers.expire(epoch)
 }

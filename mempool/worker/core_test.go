@@ -516,3 +516,33 @@ func BenchmarkSubmit(b *testing.B) {
 		}
 	}
 }
+
+// A slow authority has not executed what is ordered: it seals in the epoch that ordering has reached, takes what peers seal
+// there, and leaves to execution what has expired.
+func TestSealsInTheOrderedEpoch(t *testing.T) {
+	c := newCore(t, nil)
+	submit(t, c, 10)
+	early := ticks(c, 4).Persist[0]
+	step(t, c, worker.EpochOrdered{Epoch: 9})
+	if r := step(t, c, worker.EpochOrdered{Epoch: 8}); len(r.Persist) != 0 {
+		t.Errorf("%d batches sealed anew by what is ordered", len(r.Persist))
+	}
+	submit(t, c, 10)
+	if late := ticks(c, 4).Persist[0]; early.Epoch != 5 || late.Epoch != 9 {
+		t.Errorf("sealed in epochs %d and %d", early.Epoch, late.Epoch)
+	}
+	for _, tt := range []struct {
+		epoch remora.Epoch
+		taken bool
+	}{{4, true}, {9, true}, {10, true}, {11, false}} {
+		err := c.Step(worker.PeerBatch{From: 1, Batch: batchOf(1, tt.epoch, uint64(tt.epoch), 10)})
+		if taken := err == nil; taken != tt.taken || err != nil && !errors.Is(err, worker.ErrEpoch) {
+			t.Errorf("a peer's batch of epoch %d: %v", tt.epoch, err)
+		}
+	}
+	drain(c)
+	r := step(t, c, worker.EpochChanged{Epoch: 7}) // executed so far: the early one can no longer be
+	if len(r.Persist) != 1 || r.Persist[0].Epoch != 9 || r.Persist[0].Seq != early.Seq {
+		t.Errorf("sealed anew %+v", r.Persist)
+	}
+}

@@ -26,6 +26,11 @@ type Executed struct{ Digests []remora.Hash }
 // anew.
 type EpochChanged struct{ Epoch remora.Epoch }
 
+// EpochOrdered tells the epoch of the block after the newest one that is ordered, which may be far ahead of the executed
+// one at an authority that is slow. New batches are sealed in it: they would have expired before they are ordered
+// otherwise. Which ones have expired is for execution to say.
+type EpochOrdered struct{ Epoch remora.Epoch }
+
 // Restored brings back an own batch at start: durable, and not executed.
 type Restored struct{ Batch remora.Batch }
 
@@ -33,4 +38,5 @@ func (Acked) message()        {}
 func (PeerBatch) message()    {}
 func (Executed) message()     {}
 func (EpochChanged) message() {}
+func (EpochOrdered) message() {}
 func (Restored) message()     {}

@@ -70,7 +70,7 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 // seal finishes the batch under construction and offers it to the peers.
 func (c *Core) seal() {
 	m := &c.own
-	b := m.builder.Seal(c.epoch, c.config.Self, c.config.ID, m.seq)
+	b := m.builder.Seal(c.ahead, c.config.Self, c.config.ID, m.seq)
 	m.seq++
 	c.out.Persist = append(c.out.Persist, b)
 	c.out.Sealed = append(c.out.Sealed, Sealed{Seq: b.Seq, Digest: b.Digest, Count: b.Count})
@@ -158,14 +158,14 @@ func (c *Core) reseal() {
 	}
 }
 
-// again seals the transactions of an expired batch in this epoch, under the same number: whoever finds both after a
+// again seals the transactions of an expired batch anew, under the same number: whoever finds both after a
 // crash knows that they are one.
 func (c *Core) again(b remora.Batch) {
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
 		builder.Add(tx)
 	}
-	renewed := builder.Seal(c.epoch, c.config.Self, c.config.ID, b.Seq)
+	renewed := builder.Seal(c.ahead, c.config.Self, c.config.ID, b.Seq)
 	c.out.Persist = append(c.out.Persist, renewed)
 	c.offer(renewed)
 }

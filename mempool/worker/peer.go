@@ -48,8 +48,8 @@ func (c *Core) receive(m PeerBatch) error {
 		c.acknowledge(m)
 		return nil
 	}
-	if !m.Fetched && (c.expired(b.Epoch) || b.Epoch > c.epoch+1) { // a peer may be one ahead: it executed a block more
-		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.epoch)
+	if !m.Fetched && (c.expired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer may be one ahead: it ordered a block more
+		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.ahead)
 	}
 	size := charge(&b)
 	if held := c.peers.bytes[m.From]; held+size > c.config.PeerQuota {

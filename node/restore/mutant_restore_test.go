@@ -15,19 +15,10 @@ import (
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/statetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// verdicts are cheap ones.
-type verdicts struct{ statetest.Verifier }
-
-func (*verdicts) Prime([]state.Statement) {}
-
-func (*verdicts) PrimeBLS([]state.BLSStatement) {}
-func (*verdicts) Forget()                       {}
 
 // history is a DAG in which authority 3 is slow, so that leaders pass its headers over and later ones order them.
 type history struct {
@@ -91,7 +82,7 @@ func (h *history) stored(t *testing.T, blocks int) *store.Store {
 			t.Error(err)
 		}
 	})
-	executor, err := exec.OpenWith(h.genesis, st, new(verdicts))
+	executor, err := exec.OpenWith(h.genesis, st, new(statetest.Verifier))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,15 @@ package sim
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/worker"
 )
 
-// maxExecution is the longest time that a block takes; the engine's lag is where a crash finds blocks that are ordered
-// and not executed.
+// maxExecution is the longest time that a block takes, a fourth of it the mean; the engine's lag is where a crash finds
+// blocks that are ordered and not executed.
 const maxExecution = 20 * time.Millisecond
 
 // fetchPatience is how long the engine waits for batches before it asks the next authority.
@@ -20,6 +22,10 @@ type work struct{ sub *remora.SubDAG }
 func (v *validator) enqueue(subs []remora.SubDAG) {
 	for i := range subs {
 		v.queue = append(v.queue, work{sub: &subs[i]})
+		v.calendar.Order(&subs[i])
+	}
+	if len(subs) > 0 {
+		v.tellWorker(worker.EpochOrdered{Epoch: v.calendar.Epoch()})
 	}
 	if v.up {
 		v.work()
@@ -32,7 +38,7 @@ func (v *validator) work() {
 		return
 	}
 	v.working = true
-	took := float64(v.world.engines.Int64N(int64(maxExecution))) * v.world.network.slow[v.self]
+	took := math.Pow(v.world.engines.Float64(), 3) * float64(maxExecution) * v.world.network.slow[v.self]
 	v.wake(time.Duration(took), v.execute)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state/statetest"
 )
 
 var rounds = flag.Int("rounds", 3000, "rounds of TestMemoryFlatOverManyRounds")
@@ -41,7 +42,7 @@ func TestReplayEqualsLiveRoots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		auditor, err := exec.OpenWith(w.genesis, fresh, new(verdicts))
+		auditor, err := exec.OpenWith(w.genesis, fresh, new(statetest.Verifier))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/trust"
+	"github.com/remora-network/remora/state/statetest"
 )
 
 // The kinds of signatures that a scenario may choose.
@@ -73,7 +74,7 @@ func (f *fake) certificate(c *remora.Certificate) bool {
 	})
 }
 
-func (f *fake) verdicts() exec.Verdicts { return new(verdicts) }
+func (f *fake) verdicts() exec.Verdicts { return new(statetest.Verifier) }
 
 func judged[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
 	if good, known := (*memo)[key]; known {

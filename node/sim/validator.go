@@ -15,23 +15,10 @@ import (
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/registry"
-	"github.com/remora-network/remora/state/statetest"
 )
 
 // tick is the length of a core's logical tick.
 const tick = 5 * time.Millisecond
-
-// verdicts are cheap ones.
-type verdicts struct{ statetest.Verifier }
-
-// Prime implements exec.Verdicts.
-func (*verdicts) Prime([]state.Statement) {}
-
-// PrimeBLS implements exec.Verdicts.
-func (*verdicts) PrimeBLS([]state.BLSStatement) {}
-
-// Forget implements exec.Verdicts.
-func (*verdicts) Forget() {}
 
 // validator is a disk and the process that runs on it, if one does. What a process knows is in life, so that nothing
 // outlives it but the disk.
@@ -58,6 +45,7 @@ type life struct {
 	core     *mempool.Core
 	order    *consensus.Bullshark
 	batches  *worker.Core
+	calendar *state.Calendar     // of what is ordered
 	clients  map[uint64][]client // by the batch under construction that took their transactions
 	waiting  []remora.BatchRef   // own, held by a quorum, not executed
 	passed   []passedRound
@@ -166,6 +154,9 @@ func (v *validator) rebuild(doubt mempool.Doubt) error {
 		return err
 	}
 	v.core, v.order, v.catching = cores.Mempool, cores.Order, false
+	if v.calendar, err = state.NewCalendar(w.committee, &w.genesis.Params, v.exec.View()); err != nil {
+		return err
+	}
 	v.enqueue(cores.Committed)
 	return nil
 }

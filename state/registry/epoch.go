@@ -31,6 +31,14 @@ func (e Epoch) Next(time remora.Millis, height remora.Height) Epoch {
 	return Epoch{Number: e.Number + 1, StartTime: time, StartHeight: height + 1}
 }
 
+// After returns the epoch of the block that follows a block of this epoch.
+func (e Epoch) After(time remora.Millis, height remora.Height, p *remora.Params) Epoch {
+	if !e.EndsWith(time, height, p) {
+		return e
+	}
+	return e.Next(time, height)
+}
+
 // GetEpoch returns the epoch of the next block.
 func GetEpoch(v table.View) (Epoch, error) {
 	var e Epoch

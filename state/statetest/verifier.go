@@ -2,7 +2,10 @@
 // transactions, sub-DAGs, and a chain in memory that applies them.
 package statetest
 
-import "github.com/remora-network/remora"
+import (
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state"
+)
 
 // Verifier accepts the signatures of this package, which are hashes: deterministic, cheap, and wrong for any other
 // message or key.
@@ -32,6 +35,15 @@ func (*Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, s
 	sum, err := Sum(parts)
 	return err == nil && sum == sig
 }
+
+// Prime, PrimeBLS and Forget are for shells that verify ahead: there is nothing to gain from it here.
+func (*Verifier) Prime([]state.Statement) {}
+
+// PrimeBLS does nothing, see Prime.
+func (*Verifier) PrimeBLS([]state.BLSStatement) {}
+
+// Forget does nothing, see Prime.
+func (*Verifier) Forget() {}
 
 // Sum returns the aggregate of signatures that Verifier accepts: their bytes added without carry.
 func Sum(parts []remora.BLSSignature) (sum remora.BLSSignature, err error) {
