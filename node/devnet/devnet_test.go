@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -299,12 +300,12 @@ func TestChangesWaitForEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	inside, done := make(chan struct{}), make(chan error, 1)
-	first := false
+	var first atomic.Bool // the lock of a file is no order of memory
 	err = d.locked(t.Context(), func() error {
 		go func() {
 			close(inside)
 			done <- d.locked(context.WithoutCancel(t.Context()), func() error {
-				if !first {
+				if !first.Load() {
 					return errors.New("inside before the first was done")
 				}
 				return nil
@@ -316,7 +317,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 		if err := d.locked(gone, func() error { return nil }); !errors.Is(err, home.ErrLocked) {
 			return errors.Join(errors.New("a third did not have to wait"), err)
 		}
-		first = true
+		first.Store(true)
 		return nil
 	})
 	if err := errors.Join(err, <-done); err != nil {
