@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"math"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -38,7 +37,8 @@ func (v *validator) work() {
 		return
 	}
 	v.working = true
-	took := math.Pow(v.world.engines.Float64(), 3) * float64(maxExecution) * v.world.network.slow[v.self]
+	u := v.world.engines.Float64()
+	took := u * u * u * float64(maxExecution) * v.world.network.slow[v.self]
 	v.wake(time.Duration(took), v.execute)
 }
 
