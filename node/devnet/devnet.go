@@ -180,22 +180,7 @@ func (d *Devnet) prepare(s *Spec) error {
 		return err
 	}
 	if t == nil {
-		if s.Validators == 0 {
-			s.Validators = defaultValidators
-		}
-		if s.Validators < 1 || s.Validators > MaxValidators {
-			return fmt.Errorf("%w: %d validators, want 1 to %d", ErrUsage, s.Validators, MaxValidators)
-		}
-		if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
-			return fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
-		}
-		if s.PortBase == 0 {
-			if d.ports, err = freeBlock(s.Validators + s.Caches + s.Gateways); err != nil {
-				return err
-			}
-			s.PortBase = d.ports.first
-		}
-		if t, err = create(d.dir, s); err != nil {
+		if t, err = d.found(s); err != nil {
 			return err
 		}
 	}
@@ -212,6 +197,26 @@ func (d *Devnet) prepare(s *Spec) error {
 	}
 	d.topo = t
 	return t.save(d.dir)
+}
+
+// found makes a new chain, on the ports that were asked for or on a free block of them.
+func (d *Devnet) found(s *Spec) (t *topology, err error) {
+	if s.Validators == 0 {
+		s.Validators = defaultValidators
+	}
+	if s.Validators < 1 || s.Validators > MaxValidators {
+		return nil, fmt.Errorf("%w: %d validators, want 1 to %d", ErrUsage, s.Validators, MaxValidators)
+	}
+	if s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > MaxValidators {
+		return nil, fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
+	}
+	if s.PortBase == 0 {
+		if d.ports, err = freeBlock(s.Validators + s.Caches + s.Gateways); err != nil {
+			return nil, err
+		}
+		s.PortBase = d.ports.first
+	}
+	return create(d.dir, s)
 }
 
 // fits reports numbers of nodes that are not those of the chain that is there. 0 asks for none in particular.

@@ -36,7 +36,7 @@ func (*Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, s
 	return err == nil && sum == sig
 }
 
-// Prime, PrimeBLS and Forget are for shells that verify ahead: there is nothing to gain from it here.
+// Prime does nothing: it is for shells that verify ahead, and there is nothing to gain from that here.
 func (*Verifier) Prime([]state.Statement) {}
 
 // PrimeBLS does nothing, see Prime.
