@@ -9,47 +9,47 @@ import (
 	"github.com/remora-network/remora/mempool/worker"
 )
 
-// submit is a client's request. ErrBusy turns the client away.
-func (v *validator) submit(n uint64) {
+// submitTx is a client's request. ErrBusy turns the client away.
+func (v *validator) submitTx(n uint64) {
 	w := v.world
 	payload := binary.BigEndian.AppendUint64(nil, w.scenario.Seed)
 	tx := remora.EncodeOpaque(binary.BigEndian.AppendUint64(payload, n))
 	if seq, err := v.batches.Submit(tx); err == nil {
 		v.clients[seq] = append(v.clients[seq], client{tx: tx, sent: w.now})
-		v.settle()
+		v.carryOut()
 	}
 }
 
-// settleWorker carries out what the worker core asks for: batches are durable before they are acked, spread or answered
+// carryOutWorker carries out what the worker core asks for: batches are durable before they are acked, spread or answered
 // for.
-func (v *validator) settleWorker() bool {
+func (v *validator) carryOutWorker() bool {
 	rd, ok := v.batches.Ready()
 	if !ok {
 		return false
 	}
 	if len(rd.Persist) > 0 {
-		if v.dies(Unsaved) {
+		if v.crashesAt(Unsaved) {
 			return true
 		}
 		if err := v.store.AppendBatches(rd.Persist); err != nil {
-			v.halt(err)
+			v.haltProcess(err)
 			return true
 		}
-		if v.dies(Unsent) {
+		if v.crashesAt(Unsent) {
 			return true
 		}
 	}
-	v.spread(&rd)
+	v.spreadBatches(&rd)
 	for _, s := range rd.Sealed {
-		v.world.check.accept(v, v.clients[s.Seq])
+		v.world.check.noteAccepted(v, v.clients[s.Seq])
 		delete(v.clients, s.Seq)
 	}
 	for _, s := range rd.Stored {
-		v.step(mempool.BatchStored{Author: s.Author, Ref: s.Ref})
+		v.stepMempool(mempool.BatchStored{Author: s.Author, Ref: s.Ref})
 	}
 	for _, ref := range rd.Certified {
 		v.waiting = append(v.waiting, ref)
-		v.step(mempool.BatchReady{Ref: ref})
+		v.stepMempool(mempool.BatchReady{Ref: ref})
 	}
 	if v.up {
 		v.batches.Advance(rd)
@@ -57,7 +57,7 @@ func (v *validator) settleWorker() bool {
 	return true
 }
 
-func (v *validator) spread(rd *worker.Ready) {
+func (v *validator) spreadBatches(rd *worker.Ready) {
 	for _, b := range rd.Broadcast {
 		for to := range remora.Authority(v.world.committee.Size()) {
 			if to != v.self {
@@ -69,17 +69,17 @@ func (v *validator) spread(rd *worker.Ready) {
 		v.sendBatch(r.To, r.Batch)
 	}
 	for _, a := range rd.Acks {
-		v.world.send(v, a.To, ackArrives, a.Digest, func(peer *validator) {
+		v.world.sendMessage(v, a.To, ackArrives, a.Digest, func(peer *validator) {
 			peer.tellWorker(worker.Acked{From: v.self, Digest: a.Digest})
 		})
 	}
 }
 
 func (v *validator) sendBatch(to remora.Authority, b remora.Batch) {
-	if v.actor != nil && v.actor.withholds(to, b) {
+	if v.actor != nil && v.actor.withholdsBatch(to, b) {
 		return
 	}
-	v.world.send(v, to, batchArrives, b.Digest, func(peer *validator) {
+	v.world.sendMessage(v, to, batchArrives, b.Digest, func(peer *validator) {
 		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b})
 	})
 }
@@ -102,10 +102,10 @@ func (v *validator) informWorker(block *remora.Block) {
 	}
 }
 
-// reannounce tells a new mempool core which own batches wait.
-func (v *validator) reannounce() {
+// announceWaiting tells a new mempool core which own batches wait.
+func (v *validator) announceWaiting() {
 	for _, ref := range v.waiting {
-		v.step(mempool.BatchReady{Ref: ref})
+		v.stepMempool(mempool.BatchReady{Ref: ref})
 	}
 }
 

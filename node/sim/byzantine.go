@@ -17,15 +17,15 @@ type actor struct {
 
 func newActor(v *validator, b Behaviour) *actor { return &actor{v: v, behaviour: b} }
 
-// sends reports whether the actor has dealt with an outgoing message of the core.
-func (a *actor) sends(o *mempool.Outgoing) bool {
+// replaceSent reports whether the actor has dealt with an outgoing message of the core.
+func (a *actor) replaceSent(o *mempool.Outgoing) bool {
 	switch a.behaviour {
 	case Silent:
 		return true
 	case WithholdCertificate:
 		return o.Certificate != nil
 	case BadSignature:
-		a.v.transmit(spoil(o), o.To)
+		a.v.transmitMessage(spoilSignature(o), o.To)
 		return true
 	case Equivocate:
 		if o.Header != nil && o.Broadcast {
@@ -33,30 +33,30 @@ func (a *actor) sends(o *mempool.Outgoing) bool {
 			return true
 		}
 		if o.Certificate != nil {
-			a.tellHalf(o, false)
+			a.sendToHalf(o, false)
 			return true
 		}
 	case FarFuture:
 		if o.Header != nil {
-			a.leap(o.Header)
+			a.addFarHeaders(o.Header)
 		}
 	case Garbage:
-		a.babble(o)
+		a.sendGarbage(o)
 	case WithholdBatch, LieInSync, Twin:
 	}
 	return false
 }
 
-// takes reports whether the actor has dealt with a message from the network.
-func (a *actor) takes(m mempool.Message) bool {
+// interceptReceived reports whether the actor has dealt with a message from the network.
+func (a *actor) interceptReceived(m mempool.Message) bool {
 	if a.behaviour != Equivocate {
 		return false
 	}
 	switch m := m.(type) {
 	case mempool.HeaderReceived:
-		a.endorse(m.Header)
+		a.endorseHeader(m.Header)
 	case mempool.VoteReceived:
-		return a.collect(m.Vote)
+		return a.collectVote(m.Vote)
 	}
 	return false
 }
@@ -67,15 +67,15 @@ func (a *actor) equivocate(h *remora.Header) {
 	second.CreatedAt++
 	second.Payload = slices.Clone(h.Payload)
 	slices.Reverse(second.Payload)
-	second.Signature = a.v.world.signed.signer(a.v.self).SignHeader(second.Seal(chainID))
+	second.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(second.Seal(chainID))
 	a.second, a.votes = &second, nil
-	a.collect(a.vote(&second))
-	a.tellHalf(&mempool.Outgoing{Header: h}, false)
-	a.tellHalf(&mempool.Outgoing{Header: &second}, true)
+	a.collectVote(a.signVote(&second))
+	a.sendToHalf(&mempool.Outgoing{Header: h}, false)
+	a.sendToHalf(&mempool.Outgoing{Header: &second}, true)
 }
 
-// tellHalf sends a message to the accomplices and to one half of the rest.
-func (a *actor) tellHalf(o *mempool.Outgoing, second bool) {
+// sendToHalf sends a message to the accomplices and to one half of the rest.
+func (a *actor) sendToHalf(o *mempool.Outgoing, second bool) {
 	var honest, told []remora.Authority
 	for to := range remora.Authority(len(a.v.world.nodes)) {
 		friend := a.v.world.nodes[to].actor
@@ -95,12 +95,12 @@ func (a *actor) tellHalf(o *mempool.Outgoing, second bool) {
 	for _, to := range told {
 		one := *o
 		one.Broadcast = false
-		a.v.transmit(&one, to)
+		a.v.transmitMessage(&one, to)
 	}
 }
 
-// others returns everybody else, those after the validator first.
-func (a *actor) others() []remora.Authority {
+// otherAuthorities returns everybody else, those after the validator first.
+func (a *actor) otherAuthorities() []remora.Authority {
 	n := remora.Authority(a.v.world.committee.Size())
 	var others []remora.Authority
 	for i := remora.Authority(1); i < n; i++ {
@@ -109,22 +109,22 @@ func (a *actor) others() []remora.Authority {
 	return others
 }
 
-func (a *actor) vote(h *remora.Header) remora.Vote {
+func (a *actor) signVote(h *remora.Header) remora.Vote {
 	return remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: a.v.self,
-		Signature: a.v.world.signed.signer(a.v.self).SignVote(remora.VoteMessage(chainID, h)),
+		Signature: a.v.world.signed.signerOf(a.v.self).SignVote(remora.VoteMessage(chainID, h)),
 	}
 }
 
-// endorse votes for whatever header comes.
-func (a *actor) endorse(h *remora.Header) {
-	vote := a.vote(h)
-	a.v.transmit(&mempool.Outgoing{To: h.Author, Vote: &vote}, h.Author)
+// endorseHeader votes for whatever header comes.
+func (a *actor) endorseHeader(h *remora.Header) {
+	vote := a.signVote(h)
+	a.v.transmitMessage(&mempool.Outgoing{To: h.Author, Vote: &vote}, h.Author)
 }
 
-// collect counts a vote for the second header and reports whether it was one. With a quorum, which takes more than a
+// collectVote counts a vote for the second header and reports whether it was one. With a quorum, which takes more than a
 // third of the stake on the adversary's side, the second header gets its certificate too.
-func (a *actor) collect(vote remora.Vote) bool {
+func (a *actor) collectVote(vote remora.Vote) bool {
 	if a.second == nil || vote.Digest != a.second.Digest() {
 		return false
 	}
@@ -140,15 +140,15 @@ func (a *actor) collect(vote remora.Vote) bool {
 	if stake < committee.Quorum() {
 		return true
 	}
-	signature, signers, _ := a.v.world.signed.signer(a.v.self).Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
+	signature, signers, _ := a.v.world.signed.signerOf(a.v.self).Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
 	certificate := &remora.Certificate{Header: *a.second, Signers: signers, Signature: signature}
 	a.second = nil
-	a.tellHalf(&mempool.Outgoing{Certificate: certificate}, true)
+	a.sendToHalf(&mempool.Outgoing{Certificate: certificate}, true)
 	return true
 }
 
-// spoil returns a copy of a message whose signature is wrong.
-func spoil(o *mempool.Outgoing) *mempool.Outgoing {
+// spoilSignature returns a copy of a message whose signature is wrong.
+func spoilSignature(o *mempool.Outgoing) *mempool.Outgoing {
 	bad := *o
 	switch {
 	case o.Header != nil:
@@ -167,18 +167,18 @@ func spoil(o *mempool.Outgoing) *mempool.Outgoing {
 	return &bad
 }
 
-// leap adds a header of a round that is as far ahead as memory allows, and one that is out of all reach.
-func (a *actor) leap(h *remora.Header) {
+// addFarHeaders adds a header of a round that is as far ahead as memory allows, and one that is out of all reach.
+func (a *actor) addFarHeaders(h *remora.Header) {
 	for _, ahead := range []remora.Round{2*a.v.world.scenario.GCDepth - 3, 1 << 40} {
 		far := *h
 		far.Round += ahead
-		far.Signature = a.v.world.signed.signer(a.v.self).SignHeader(far.Seal(chainID))
-		a.v.transmit(&mempool.Outgoing{Broadcast: true, Header: &far}, 0)
+		far.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(far.Seal(chainID))
+		a.v.transmitMessage(&mempool.Outgoing{Broadcast: true, Header: &far}, 0)
 	}
 }
 
-// babble adds what becomes of a message when some of its bytes are others. Most of it nobody can decode.
-func (a *actor) babble(o *mempool.Outgoing) {
+// sendGarbage adds what becomes of a message when some of its bytes are others. Most of it nobody can decode.
+func (a *actor) sendGarbage(o *mempool.Outgoing) {
 	var raw []byte
 	switch {
 	case o.Header != nil:
@@ -193,30 +193,30 @@ func (a *actor) babble(o *mempool.Outgoing) {
 		raw[chance.IntN(len(raw))] = byte(chance.Uint32())
 	}
 	raw = raw[:len(raw)-chance.IntN(2)*chance.IntN(len(raw))]
-	for _, to := range a.others() {
-		a.v.world.send(a.v, to, junkArrives, remora.SumBLAKE3(raw), func(peer *validator) { peer.decipher(raw) })
+	for _, to := range a.otherAuthorities() {
+		a.v.world.sendMessage(a.v, to, junkArrives, remora.SumBLAKE3(raw), func(peer *validator) { peer.receiveBytes(raw) })
 	}
 }
 
-// decipher takes bytes that may be anything, as a node's shell does.
-func (v *validator) decipher(raw []byte) {
+// receiveBytes takes bytes that may be anything, as a node's shell does.
+func (v *validator) receiveBytes(raw []byte) {
 	if h, err := remora.DecodeHeader(chainID, raw); err == nil {
-		v.receive(mempool.HeaderReceived{Header: h})
+		v.receiveMessage(mempool.HeaderReceived{Header: h})
 	}
 	if vote, err := remora.DecodeVote(raw); err == nil {
-		v.receive(mempool.VoteReceived{Vote: *vote})
+		v.receiveMessage(mempool.VoteReceived{Vote: *vote})
 	}
 	if c, err := remora.DecodeCertificate(chainID, raw); err == nil {
-		v.receive(mempool.CertificateReceived{Certificate: c})
+		v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 	}
 	if b, err := remora.ParseBatch(raw); err == nil {
 		v.tellWorker(peerBatch(b))
 	}
 }
 
-// withholds reports whether a batch does not go to a peer: every third one goes to nobody, and yet headers will name it;
+// withholdsBatch reports whether a batch does not go to a peer: every third one goes to nobody, and yet headers will name it;
 // others only to the first who make a quorum.
-func (a *actor) withholds(to remora.Authority, b remora.Batch) bool {
+func (a *actor) withholdsBatch(to remora.Authority, b remora.Batch) bool {
 	if a.behaviour == Silent {
 		return true
 	}
@@ -224,12 +224,12 @@ func (a *actor) withholds(to remora.Authority, b remora.Batch) bool {
 		return false
 	}
 	if b.Seq%3 == 0 {
-		a.v.step(mempool.BatchReady{Ref: b.Ref()})
+		a.v.stepMempool(mempool.BatchReady{Ref: b.Ref()})
 		return true
 	}
 	committee := a.v.world.committee
 	stake := committee.Stake(a.v.self)
-	for _, other := range a.others() {
+	for _, other := range a.otherAuthorities() {
 		if stake >= committee.Quorum() {
 			return true
 		}
@@ -241,8 +241,8 @@ func (a *actor) withholds(to remora.Authority, b remora.Batch) bool {
 	return true
 }
 
-// answer returns what the actor says to a question in place of an honest answer, and whether it says anything.
-func (a *actor) answer(honest any) (any, bool) {
+// replaceAnswer returns what the actor says to a question in place of an honest answer, and whether it says anything.
+func (a *actor) replaceAnswer(honest any) (any, bool) {
 	switch a.behaviour {
 	case Silent:
 		return nil, false
@@ -251,14 +251,14 @@ func (a *actor) answer(honest any) (any, bool) {
 			return nil, false
 		}
 	case LieInSync:
-		return a.lie(honest), true
+		return a.tamperAnswer(honest), true
 	case Equivocate, WithholdCertificate, BadSignature, FarFuture, Garbage, Twin:
 	}
 	return honest, true
 }
 
-// lie alters something in an answer.
-func (a *actor) lie(honest any) any {
+// tamperAnswer alters something in an answer.
+func (a *actor) tamperAnswer(honest any) any {
 	chance := a.v.world.evil
 	switch answer := honest.(type) {
 	case []remora.Batch:

@@ -76,19 +76,19 @@ func newChecker(committee *remora.Committee, s *Scenario) *checker {
 		txs: map[string]remora.Height{}, accepted: map[string]*acceptance{},
 	}
 	for a := range c.faulty {
-		c.faulty[a] = s.byzantine(remora.Authority(a))
+		c.faulty[a] = s.isByzantine(remora.Authority(a))
 	}
 	return c
 }
 
-func (c *checker) fail(verdict, format string, args ...any) {
+func (c *checker) addViolation(verdict, format string, args ...any) {
 	c.failed[verdict] = true
 	if len(c.violations) < maxViolations {
 		c.violations = append(c.violations, verdict+": "+fmt.Sprintf(format, args...))
 	}
 }
 
-func (c *checker) verdict() string {
+func (c *checker) worstVerdict() string {
 	for _, verdict := range []string{Diverged, NoProgress, Lost} {
 		if c.failed[verdict] {
 			return verdict
@@ -97,52 +97,52 @@ func (c *checker) verdict() string {
 	return Pass
 }
 
-// once fails when a place is taken by something else, and reports whether it was free.
-func once[K comparable](c *checker, seen map[K]remora.Hash, key K, digest remora.Hash, what string) bool {
+// recordOnce fails when a place is taken by something else, and reports whether it was free.
+func recordOnce[K comparable](c *checker, seen map[K]remora.Hash, key K, digest remora.Hash, what string) bool {
 	old, taken := seen[key]
 	if taken && old != digest {
-		c.fail(Diverged, "equivocation: two %s %+v: %s and %s", what, key, old, digest)
+		c.addViolation(Diverged, "equivocation: two %s %+v: %s and %s", what, key, old, digest)
 	}
 	seen[key] = digest
 	return !taken
 }
 
-// sent looks at what leaves a validator, whether it arrives or not.
-func (c *checker) sent(from remora.Authority, o *mempool.Outgoing) {
+// checkSent looks at what leaves a validator, whether it arrives or not.
+func (c *checker) checkSent(from remora.Authority, o *mempool.Outgoing) {
 	switch {
 	case o.Header != nil:
 		h := o.Header
 		if err := h.Check(c.committee); err != nil {
-			c.fail(Diverged, "validator %d makes a header of round %d that nobody accepts: %v", from, h.Round, err)
+			c.addViolation(Diverged, "validator %d makes a header of round %d that nobody accepts: %v", from, h.Round, err)
 		}
-		if once(c, c.headers, slot{h.Author, h.Round}, h.Digest(), "headers of") && h.Round <= c.members[from].proposed {
-			c.fail(Diverged, "validator %d makes a header of round %d after one of round %d", from, h.Round, c.members[from].proposed)
+		if recordOnce(c, c.headers, slot{h.Author, h.Round}, h.Digest(), "headers of") && h.Round <= c.members[from].proposed {
+			c.addViolation(Diverged, "validator %d makes a header of round %d after one of round %d", from, h.Round, c.members[from].proposed)
 		}
 		m := &c.members[from]
 		m.proposed = max(m.proposed, h.Round)
 	case o.Vote != nil:
-		once(c, c.votes, ballot{o.Vote.Voter, slot{o.Vote.Author, o.Vote.Round}}, o.Vote.Digest, "votes of")
+		recordOnce(c, c.votes, ballot{o.Vote.Voter, slot{o.Vote.Author, o.Vote.Round}}, o.Vote.Digest, "votes of")
 	default:
-		once(c, c.vertices, slot{o.Certificate.Author(), o.Certificate.Round()}, o.Certificate.Digest(), "certificates of")
+		recordOnce(c, c.vertices, slot{o.Certificate.Author(), o.Certificate.Round()}, o.Certificate.Digest(), "certificates of")
 	}
 }
 
-// accept notes what a validator acknowledges to clients.
-func (c *checker) accept(v *validator, clients []client) {
+// noteAccepted notes what a validator acknowledges to clients.
+func (c *checker) noteAccepted(v *validator, clients []client) {
 	for _, cl := range clients {
 		c.accepted[string(cl.tx)] = &acceptance{by: v.self, sent: cl.sent, at: v.world.now}
 	}
 }
 
-// accused checks the evidence that a validator has: it must be against the adversary.
-func (c *checker) accused(v *validator, e mempool.Equivocation) {
-	if !v.faulty() && !c.faulty[e.Second.Author] {
-		c.fail(Diverged, "validator %d has evidence against %d in round %d", v.self, e.Second.Author, e.Second.Round)
+// checkEvidence checks the evidence that a validator has: it must be against the adversary.
+func (c *checker) checkEvidence(v *validator, e mempool.Equivocation) {
+	if !v.isFaulty() && !c.faulty[e.Second.Author] {
+		c.addViolation(Diverged, "validator %d has evidence against %d in round %d", v.self, e.Second.Author, e.Second.Round)
 	}
 }
 
-// forget says that a disk holds no more than what it did at a height and a time.
-func (c *checker) forget(a remora.Authority, height remora.Height, from time.Duration) {
+// forgetDisk says that a disk holds no more than what it did at a height and a time.
+func (c *checker) forgetDisk(a remora.Authority, height remora.Height, from time.Duration) {
 	c.members[a].height = height
 	for _, accepted := range c.accepted {
 		if accepted.by == a && accepted.at >= from {
@@ -154,46 +154,46 @@ func (c *checker) forget(a remora.Authority, height remora.Height, from time.Dur
 // nobody owes what was accepted and lost with a disk.
 const nobody = remora.Authority(1<<16 - 1)
 
-// started compares where a validator resumes with where it was.
-func (c *checker) started(v *validator, tip state.Tip) {
-	if v.faulty() {
+// checkStart compares where a validator resumes with where it was.
+func (c *checker) checkStart(v *validator, tip state.Tip) {
+	if v.isFaulty() {
 		return
 	}
 	if at := c.members[v.self].height; tip.Height != at {
-		c.fail(Diverged, "validator %d executed up to block %d and restarts at block %d", v.self, at, tip.Height)
+		c.addViolation(Diverged, "validator %d executed up to block %d and restarts at block %d", v.self, at, tip.Height)
 	}
 	if h := int(tip.Height); h > 0 && h <= len(c.chain) && c.chain[h-1].hash != tip.Hash {
-		c.fail(Diverged, "validator %d restarts at another block %d", v.self, tip.Height)
+		c.addViolation(Diverged, "validator %d restarts at another block %d", v.self, tip.Height)
 	}
 }
 
-// executed compares a block with the same one elsewhere, or checks it when it is the first of its height.
-func (c *checker) executed(v *validator, b *remora.Block, batches []remora.Batch) {
+// checkExecuted compares a block with the same one elsewhere, or checks it when it is the first of its height.
+func (c *checker) checkExecuted(v *validator, b *remora.Block, batches []remora.Batch) {
 	height, hash := b.Header.Height, b.Header.Hash()
-	c.sign(v.self, hash)
-	if v.faulty() {
+	c.noteSigner(v.self, hash)
+	if v.isFaulty() {
 		return
 	}
 	m := &c.members[v.self]
 	if height != m.height+1 {
-		c.fail(Diverged, "validator %d executes block %d after block %d", v.self, height, m.height)
+		c.addViolation(Diverged, "validator %d executes block %d after block %d", v.self, height, m.height)
 	}
 	m.height, m.moved = height, v.world.now
-	c.answer(v, batches)
+	c.noteLatency(v, batches)
 	made := link{hash: hash, root: b.Header.StateRoot, round: b.DAG[len(b.DAG)-1].Round}
 	if int(height) <= len(c.chain) {
 		if first := c.chain[height-1]; first != made {
-			c.fail(Diverged, "validator %d executes another block %d: %s with root %s, not %s with root %s",
+			c.addViolation(Diverged, "validator %d executes another block %d: %s with root %s, not %s with root %s",
 				v.self, height, made.hash, made.root, first.hash, first.root)
 		}
 		return
 	}
 	c.chain = append(c.chain, made)
-	c.inspect(b, batches)
+	c.checkBlock(b, batches)
 }
 
-// sign notes that a validator executed a block, which is what its share of the block's certificate says.
-func (c *checker) sign(a remora.Authority, block remora.Hash) {
+// noteSigner notes that a validator executed a block, which is what its share of the block's certificate says.
+func (c *checker) noteSigner(a remora.Authority, block remora.Hash) {
 	signers, known := c.signed[block]
 	if !known {
 		signers = remora.NewBitmap(c.committee.Size())
@@ -202,14 +202,14 @@ func (c *checker) sign(a remora.Authority, block remora.Hash) {
 	signers.Add(a)
 }
 
-// quorum reports whether a quorum has executed a block.
-func (c *checker) quorum(block remora.Hash) bool {
+// hasQuorum reports whether a quorum has executed a block.
+func (c *checker) hasQuorum(block remora.Hash) bool {
 	signers, known := c.signed[block]
 	return known && c.committee.StakeOf(signers) >= c.committee.Quorum()
 }
 
-// answer notes how long the clients of a validator that never crashed waited.
-func (c *checker) answer(v *validator, batches []remora.Batch) {
+// noteLatency notes how long the clients of a validator that never crashed waited.
+func (c *checker) noteLatency(v *validator, batches []remora.Batch) {
 	if v.crashed {
 		return
 	}
@@ -225,40 +225,40 @@ func (c *checker) answer(v *validator, batches []remora.Batch) {
 	}
 }
 
-func (c *checker) latency() Latency {
+func (c *checker) latencyQuantiles() Latency {
 	slices.Sort(c.waits)
 	return latencyOf(c.waits)
 }
 
-// inspect checks a new block against the chain before it.
-func (c *checker) inspect(b *remora.Block, batches []remora.Batch) {
+// checkBlock checks a new block against the chain before it.
+func (c *checker) checkBlock(b *remora.Block, batches []remora.Batch) {
 	height, leader := b.Header.Height, b.DAG[len(b.DAG)-1].Round
 	for _, h := range b.DAG {
 		if c.ordered[h.Digest()] {
-			c.fail(Diverged, "block %d orders the header of %d, round %d again", height, h.Author, h.Round)
+			c.addViolation(Diverged, "block %d orders the header of %d, round %d again", height, h.Author, h.Round)
 		}
 		c.ordered[h.Digest()] = true
 		for _, p := range h.Parents {
 			if h.Round > 1 && h.Round-1+c.scenario.GCDepth > leader && !c.ordered[p.Digest] {
-				c.fail(Diverged, "block %d orders the header of %d, round %d before its parent of %d", height, h.Author, h.Round, p.Author)
+				c.addViolation(Diverged, "block %d orders the header of %d, round %d before its parent of %d", height, h.Author, h.Round, p.Author)
 			}
 		}
 	}
 	for _, batch := range batches {
 		if before, again := c.batches[batch.Digest]; again {
-			c.fail(Diverged, "block %d executes batch %s again, after block %d", height, batch.Digest, before)
+			c.addViolation(Diverged, "block %d executes batch %s again, after block %d", height, batch.Digest, before)
 		}
 		c.batches[batch.Digest] = height
 		for _, tx := range batch.Txs() {
 			if before, again := c.txs[string(tx)]; again {
-				c.fail(Diverged, "block %d executes %q again, after block %d", height, tx, before)
+				c.addViolation(Diverged, "block %d executes %q again, after block %d", height, tx, before)
 			}
 			c.txs[string(tx)] = height
 		}
 	}
 	for i, code := range b.Results {
 		if remora.Code(code) != remora.CodeOK {
-			c.fail(Diverged, "block %d: transaction %d fails with %d", height, i, code)
+			c.addViolation(Diverged, "block %d: transaction %d fails with %d", height, i, code)
 		}
 	}
 }
@@ -269,29 +269,29 @@ const (
 	ownEntries     = 3*2048 + 1024 // own batches, at least 4 KiB of 8 MiB each, in line, known and in headers
 )
 
-// finish judges a validator at the end: progress since the network is timely, bounded memory, conserved coins.
-func (c *checker) finish(v *validator) {
+// checkEnd judges a validator at the end: progress since the network is timely, bounded memory, conserved coins.
+func (c *checker) checkEnd(v *validator) {
 	w := v.world
-	if !v.up || v.faulty() {
+	if !v.up || v.isFaulty() {
 		return
 	}
 	if m := c.members[v.self]; m.moved <= w.scenario.GST {
-		c.fail(NoProgress, "validator %d is at block %d since %v, in round %d; the network is timely since %v",
+		c.addViolation(NoProgress, "validator %d is at block %d since %v, in round %d; the network is timely since %v",
 			v.self, m.height, m.moved, v.core.Round(), w.scenario.GST)
 	}
 	if err := ledger.CheckSupply(v.exec.View().Tables); err != nil {
-		c.fail(Diverged, "validator %d: %v", v.self, err)
+		c.addViolation(Diverged, "validator %d: %v", v.self, err)
 	}
-	held := entries(v.core)
+	held := countEntries(v.core)
 	c.entries = max(c.entries, held)
 	if most := len(w.nodes)*(4*(int(w.scenario.GCDepth)+64)+foreignEntries) + ownEntries; held > most {
-		c.fail(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, held, most)
+		c.addViolation(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, held, most)
 	}
 }
 
-// owed looks for accepted transactions that were not executed. A validator that is down for good, or that the adversary
+// checkOwed looks for accepted transactions that were not executed. A validator that is down for good, or that the adversary
 // has, owes nothing.
-func (c *checker) owed(w *world) {
+func (c *checker) checkOwed(w *world) {
 	type debt struct {
 		tx string
 		acceptance
@@ -305,6 +305,6 @@ func (c *checker) owed(w *world) {
 	}
 	slices.SortFunc(debts, func(a, b debt) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.tx, b.tx)) })
 	for _, d := range debts {
-		c.fail(Lost, "transaction %x, accepted by validator %d at %v, was not executed", d.tx, d.by, d.at)
+		c.addViolation(Lost, "transaction %x, accepted by validator %d at %v, was not executed", d.tx, d.by, d.at)
 	}
 }

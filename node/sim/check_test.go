@@ -95,7 +95,7 @@ func TestCheckerCatches(t *testing.T) {
 	renewed := builder.Seal(2, 0, 0, 1)
 	parent := header(1, 1)
 	executed := func(c *checker, by remora.Authority, b *remora.Block, batches ...remora.Batch) {
-		c.executed(correct(c, by), b, batches)
+		c.checkExecuted(correct(c, by), b, batches)
 	}
 	for name, tt := range map[string]struct {
 		do   func(*checker)
@@ -116,20 +116,20 @@ func TestCheckerCatches(t *testing.T) {
 		"failed result": {func(c *checker) { b := block(1, parent); b.Results = []byte{1}; executed(c, 0, b) }, "fails with 1"},
 		"lost height": {func(c *checker) {
 			executed(c, 0, block(1, parent))
-			c.started(correct(c, 0), state.Tip{})
+			c.checkStart(correct(c, 0), state.Tip{})
 		}, "restarts at block 0"},
 		"lower header": {func(c *checker) {
-			c.sent(0, &mempool.Outgoing{Header: header(4, 0)})
-			c.sent(0, &mempool.Outgoing{Header: header(3, 0)})
+			c.checkSent(0, &mempool.Outgoing{Header: header(4, 0)})
+			c.checkSent(0, &mempool.Outgoing{Header: header(3, 0)})
 		}, "of round 3 after"},
 		"invalid header": {func(c *checker) {
 			h := header(1, 0)
 			h.Payload = []remora.BatchRef{batch.Ref(), batch.Ref()}
-			c.sent(0, &mempool.Outgoing{Header: h})
+			c.checkSent(0, &mempool.Outgoing{Header: h})
 		}, "nobody accepts"},
 		"two certificates": {func(c *checker) {
-			c.sent(0, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0)}})
-			c.sent(1, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0, parent.ID())}})
+			c.checkSent(0, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0)}})
+			c.checkSent(1, &mempool.Outgoing{Certificate: &remora.Certificate{Header: *header(4, 0, parent.ID())}})
 		}, "two certificates"},
 	} {
 		c := newChecker(committee, &Scenario{Validators: 4, GCDepth: 50})
@@ -143,12 +143,12 @@ func TestCheckerCatches(t *testing.T) {
 func TestViolationsAreBounded(t *testing.T) {
 	c := newChecker(mempooltest.NewCommittee(4), &Scenario{Validators: 4, GCDepth: 50})
 	for range 3 * maxViolations {
-		c.fail(Lost, "again")
+		c.addViolation(Lost, "again")
 	}
-	if len(c.violations) != maxViolations || c.verdict() != Lost {
-		t.Errorf("%d violations, verdict %s", len(c.violations), c.verdict())
+	if len(c.violations) != maxViolations || c.worstVerdict() != Lost {
+		t.Errorf("%d violations, verdict %s", len(c.violations), c.worstVerdict())
 	}
-	if c.fail(Diverged, "late"); c.verdict() != Diverged || len(c.violations) != maxViolations {
+	if c.addViolation(Diverged, "late"); c.worstVerdict() != Diverged || len(c.violations) != maxViolations {
 		t.Error("a violation beyond the bound does not count, or is listed")
 	}
 }

@@ -31,7 +31,7 @@ func (s *Scenario) Check() error {
 	bad(s.TxPerSecond < 0 || s.TxPerSecond > 1_000_000, "tx_per_s = %d, want 0 to 1000000", s.TxPerSecond)
 	bad(s.Served <= 0, "served_ms = %d, want more than 0", s.Served.Milliseconds())
 	bad(s.Grace <= 0, "grace_ms = %d, want more than 0", s.Grace.Milliseconds())
-	errs = append(errs, s.Network.check()...)
+	errs = append(errs, s.Network.checkFields()...)
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
@@ -39,14 +39,14 @@ func (s *Scenario) Check() error {
 		return err
 	}
 	for i := range s.Faults {
-		if err := s.Faults[i].check(s.Validators); err != nil {
+		if err := s.Faults[i].checkFields(s.Validators); err != nil {
 			errs = append(errs, fmt.Errorf("fault %d (%s): %w", i+1, s.Faults[i].Kind, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (n *Network) check() []error {
+func (n *Network) checkFields() []error {
 	var errs []error
 	if low, high := n.Latency[0], n.Latency[1]; low < 0 || high < low || high > time.Hour {
 		errs = append(errs, fmt.Errorf("%w: latency_ms = [%d, %d], want 0 <= low <= high", remora.ErrInvalid, low.Milliseconds(), high.Milliseconds()))
@@ -59,8 +59,8 @@ func (n *Network) check() []error {
 	return errs
 }
 
-// check reports what is wrong with a fault in a committee of n.
-func (f *Fault) check(n int) error {
+// checkFields reports what is wrong with a fault in a committee of n.
+func (f *Fault) checkFields(n int) error {
 	known := func(a remora.Authority) error {
 		if int(a) >= n {
 			return fmt.Errorf("%w: validator %d of %d, they are counted from 0", remora.ErrInvalid, a, n)

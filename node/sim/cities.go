@@ -51,19 +51,19 @@ func cityLatencies(n int) [][]time.Duration {
 		table[i] = make([]time.Duration, n)
 		for j := range table[i] {
 			if a, b := cities[i%len(cities)], cities[j%len(cities)]; i != j && a != b {
-				table[i][j] = latency(a, b)
+				table[i][j] = fibreLatency(a, b)
 			}
 		}
 	}
 	return table
 }
 
-func latency(a, b city) time.Duration {
-	return latencyFixed + time.Duration(distance(a, b)*float64(latencyPerKm))
+func fibreLatency(a, b city) time.Duration {
+	return latencyFixed + time.Duration(greatCircle(a, b)*float64(latencyPerKm))
 }
 
-// distance returns the length of the great circle in kilometres (haversine formula).
-func distance(a, b city) float64 {
+// greatCircle returns the length of the great circle in kilometres (haversine formula).
+func greatCircle(a, b city) float64 {
 	const radius, degree = 6371, math.Pi / 180
 	sine := func(x float64) float64 { s := math.Sin(x / 2); return s * s }
 	h := sine((b.latitude-a.latitude)*degree) +

@@ -18,7 +18,7 @@ func TestDistance(t *testing.T) {
 		from, to string
 		km       float64
 	}{{"London", "Paris", 344}, {"New York", "Tokyo", 10850}, {"Sydney", "Sao Paulo", 13350}, {"Seoul", "Seoul", 0}} {
-		if got := distance(at(tt.from), at(tt.to)); got < tt.km*0.98 || got > tt.km*1.02 {
+		if got := greatCircle(at(tt.from), at(tt.to)); got < tt.km*0.98 || got > tt.km*1.02 {
 			t.Errorf("%s to %s: %.0f km, want about %.0f", tt.from, tt.to, got, tt.km)
 		}
 	}
@@ -46,7 +46,7 @@ func TestLatencyModel(t *testing.T) {
 	for i := range all {
 		for j := range i {
 			measured := (number(t, matrix[i][j]) + number(t, matrix[j][i])) / 4 // two round trips
-			modelled := float64(latency(all[i], all[j])) / float64(time.Millisecond)
+			modelled := float64(fibreLatency(all[i], all[j])) / float64(time.Millisecond)
 			misses = append(misses, max(modelled/measured, measured/modelled)-1)
 		}
 	}

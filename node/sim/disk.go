@@ -17,32 +17,32 @@ func newDisk(seed uint64, values *store.Values) disk {
 	return disk{files: crashfs.New(seed), rows: store.NewMemory(values)}
 }
 
-func (d disk) open() (*store.Store, error) {
+func (d disk) openStore() (*store.Store, error) {
 	return store.Open("home", store.Options{FS: d.files, Memory: d.rows})
 }
 
-// crash returns what a new process finds after a power failure: nothing of what was not synced, or a part of it.
-func (d disk) crash(chance *rand.Rand) disk {
+// crashImage returns what a new process finds after a power failure: nothing of what was not synced, or a part of it.
+func (d disk) crashImage(chance *rand.Rand) disk {
 	if chance.IntN(2) == 0 {
 		return disk{files: d.files.Crash(crashfs.Strict), rows: d.rows.Crash(0)}
 	}
 	return disk{files: d.files.Crash(crashfs.Partial), rows: d.rows.Crash(chance.IntN(d.rows.Pending() + 1))}
 }
 
-// whole returns a copy of the disk as the running process sees it, which is what a new one finds when only the old one
+// wholeImage returns a copy of the disk as the running process sees it, which is what a new one finds when only the old one
 // ended.
-func (d disk) whole() disk {
+func (d disk) wholeImage() disk {
 	return disk{files: d.files.Crash(crashfs.Whole), rows: d.rows.Crash(d.rows.Pending())}
 }
 
-// fill makes every write fail.
-func (d disk) fill() {
+// fillUp makes every write fail.
+func (d disk) fillUp() {
 	d.files.FullAt(0)
 	d.rows.Fail(crashfs.ErrNoSpace)
 }
 
-// heal makes room.
-func (d disk) heal() {
+// makeRoom makes room.
+func (d disk) makeRoom() {
 	d.files.Heal()
 	d.rows.Fail(nil)
 }

@@ -18,7 +18,7 @@ const fetchPatience = 100 * time.Millisecond
 // work is a sub-DAG to execute, or without one the order to sync blocks.
 type work struct{ sub *remora.SubDAG }
 
-func (v *validator) enqueue(subs []remora.SubDAG) {
+func (v *validator) enqueueSubDAGs(subs []remora.SubDAG) {
 	for i := range subs {
 		v.queue = append(v.queue, work{sub: &subs[i]})
 		v.calendar.Order(&subs[i])
@@ -27,23 +27,23 @@ func (v *validator) enqueue(subs []remora.SubDAG) {
 		v.tellWorker(worker.EpochOrdered{Epoch: v.calendar.Epoch()})
 	}
 	if v.up {
-		v.work()
+		v.startNextWork()
 	}
 }
 
-// work sets the engine to the next piece of work.
-func (v *validator) work() {
+// startNextWork sets the engine to the next piece of work.
+func (v *validator) startNextWork() {
 	if v.working || len(v.queue) == 0 {
 		return
 	}
 	v.working = true
 	u := v.world.engines.Float64()
 	took := u * u * u * float64(maxExecution) * v.world.network.slow[v.self]
-	v.wake(time.Duration(took), v.execute)
+	v.wakeAfter(time.Duration(took), v.executeNext)
 }
 
-// execute makes the oldest committed sub-DAG the next block, once its batches are here.
-func (v *validator) execute() {
+// executeNext makes the oldest committed sub-DAG the next block, once its batches are here.
+func (v *validator) executeNext() {
 	sub := v.queue[0].sub
 	if sub == nil {
 		v.working, v.queue = false, v.queue[1:]
@@ -56,19 +56,19 @@ func (v *validator) execute() {
 	}
 	block, err := v.exec.Execute(*sub, batches, nil)
 	if err != nil {
-		v.halt(err)
+		v.haltProcess(err)
 		return
 	}
 	v.working, v.asking, v.queue = false, nil, v.queue[1:]
-	v.executed(block, batches)
-	v.work()
+	v.noteExecuted(block, batches)
+	v.startNextWork()
 }
 
 // gather returns the batches of a sub-DAG. Missing ones are asked for, and the engine tries again.
 func (v *validator) gather(sub *remora.SubDAG) ([]remora.Batch, bool) {
 	refs, err := v.exec.Pending(sub)
 	if err != nil {
-		v.halt(err)
+		v.haltProcess(err)
 		return nil, false
 	}
 	batches := make([]remora.Batch, len(refs))
@@ -77,7 +77,7 @@ func (v *validator) gather(sub *remora.SubDAG) ([]remora.Batch, bool) {
 		if batches[i], err = v.batch(ref.Digest); isAbsent(err) {
 			absent = append(absent, ref.Digest)
 		} else if err != nil {
-			v.halt(err)
+			v.haltProcess(err)
 			return nil, false
 		}
 	}
@@ -94,7 +94,7 @@ func (v *validator) seek(author remora.Authority, absent []remora.Hash) {
 		v.asking = v.sources.Order(author)
 	}
 	if len(v.asking) == 0 { // alone
-		v.wake(fetchPatience, v.execute)
+		v.wakeAfter(fetchPatience, v.executeNext)
 		return
 	}
 	from := v.asking[0]
@@ -110,10 +110,10 @@ func (v *validator) seek(author remora.Authority, absent []remora.Hash) {
 		if found > 0 {
 			v.asking = nil // the best one first again
 		}
-		v.execute()
+		v.executeNext()
 	}
 	v.fetchBatches(from, absent, answered)
-	v.wake(fetchPatience, func() { answered(0) })
+	v.wakeAfter(fetchPatience, func() { answered(0) })
 }
 
 func author(sub *remora.SubDAG, digest remora.Hash) remora.Authority {
@@ -127,11 +127,11 @@ func author(sub *remora.SubDAG, digest remora.Hash) remora.Authority {
 	return 0
 }
 
-// executed tells everyone of a block that is durable.
-func (v *validator) executed(block *remora.Block, batches []remora.Batch) {
+// noteExecuted tells everyone of a block that is durable.
+func (v *validator) noteExecuted(block *remora.Block, batches []remora.Batch) {
 	w := v.world
-	w.trace.add(w.now, executes, v.self, v.self, block.Header.Hash())
-	w.check.executed(v, block, batches)
+	w.trace.addEvent(w.now, executes, v.self, v.self, block.Header.Hash())
+	w.check.checkExecuted(v, block, batches)
 	v.informWorker(block)
 }
 

@@ -9,27 +9,27 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// plan has a fault begin and end at its times.
-func (w *world) plan(f *Fault) {
-	w.at(f.At, func() { w.begin(f) })
+// planFault has a fault begin and end at its times.
+func (w *world) planFault(f *Fault) {
+	w.runAt(f.At, func() { w.beginFault(f) })
 	if f.Until > 0 && f.Kind != Crash && f.Kind != Wipe && f.Kind != Rollback { // those plan their own ends
-		w.at(f.Until, func() { w.end(f) })
+		w.runAt(f.Until, func() { w.endFault(f) })
 	}
 }
 
-func (w *world) begin(f *Fault) {
+func (w *world) beginFault(f *Fault) {
 	switch f.Kind {
 	case Crash:
-		w.nodes[f.Node].condemn(f)
+		w.nodes[f.Node].planCrash(f)
 	case Wipe:
-		w.nodes[f.Node].wipe(f)
+		w.nodes[f.Node].wipeDisk(f)
 	case Rollback:
-		backup, height := w.nodes[f.Node].disk.whole(), w.check.members[f.Node].height
-		w.at(f.Until, func() { w.nodes[f.Node].restore(backup, height, f.At) })
+		backup, height := w.nodes[f.Node].disk.wholeImage(), w.check.members[f.Node].height
+		w.runAt(f.Until, func() { w.nodes[f.Node].restoreBackup(backup, height, f.At) })
 	case Slow:
 		w.network.slow[f.Node] *= f.Factor
 	case DiskFull:
-		w.nodes[f.Node].disk.fill()
+		w.nodes[f.Node].disk.fillUp()
 	case Clock:
 		w.nodes[f.Node].offset += f.Offset
 	case Partition:
@@ -37,18 +37,18 @@ func (w *world) begin(f *Fault) {
 	case OneWay:
 		w.network.oneWay = append(w.network.oneWay, f)
 	case Byzantine:
-		w.corrupt(f)
+		w.corruptValidator(f)
 	}
 }
 
-func (w *world) end(f *Fault) {
+func (w *world) endFault(f *Fault) {
 	same := func(g *Fault) bool { return g == f }
 	switch f.Kind {
 	case Crash, Wipe, Rollback:
 	case Slow:
 		w.network.slow[f.Node] /= f.Factor
 	case DiskFull:
-		w.nodes[f.Node].makeRoom()
+		w.nodes[f.Node].endDiskFull()
 	case Clock:
 		w.nodes[f.Node].offset -= f.Offset
 	case Partition:
@@ -56,12 +56,12 @@ func (w *world) end(f *Fault) {
 	case OneWay:
 		w.network.oneWay = slices.DeleteFunc(w.network.oneWay, same)
 	case Byzantine:
-		w.convert(f)
+		w.convertValidator(f)
 	}
 }
 
-// corrupt makes a validator Byzantine.
-func (w *world) corrupt(f *Fault) {
+// corruptValidator makes a validator Byzantine.
+func (w *world) corruptValidator(f *Fault) {
 	v := w.nodes[f.Node]
 	if f.Behaviour != Twin {
 		v.actor = newActor(v, f.Behaviour)
@@ -71,111 +71,111 @@ func (w *world) corrupt(f *Fault) {
 		return
 	}
 	twin := newValidator(w, v.self)
-	twin.twin, twin.disk = true, v.disk.whole()
+	twin.twin, twin.disk = true, v.disk.wholeImage()
 	w.twins = append(w.twins, twin)
-	twin.start()
+	twin.startProcess()
 }
 
-// convert ends a behaviour.
-func (w *world) convert(f *Fault) {
+// convertValidator ends a behaviour.
+func (w *world) convertValidator(f *Fault) {
 	if f.Behaviour != Twin {
 		w.nodes[f.Node].actor = nil
 		return
 	}
 	for _, v := range w.twins {
 		if v.self == f.Node {
-			v.stop()
+			v.stopProcess()
 		}
 	}
 }
 
-// condemn crashes the process now or at the next point that the fault names.
-func (v *validator) condemn(f *Fault) {
+// planCrash crashes the process now or at the next point that the fault names.
+func (v *validator) planCrash(f *Fault) {
 	if !v.up || v.doom != nil {
 		return
 	}
 	if v.doom = f; f.Point == Idle {
-		v.crash()
+		v.crashProcess()
 	}
 }
 
-// dies crashes the process if it is its time to die there, and reports whether it did.
-func (v *validator) dies(p Point) bool {
+// crashesAt crashes the process if it is its time to die there, and reports whether it did.
+func (v *validator) crashesAt(p Point) bool {
 	if v.doom == nil || v.doom.Point != p {
 		return false
 	}
-	v.crash()
+	v.crashProcess()
 	return true
 }
 
-func (v *validator) crash() {
+func (v *validator) crashProcess() {
 	f, w := v.doom, v.world
-	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
+	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
 	v.crashed = true
-	image := v.disk.crash(w.disks)
+	image := v.disk.crashImage(w.disks)
 	if f.Keep {
-		image = v.disk.whole()
+		image = v.disk.wholeImage()
 	}
-	v.stop()
+	v.stopProcess()
 	v.disk = image
-	v.returns(f.Until)
+	v.restartAt(f.Until)
 }
 
-// wipe ends the process and takes its disk away.
-func (v *validator) wipe(f *Fault) {
+// wipeDisk ends the process and takes its disk away.
+func (v *validator) wipeDisk(f *Fault) {
 	w := v.world
-	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
+	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
-	w.check.forget(v.self, 0, 0)
+	w.check.forgetDisk(v.self, 0, 0)
 	v.crashed = true
-	v.stop()
+	v.stopProcess()
 	v.disk = newDisk(w.disks.Uint64(), &w.values)
-	v.returns(f.Until)
+	v.restartAt(f.Until)
 }
 
-// restore ends the process and starts one on an older disk, which had executed blocks up to a height.
-func (v *validator) restore(backup disk, height remora.Height, from time.Duration) {
+// restoreBackup ends the process and starts one on an older disk, which had executed blocks up to a height.
+func (v *validator) restoreBackup(backup disk, height remora.Height, from time.Duration) {
 	w := v.world
-	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
+	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
-	w.check.forget(v.self, height, from)
+	w.check.forgetDisk(v.self, height, from)
 	v.crashed = true
-	v.stop()
+	v.stopProcess()
 	v.disk = backup
-	v.start()
+	v.startProcess()
 }
 
-// returns has a process start again at a time; zero: never.
-func (v *validator) returns(at time.Duration) {
+// restartAt has a process start again at a time; zero: never.
+func (v *validator) restartAt(at time.Duration) {
 	if at == 0 {
 		return
 	}
-	v.world.at(at, func() {
+	v.world.runAt(at, func() {
 		if !v.up {
-			v.start()
+			v.startProcess()
 		}
 	})
 }
 
-// makeRoom ends a full disk. A process that could not write has ended, and starts again.
-func (v *validator) makeRoom() {
-	v.disk.heal()
+// endDiskFull ends a full disk. A process that could not write has ended, and starts again.
+func (v *validator) endDiskFull() {
+	v.disk.makeRoom()
 	if v.full {
 		v.full = false
-		v.start()
+		v.startProcess()
 	}
 }
 
-// stopFull ends a process that found the disk full: nothing of what it wrote before is lost.
-func (v *validator) stopFull() {
+// stopDiskFull ends a process that found the disk full: nothing of what it wrote before is lost.
+func (v *validator) stopDiskFull() {
 	w := v.world
-	w.trace.add(w.now, ends, v.self, v.self, remora.Hash{})
-	image := v.disk.whole()
-	v.stop()
+	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
+	image := v.disk.wholeImage()
+	v.stopProcess()
 	v.disk = image
-	v.disk.fill()
+	v.disk.fillUp()
 	v.full, v.crashed = true, true
 }
 
-func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
+func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -11,24 +11,24 @@ const maxCertificateRange = 512
 // heldBelow is how far below its round a validator asks for ancestors that it did not name.
 const heldBelow = 3
 
-// ask has a peer's process answer a question, there and back over the network. An answer to a process that has ended is
+// askPeer has a peer's process answer a question, there and back over the network. An answer to a process that has ended is
 // lost. A Byzantine peer may answer something else.
-func ask[T any](v *validator, to remora.Authority, serve func(*validator) (T, error), then func(T)) {
+func askPeer[T any](v *validator, to remora.Authority, serve func(*validator) (T, error), then func(T)) {
 	process := v.life
-	v.world.send(v, to, questionArrives, remora.Hash{}, func(peer *validator) {
+	v.world.sendMessage(v, to, questionArrives, remora.Hash{}, func(peer *validator) {
 		answer, err := serve(peer)
 		if err != nil {
-			peer.halt(err)
+			peer.haltProcess(err)
 			return
 		}
 		if peer.actor != nil {
-			altered, answers := peer.actor.answer(answer)
+			altered, answers := peer.actor.replaceAnswer(answer)
 			if !answers {
 				return
 			}
 			answer = altered.(T)
 		}
-		peer.world.reply(peer, v, func() {
+		peer.world.sendAnswer(peer, v, func() {
 			if v.life == process {
 				then(answer)
 			}
@@ -36,9 +36,9 @@ func ask[T any](v *validator, to remora.Authority, serve func(*validator) (T, er
 	})
 }
 
-// reply brings an answer to the copy that asked.
-func (w *world) reply(from, to *validator, then func()) {
-	w.sendTo(from, to, answerArrives, remora.Hash{}, func(*validator) { then() })
+// sendAnswer brings an answer to the copy that asked.
+func (w *world) sendAnswer(from, to *validator, then func()) {
+	w.sendToCopy(from, to, answerArrives, remora.Hash{}, func(*validator) { then() })
 }
 
 // want answers what the store has and asks a peer for the rest. The core repeats what does not come.
@@ -58,7 +58,7 @@ func (v *validator) want(w mempool.Want) {
 			absent = append(absent, ref.Digest)
 			continue
 		}
-		v.step(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
+		v.stepMempool(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
 	}
 	if len(absent) > 0 {
 		v.fetchBatches(w.From, absent, func(int) {})
@@ -76,11 +76,11 @@ func (v *validator) batch(digest remora.Hash) (remora.Batch, error) {
 func (v *validator) wantCertificates(w mempool.Want) {
 	round := v.core.Round()
 	above := min(round-min(round, heldBelow), w.Round-1)
-	ask(v, w.From, func(peer *validator) ([]*remora.Certificate, error) {
+	askPeer(v, w.From, func(peer *validator) ([]*remora.Certificate, error) {
 		return peer.ancestors(w.Round, w.Parents, above)
 	}, func(found []*remora.Certificate) {
 		for _, c := range found {
-			v.receive(mempool.CertificateReceived{Certificate: c})
+			v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 		}
 	})
 }
@@ -95,7 +95,7 @@ type tips struct {
 
 // wantTip asks a peer how far it is.
 func (v *validator) wantTip(from remora.Authority) {
-	ask(v, from, func(peer *validator) (found tips, err error) {
+	askPeer(v, from, func(peer *validator) (found tips, err error) {
 		found.lost, found.header = peer.core.Doubt() == mempool.Lost, peer.heard[v.self]
 		found.highest, found.yours, err = peer.store.Tips(chainID, peer.core.GCRound(), v.self)
 		return found, err
@@ -105,13 +105,13 @@ func (v *validator) wantTip(from remora.Authority) {
 		}
 		w := v.world
 		if found.yours != nil {
-			v.receive(mempool.CertificateReceived{Certificate: found.yours})
+			v.receiveMessage(mempool.CertificateReceived{Certificate: found.yours})
 		}
 		if found.header != nil {
-			v.receive(mempool.HeaderReceived{Header: found.header})
+			v.receiveMessage(mempool.HeaderReceived{Header: found.header})
 		}
-		if found.highest == nil || w.signed.certificate(found.highest) {
-			v.step(mempool.TipReported{From: from, Certificate: found.highest})
+		if found.highest == nil || w.signed.verifyCertificate(found.highest) {
+			v.stepMempool(mempool.TipReported{From: from, Certificate: found.highest})
 		}
 	})
 }
@@ -150,7 +150,7 @@ func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash, t
 	for _, d := range digests {
 		wanted[d] = true
 	}
-	ask(v, from, func(peer *validator) ([]remora.Batch, error) {
+	askPeer(v, from, func(peer *validator) ([]remora.Batch, error) {
 		var found []remora.Batch
 		for _, digest := range digests {
 			if b, err := peer.batch(digest); err == nil {
@@ -168,11 +168,11 @@ func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash, t
 			}
 		}
 		if err := v.store.AppendBatches(genuine); err != nil {
-			v.halt(err)
+			v.haltProcess(err)
 			return
 		}
 		for _, b := range genuine {
-			v.step(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
+			v.stepMempool(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
 		}
 		then(len(genuine))
 	})

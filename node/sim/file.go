@@ -71,9 +71,9 @@ func Parse(data []byte) (Scenario, error) {
 	var f scenarioFile
 	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return Scenario{}, fmt.Errorf("scenario: %w: %s", remora.ErrInvalid, explain(err))
+		return Scenario{}, fmt.Errorf("scenario: %w: %s", remora.ErrInvalid, explainError(err))
 	}
-	s, err := f.scenario()
+	s, err := f.toScenario()
 	if err != nil {
 		return Scenario{}, fmt.Errorf("scenario: %w", err)
 	}
@@ -84,8 +84,8 @@ func Parse(data []byte) (Scenario, error) {
 	return s, nil
 }
 
-// explain names the line and the key.
-func explain(err error) string {
+// explainError names the line and the key.
+func explainError(err error) string {
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) {
 		return "unknown key:\n" + strict.String()
@@ -97,7 +97,7 @@ func explain(err error) string {
 	return err.Error()
 }
 
-func (f *scenarioFile) scenario() (Scenario, error) {
+func (f *scenarioFile) toScenario() (Scenario, error) {
 	if f.Validators == nil || f.DurationMS == nil {
 		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are required", remora.ErrInvalid)
 	}
@@ -107,29 +107,29 @@ func (f *scenarioFile) scenario() (Scenario, error) {
 	n := numbers{}
 	s := Scenario{
 		Validators: *f.Validators, Seed: 1, Rule: f.Rule, Signatures: f.Signatures,
-		Duration: n.millis("duration_ms", *f.DurationMS), GST: n.millis("gst_ms", f.GSTMS),
-		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(n.natural("epoch_blocks", f.EpochBlocks)),
+		Duration: n.parseMillis("duration_ms", *f.DurationMS), GST: n.parseMillis("gst_ms", f.GSTMS),
+		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(n.parseNatural("epoch_blocks", f.EpochBlocks)),
 		GCDepth: 50, Network: Network{Cities: f.Network.Cities, Drop: f.Network.Drop, Duplicate: f.Network.Duplicate},
 	}
 	if *f.Validators == 0 || *f.DurationMS == 0 {
 		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are more than 0", remora.ErrInvalid)
 	}
 	if f.Seed != nil {
-		s.Seed = n.natural("seed", *f.Seed)
+		s.Seed = n.parseNatural("seed", *f.Seed)
 	}
 	for _, stake := range f.Stake {
-		s.Stake = append(s.Stake, n.natural("stake", stake))
+		s.Stake = append(s.Stake, n.parseNatural("stake", stake))
 	}
 	if f.GCDepth != nil {
-		s.GCDepth = remora.Round(n.natural("gc_depth", *f.GCDepth))
+		s.GCDepth = remora.Round(n.parseNatural("gc_depth", *f.GCDepth))
 	}
-	n.optional("served_ms", f.ServedMS, &s.Served)
-	n.optional("grace_ms", f.GraceMS, &s.Grace)
-	if err := f.latency(&n, &s); err != nil {
+	n.parseOptional("served_ms", f.ServedMS, &s.Served)
+	n.parseOptional("grace_ms", f.GraceMS, &s.Grace)
+	if err := f.setLatency(&n, &s); err != nil {
 		return s, err
 	}
 	for i := range f.Fault {
-		fault, err := f.Fault[i].fault()
+		fault, err := f.Fault[i].toFault()
 		if err != nil {
 			return s, fmt.Errorf("fault %d: %w", i+1, err)
 		}
@@ -138,7 +138,7 @@ func (f *scenarioFile) scenario() (Scenario, error) {
 	return s, n.err
 }
 
-func (f *scenarioFile) latency(n *numbers, s *Scenario) error {
+func (f *scenarioFile) setLatency(n *numbers, s *Scenario) error {
 	l := f.Network.LatencyMS
 	if l == nil {
 		return nil
@@ -146,7 +146,7 @@ func (f *scenarioFile) latency(n *numbers, s *Scenario) error {
 	if len(l) != 2 {
 		return fmt.Errorf("%w: latency_ms has %d entries, want the least and the most", remora.ErrInvalid, len(l))
 	}
-	s.Network.Latency = [2]time.Duration{n.millis("latency_ms", l[0]), n.millis("latency_ms", l[1])}
+	s.Network.Latency = [2]time.Duration{n.parseMillis("latency_ms", l[0]), n.parseMillis("latency_ms", l[1])}
 	if l[1] == 0 { // as fast as it goes: zero would stand for the default
 		s.Network.Latency[1] = 1
 	}
@@ -156,7 +156,7 @@ func (f *scenarioFile) latency(n *numbers, s *Scenario) error {
 // numbers collects what is wrong with numbers of a file.
 type numbers struct{ err error }
 
-func (n *numbers) natural(key string, v int64) uint64 {
+func (n *numbers) parseNatural(key string, v int64) uint64 {
 	if v < 0 {
 		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d, want 0 or more", remora.ErrInvalid, key, v))
 		return 0
@@ -164,8 +164,8 @@ func (n *numbers) natural(key string, v int64) uint64 {
 	return uint64(v)
 }
 
-func (n *numbers) millis(key string, v int64) time.Duration {
-	v = int64(n.natural(key, v))
+func (n *numbers) parseMillis(key string, v int64) time.Duration {
+	v = int64(n.parseNatural(key, v))
 	if v > math.MaxInt64/int64(time.Millisecond) {
 		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d is out of range", remora.ErrInvalid, key, v))
 		return 0
@@ -173,11 +173,11 @@ func (n *numbers) millis(key string, v int64) time.Duration {
 	return time.Duration(v) * time.Millisecond
 }
 
-func (n *numbers) optional(key string, v *int64, to *time.Duration) {
+func (n *numbers) parseOptional(key string, v *int64, to *time.Duration) {
 	if v == nil {
 		return
 	}
-	if *to = n.millis(key, *v); *to == 0 && n.err == nil {
+	if *to = n.parseMillis(key, *v); *to == 0 && n.err == nil {
 		n.err = fmt.Errorf("%w: %s = 0, want more", remora.ErrInvalid, key)
 	}
 }
@@ -188,7 +188,7 @@ var keysOf = map[Kind]struct{ must, may string }{
 	Clock: {"node offset_ms", ""}, Partition: {"groups", ""}, OneWay: {"from to", ""}, Byzantine: {"node behaviour", ""},
 }
 
-func (f *faultFile) fault() (Fault, error) {
+func (f *faultFile) toFault() (Fault, error) {
 	kind := Kind(f.Kind)
 	keys, known := keysOf[kind]
 	if !known {
@@ -202,8 +202,8 @@ func (f *faultFile) fault() (Fault, error) {
 	}
 	n := numbers{}
 	fault := Fault{
-		Kind: kind, At: n.millis("at_ms", f.AtMS), Until: n.millis("until_ms", f.UntilMS),
-		Node: n.authority("node", f.Node), From: n.authority("from", f.From), To: n.authority("to", f.To),
+		Kind: kind, At: n.parseMillis("at_ms", f.AtMS), Until: n.parseMillis("until_ms", f.UntilMS),
+		Node: n.parseAuthority("node", f.Node), From: n.parseAuthority("from", f.From), To: n.parseAuthority("to", f.To),
 		Behaviour: Behaviour(f.Behaviour), Keep: f.Keep,
 	}
 	if f.Factor != nil {
@@ -218,15 +218,15 @@ func (f *faultFile) fault() (Fault, error) {
 	for _, group := range f.Groups {
 		var members []remora.Authority
 		for _, a := range group {
-			members = append(members, n.authority("groups", &a))
+			members = append(members, n.parseAuthority("groups", &a))
 		}
 		fault.Groups = append(fault.Groups, members)
 	}
-	return fault, errors.Join(n.err, fault.at(f.Point))
+	return fault, errors.Join(n.err, fault.setPoint(f.Point))
 }
 
-// authority refuses what no committee has; the scenario says how many this one has.
-func (n *numbers) authority(key string, v *int64) remora.Authority {
+// parseAuthority refuses what no committee has; the scenario says how many this one has.
+func (n *numbers) parseAuthority(key string, v *int64) remora.Authority {
 	if v == nil {
 		return 0
 	}
@@ -237,7 +237,7 @@ func (n *numbers) authority(key string, v *int64) remora.Authority {
 	return remora.Authority(*v)
 }
 
-func (f *Fault) at(point string) error {
+func (f *Fault) setPoint(point string) error {
 	if point == "" {
 		return nil
 	}

@@ -22,11 +22,11 @@ func live(t *testing.T, s Scenario) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, v := range w.everyone() {
-			v.stop()
+		for _, v := range w.allCopies() {
+			v.stopProcess()
 		}
 	})
-	w.until(s.Duration)
+	w.runUntil(s.Duration)
 	return w
 }
 
@@ -38,7 +38,7 @@ func TestReplayEqualsLiveRoots(t *testing.T) {
 		s := Random(500+seed, 4)
 		s.EpochBlocks = 5
 		w := live(t, s)
-		fresh, err := newDisk(1, nil).open()
+		fresh, err := newDisk(1, nil).openStore()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,9 +87,9 @@ func TestMemoryFlatOverManyRounds(t *testing.T) {
 	held := func() int {
 		most := 0
 		for range 50 { // over some rounds: within one it comes and goes
-			w.until(w.now + 20*ms)
+			w.runUntil(w.now + 20*ms)
 			for _, v := range w.nodes {
-				most = max(most, entries(v.core))
+				most = max(most, countEntries(v.core))
 			}
 		}
 		return most
@@ -97,7 +97,7 @@ func TestMemoryFlatOverManyRounds(t *testing.T) {
 	first := 0
 	for i := remora.Round(1); i <= 10; i++ {
 		for w.nodes[0].core.Round() < i*step {
-			w.until(w.now + time.Second)
+			w.runUntil(w.now + time.Second)
 		}
 		now := held()
 		if first == 0 {

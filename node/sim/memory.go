@@ -7,36 +7,36 @@ import (
 	"github.com/remora-network/remora/mempool"
 )
 
-// entries counts what the maps and slices of a mempool core hold. It looks at the core from outside: a core that is
+// countEntries counts what the maps and slices of a mempool core hold. It looks at the core from outside: a core that is
 // measured should not have to help.
-func entries(c *mempool.Core) int { return count(reflect.ValueOf(c)) }
+func countEntries(c *mempool.Core) int { return countReflected(reflect.ValueOf(c)) }
 
-func count(v reflect.Value) int {
+func countReflected(v reflect.Value) int {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() || !strings.HasSuffix(v.Type().Elem().PkgPath(), "/mempool") {
 			return 0 // headers, certificates, the committee: counted where they are kept
 		}
-		return count(v.Elem())
+		return countReflected(v.Elem())
 	case reflect.Struct:
 		if !strings.HasSuffix(v.Type().PkgPath(), "/mempool") {
 			return 0
 		}
 		n := 0
 		for i := range v.NumField() {
-			n += count(v.Field(i))
+			n += countReflected(v.Field(i))
 		}
 		return n
 	case reflect.Map:
 		n := v.Len()
 		for it := v.MapRange(); it.Next(); {
-			n += count(it.Value())
+			n += countReflected(it.Value())
 		}
 		return n
 	case reflect.Slice:
 		n := v.Len()
 		for i := range v.Len() {
-			n += count(v.Index(i))
+			n += countReflected(v.Index(i))
 		}
 		return n
 	default:

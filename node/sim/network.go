@@ -29,18 +29,18 @@ func newNetwork(s *Scenario) *network {
 	return n
 }
 
-// reaches reports whether messages pass from one copy of a validator to another.
-func (n *network) reaches(from, to *validator) bool {
+// linkIsUp reports whether messages pass from one copy of a validator to another.
+func (n *network) linkIsUp(from, to *validator) bool {
 	for _, p := range n.partitions {
-		if from.group(p) != to.group(p) {
+		if from.partitionGroup(p) != to.partitionGroup(p) {
 			return false
 		}
 	}
 	return !slices.ContainsFunc(n.oneWay, func(f *Fault) bool { return f.From == from.self && f.To == to.self })
 }
 
-// group returns the number of the group in which the copy stands. Who is in none is alone.
-func (v *validator) group(p *Fault) int {
+// partitionGroup returns the number of the group in which the copy stands. Who is in none is alone.
+func (v *validator) partitionGroup(p *Fault) int {
 	g := slices.IndexFunc(p.Groups, func(g []remora.Authority) bool { return slices.Contains(g, v.self) })
 	switch {
 	case g < 0:
@@ -51,8 +51,8 @@ func (v *validator) group(p *Fault) int {
 	return g
 }
 
-// copies returns how often a message arrives, when the network is not timely yet.
-func (n *network) copies() int {
+// drawCopies returns how often a message arrives, when the network is not timely yet.
+func (n *network) drawCopies() int {
 	if n.model.Drop > 0 && n.chance.Float64() < n.model.Drop {
 		return 0
 	}
@@ -62,8 +62,8 @@ func (n *network) copies() int {
 	return 1
 }
 
-// delay draws how long a message takes.
-func (n *network) delay(from, to remora.Authority) time.Duration {
+// drawDelay draws how long a message takes.
+func (n *network) drawDelay(from, to remora.Authority) time.Duration {
 	low, high := n.model.Latency[0], n.model.Latency[1]
 	d := low + time.Duration(n.chance.Int64N(int64(high-low)+1))
 	if n.distance != nil {

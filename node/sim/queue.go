@@ -42,13 +42,13 @@ func (q *queue) Pop() any {
 	return e
 }
 
-func (q *queue) add(at time.Duration, do func()) {
+func (q *queue) addEvent(at time.Duration, do func()) {
 	q.number++
 	heap.Push(q, event{at: at, number: q.number, do: do})
 }
 
-// next takes the first event that is not after a time.
-func (q *queue) next(until time.Duration) (event, bool) {
+// nextEvent takes the first event that is not after a time.
+func (q *queue) nextEvent(until time.Duration) (event, bool) {
 	if len(q.events) == 0 || q.events[0].at > until {
 		return event{}, false
 	}

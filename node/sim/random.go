@@ -35,10 +35,10 @@ func Random(seed uint64, n int) Scenario {
 		g.s.Network.Drop, g.s.Network.Duplicate = float64(r.IntN(10))/100, float64(r.IntN(10))/100
 	}
 	if r.IntN(16) == 0 && g.faults > 0 {
-		g.rollback()
+		g.addRollback()
 	} else {
 		for range r.IntN(5) {
-			g.add()
+			g.addFault()
 		}
 	}
 	return g.s.WithDefaults()
@@ -56,26 +56,26 @@ type generator struct {
 	s      Scenario
 }
 
-func (g *generator) node() remora.Authority { return remora.Authority(g.rand.IntN(g.n)) }
+func (g *generator) drawValidator() remora.Authority { return remora.Authority(g.rand.IntN(g.n)) }
 
-// span returns a time before GST and a later one that is not after it.
-func (g *generator) span() (at, until time.Duration) {
+// drawInterval returns a time before GST and a later one that is not after it.
+func (g *generator) drawInterval() (at, until time.Duration) {
 	whole := int(g.s.GST / millisecond)
 	from := g.rand.IntN(whole - 1)
 	return time.Duration(from) * millisecond, time.Duration(from+1+g.rand.IntN(whole-from)) * millisecond
 }
 
-func (g *generator) rollback() {
+func (g *generator) addRollback() {
 	at := time.Duration(g.rand.IntN(int((g.s.GST-minRollback)/millisecond))) * millisecond
-	g.s.Faults = []Fault{{Kind: Rollback, Node: g.node(), At: at, Until: at + minRollback}}
+	g.s.Faults = []Fault{{Kind: Rollback, Node: g.drawValidator(), At: at, Until: at + minRollback}}
 }
 
-func (g *generator) add() {
+func (g *generator) addFault() {
 	f := Fault{}
-	f.At, f.Until = g.span()
+	f.At, f.Until = g.drawInterval()
 	switch g.rand.IntN(10) {
 	case 0, 1:
-		f.Kind, f.Node, f.Point, f.Keep = Crash, g.node(), Point(g.rand.IntN(3)), g.rand.IntN(2) == 0
+		f.Kind, f.Node, f.Point, f.Keep = Crash, g.drawValidator(), Point(g.rand.IntN(3)), g.rand.IntN(2) == 0
 	case 2:
 		for a := range g.n {
 			g.s.Faults = append(g.s.Faults, Fault{
@@ -84,16 +84,16 @@ func (g *generator) add() {
 		}
 		return
 	case 3:
-		f.Kind, f.Groups = Partition, g.groups()
+		f.Kind, f.Groups = Partition, g.drawGroups()
 	case 4:
-		f.Kind, f.From = OneWay, g.node()
+		f.Kind, f.From = OneWay, g.drawValidator()
 		f.To = (f.From + 1 + remora.Authority(g.rand.IntN(max(g.n-1, 1)))) % remora.Authority(g.n)
 	case 5:
-		f.Kind, f.Node, f.Factor = Slow, g.node(), float64(2+g.rand.IntN(9))
+		f.Kind, f.Node, f.Factor = Slow, g.drawValidator(), float64(2+g.rand.IntN(9))
 	case 6:
-		f.Kind, f.Node = DiskFull, g.node()
+		f.Kind, f.Node = DiskFull, g.drawValidator()
 	case 7:
-		f.Kind, f.Node = Clock, g.node()
+		f.Kind, f.Node = Clock, g.drawValidator()
 		f.Offset = []time.Duration{time.Hour, -time.Hour, 87600 * time.Hour, -87600 * time.Hour}[g.rand.IntN(4)]
 	case 8, 9:
 		if g.faults == 0 {
@@ -114,8 +114,8 @@ func (g *generator) add() {
 	g.s.Faults = append(g.s.Faults, f)
 }
 
-// groups splits the validators in two.
-func (g *generator) groups() [][]remora.Authority {
+// drawGroups splits the validators in two.
+func (g *generator) drawGroups() [][]remora.Authority {
 	groups := make([][]remora.Authority, 2)
 	for a := range g.n {
 		side := g.rand.IntN(2)

@@ -132,8 +132,8 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// byzantine reports whether a validator breaks the protocol at any time.
-func (s *Scenario) byzantine(a remora.Authority) bool {
+// isByzantine reports whether a validator breaks the protocol at any time.
+func (s *Scenario) isByzantine(a remora.Authority) bool {
 	for _, f := range s.Faults {
 		if f.Kind == Byzantine && f.Node == a {
 			return true

@@ -33,7 +33,7 @@ func TestShrink(t *testing.T) {
 		{Kind: Crash, Node: 3, At: 600 * ms},
 	}
 	small := Shrink(s, NoProgress)
-	if len(small.Faults) != 2 || small.TxPerSecond != 0 || !small.mentions(2) || !small.mentions(3) {
+	if len(small.Faults) != 2 || small.TxPerSecond != 0 || !small.namesValidator(2) || !small.namesValidator(3) {
 		t.Errorf("shrunk to %+v", small)
 	}
 	if r := mustRun(t, small); r.Verdict != NoProgress {

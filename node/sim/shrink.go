@@ -39,7 +39,7 @@ func simplifications(s Scenario) []Scenario {
 		c := s
 		c.Faults = slices.Clone(s.Faults)
 		c.Stake = slices.Clone(s.Stake)
-		if change(&c); c.Check() == nil && c.settled() == s.settled() {
+		if change(&c); c.Check() == nil && c.hasTimelyEnd() == s.hasTimelyEnd() {
 			list = append(list, c)
 		}
 	}
@@ -50,7 +50,7 @@ func simplifications(s Scenario) []Scenario {
 	for i := range s.Faults {
 		add(func(c *Scenario) { c.Faults = slices.Delete(c.Faults, i, i+1) })
 	}
-	if last := remora.Authority(s.Validators - 1); s.Validators > 4 && !s.mentions(last) {
+	if last := remora.Authority(s.Validators - 1); s.Validators > 4 && !s.namesValidator(last) {
 		add(func(c *Scenario) { c.Validators--; c.Stake = c.Stake[:c.Validators] })
 	}
 	if s.Network.Drop > 0 || s.Network.Duplicate > 0 {
@@ -68,13 +68,13 @@ func simplifications(s Scenario) []Scenario {
 	return list
 }
 
-// settled reports whether every temporary fault ends before liveness is required.
-func (s *Scenario) settled() bool {
+// hasTimelyEnd reports whether every temporary fault ends before liveness is required.
+func (s *Scenario) hasTimelyEnd() bool {
 	return !slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Until > s.GST })
 }
 
-// mentions reports whether a fault is about a validator.
-func (s *Scenario) mentions(a remora.Authority) bool {
+// namesValidator reports whether a fault is about a validator.
+func (s *Scenario) namesValidator(a remora.Authority) bool {
 	return slices.ContainsFunc(s.Faults, func(f Fault) bool {
 		switch f.Kind {
 		case Partition:

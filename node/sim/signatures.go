@@ -24,10 +24,10 @@ const (
 
 // signatures make and judge signatures.
 type signatures interface {
-	signer(a remora.Authority) mempool.Signer
-	header(h *remora.Header) bool
-	certificate(c *remora.Certificate) bool
-	verdicts() exec.Verdicts // of the executor, for one process
+	signerOf(a remora.Authority) mempool.Signer
+	verifyHeader(h *remora.Header) bool
+	verifyCertificate(c *remora.Certificate) bool
+	newVerdicts() exec.Verdicts // of the executor, for one process
 }
 
 // newSignatures puts the members' keys into the genesis and returns who signs with them.
@@ -60,23 +60,23 @@ type fake struct {
 	certificates map[*remora.Certificate]bool
 }
 
-func (f *fake) signer(a remora.Authority) mempool.Signer {
+func (f *fake) signerOf(a remora.Authority) mempool.Signer {
 	return mempooltest.Signer{Committee: f.committee, Self: a}
 }
 
-func (f *fake) header(h *remora.Header) bool {
-	return judged(&f.headers, h, func() bool { return mempooltest.VerifyHeader(h) })
+func (f *fake) verifyHeader(h *remora.Header) bool {
+	return judgeOnce(&f.headers, h, func() bool { return mempooltest.VerifyHeader(h) })
 }
 
-func (f *fake) certificate(c *remora.Certificate) bool {
-	return judged(&f.certificates, c, func() bool {
+func (f *fake) verifyCertificate(c *remora.Certificate) bool {
+	return judgeOnce(&f.certificates, c, func() bool {
 		return mempooltest.VerifyCertificate(f.committee, c) && mempooltest.VerifyHeader(&c.Header)
 	})
 }
 
-func (f *fake) verdicts() exec.Verdicts { return new(statetest.Verifier) }
+func (f *fake) newVerdicts() exec.Verdicts { return new(statetest.Verifier) }
 
-func judged[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
+func judgeOnce[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
 	if good, known := (*memo)[key]; known {
 		return good
 	}
@@ -130,14 +130,14 @@ type genuine struct {
 	keys      []memberKeys
 }
 
-func (g *genuine) signer(a remora.Authority) mempool.Signer {
+func (g *genuine) signerOf(a remora.Authority) mempool.Signer {
 	return &trust.Signer{Committee: g.committee, Consensus: g.keys[a].consensus, Headers: g.keys[a].header}
 }
 
-func (g *genuine) header(h *remora.Header) bool { return g.committee.Header(h) == nil }
+func (g *genuine) verifyHeader(h *remora.Header) bool { return g.committee.Header(h) == nil }
 
-func (g *genuine) certificate(c *remora.Certificate) bool {
+func (g *genuine) verifyCertificate(c *remora.Certificate) bool {
 	return g.committee.Certificates([]*remora.Certificate{c})[0] == nil
 }
 
-func (g *genuine) verdicts() exec.Verdicts { return exec.NewVerifier() }
+func (g *genuine) newVerdicts() exec.Verdicts { return exec.NewVerifier() }

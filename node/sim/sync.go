@@ -35,14 +35,14 @@ func (v *validator) nextPeer() {
 func (v *validator) askBlocks() {
 	v.sync.turn++
 	turn, next := v.sync.turn, v.store.Height()+1
-	ask(v, v.peer, func(peer *validator) ([]*remora.CertifiedBlock, error) {
+	askPeer(v, v.peer, func(peer *validator) ([]*remora.CertifiedBlock, error) {
 		return peer.certified(next)
 	}, func(found []*remora.CertifiedBlock) {
 		if v.sync != nil && v.sync.turn == turn {
 			v.takeBlocks(found)
 		}
 	})
-	v.wake(time.Duration(float64(askPatience)*v.world.network.slow[v.self]), func() {
+	v.wakeAfter(time.Duration(float64(askPatience)*v.world.network.slow[v.self]), func() {
 		if v.sync != nil && v.sync.turn == turn {
 			v.takeBlocks(nil)
 		}
@@ -60,7 +60,7 @@ func (v *validator) certified(next remora.Height) ([]*remora.CertifiedBlock, err
 		if err != nil {
 			return nil, err
 		}
-		if !v.world.check.quorum(cb.Block.Header.Hash()) {
+		if !v.world.check.hasQuorum(cb.Block.Header.Hash()) {
 			break
 		}
 		found = append(found, cb)
@@ -78,7 +78,7 @@ func (v *validator) takeBlocks(found []*remora.CertifiedBlock) {
 			break // the next peer may be honest
 		}
 		if err := v.apply(cb, batches); err != nil {
-			v.halt(err)
+			v.haltProcess(err)
 			return
 		}
 		taken++
@@ -94,12 +94,12 @@ func (v *validator) takeBlocks(found []*remora.CertifiedBlock) {
 		return
 	}
 	v.sync = nil
-	if err := v.rebuild(v.core.Doubt()); err != nil {
-		v.halt(err)
+	if err := v.rebuildCores(v.core.Doubt()); err != nil {
+		v.haltProcess(err)
 		return
 	}
-	v.reannounce()
-	v.work()
+	v.announceWaiting()
+	v.startNextWork()
 }
 
 // checkBlock checks everything about a served block but its execution, and returns its batches.
@@ -108,7 +108,7 @@ func (v *validator) checkBlock(cb *remora.CertifiedBlock) ([]remora.Batch, error
 	if h.Height != tip.Height+1 || h.Parent != tip.Hash {
 		return nil, fmt.Errorf("%w: block %d does not continue block %d", remora.ErrInvalid, h.Height, tip.Height)
 	}
-	if !v.world.check.quorum(h.Hash()) {
+	if !v.world.check.hasQuorum(h.Hash()) {
 		return nil, fmt.Errorf("%w: no quorum executed block %d", remora.ErrInvalid, h.Height)
 	}
 	sub := cb.Block.SubDAG(tip.SubDAG)
@@ -144,6 +144,6 @@ func (v *validator) apply(cb *remora.CertifiedBlock, batches []remora.Batch) err
 		return err
 	}
 	v.world.check.synced++
-	v.executed(block, batches)
+	v.noteExecuted(block, batches)
 	return nil
 }

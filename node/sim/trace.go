@@ -35,8 +35,8 @@ type trace struct {
 
 func newTrace() *trace { return &trace{sum: sha256.New()} }
 
-// add notes an event at a time between two validators, or at one, about something that a hash names.
-func (t *trace) add(at time.Duration, w what, from, to remora.Authority, about remora.Hash) {
+// addEvent notes an event at a time between two validators, or at one, about something that a hash names.
+func (t *trace) addEvent(at time.Duration, w what, from, to remora.Authority, about remora.Hash) {
 	t.events++
 	t.buffer = binary.BigEndian.AppendUint64(t.buffer, uint64(at))
 	t.buffer = append(t.buffer, byte(w))
@@ -49,7 +49,7 @@ func (t *trace) add(at time.Duration, w what, from, to remora.Authority, about r
 	}
 }
 
-func (t *trace) hash() remora.Hash {
+func (t *trace) traceHash() remora.Hash {
 	t.sum.Write(t.buffer)
 	t.buffer = t.buffer[:0]
 	return remora.Hash(t.sum.Sum(nil))

@@ -77,41 +77,41 @@ func newValidator(w *world, self remora.Authority) *validator {
 	return &validator{world: w, self: self, disk: newDisk(w.disks.Uint64(), &w.values)}
 }
 
-// faulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.
-func (v *validator) faulty() bool { return v.twin || v.world.check.faulty[v.self] }
+// isFaulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.
+func (v *validator) isFaulty() bool { return v.twin || v.world.check.faulty[v.self] }
 
-// clock is the wall clock, not before 1970.
-func (v *validator) clock() remora.Millis {
+// wallClock is the wall clock, not before 1970.
+func (v *validator) wallClock() remora.Millis {
 	now := int64(v.world.genesis.Time) + (v.world.now + v.offset).Milliseconds()
 	return remora.Millis(max(now, 0))
 }
 
-// start runs a new process on the disk.
-func (v *validator) start() {
+// startProcess runs a new process on the disk.
+func (v *validator) startProcess() {
 	w := v.world
-	if err := v.open(); err != nil {
-		v.halt(fmt.Errorf("start: %w", err))
+	if err := v.openProcess(); err != nil {
+		v.haltProcess(fmt.Errorf("start: %w", err))
 		return
 	}
 	v.up, v.started, v.began = true, true, w.now
 	tip := v.exec.View().Tip
-	w.trace.add(w.now, starts, v.self, v.self, tip.Hash)
-	w.check.started(v, tip)
-	v.wake(tick, v.tick)
-	v.work()
-	v.settle()
+	w.trace.addEvent(w.now, starts, v.self, v.self, tip.Hash)
+	w.check.checkStart(v, tip)
+	v.wakeAfter(tick, v.tickCores)
+	v.startNextWork()
+	v.carryOut()
 }
 
-// open does what node.New and a primary's start do.
-func (v *validator) open() error {
+// openProcess does what node.New and a primary's start do.
+func (v *validator) openProcess() error {
 	w := v.world
 	n := w.committee.Size()
 	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, n), sources: exec.NewSources(v.self, n)}
 	var err error
-	if v.store, err = v.disk.open(); err != nil {
+	if v.store, err = v.disk.openStore(); err != nil {
 		return err
 	}
-	if v.exec, err = exec.OpenWith(w.genesis, v.store, w.signed.verdicts()); err != nil {
+	if v.exec, err = exec.OpenWith(w.genesis, v.store, w.signed.newVerdicts()); err != nil {
 		return err
 	}
 	epoch, err := registry.GetEpoch(v.exec.View().Tables)
@@ -125,16 +125,16 @@ func (v *validator) open() error {
 	if err != nil {
 		return err
 	}
-	doubt, err := v.doubt()
+	doubt, err := v.judgeDisk()
 	if err != nil {
 		return err
 	}
-	return v.rebuild(doubt)
+	return v.rebuildCores(doubt)
 }
 
-// doubt says how far the disk can be trusted to hold all that was signed. The adversary has no doubts.
-func (v *validator) doubt() (mempool.Doubt, error) {
-	if !v.started || v.faulty() {
+// judgeDisk says how far the disk can be trusted to hold all that was signed. The adversary has no doubts.
+func (v *validator) judgeDisk() (mempool.Doubt, error) {
+	if !v.started || v.isFaulty() {
 		return mempool.Trusted, v.store.BeginDAG()
 	}
 	complete, err := v.store.Complete()
@@ -144,11 +144,11 @@ func (v *validator) doubt() (mempool.Doubt, error) {
 	return mempool.Lost, nil
 }
 
-// rebuild takes the cores from the store: the same way after a crash and after block sync.
-func (v *validator) rebuild(doubt mempool.Doubt) error {
+// rebuildCores takes the cores from the store: the same way after a crash and after block sync.
+func (v *validator) rebuildCores(doubt mempool.Doubt) error {
 	w := v.world
 	cores, err := restore.Build(v.store, restore.Config{
-		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: w.signed.signer(v.self), Doubt: doubt,
+		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: w.signed.signerOf(v.self), Doubt: doubt,
 	})
 	if err != nil {
 		return err
@@ -157,25 +157,25 @@ func (v *validator) rebuild(doubt mempool.Doubt) error {
 	if v.calendar, err = state.NewCalendar(w.committee, &w.genesis.Params, v.exec.View()); err != nil {
 		return err
 	}
-	v.enqueue(cores.Committed)
+	v.enqueueSubDAGs(cores.Committed)
 	return nil
 }
 
-// wake has this process do something later, unless it has ended by then.
-func (v *validator) wake(d time.Duration, do func()) {
+// wakeAfter has this process do something later, unless it has ended by then.
+func (v *validator) wakeAfter(d time.Duration, do func()) {
 	process := v.life
-	v.world.after(d, func() {
+	v.world.runAfter(d, func() {
 		if v.up && v.life == process {
 			do()
-			v.settle()
+			v.carryOut()
 		}
 	})
 }
 
-// stop ends the process and frees what it held.
-func (v *validator) stop() {
+// stopProcess ends the process and frees what it held.
+func (v *validator) stopProcess() {
 	if v.life != nil && v.store != nil {
-		if err := v.store.Close(); err != nil && !isFull(err) {
+		if err := v.store.Close(); err != nil && !isDiskFull(err) {
 			v.world.err = errors.Join(v.world.err, fmt.Errorf("close the store of validator %d: %w", v.self, err))
 		}
 		v.store = nil
@@ -183,31 +183,31 @@ func (v *validator) stop() {
 	v.up, v.doom = false, nil
 }
 
-// halt ends a process that must not go on. One that found its disk full starts again when there is room; any other never
+// haltProcess ends a process that must not go on. One that found its disk full starts again when there is room; any other never
 // comes back, and if it is a correct one, something is wrong.
-func (v *validator) halt(err error) {
+func (v *validator) haltProcess(err error) {
 	switch {
-	case isFull(err):
-		v.stopFull()
+	case isDiskFull(err):
+		v.stopDiskFull()
 		return
-	case !v.faulty():
-		v.world.check.fail(Diverged, "validator %d halts at %v: %v", v.self, v.world.now, err)
+	case !v.isFaulty():
+		v.world.check.addViolation(Diverged, "validator %d halts at %v: %v", v.self, v.world.now, err)
 	}
-	v.stop()
+	v.stopProcess()
 }
 
-func (v *validator) tick() {
-	v.wake(tick, v.tick)
+func (v *validator) tickCores() {
+	v.wakeAfter(tick, v.tickCores)
 	v.batches.Tick()
 	if v.catching {
 		return
 	}
-	v.core.Tick(v.clock())
-	v.prune()
+	v.core.Tick(v.wallClock())
+	v.pruneDAG()
 }
 
-// prune deletes certificates that ordering passed long enough ago.
-func (v *validator) prune() {
+// pruneDAG deletes certificates that ordering passed long enough ago.
+func (v *validator) pruneDAG() {
 	passed := 0
 	for passed < len(v.passed) && v.world.now-v.passed[passed].at >= v.world.scenario.Served {
 		passed++
@@ -216,53 +216,53 @@ func (v *validator) prune() {
 		return
 	}
 	if err := v.store.PruneDAG(v.passed[passed-1].round); err != nil {
-		v.halt(err)
+		v.haltProcess(err)
 		return
 	}
 	v.passed = slices.Delete(v.passed, 0, passed)
 }
 
-// step hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not. The
+// stepMempool hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not. The
 // adversary's own copies go on after them.
-func (v *validator) step(m mempool.Message) {
+func (v *validator) stepMempool(m mempool.Message) {
 	if !v.up || v.catching {
 		return
 	}
-	if err := v.core.Step(m); errors.Is(err, mempool.ErrSafety) && !v.faulty() {
-		v.halt(err)
+	if err := v.core.Step(m); errors.Is(err, mempool.ErrSafety) && !v.isFaulty() {
+		v.haltProcess(err)
 	}
 }
 
-// receive verifies what came over the network, as the node's shell does, and hands it on.
-func (v *validator) receive(m mempool.Message) {
+// receiveMessage verifies what came over the network, as the node's shell does, and hands it on.
+func (v *validator) receiveMessage(m mempool.Message) {
 	w := v.world
 	switch m := m.(type) {
 	case mempool.HeaderReceived:
 		h := m.Header
-		if !w.signed.header(h) {
+		if !w.signed.verifyHeader(h) {
 			return
 		}
 		if old := v.heard[h.Author]; old == nil || old.Round < h.Round {
 			v.heard[h.Author] = h
 		}
 	case mempool.CertificateReceived:
-		if !w.signed.certificate(m.Certificate) {
+		if !w.signed.verifyCertificate(m.Certificate) {
 			return
 		}
 	}
-	if v.actor != nil && v.actor.takes(m) {
+	if v.actor != nil && v.actor.interceptReceived(m) {
 		return
 	}
-	v.step(m)
+	v.stepMempool(m)
 }
 
-// settle carries out what the cores ask for until they ask for nothing.
-func (v *validator) settle() {
-	for v.up && (v.settleWorker() || v.up && v.settleMempool()) {
+// carryOut carries out what the cores ask for until they ask for nothing.
+func (v *validator) carryOut() {
+	for v.up && (v.carryOutWorker() || v.up && v.carryOutMempool()) {
 	}
 }
 
-func (v *validator) settleMempool() bool {
+func (v *validator) carryOutMempool() bool {
 	if v.catching {
 		return false
 	}
@@ -270,13 +270,13 @@ func (v *validator) settleMempool() bool {
 	if !ok {
 		return false
 	}
-	if len(rd.Persist) > 0 && !v.save(&rd) {
+	if len(rd.Persist) > 0 && !v.saveRecords(&rd) {
 		return true
 	}
 	for i := range rd.Send {
-		v.send(&rd.Send[i])
+		v.sendOutgoing(&rd.Send[i])
 	}
-	v.deliver(rd.Delivered)
+	v.deliverCertificates(rd.Delivered)
 	if !v.up {
 		return true
 	}
@@ -284,13 +284,13 @@ func (v *validator) settleMempool() bool {
 	for _, want := range rd.Want {
 		v.want(want)
 	}
-	v.observe(rd.Events)
+	v.observeEvents(rd.Events)
 	return true
 }
 
-// save writes what must be durable before anything is sent, and reports whether the process lives on.
-func (v *validator) save(rd *mempool.Ready) bool {
-	if v.dies(Unsaved) {
+// saveRecords writes what must be durable before anything is sent, and reports whether the process lives on.
+func (v *validator) saveRecords(rd *mempool.Ready) bool {
+	if v.crashesAt(Unsaved) {
 		return false
 	}
 	records := rd.Persist
@@ -298,32 +298,32 @@ func (v *validator) save(rd *mempool.Ready) bool {
 		records = v.world.scenario.sabotage(v.self, records)
 	}
 	if err := v.store.SaveDAG(records, rd.Sync); err != nil {
-		v.halt(err)
+		v.haltProcess(err)
 		return false
 	}
-	return !v.dies(Unsent)
+	return !v.crashesAt(Unsent)
 }
 
-func (v *validator) send(o *mempool.Outgoing) {
-	if !v.faulty() {
-		v.world.check.sent(v.self, o)
+func (v *validator) sendOutgoing(o *mempool.Outgoing) {
+	if !v.isFaulty() {
+		v.world.check.checkSent(v.self, o)
 	}
-	if v.actor != nil && v.actor.sends(o) {
+	if v.actor != nil && v.actor.replaceSent(o) {
 		return
 	}
-	v.transmit(o, o.To)
+	v.transmitMessage(o, o.To)
 }
 
-// transmit sends a message to one authority, or to all others.
-func (v *validator) transmit(o *mempool.Outgoing, to remora.Authority) {
+// transmitMessage sends a message to one authority, or to all others.
+func (v *validator) transmitMessage(o *mempool.Outgoing, to remora.Authority) {
 	m, kind, about := messageOf(o)
 	if !o.Broadcast {
-		v.world.send(v, to, kind, about, func(peer *validator) { peer.receive(m) })
+		v.world.sendMessage(v, to, kind, about, func(peer *validator) { peer.receiveMessage(m) })
 		return
 	}
 	for to := range remora.Authority(v.world.committee.Size()) {
 		if to != v.self {
-			v.world.send(v, to, kind, about, func(peer *validator) { peer.receive(m) })
+			v.world.sendMessage(v, to, kind, about, func(peer *validator) { peer.receiveMessage(m) })
 		}
 	}
 }
@@ -338,13 +338,13 @@ func messageOf(o *mempool.Outgoing) (mempool.Message, what, remora.Hash) {
 	return mempool.CertificateReceived{Certificate: o.Certificate}, certificateArrives, o.Certificate.Digest()
 }
 
-// deliver orders certificates and queues what was committed.
-func (v *validator) deliver(certificates []*remora.Certificate) {
+// deliverCertificates orders certificates and queues what was committed.
+func (v *validator) deliverCertificates(certificates []*remora.Certificate) {
 	var committed []remora.SubDAG
 	for _, c := range certificates {
 		subs, err := v.order.Insert(c)
 		if err != nil {
-			v.halt(err)
+			v.haltProcess(err)
 			return
 		}
 		committed = append(committed, subs...)
@@ -352,21 +352,21 @@ func (v *validator) deliver(certificates []*remora.Certificate) {
 	if len(committed) == 0 {
 		return
 	}
-	v.enqueue(committed)
+	v.enqueueSubDAGs(committed)
 	v.passed = append(v.passed, passedRound{round: v.order.GCRound(), at: v.world.now})
-	v.step(mempool.Ordered{SubDAGs: committed})
+	v.stepMempool(mempool.Ordered{SubDAGs: committed})
 }
 
-func (v *validator) observe(events []mempool.Event) {
+func (v *validator) observeEvents(events []mempool.Event) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case mempool.Behind:
 			v.catching = true
 			v.queue = append(v.queue, work{})
-			v.work()
+			v.startNextWork()
 			return
 		case mempool.Equivocation:
-			v.world.check.accused(v, e)
+			v.world.check.checkEvidence(v, e)
 		case mempool.Rejoined:
 			v.world.check.rejoined++
 		}

@@ -43,18 +43,18 @@ func Run(s Scenario) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	w.until(s.Duration)
+	w.runUntil(s.Duration)
 	report := w.report()
-	for _, v := range w.everyone() {
-		v.stop()
+	for _, v := range w.allCopies() {
+		v.stopProcess()
 	}
 	return report, w.err
 }
 
-// until carries on up to a time.
-func (w *world) until(end time.Duration) {
+// runUntil carries on up to a time.
+func (w *world) runUntil(end time.Duration) {
 	for w.err == nil {
-		e, more := w.queue.next(end)
+		e, more := w.queue.nextEvent(end)
 		if !more {
 			break
 		}
@@ -79,13 +79,13 @@ func newWorld(s Scenario) (*world, error) {
 	for a := range remora.Authority(s.Validators) {
 		v := newValidator(w, a)
 		w.nodes = append(w.nodes, v)
-		w.after(0, v.start)
+		w.runAfter(0, v.startProcess)
 	}
 	for i := range s.Faults {
-		w.plan(&w.scenario.Faults[i])
+		w.planFault(&w.scenario.Faults[i])
 	}
 	if s.TxPerSecond > 0 {
-		w.submit(0)
+		w.planTransactions(0)
 	}
 	return w, nil
 }
@@ -103,72 +103,72 @@ func genesisOf(s *Scenario) *remora.Genesis {
 	return g
 }
 
-// everyone returns all copies of all validators.
-func (w *world) everyone() []*validator {
+// allCopies returns all copies of all validators.
+func (w *world) allCopies() []*validator {
 	return append(w.nodes[:len(w.nodes):len(w.nodes)], w.twins...)
 }
 
-// after has something happen later.
-func (w *world) after(d time.Duration, do func()) { w.queue.add(w.now+d, do) }
+// runAfter has something happen later.
+func (w *world) runAfter(d time.Duration, do func()) { w.queue.addEvent(w.now+d, do) }
 
-// at has something happen at a time, at once when it has passed.
-func (w *world) at(t time.Duration, do func()) { w.queue.add(max(t, w.now), do) }
+// runAt has something happen at a time, at once when it has passed.
+func (w *world) runAt(t time.Duration, do func()) { w.queue.addEvent(max(t, w.now), do) }
 
-// send delivers a message to the copies of a validator some time later, to whichever process runs there then, if any.
-func (w *world) send(from *validator, to remora.Authority, kind what, about remora.Hash, deliver func(*validator)) {
-	w.sendTo(from, w.nodes[to], kind, about, deliver)
+// sendMessage delivers a message to the copies of a validator some time later, to whichever process runs there then, if any.
+func (w *world) sendMessage(from *validator, to remora.Authority, kind what, about remora.Hash, deliver func(*validator)) {
+	w.sendToCopy(from, w.nodes[to], kind, about, deliver)
 	for _, v := range w.twins {
 		if v.self == to {
-			w.sendTo(from, v, kind, about, deliver)
+			w.sendToCopy(from, v, kind, about, deliver)
 		}
 	}
 }
 
-func (w *world) sendTo(from, to *validator, kind what, about remora.Hash, deliver func(*validator)) {
-	if !w.network.reaches(from, to) || from.actor != nil && from.actor.behaviour == Silent {
+func (w *world) sendToCopy(from, to *validator, kind what, about remora.Hash, deliver func(*validator)) {
+	if !w.network.linkIsUp(from, to) || from.actor != nil && from.actor.behaviour == Silent {
 		return
 	}
 	copies := 1
 	if w.now < w.scenario.GST {
-		copies = w.network.copies()
+		copies = w.network.drawCopies()
 	}
 	for range copies {
-		w.after(w.network.delay(from.self, to.self), func() {
+		w.runAfter(w.network.drawDelay(from.self, to.self), func() {
 			if !to.up {
 				return
 			}
-			w.trace.add(w.now, kind, from.self, to.self, about)
+			w.trace.addEvent(w.now, kind, from.self, to.self, about)
 			deliver(to)
-			to.settle()
+			to.carryOut()
 		})
 	}
 }
 
-// submit gives transaction number n to a validator that is up and plans the next one.
-func (w *world) submit(n uint64) {
-	w.after(time.Second/time.Duration(w.scenario.TxPerSecond), func() {
+// planTransactions gives transaction number n to a validator that is up and plans the next one.
+func (w *world) planTransactions(n uint64) {
+	w.runAfter(time.Second/time.Duration(w.scenario.TxPerSecond), func() {
 		start := w.load.IntN(len(w.nodes))
 		for i := range w.nodes {
 			if v := w.nodes[(start+i)%len(w.nodes)]; v.up {
-				v.submit(n)
+				v.submitTx(n)
 				break
 			}
 		}
-		w.submit(n + 1)
+		w.planTransactions(n + 1)
 	})
 }
 
 func (w *world) report() Report {
 	for _, v := range w.nodes {
-		w.check.finish(v)
+		w.check.checkEnd(v)
 	}
-	w.check.owed(w)
+	w.check.checkOwed(w)
 	c := w.check
 	r := Report{
-		Verdict: c.verdict(), Seed: w.scenario.Seed, Trace: w.trace.hash(), Violations: c.violations,
+		Verdict: c.worstVerdict(), Seed: w.scenario.Seed, Trace: w.trace.traceHash(), Violations: c.violations,
 		Blocks: remora.Height(len(c.chain)), Accepted: len(c.accepted), Executed: len(c.txs),
 		Crashes: c.crashes, Synced: c.synced, Rejoined: c.rejoined, Deliveries: w.trace.events, Entries: c.entries,
-		Latency: c.latency(),
+		Latency: c.latencyQuantiles(),
 	}
 	if n := len(c.chain); n > 0 {
 		r.Rounds, r.StateRoot = c.chain[n-1].round, c.chain[n-1].root

@@ -25,7 +25,7 @@ type checker struct {
 	found    []error // the first violation of each kind
 }
 
-func (c *checker) fail(kind error, format string, args ...any) {
+func (c *checker) addViolation(kind error, format string, args ...any) {
 	for _, known := range c.found {
 		if errors.Is(known, kind) {
 			return
@@ -34,35 +34,35 @@ func (c *checker) fail(kind error, format string, args ...any) {
 	c.found = append(c.found, fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
 }
 
-// see notes a certificate that reached an honest instance.
-func (c *checker) see(cert *remora.Certificate) {
+// checkCertificate notes a certificate that reached an honest instance.
+func (c *checker) checkCertificate(cert *remora.Certificate) {
 	seen := &c.vertices[cert.Round()][cert.Author()]
 	if seen.IsZero() {
 		*seen = cert.Digest()
 	}
 	if *seen != cert.Digest() {
-		c.fail(ErrCertificates, "author %d, round %d: %s and %s", cert.Author(), cert.Round(), *seen, cert.Digest())
+		c.addViolation(ErrCertificates, "author %d, round %d: %s and %s", cert.Author(), cert.Round(), *seen, cert.Digest())
 	}
 }
 
-// order compares the sub-DAG at a place of an honest instance's sequence with what is known of it.
-func (c *checker) order(place int, sub *remora.SubDAG, digest remora.Hash) {
+// checkOrder compares the sub-DAG at a place of an honest instance's sequence with what is known of it.
+func (c *checker) checkOrder(place int, sub *remora.SubDAG, digest remora.Hash) {
 	if place == len(c.chain) {
 		c.chain = append(c.chain, digest)
-		c.inspect(sub)
+		c.checkSubDAG(sub)
 	}
 	if c.chain[place] != digest {
 		l := sub.Leader()
-		c.fail(ErrAgreement, "sub-DAG %d of leader %d, round %d: %s and %s", place, l.Author, l.Round, c.chain[place], digest)
+		c.addViolation(ErrAgreement, "sub-DAG %d of leader %d, round %d: %s and %s", place, l.Author, l.Round, c.chain[place], digest)
 	}
 }
 
-// inspect checks the next sub-DAG of the common chain against those before it.
-func (c *checker) inspect(sub *remora.SubDAG) {
+// checkSubDAG checks the next sub-DAG of the common chain against those before it.
+func (c *checker) checkSubDAG(sub *remora.SubDAG) {
 	leader := sub.Leader().Round
 	for _, h := range sub.Headers {
 		if c.ordered[h.Digest()] {
-			c.fail(ErrTwice, "author %d, round %d", h.Author, h.Round)
+			c.addViolation(ErrTwice, "author %d, round %d", h.Author, h.Round)
 		}
 		c.ordered[h.Digest()] = true
 		if h.Round == 1 || h.Round-1+c.depth <= leader {
@@ -70,7 +70,7 @@ func (c *checker) inspect(sub *remora.SubDAG) {
 		}
 		for _, p := range h.Parents {
 			if !c.ordered[p.Digest] {
-				c.fail(ErrParent, "author %d, round %d, parent of %d", h.Author, h.Round, p.Author)
+				c.addViolation(ErrParent, "author %d, round %d, parent of %d", h.Author, h.Round, p.Author)
 			}
 		}
 	}

@@ -27,27 +27,31 @@ func TestCheckerCatches(t *testing.T) {
 		want error
 	}{
 		"agreement": {func(c *checker) {
-			c.order(0, sub(round(1)...), remora.Hash{1})
-			c.order(0, sub(round(1)...), remora.Hash{1})
-			c.order(1, sub(round(2)...), remora.Hash{2})
+			c.checkOrder(0, sub(round(1)...), remora.Hash{1})
+			c.checkOrder(0, sub(round(1)...), remora.Hash{1})
+			c.checkOrder(1, sub(round(2)...), remora.Hash{2})
 		}, nil},
 		"another sub-DAG": {func(c *checker) {
-			c.order(0, sub(round(1)...), remora.Hash{1})
-			c.order(0, sub(round(1)[:3]...), remora.Hash{2})
+			c.checkOrder(0, sub(round(1)...), remora.Hash{1})
+			c.checkOrder(0, sub(round(1)[:3]...), remora.Hash{2})
 		}, ErrAgreement},
-		"one certificate":  {func(c *checker) { c.see(b.Certificate(2, 1)); c.see(b.Certificate(2, 1)); c.see(b.Certificate(3, 1)) }, nil},
-		"two certificates": {func(c *checker) { c.see(b.Certificate(2, 1)); c.see(&other) }, ErrCertificates},
-		"twice in one":     {func(c *checker) { c.order(0, sub(append(round(1), header(1, 0))...), remora.Hash{1}) }, ErrTwice},
+		"one certificate": {func(c *checker) {
+			c.checkCertificate(b.Certificate(2, 1))
+			c.checkCertificate(b.Certificate(2, 1))
+			c.checkCertificate(b.Certificate(3, 1))
+		}, nil},
+		"two certificates": {func(c *checker) { c.checkCertificate(b.Certificate(2, 1)); c.checkCertificate(&other) }, ErrCertificates},
+		"twice in one":     {func(c *checker) { c.checkOrder(0, sub(append(round(1), header(1, 0))...), remora.Hash{1}) }, ErrTwice},
 		"twice in two": {func(c *checker) {
-			c.order(0, sub(round(1)...), remora.Hash{1})
-			c.order(1, sub(header(1, 2)), remora.Hash{2})
+			c.checkOrder(0, sub(round(1)...), remora.Hash{1})
+			c.checkOrder(1, sub(header(1, 2)), remora.Hash{2})
 		}, ErrTwice},
-		"child first": {func(c *checker) { c.order(0, sub(append(round(1)[:3], header(2, 1))...), remora.Hash{1}) }, ErrParent},
+		"child first": {func(c *checker) { c.checkOrder(0, sub(append(round(1)[:3], header(2, 1))...), remora.Hash{1}) }, ErrParent},
 		"parent is collected": {func(c *checker) {
-			c.order(0, sub(header(6, 0), header(7, 0), header(8, 0), header(9, 0)), remora.Hash{1})
+			c.checkOrder(0, sub(header(6, 0), header(7, 0), header(8, 0), header(9, 0)), remora.Hash{1})
 		}, ErrParent},
 		"parents are collected": {func(c *checker) {
-			c.order(0, sub(append(append(round(6), round(7)...), append(round(8), header(9, 0))...)...), remora.Hash{1})
+			c.checkOrder(0, sub(append(append(round(6), round(7)...), append(round(8), header(9, 0))...)...), remora.Hash{1})
 		}, nil},
 	} {
 		c := checker{depth: 4, vertices: make([][members]remora.Hash, 12), ordered: make(map[remora.Hash]bool)}

@@ -65,14 +65,14 @@ func (r *Runner) Run(s *Scenario) (Report, error) {
 		depth: s.Depth, vertices: make([][members]remora.Hash, len(s.Steps)+2), ordered: make(map[remora.Hash]bool),
 	}}
 	for i := range members + len(s.Twins) {
-		n, err := r.instance(s, i)
+		n, err := r.newInstance(s, i)
 		if err != nil {
 			return Report{}, fmt.Errorf("twins: instance %d: %w", i, err)
 		}
 		w.instances = append(w.instances, n)
 	}
 	for w.step = range s.Steps {
-		w.play()
+		w.playSteps()
 	}
 	for _, n := range w.instances {
 		if n.honest {
@@ -83,9 +83,9 @@ func (r *Runner) Run(s *Scenario) (Report, error) {
 	return w.report, errors.Join(w.check.found...)
 }
 
-func (r *Runner) instance(s *Scenario, number int) (*instance, error) {
+func (r *Runner) newInstance(s *Scenario, number int) (*instance, error) {
 	core, err := mempool.New(mempool.Config{
-		Committee: r.committee, Self: s.identity(number), Origin: mempooltest.Origin, GCDepth: s.Depth, Leader: r.leaders,
+		Committee: r.committee, Self: s.keyHolder(number), Origin: mempooltest.Origin, GCDepth: s.Depth, Leader: r.leaders,
 		Pace:   mempool.Pace{HeaderDelay: 1, IdleDelay: 1, LeaderTimeout: 1, Resend: 1}, // a header each step
 		Signer: signer{},
 	}, mempool.Snapshot{})
@@ -102,62 +102,62 @@ func (r *Runner) instance(s *Scenario, number int) (*instance, error) {
 	return n, err
 }
 
-// play lets a step pass: everybody may make a header, and all that follows from it is carried as far as the network
+// playSteps lets a step pass: everybody may make a header, and all that follows from it is carried as far as the network
 // carries it.
-func (w *run) play() {
+func (w *run) playSteps() {
 	held := w.held
 	w.held = nil
 	for _, p := range held {
-		w.post(p)
+		w.postPacket(p)
 	}
 	for _, n := range w.instances {
 		if !n.halted {
 			n.core.Tick(remora.Millis(1000*w.step + n.number)) // no twins make the same header
-			w.settle(n)
+			w.carryOutReady(n)
 		}
 	}
 	for len(w.queue) > 0 {
 		for i := 0; i < len(w.queue); i++ {
-			w.deliver(w.queue[i])
+			w.deliverPacket(w.queue[i])
 		}
 		w.queue, w.behind = w.behind, w.queue[:0]
 	}
 }
 
-func (w *run) deliver(p packet) {
+func (w *run) deliverPacket(p packet) {
 	n := w.instances[p.to]
 	if n.halted {
 		return
 	}
 	if m, ok := p.message.(mempool.CertificateReceived); ok && n.honest {
-		w.check.see(m.Certificate)
+		w.check.checkCertificate(m.Certificate)
 	}
 	// Refusals are the sender's matter, and a twin that notices the other one goes on. That a quorum signed two vertices is
 	// everybody's matter: an honest node halts.
 	if err := n.core.Step(p.message); n.honest && errors.Is(err, mempool.ErrSafety) {
-		w.halt(n, ErrCertificates, err)
+		w.haltInstance(n, ErrCertificates, err)
 		return
 	}
-	w.settle(n)
+	w.carryOutReady(n)
 }
 
-func (w *run) halt(n *instance, kind, err error) {
+func (w *run) haltInstance(n *instance, kind, err error) {
 	n.halted = true
-	w.check.fail(kind, "instance %d: %v", n.number, err)
+	w.check.addViolation(kind, "instance %d: %v", n.number, err)
 }
 
-// settle does what an instance's core asks for.
-func (w *run) settle(n *instance) {
+// carryOutReady does what an instance's core asks for.
+func (w *run) carryOutReady(n *instance) {
 	for !n.halted {
 		ready, ok := n.core.Ready()
 		if !ok {
 			return
 		}
 		for i := range ready.Send {
-			w.send(n, &ready.Send[i])
+			w.sendOutgoing(n, &ready.Send[i])
 		}
 		for i := range ready.Want {
-			w.serve(n, &ready.Want[i])
+			w.serveWant(n, &ready.Want[i])
 		}
 		for _, e := range ready.Events {
 			if _, ok := e.(mempool.Equivocation); ok && n.honest {
@@ -166,13 +166,13 @@ func (w *run) settle(n *instance) {
 		}
 		n.core.Advance(ready)
 		for _, c := range ready.Delivered {
-			w.order(n, c)
+			w.orderCertificate(n, c)
 		}
 	}
 }
 
-// send gives a message to every instance that has the identity it is for. Twins have no link to each other.
-func (w *run) send(n *instance, o *mempool.Outgoing) {
+// sendOutgoing gives a message to every instance that has the identity it is for. Twins have no link to each other.
+func (w *run) sendOutgoing(n *instance, o *mempool.Outgoing) {
 	var m mempool.Message
 	switch {
 	case o.Header != nil:
@@ -182,17 +182,17 @@ func (w *run) send(n *instance, o *mempool.Outgoing) {
 	default:
 		m = mempool.CertificateReceived{Certificate: o.Certificate}
 	}
-	self := w.scenario.identity(n.number)
+	self := w.scenario.keyHolder(n.number)
 	for to := range w.instances {
-		if peer := w.scenario.identity(to); peer != self && (o.Broadcast || o.To == peer) {
-			w.post(packet{from: n.number, to: to, message: m})
+		if peer := w.scenario.keyHolder(to); peer != self && (o.Broadcast || o.To == peer) {
+			w.postPacket(packet{from: n.number, to: to, message: m})
 		}
 	}
 }
 
-func (w *run) post(p packet) {
+func (w *run) postPacket(p packet) {
 	switch {
-	case !w.scenario.connected(w.step, p.from, p.to):
+	case !w.scenario.areConnected(w.step, p.from, p.to):
 		if w.scenario.Late {
 			w.held = append(w.held, p)
 		}
@@ -215,10 +215,10 @@ func (w *run) comesSecond(p packet) bool {
 	return secondFirst && !w.instances[p.from].honest
 }
 
-// serve answers a request for certificates by every instance that has the asked identity, as far as it has them.
-func (w *run) serve(n *instance, want *mempool.Want) {
+// serveWant answers a request for certificates by every instance that has the asked identity, as far as it has them.
+func (w *run) serveWant(n *instance, want *mempool.Want) {
 	for from, peer := range w.instances {
-		if w.scenario.identity(from) != want.From || !w.scenario.connected(w.step, n.number, from) {
+		if w.scenario.keyHolder(from) != want.From || !w.scenario.areConnected(w.step, n.number, from) {
 			continue
 		}
 		for _, p := range want.Parents {
@@ -229,15 +229,15 @@ func (w *run) serve(n *instance, want *mempool.Want) {
 	}
 }
 
-// order gives an accepted certificate to the commit rule, and what that commits back to the core.
-func (w *run) order(n *instance, c *remora.Certificate) {
+// orderCertificate gives an accepted certificate to the commit rule, and what that commits back to the core.
+func (w *run) orderCertificate(n *instance, c *remora.Certificate) {
 	n.held[c.Round()][c.Author()] = c
 	if n.honest {
-		w.check.see(c)
+		w.check.checkCertificate(c)
 	}
 	subs, err := n.rule.Insert(c)
 	if err != nil && n.honest {
-		w.halt(n, ErrRefused, err)
+		w.haltInstance(n, ErrRefused, err)
 	}
 	if err != nil || len(subs) == 0 {
 		return
@@ -248,11 +248,11 @@ func (w *run) order(n *instance, c *remora.Certificate) {
 			digest = subs[i+1].Previous
 		}
 		if n.honest {
-			w.check.order(n.ordered, &subs[i], digest)
+			w.check.checkOrder(n.ordered, &subs[i], digest)
 		}
 		n.ordered++
 	}
 	if err := n.core.Step(mempool.Ordered{SubDAGs: subs}); err != nil && n.honest {
-		w.halt(n, ErrRefused, err)
+		w.haltInstance(n, ErrRefused, err)
 	}
 }

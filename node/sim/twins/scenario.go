@@ -66,16 +66,16 @@ func Sample(number uint64, twins, rounds int) Scenario {
 	return s
 }
 
-// identity returns whose key an instance has.
-func (s *Scenario) identity(instance int) remora.Authority {
+// keyHolder returns whose key an instance has.
+func (s *Scenario) keyHolder(instance int) remora.Authority {
 	if instance < members {
 		return remora.Authority(instance)
 	}
 	return s.Twins[instance-members]
 }
 
-// connected reports whether messages pass between two instances in a step.
-func (s *Scenario) connected(step, a, b int) bool {
+// areConnected reports whether messages pass between two instances in a step.
+func (s *Scenario) areConnected(step, a, b int) bool {
 	if step >= s.GST {
 		return true
 	}
