@@ -21,6 +21,7 @@ const module = "github.com/remora-network/remora"
 // Whom the packages of a layer may import, from the leaves upwards. Names are relative to the module; "." is its root.
 var (
 	root      = []string{"."}
+	durable   = []string{"app/durable"}
 	verifiers = []string{"crypto/bls", "crypto/ed25519"}
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
 	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon"}
@@ -33,7 +34,7 @@ var (
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
-		belowSubject, subjects, apps,
+		belowSubject, subjects, durable, apps,
 		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
 	)
 	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
@@ -47,14 +48,16 @@ var (
 // layers is the import lattice: no package may import one of the module that its layer does not name.
 var layers = slices.Concat([]layer{
 	{root, nil},
-	{join(verifiers, []string{"crypto/keystore"}), root},
+	{durable, nil},
+	{verifiers, root},
+	{[]string{"crypto/keystore"}, join(root, durable)},
 	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "proofs/content"}, root},
 	{proofs[1:], join(root, verifiers, proofs[:1])},
 	{[]string{"state/ledger"}, belowLedger},
 	{[]string{"state/registry"}, join(belowLedger, []string{"state/ledger"})},
 	{subjects, belowSubject},
 	{[]string{"state"}, join(belowSubject, subjects)},
-	{apps, join(root, verifiers, proofs, apps)},
+	{apps, join(root, durable, verifiers, proofs, apps)},
 	{[]string{crashFS}, belowNode},
 }, climb(spine), []layer{
 	{shells, belowShell},

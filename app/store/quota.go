@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 )
 
 // reserve takes n bytes of the quota. Where they are not free, what was left half received makes room, then, if the
@@ -117,7 +118,7 @@ func (s *Store) Pin(root remora.Hash) error {
 		return diskError(err)
 	}
 	s.pins[root] = true
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // Unpin takes a pin back.

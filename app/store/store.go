@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -193,7 +194,7 @@ func (s *Store) adopt(c remora.Content, data, tree disk) error {
 	if err := s.place(data, tree, toData, toTree); err != nil {
 		return err
 	}
-	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir))); err != nil {
 		return errors.Join(err, os.Rename(toTree, tree.Name()), os.Rename(toData, data.Name()))
 	}
 	s.mu.Lock()

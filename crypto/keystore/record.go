@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 )
 
 // ErrRecord says that a signing record is damaged, or is not the one of this key and chain. Signing without it could
@@ -126,22 +125,10 @@ func SaveRecord(path string, r Record) error {
 	if err != nil {
 		return fmt.Errorf("signing record %q: %w", path, err)
 	}
-	if err := replace(path, append(data, '\n')); err != nil {
-		return fmt.Errorf("write the signing record %q: %w", path, err)
+	if err := durable.Replace(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("signing record: %w", err)
 	}
 	return nil
-}
-
-func replace(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	temp, err := writeTemp(dir, data)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return syncDir(dir)
 }
 
 // bundle is a key file with its signing record, for a move to another machine.
@@ -167,8 +154,8 @@ func Export(path, keyPath, recordPath string) error {
 	if err != nil {
 		return fmt.Errorf("export %q: %w", path, err)
 	}
-	if err := writeNew(path, append(data, '\n')); err != nil {
-		return fmt.Errorf("export %q: %w", path, err)
+	if err := durable.Create(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	return nil
 }

@@ -6,8 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
+
+	"github.com/remora-network/remora/app/durable"
 )
 
 // Info is what a key file shows without its password.
@@ -32,11 +33,11 @@ func save(path string, keys *Keys, password []byte, c cost) error {
 	if err != nil {
 		return fmt.Errorf("key file %q: %w", path, err)
 	}
-	if err := writeNew(path, data); err != nil {
+	if err := durable.Create(path, data); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("key file %q: %w; keys are never overwritten: move it away or choose another path", path, fs.ErrExist)
 		}
-		return fmt.Errorf("write key file %q: %w", path, err)
+		return fmt.Errorf("key file: %w", err)
 	}
 	return nil
 }
@@ -111,42 +112,4 @@ func readPrivate(path string) (data []byte, err error) {
 		return nil, fmt.Errorf("%w: mode %04o", ErrPermissions, perm)
 	}
 	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
-}
-
-// writeNew writes beside path and then links the complete file there: unlike a rename, a link refuses to replace.
-func writeNew(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	temp, err := writeTemp(dir, data)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.Link(temp, path), os.Remove(temp)); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// writeTemp returns the name of a synced file of mode 0600 in dir.
-func writeTemp(dir string, data []byte) (name string, err error) {
-	f, err := os.CreateTemp(dir, ".new-key-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

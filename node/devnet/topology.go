@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 )
 
 // Names inside a devnet's directory. Each node's home is a folder of the node's name.
@@ -106,15 +107,11 @@ func loadTopology(dir string) (*topology, error) {
 	return t, nil
 }
 
-// save replaces the file at once: a crash leaves the old one or the new one.
+// save replaces the file. A crash leaves the old one or the new one.
 func (t *topology) save(dir string) error {
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", topologyFile, err)
 	}
-	path := filepath.Join(dir, topologyFile)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", topologyFile, err)
-	}
-	return os.Rename(path+".new", path)
+	return durable.Replace(filepath.Join(dir, topologyFile), append(text, '\n'))
 }

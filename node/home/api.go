@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/remora-network/remora/app/durable"
 )
 
 // API says where the running node answers.
@@ -21,7 +23,7 @@ func (h *Home) Announce(a API) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", apiFile, err)
 	}
-	return writeFile(h.path(apiFile), append(text, '\n'))
+	return durable.Replace(h.path(apiFile), append(text, '\n'))
 }
 
 // Withdraw removes what Announce wrote.

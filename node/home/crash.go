@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/remora-network/remora/app/durable"
 )
 
 // A crash loop is so many equal crashes in a row within such a time.
@@ -112,7 +114,7 @@ func (h *Home) NoteCrash(c Crash) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", crashFile, err)
 	}
-	return writeFile(h.path(crashFile), append(text, '\n'))
+	return durable.Replace(h.path(crashFile), append(text, '\n'))
 }
 
 // ForgetCrashes ends a crash loop: an orderly stop does, and so does an operator who has mended the cause.

@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 	"github.com/remora-network/remora/crypto/keystore"
 )
 
@@ -75,7 +76,7 @@ func Create(dir string, c Content) (*Home, error) {
 			return nil, err
 		}
 	}
-	if err := writeFile(h.ConfigPath(), c.Config); err != nil {
+	if err := durable.Replace(h.ConfigPath(), c.Config); err != nil {
 		return nil, err
 	}
 	if err := keystore.Save(h.AccountKeyPath(), AccountOf(c.Keys), c.Password); err != nil {
@@ -95,7 +96,7 @@ func (h *Home) putGenesis(g *remora.Genesis) error {
 	if err != nil {
 		return fmt.Errorf("encode the genesis: %w", err)
 	}
-	return writeFile(h.GenesisPath(), append(text, '\n'))
+	return durable.Replace(h.GenesisPath(), append(text, '\n'))
 }
 
 // Open checks that dir is a home that only its owner can enter.
@@ -215,7 +216,7 @@ func (h *Home) Genesis() (*remora.Genesis, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", chainFile, err)
 		}
-		return g, writeFile(h.path(chainFile), append(text, '\n'))
+		return g, durable.Replace(h.path(chainFile), append(text, '\n'))
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &was)
@@ -245,28 +246,4 @@ func ReadGenesis(path string) (*remora.Genesis, error) {
 		return nil, fmt.Errorf("%q: %w", path, err)
 	}
 	return g, nil
-}
-
-// writeFile replaces a file by complete, durable content of mode 0600.
-func writeFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync %q: %w", dir, err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
