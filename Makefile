@@ -35,10 +35,11 @@ build: ## build bin/remora
 	@go build -ldflags "$(LDFLAGS)" -o bin/remora ./cmd/remora
 
 # Commands are not built here: vet type-checks them, and linking would take most of the time.
-check: .bin/remora-vet ## the gate before a commit: compiles, vets, checks formatting and import rules, tests the pure cores
-	go build $$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
+check: .bin/remora-vet ## the gate before a commit: compiles, vets, checks formatting, names and import rules, tests the pure cores
 	go vet ./...
 	go vet -vettool=$(CURDIR)/.bin/remora-vet ./...
+	.bin/remora-vet methods .
+	go build $$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
 	@unformatted=$$($(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	go mod tidy -diff
 	go test -short $(PURE_PKGS)

@@ -65,24 +65,22 @@ func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 
 // isReachable reports whether a function is part of the documentation: it has no receiver or one of an exported type.
 func isReachable(f *ast.FuncDecl) bool {
-	if f.Recv == nil || len(f.Recv.List) == 0 {
-		return true
+	return f.Recv == nil || ast.IsExported(receiverName(f.Recv.List[0].Type))
+}
+
+// receiverName returns the name of a receiver's type without pointer and type parameters.
+func receiverName(t ast.Expr) string {
+	switch e := t.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.StarExpr:
+		return receiverName(e.X)
+	case *ast.IndexExpr:
+		return receiverName(e.X)
+	case *ast.IndexListExpr:
+		return receiverName(e.X)
 	}
-	t := f.Recv.List[0].Type
-	for {
-		switch e := t.(type) {
-		case *ast.StarExpr:
-			t = e.X
-		case *ast.IndexExpr:
-			t = e.X
-		case *ast.IndexListExpr:
-			t = e.X
-		case *ast.Ident:
-			return e.IsExported()
-		default:
-			return false
-		}
-	}
+	return ""
 }
 
 func isWord(c byte) bool {

@@ -1,9 +1,35 @@
-// Command vet checks what is particular to this module: pure cores, ZIP-215 verification and size budgets.
-// The go tool runs it: go vet -vettool=.bin/remora-vet ./...
+// Command vet checks what is particular to this module: pure cores, ZIP-215 verification, size budgets, reserved words
+// and the names of methods. The go tool runs its analyzers, package by package: go vet -vettool=.bin/remora-vet ./...
+// What only the whole module shows it checks alone: .bin/remora-vet methods FOLDER
 package main
 
-import "golang.org/x/tools/go/analysis/unitchecker"
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/tools/go/analysis/unitchecker"
+)
 
 func main() {
-	unitchecker.Main(purecore, zip215, budgets)
+	if len(os.Args) == 3 && os.Args[1] == "methods" {
+		os.Exit(printCrowdedMethods(os.Args[2]))
+	}
+	unitchecker.Main(purecore, zip215, budgets, words)
+}
+
+// unsweptMethods is how many method names may still be crowded. It only shrinks, and goes when the renames have landed.
+const unsweptMethods = 22
+
+func printCrowdedMethods(folder string) int {
+	found, err := crowdedMethods(os.DirFS(folder))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	for _, sentence := range found {
+		fmt.Fprintln(os.Stderr, sentence)
+	}
+	if err != nil || len(found) > unsweptMethods {
+		return 1
+	}
+	return 0
 }

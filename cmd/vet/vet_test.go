@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 	"golang.org/x/tools/txtar"
@@ -24,6 +26,26 @@ func TestZIP215(t *testing.T) {
 
 func TestBudgets(t *testing.T) {
 	check(t, budgets, load(t, "budgets.txtar"))
+}
+
+func TestWords(t *testing.T) {
+	check(t, words, load(t, "words.txtar"))
+}
+
+// TestMethods compares the crowded names of a module with those that its archive lists in the file want.
+func TestMethods(t *testing.T) {
+	files := load(t, "methods.txtar")
+	module := make(fstest.MapFS)
+	for name, data := range files {
+		module[name] = &fstest.MapFile{Data: []byte(data)}
+	}
+	found, err := crowdedMethods(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(strings.TrimSpace(files["want"]), "\n"), found); diff != "" {
+		t.Errorf("crowded method names (-want +got):\n%s", diff)
+	}
 }
 
 // TestSizeLimits generates what is too long to read: each size at its limit passes, one line more is reported.
