@@ -2,20 +2,14 @@ package remora_test
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/goldentest"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the vectors in testdata/encodings anew")
 
 // vector is a file of testdata/encodings, for other implementations to check themselves against.
 type vector struct {
@@ -102,43 +96,12 @@ func TestVectors(t *testing.T) {
 		t.Run(s.object, func(t *testing.T) {
 			file := filepath.Join("testdata", "encodings", s.object+".json")
 			got := vector{s.object, chainID, hex.EncodeToString(s.encoding), s.digest, s.covers}
-			if *rewrite {
-				writeVector(t, file, got)
-			}
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var want vector
-			if err := json.Unmarshal(data, &want); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("vector (-want +got):\n%s", diff)
-			}
-			published, err := hex.DecodeString(want.Encoding)
-			if err != nil {
-				t.Fatal(err)
-			}
-			digest, again, err := s.decode(published)
-			if err != nil || digest != want.Digest || !slices.Equal(again, published) {
+			goldentest.CompareJSON(t, file, got)
+			digest, again, err := s.decode(s.encoding)
+			if err != nil || digest != s.digest || !slices.Equal(again, s.encoding) {
 				t.Errorf("the vector decodes to digest %s, encoding %x, %v", digest, again, err)
 			}
 		})
-	}
-}
-
-func writeVector(t *testing.T, file string, v vector) {
-	t.Helper()
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 

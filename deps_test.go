@@ -49,6 +49,7 @@ var (
 var layers = slices.Concat([]layer{
 	{root, nil},
 	{durable, nil},
+	{[]string{"goldentest"}, nil},
 	{verifiers, root},
 	{[]string{"crypto/keystore"}, join(root, durable)},
 	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "proofs/content"}, root},

@@ -2,92 +2,83 @@ package consensus_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/consensus/consensustest"
+	"github.com/remora-network/remora/goldentest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the traces in testdata anew")
-
-const traceMark = "-- trace --\n"
-
-// TestTraces plays the scripts in testdata and compares what each step does with the trace below the script.
-// Rewrite them with: go test ./consensus -run TestTraces -rewrite
+// TestTraces plays the scripts in testdata. Their commands are the lines of a consensustest.Script, and "sequence", which
+// prints what was committed.
 func TestTraces(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts in testdata: %v", err)
+	goldentest.PlayScripts(t, "testdata/*.txt", func(t *testing.T) func(string) string {
+		return (&tracer{t: t, script: consensustest.NewScript()}).execute
+	})
+}
+
+// tracer tells what a rule does with a script.
+type tracer struct {
+	t        *testing.T
+	out      strings.Builder
+	script   *consensustest.Script
+	rule     *consensus.Bullshark // nil before the first certificate
+	received []*remora.Certificate
+	subs     []remora.SubDAG
+}
+
+// execute carries out a command and returns a line for each step that commits or fails.
+func (c *tracer) execute(command string) string {
+	c.out.Reset()
+	if command == "sequence" {
+		fmt.Fprintf(&c.out, "%d sub-DAGs, the last is %s\n", len(c.subs), c.rule.Previous())
+		return c.out.String()
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, want, found := strings.Cut(string(data), traceMark)
-			if !found && !*rewrite {
-				t.Fatalf("no line %q", traceMark)
-			}
-			got := trace(t, parse(t, text))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(text+traceMark+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("trace (-want +got):\n%s", diff)
-			}
-		})
+	before := len(c.script.Steps)
+	if err := c.script.Add(command); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, step := range c.script.Steps[before:] {
+		if step.Certificate == nil {
+			c.restart()
+			continue
+		}
+		if c.rule == nil {
+			c.rule = consensus.NewBullshark(c.script.DAG.Config(), consensus.Snapshot{})
+		}
+		c.received = append(c.received, step.Certificate)
+		c.insert(step.Certificate)
+	}
+	return c.out.String()
+}
+
+// restart continues with a new rule and all certificates.
+func (c *tracer) restart() {
+	snapshot := c.script.DAG.SnapshotOf(c.subs)
+	fmt.Fprintf(&c.out, "restart after leader %d, %d vertices known\n", snapshot.Leader, len(snapshot.Committed))
+	c.rule = consensus.NewBullshark(c.script.DAG.Config(), snapshot)
+	for _, certificate := range c.received {
+		c.insert(certificate)
 	}
 }
 
-// trace tells what a rule does with a script: a line for each step that commits or fails, then what is committed.
-func trace(t *testing.T, script *consensustest.Script) string {
-	t.Helper()
-	var out strings.Builder
-	rule := consensus.NewBullshark(script.DAG.Config(), consensus.Snapshot{})
-	var subs []remora.SubDAG
-	var received []*remora.Certificate
-	insert := func(c *remora.Certificate) {
-		more, err := rule.Insert(c)
-		switch {
-		case errors.Is(err, consensus.ErrEquivocation):
-			fmt.Fprintf(&out, "%s refused: %v\n", consensustest.Name(&c.Header), consensus.ErrEquivocation)
-		case err != nil:
-			t.Fatal(err)
-		case len(more) > 0:
-			fmt.Fprintf(&out, "%s commits, collected up to round %d\n", consensustest.Name(&c.Header), rule.GCRound())
-		}
-		for _, sub := range more {
-			fmt.Fprintf(&out, "\t%s\n", describe(sub))
-		}
-		subs = append(subs, more...)
+func (c *tracer) insert(certificate *remora.Certificate) {
+	subs, err := c.rule.Insert(certificate)
+	switch {
+	case errors.Is(err, consensus.ErrEquivocation):
+		fmt.Fprintf(&c.out, "%s refused: %v\n", consensustest.Name(&certificate.Header), consensus.ErrEquivocation)
+	case err != nil:
+		c.t.Fatal(err)
+	case len(subs) > 0:
+		fmt.Fprintf(&c.out, "%s commits, collected up to round %d\n", consensustest.Name(&certificate.Header), c.rule.GCRound())
 	}
-	for _, step := range script.Steps {
-		if step.Certificate != nil {
-			received = append(received, step.Certificate)
-			insert(step.Certificate)
-			continue
-		}
-		snapshot := script.DAG.SnapshotOf(subs)
-		fmt.Fprintf(&out, "restart after leader %d, %d vertices known\n", snapshot.Leader, len(snapshot.Committed))
-		rule = consensus.NewBullshark(script.DAG.Config(), snapshot)
-		for _, c := range received {
-			insert(c)
-		}
+	for _, sub := range subs {
+		fmt.Fprintf(&c.out, "\t%s\n", describe(sub))
 	}
-	fmt.Fprintf(&out, "%d sub-DAGs, the last is %s\n", len(subs), rule.Previous())
-	return out.String()
+	c.subs = append(c.subs, subs...)
 }
 
 // describe writes a sub-DAG as its short digest and its vertices in order.

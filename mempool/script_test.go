@@ -1,73 +1,31 @@
 package mempool_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/goldentest"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the traces that the scripts give now")
-
-// TestScripts plays the scripts in testdata and compares what comes out with what they say. A line that starts with ">"
-// is a command, the lines below it are its trace, the others are comments.
+// TestScripts plays the scripts in testdata: the output of a command is what the core asks for after it.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Errorf("trace (-want +got), rewrite with -rewrite if it is meant to change:\n%s", diff)
-			}
-		})
-	}
-}
-
-// play runs the commands of a script and returns the script with their traces.
-func play(t *testing.T, text string) string {
-	var out strings.Builder
-	s := script{rig: newRig(t)}
-	for line := range strings.Lines(text) {
-		command, ok := strings.CutPrefix(line, "> ")
-		switch {
-		case ok:
-			out.WriteString(line)
-			out.WriteString(s.run(strings.Fields(command)))
-		case strings.HasPrefix(line, "#") || strings.TrimSpace(line) == "":
-			out.WriteString(line)
-		}
-	}
-	return out.String()
+	goldentest.PlayScripts(t, "testdata/*.txt", func(t *testing.T) func(string) string {
+		return (&script{rig: newRig(t)}).execute
+	})
 }
 
 type script struct{ *rig }
 
-// run does one command and returns its trace: the reason of a refusal, then all that the core asks for.
-func (s *script) run(words []string) string {
+// execute carries out a command and returns its trace: the reason of a refusal, then all that the core asks for.
+func (s *script) execute(command string) string {
 	var b strings.Builder
+	words := strings.Fields(command)
 	step := func(m mempool.Message) {
 		if err := s.core.Step(m); err != nil {
 			fmt.Fprintf(&b, "refused: %v\n", err)

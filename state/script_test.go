@@ -1,18 +1,14 @@
 package state_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/goldentest"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/ledger"
@@ -21,11 +17,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the scripts print in place of what they expect")
-
-// TestScripts runs each script of testdata and compares its output with the one recorded in it.
-//
-// A script is paragraphs of commands, "----" and their output. The commands:
+// TestScripts plays the scripts in testdata. Their commands:
 //
 //	genesis VALIDATORS ACCOUNT...       start a chain
 //	batch NAME epoch=N TX...            seal transactions; without epoch=, of the present epoch
@@ -33,48 +25,9 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts print in place
 //
 // A transaction is from>to#nonce=amount, name#nonce@node (a registration), opaque=bytes or garbage.
 func TestScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(t, string(b))
-			if *rewrite {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(b), got); diff != "" {
-				t.Errorf("output (-recorded +got; -rewrite records):\n%s", diff)
-			}
-		})
-	}
-}
-
-func runScript(t *testing.T, text string) string {
-	s := &script{t: t, batches: make(map[string]remora.BatchRef), names: make(map[remora.Hash]string)}
-	var paragraphs []string
-	for p := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		commands, _, run := strings.Cut(p, "\n----")
-		if !run {
-			paragraphs = append(paragraphs, p)
-			continue
-		}
-		s.out.Reset()
-		for line := range strings.SplitSeq(commands, "\n") {
-			if !strings.HasPrefix(line, "#") {
-				s.run(strings.Fields(line))
-			}
-		}
-		paragraphs = append(paragraphs, commands+"\n----\n"+strings.TrimSpace(s.out.String()))
-	}
-	return strings.Join(paragraphs, "\n\n") + "\n"
+	goldentest.PlayScripts(t, "testdata/*.txt", func(t *testing.T) func(string) string {
+		return (&script{t: t, batches: make(map[string]remora.BatchRef), names: make(map[remora.Hash]string)}).execute
+	})
 }
 
 type script struct {
@@ -97,9 +50,10 @@ func (s *script) number(text string) uint64 {
 	return n
 }
 
-func (s *script) run(f []string) {
+func (s *script) execute(command string) string {
 	s.t.Helper()
-	switch f[0] {
+	s.out.Reset()
+	switch f := strings.Fields(command); f[0] {
 	case "genesis":
 		s.accounts = f[2:]
 		s.chain = statetest.NewChain(s.t, statetest.Genesis(dev, int(s.number(f[1])), f[2:]...))
@@ -111,6 +65,7 @@ func (s *script) run(f []string) {
 	default:
 		s.t.Fatalf("unknown command %q", f[0])
 	}
+	return s.out.String()
 }
 
 func (s *script) batch(name string, args []string) {

@@ -29,19 +29,24 @@ type Step struct {
 	Certificate *remora.Certificate
 }
 
+// NewScript returns a script without lines.
+func NewScript() *Script { return &Script{DAG: NewDAG(Committee(Equal(4)...), 50)} }
+
 // Parse reads a script and checks that its certificates are valid but for their signatures.
 func Parse(text string) (*Script, error) {
-	s := &Script{DAG: NewDAG(Committee(Equal(4)...), 50)}
+	s := NewScript()
 	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		if err := s.line(strings.TrimSpace(line)); err != nil {
+		if err := s.Add(line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
 	return s, nil
 }
 
-func (s *Script) line(line string) error {
+// Add reads one more line.
+func (s *Script) Add(line string) error {
+	line, _, _ = strings.Cut(line, "#")
+	line = strings.TrimSpace(line)
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
 	case "":

@@ -1,18 +1,15 @@
 package content
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/goldentest"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the vectors in testdata/content anew")
 
 // vectors is the folder shared with other implementations.
 const vectors = "../../testdata/content"
@@ -45,7 +42,7 @@ func TestVectors(t *testing.T) {
 	for _, size := range []int{0, 1, 1023, 1024, 1025, 2048, 16383, 16384, 16385, 32768, 32769, 49152, 100_000, 1 << 20, 1<<20 + 1} {
 		trees = append(trees, newTreeVector(t, size))
 	}
-	compare(t, "trees.json", trees)
+	goldentest.CompareJSON(t, filepath.Join(vectors, "trees.json"), trees)
 
 	d, err := NewDirectory(site())
 	if err != nil {
@@ -55,7 +52,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, "directories.json", []directoryVector{newDirectoryVector(empty), newDirectoryVector(d)})
+	goldentest.CompareJSON(t, filepath.Join(vectors, "directories.json"), []directoryVector{newDirectoryVector(empty), newDirectoryVector(d)})
 }
 
 func newTreeVector(t *testing.T, size int) treeVector {
@@ -81,28 +78,6 @@ func newDirectoryVector(d *Directory) directoryVector {
 	encoded := d.Encode()
 	root := remora.SumBLAKE3(encoded)
 	return directoryVector{hex.EncodeToString(encoded), root, CID(root, true)}
-}
-
-func compare(t *testing.T, name string, value any) {
-	t.Helper()
-	got, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	file := filepath.Join(vectors, name)
-	if *rewrite {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs: other implementations would disagree with this one", name)
-	}
 }
 
 // TestVectorsVerify reads the proofs back, as another implementation would.

@@ -1,19 +1,16 @@
 package delivery
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
+	"github.com/remora-network/remora/goldentest"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the vectors in testdata/delivery anew")
 
 // vectors is the folder shared with other implementations.
 const vectors = "../../testdata/delivery"
@@ -92,9 +89,9 @@ func TestVectors(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 4, 5, 7, 8, 9} {
 		tallies.Trees = append(tallies.Trees, newSumVector(t, extents[:n]))
 	}
-	compare(t, "tallies.json", tallies)
-	compare(t, "receipts.json", newReceiptFile(t, extents))
-	compare(t, "offsets.json", newOffsetVectors())
+	goldentest.CompareJSON(t, filepath.Join(vectors, "tallies.json"), tallies)
+	goldentest.CompareJSON(t, filepath.Join(vectors, "receipts.json"), newReceiptFile(t, extents))
+	goldentest.CompareJSON(t, filepath.Join(vectors, "offsets.json"), newOffsetVectors())
 	w := smallWorld(t)
 	node := w.challenge.Claim.Node
 	opening := openingVector{
@@ -105,7 +102,7 @@ func TestVectors(t *testing.T) {
 		raw := k.Bytes()
 		opening.Keys = append(opening.Keys, hex.EncodeToString(raw[:]))
 	}
-	compare(t, "opening.json", opening)
+	goldentest.CompareJSON(t, filepath.Join(vectors, "opening.json"), opening)
 }
 
 // vectorExtents are fixed: no generator that another language lacks.
@@ -168,28 +165,6 @@ func newOffsetVectors() (all []offsetVector) {
 		all = append(all, offsetVector{c.ChainID, c.Seed, c.Claim.ID, bytes, c.Offsets()})
 	}
 	return all
-}
-
-func compare(t *testing.T, name string, value any) {
-	t.Helper()
-	got, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	file := filepath.Join(vectors, name)
-	if *rewrite {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs: other implementations would disagree with this one", name)
-	}
 }
 
 // TestVectorsVerify reads the opening back, as another implementation would.
