@@ -9,28 +9,28 @@ import (
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
-	// settled is how long a link must have lived for its end to count as a new incident rather than one more failure.
-	settled = time.Second
+	// stableLife is the age from which the end of a link counts as a new incident, not as another failed attempt.
+	stableLife = time.Second
 )
 
-// backoff doubles the wait between attempts, with jitter, so that peers which lost each other together do not come
-// back together.
+// backoff doubles the wait between attempts, with jitter, so that peers which lost each other at the same moment do not
+// all dial at the same moment.
 type backoff struct{ wait time.Duration }
 
-func (b *backoff) next() time.Duration {
+func (b *backoff) nextWait() time.Duration {
 	b.wait = min(max(2*b.wait, firstRetry), lastRetry)
 	return b.wait/2 + rand.N(b.wait/2)
 }
 
-// ended takes note that a link which began at a given time is over.
-func (b *backoff) ended(began time.Time) {
-	if time.Since(began) >= settled {
+// noteLinkEnd resets the wait if the link that began at the given time was stable.
+func (b *backoff) noteLinkEnd(began time.Time) {
+	if time.Since(began) >= stableLife {
 		b.wait = 0
 	}
 }
 
-// rest waits for the given time, or less when woken or when the context ends. It reports whether it was woken.
-func rest(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
+// waitOrWake waits for d, a token in wake or the end of the context, and reports whether it was woken by a token.
+func waitOrWake(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -158,7 +158,7 @@ func TestSlowConsumerFillsOnlyTheSendersQueue(t *testing.T) {
 		t.Errorf("%d dropped, %d frames and %d bytes queued; want drops, at most 50 and %d", l.Dropped, l.Queued, l.QueuedBytes, 2<<20)
 	}
 	// In flight: the last window, the frames that wait for the consumer, and buffers.
-	if held := l.BytesSent; held > lastWindow+(incoming+2)*size+(1<<20) {
+	if held := l.BytesSent; held > lastWindow+(receiveSlots+2)*size+(1<<20) {
 		t.Errorf("%d bytes left the queue though nobody reads", held)
 	}
 	// Another channel, and another peer on the same channel, still get through.
@@ -177,8 +177,8 @@ func TestSlowConsumerFillsOnlyTheSendersQueue(t *testing.T) {
 		}
 		fromThird = m.Peer == third.ID()
 	}
-	if got > incoming+4 { // the frames before it in the Go channel, one that waited longer, and slack for scheduling
-		t.Errorf("the third peer waited for %d frames of the flooder, want at most %d", got, incoming+4)
+	if got > receiveSlots+4 { // the frames before it in the Go channel, one that waited longer, and slack for scheduling
+		t.Errorf("the third peer waited for %d frames of the flooder, want at most %d", got, receiveSlots+4)
 	}
 	for ; got < taken; got++ {
 		next(t, slow.Receive("batch"))
@@ -212,7 +212,7 @@ func TestStalledPeerIsReset(t *testing.T) {
 	n := start(t, configs[0])
 	r := rogueSeed(t, 1)
 	streams := make(chan network.Stream, 64)
-	r.SetStreamHandler(configs[0].channelID("batch"), func(s network.Stream) {
+	r.SetStreamHandler(configs[0].channelProtocol("batch"), func(s network.Stream) {
 		if _, err := s.Write([]byte{hello}); err == nil {
 			streams <- s // and read nothing
 		}

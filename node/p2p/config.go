@@ -24,14 +24,14 @@ const (
 	DefaultWriteTimeout   = 10 * time.Second
 
 	maxPeers    = 1024
-	maxChannels = 32 // a peer's live channels are a bit mask
+	maxChannels = 32 // a peer's live channels are a uint32 mask
 	maxFrameCap = 64 << 20
 )
 
 // Peer is a known node.
 type Peer struct {
 	ID    string   // see PeerID
-	Addrs []string // multiaddrs such as /ip4/10.0.0.7/tcp/4600; empty: wait until the peer dials us
+	Addrs []string // multiaddrs such as /ip4/10.0.0.7/tcp/4600; if empty, the peer is expected to dial us
 }
 
 // Channel describes one named stream to every peer. All nodes of a network use the same names and limits.
@@ -42,11 +42,11 @@ type Channel struct {
 	QueueBytes  int // bytes waiting per peer
 }
 
-// Handler answers one request. The context ends with the request's time or with the host; the request belongs to the
-// handler. An error goes to the requester, shortened: it must not hold secrets. Handlers run concurrently.
+// Handler answers one request. The context ends at the request's deadline or with the host; the handler owns the request.
+// An error's text is shortened and sent to the requester, so it must not hold secrets. Handlers run concurrently.
 type Handler func(ctx context.Context, peer string, request []byte) ([]byte, error)
 
-// Config says who we are, whom we know and what we exchange.
+// Config describes the local node, its peers, and the channels and requests they exchange.
 type Config struct {
 	Key       [32]byte // Ed25519 seed
 	Listen    []string // multiaddrs such as /ip4/127.0.0.1/tcp/0
@@ -54,24 +54,24 @@ type Config struct {
 	Peers     []Peer
 	Channels  []Channel
 	Serve     map[string]Handler // by request protocol
-	Guests    int                // unknown peers admitted at a time, for requests only
+	Guests    int                // most connections of unknown peers at a time, for requests only
 	Logger    *slog.Logger
 
-	// Up, if set, is told of every peer whose channels have come alive in both directions: the moment to re-send what
-	// it may have missed. It is called from network goroutines and must not block.
+	// Up, if set, is called when all of a peer's channels have come alive in both directions: the moment to re-send
+	// what the peer may have missed. It is called from network goroutines and must not block.
 	Up func(peer string)
 
 	MaxRequest     int           // bytes of a request that we serve
 	PeerRequests   int           // requests served at once per peer
 	TotalRequests  int           // requests served at once; guests get at most half
-	RequestTimeout time.Duration // for serving one, and for asking when the context has no deadline
-	WriteTimeout   time.Duration // a stream that takes no bytes for so long is reset
+	RequestTimeout time.Duration // for serving a request, and for asking when the context has no deadline
+	WriteTimeout   time.Duration // a stream that makes no progress for this long is reset
 }
 
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// complete checks the configuration and returns it with defaults in place of zeros.
-func (c Config) complete() (Config, error) {
+// withDefaults checks the configuration and returns it with defaults in place of zeros.
+func (c Config) withDefaults() (Config, error) {
 	if !nameRule.MatchString(c.Namespace) {
 		return c, fmt.Errorf("p2p: namespace %q: want 1 to 64 of a-z 0-9 . _ -", c.Namespace)
 	}
@@ -88,11 +88,11 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("p2p: request protocol %q: want a handler and a name of 1 to 64 of a-z 0-9 . _ -", name)
 		}
 	}
-	fill(&c.MaxRequest, DefaultMaxRequest)
-	fill(&c.PeerRequests, DefaultPeerRequests)
-	fill(&c.TotalRequests, DefaultTotalRequests)
-	fill(&c.RequestTimeout, DefaultRequestTimeout)
-	fill(&c.WriteTimeout, DefaultWriteTimeout)
+	applyDefault(&c.MaxRequest, DefaultMaxRequest)
+	applyDefault(&c.PeerRequests, DefaultPeerRequests)
+	applyDefault(&c.TotalRequests, DefaultTotalRequests)
+	applyDefault(&c.RequestTimeout, DefaultRequestTimeout)
+	applyDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	if min(c.Guests, c.MaxRequest, c.PeerRequests, c.TotalRequests) < 0 || min(c.RequestTimeout, c.WriteTimeout) < 0 {
 		return c, fmt.Errorf("p2p: limits and timeouts must not be negative")
 	}
@@ -110,9 +110,9 @@ func completeChannels(list []Channel) ([]Channel, error) {
 			return nil, fmt.Errorf("p2p: channel name %q: want a unique one of 1 to 64 of a-z 0-9 . _ -", ch.Name)
 		}
 		seen[ch.Name] = true
-		fill(&ch.MaxFrame, DefaultMaxFrame)
-		fill(&ch.QueueFrames, DefaultQueueFrames)
-		fill(&ch.QueueBytes, DefaultQueueBytes)
+		applyDefault(&ch.MaxFrame, DefaultMaxFrame)
+		applyDefault(&ch.QueueFrames, DefaultQueueFrames)
+		applyDefault(&ch.QueueBytes, DefaultQueueBytes)
 		if ch.MaxFrame < 0 || ch.MaxFrame > maxFrameCap || ch.QueueFrames < 0 || ch.QueueBytes < ch.MaxFrame {
 			return nil, fmt.Errorf("p2p: channel %s: want a frame limit up to %d, and a queue that holds one frame", ch.Name, maxFrameCap)
 		}
@@ -121,23 +121,23 @@ func completeChannels(list []Channel) ([]Channel, error) {
 	return channels, nil
 }
 
-func fill[T int | time.Duration](value *T, fallback T) {
+func applyDefault[T int | time.Duration](value *T, fallback T) {
 	if *value == 0 {
 		*value = fallback
 	}
 }
 
-func (c Config) channelID(name string) protocol.ID {
+func (c Config) channelProtocol(name string) protocol.ID {
 	return protocol.ID("/remora/" + c.Namespace + "/channel/" + name + "/1")
 }
 
-func (c Config) requestID(name string) protocol.ID {
+func (c Config) requestProtocol(name string) protocol.ID {
 	return protocol.ID("/remora/" + c.Namespace + "/request/" + name + "/1")
 }
 
-// parsePeer decodes a peer's name and addresses. An address may end in /p2p/<the peer's own id>.
+// parsePeer decodes a peer's id and addresses. An address may end in /p2p/ and the peer's own id.
 func parsePeer(p Peer) (peer.AddrInfo, error) {
-	id, err := decodeID(p.ID)
+	id, err := decodePeerID(p.ID)
 	if err != nil {
 		return peer.AddrInfo{}, err
 	}

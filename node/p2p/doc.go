@@ -1,24 +1,39 @@
-// Package p2p is the validators' network: framed messages over long-lived streams between peers that are known
-// beforehand, and bounded requests with one answer each. It knows nothing of what the bytes mean.
+// Package p2p is the validators' network: framed messages over long-lived streams between configured peers, and bounded
+// requests with one answer each. It does not interpret the bytes.
+//
+// # Usage
+//
+// [New] validates a [Config] and binds the listen addresses; [Host.Run] then connects, serves and delivers until its
+// context ends. Between the two, the owner takes the Go channels of [Host.Receive] and starts its consumers:
+//
+//	host, err := p2p.New(p2p.Config{Key: seed, Listen: listen, Namespace: chain, Peers: peers,
+//		Channels: []p2p.Channel{{Name: "dag"}},
+//		Serve:    map[string]p2p.Handler{"blocks": serveBlocks}})
+//	go host.Run(ctx)
+//	host.Send(peer, "dag", frame)                                     // false: refused, not queued
+//	answer, err := host.Request(ctx, peer, "blocks", request, maxAnswer)
+//	for message := range host.Receive("dag") { … }                    // closed when Run returns
+//
+// The public methods may be called from any goroutine. All nodes of a network need the same channel names and limits.
 //
 // # Channels
 //
 // A channel is a named one-way stream of frames to one peer. Each outgoing (peer, channel) has a queue, bounded in
 // frames and in bytes, and one goroutine that writes it. Send never blocks: a full queue refuses the newest frame and
-// counts it, because a protocol that re-sends what matters recovers from a hole at the end of a sequence, but not from
-// one in its middle that looks like delivery. Delivery is in order and at most once: whatever was written to a
-// connection that then broke is gone. A queue outlives a short interruption; when the link has been down for longer
-// than a second it is emptied, and refuses frames until the link is back, so that nobody who returns after an hour is
-// fed an hour-old backlog.
+// counts it. (A protocol that re-sends recovers from a gap at the end of a sequence; a gap in the middle would look like
+// delivery.) Delivery is in order and at most once: frames written to a connection that then broke are lost. A queue
+// outlives a short interruption. When the link has been down for longer than a second, the queue is emptied and refuses
+// frames until the link is back, so that a peer that returns after an hour does not receive an hour-old backlog.
 //
 // Incoming frames of one channel name, from all peers, leave through one Go channel of a few slots. Every peer has its
 // own reader that holds at most one decoded frame and blocks on that Go channel. Blocked senders of a Go channel are served
-// in the order in which they came, so a peer that floods gets one turn per round like everybody else. A slow consumer
-// therefore stops the readers, the flow-control windows fill, and the frames pile up and are dropped in the sender's
-// queue: the receiver drops nothing, and a flooder fills nobody's memory but its own.
+// in order of arrival, so a peer that floods gets one turn per round like every other peer. A slow consumer therefore
+// stops the readers, the flow-control windows fill, and frames pile up and are dropped in the sender's queue: the
+// receiver drops nothing, and a flooder fills only its own memory.
 //
 // # Peers
 //
-// Only configured peers may open channels. Others (guests) may connect when Config.Guests allows it, and only ask requests.
-// Identities are Ed25519 keys; the transport is TCP with noise and yamux.
+// Only configured peers may open channels. Unknown peers (guests) may connect up to Config.Guests, and introduced peers
+// ([Host.Introduce]) may be dialled; both are limited to requests. Identities are Ed25519 keys; the transport is TCP with
+// noise and yamux.
 package p2p

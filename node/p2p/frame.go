@@ -14,29 +14,29 @@ import (
 const headerSize = 4
 
 const (
-	// yamuxMessage is the most that a stream sends at once. It fits one noise message of 65,519 bytes; libp2p's 64 KiB needs a
-	// second one of 17 bytes. Half of it costs a tenth more processor time per byte.
+	// yamuxMessage is the largest yamux message in bytes. It fits into one noise message of 65,519 bytes; libp2p's 64 KiB
+	// needs a second one of 17 bytes. Half the size costs a tenth more processor time per byte.
 	yamuxMessage = 65_000
 	yamuxHeader  = 12
-	// chunk is four full yamux messages: the write buffer, and the step in which progress is measured.
-	chunk      = 4 * (yamuxMessage - yamuxHeader)
+	// writeStep is four full yamux messages: the size of the write buffer, and the step in which progress is measured.
+	writeStep  = 4 * (yamuxMessage - yamuxHeader)
 	readBuffer = 64 << 10
 )
 
-// patientWriter writes to a stream step by step, and gives up when one step makes no progress for the time allowed.
+// patientWriter writes to a stream in steps, and fails when one step takes longer than timeout.
 type patientWriter struct {
 	stream  network.MuxedStream
 	timeout time.Duration
 }
 
-// Write sends b in chunks, each under its own deadline.
+// Write sends b in steps of at most writeStep bytes, each under its own deadline.
 func (w patientWriter) Write(b []byte) (int, error) {
 	written := 0
 	for written < len(b) {
 		if err := w.stream.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
 			return written, err
 		}
-		n, err := w.stream.Write(b[written:min(written+chunk, len(b))])
+		n, err := w.stream.Write(b[written:min(written+writeStep, len(b))])
 		written += n
 		if err != nil {
 			return written, err
@@ -55,8 +55,8 @@ func writeFrame(w *bufio.Writer, frame []byte) error {
 	return err
 }
 
-// frameReader reads frames from a stream. Silence between frames is allowed for ever; a frame that has begun must keep
-// coming.
+// frameReader reads frames from a stream. Silence between frames may last forever; once a frame has begun, each step of
+// it must arrive within timeout.
 type frameReader struct {
 	stream  network.MuxedStream
 	buffer  *bufio.Reader
@@ -68,14 +68,14 @@ func newFrameReader(s network.MuxedStream, limit int, timeout time.Duration) *fr
 	return &frameReader{stream: s, buffer: bufio.NewReaderSize(s, readBuffer), limit: limit, timeout: timeout}
 }
 
-// next returns a frame in memory of its own. The length is checked before anything is allocated for it.
-func (r *frameReader) next() ([]byte, error) {
+// readFrame returns the next frame in newly allocated memory. The length is checked before the allocation.
+func (r *frameReader) readFrame() ([]byte, error) {
 	if _, err := r.buffer.Peek(1); err != nil {
 		return nil, err
 	}
 	timed := r.buffer.Buffered() < headerSize
 	if timed {
-		if err := r.extend(); err != nil {
+		if err := r.extendDeadline(); err != nil {
 			return nil, err
 		}
 	}
@@ -92,10 +92,10 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 	payload := make([]byte, size)
 	for done := 0; done < len(payload); {
-		step := payload[done:min(done+chunk, len(payload))]
+		step := payload[done:min(done+writeStep, len(payload))]
 		if r.buffer.Buffered() < len(step) {
 			timed = true
-			if err := r.extend(); err != nil {
+			if err := r.extendDeadline(); err != nil {
 				return nil, err
 			}
 		}
@@ -111,4 +111,6 @@ func (r *frameReader) next() ([]byte, error) {
 	return payload, nil
 }
 
-func (r *frameReader) extend() error { return r.stream.SetReadDeadline(time.Now().Add(r.timeout)) }
+func (r *frameReader) extendDeadline() error {
+	return r.stream.SetReadDeadline(time.Now().Add(r.timeout))
+}

@@ -10,32 +10,33 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// gater decides who may connect: nobody before the host runs, then the configured peers, and guests while there is room.
+// gater decides which connections are allowed: none before the host runs, then those of configured and introduced
+// peers, and at most guests others.
 type gater struct {
 	known  map[peer.ID]*remote // fixed after New
-	guests int                 // most guest connections at a time
+	guests int                 // most guest connections
 
 	mu         sync.Mutex
 	open       bool
-	inUse      map[network.Conn]struct{}         // guest connections; at most guests entries
+	guestConns map[network.Conn]struct{}         // guest connections; at most guests entries
 	introduced map[peer.ID][]multiaddr.Multiaddr // for requests only; at most maxPeers entries
 }
 
 func newGater(known map[peer.ID]*remote, guests int) *gater {
 	return &gater{
 		known: known, guests: guests,
-		inUse: make(map[network.Conn]struct{}), introduced: make(map[peer.ID][]multiaddr.Multiaddr),
+		guestConns: make(map[network.Conn]struct{}), introduced: make(map[peer.ID][]multiaddr.Multiaddr),
 	}
 }
 
-func (g *gater) start() {
+func (g *gater) openGate() {
 	g.mu.Lock()
 	g.open = true
 	g.mu.Unlock()
 }
 
-// introduce makes a peer known for requests, or changes its addresses. It reports whether there was room.
-func (g *gater) introduce(id peer.ID, addrs []multiaddr.Multiaddr) bool {
+// introducePeer records a peer for requests, or changes its addresses, and reports whether there was room.
+func (g *gater) introducePeer(id peer.ID, addrs []multiaddr.Multiaddr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, again := g.introduced[id]; !again && len(g.introduced) >= maxPeers {
@@ -45,8 +46,8 @@ func (g *gater) introduce(id peer.ID, addrs []multiaddr.Multiaddr) bool {
 	return true
 }
 
-// addresses returns where an introduced peer is dialled, and whether it was introduced.
-func (g *gater) addresses(id peer.ID) ([]multiaddr.Multiaddr, bool) {
+// introducedAddrs returns the addresses of an introduced peer, and whether the peer was introduced.
+func (g *gater) introducedAddrs(id peer.ID) ([]multiaddr.Multiaddr, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	addrs, ok := g.introduced[id]
@@ -55,16 +56,16 @@ func (g *gater) addresses(id peer.ID) ([]multiaddr.Multiaddr, bool) {
 
 // InterceptPeerDial allows dialling configured and introduced peers only.
 func (g *gater) InterceptPeerDial(id peer.ID) bool {
-	_, introduced := g.addresses(id)
+	_, introduced := g.introducedAddrs(id)
 	return introduced || g.known[id] != nil
 }
 
-// InterceptAddrDial allows the configured addresses only: what a peer says about itself makes us connect nowhere.
+// InterceptAddrDial allows configured and introduced addresses only, never those that a peer announces.
 func (g *gater) InterceptAddrDial(id peer.ID, addr multiaddr.Multiaddr) bool {
 	if r := g.known[id]; r != nil {
-		return r.dials(addr)
+		return r.dialsAddress(addr)
 	}
-	addrs, _ := g.addresses(id)
+	addrs, _ := g.introducedAddrs(id)
 	return slices.ContainsFunc(addrs, addr.Equal)
 }
 
@@ -75,7 +76,8 @@ func (g *gater) InterceptAccept(network.ConnMultiaddrs) bool {
 	return g.open
 }
 
-// InterceptSecured refuses, once the peer's key is proven, who is neither known nor introduced nor has a guest's place.
+// InterceptSecured is called once the peer's key is proven. It admits known and introduced peers, and others while there
+// is room for guests.
 func (g *gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
 	if g.known[id] != nil {
 		return true
@@ -85,25 +87,26 @@ func (g *gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.Conn
 	if _, introduced := g.introduced[id]; introduced {
 		return true
 	}
-	return len(g.inUse) < g.guests && isEd25519(id)
+	return len(g.guestConns) < g.guests && isEd25519(id)
 }
 
-// InterceptUpgraded has nothing to add: guests are counted when they are connected.
+// InterceptUpgraded allows every connection: guests are counted when they are connected.
 func (g *gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
-// admit counts a guest's connection, and reports whether there was room: several may have passed InterceptSecured at once.
-func (g *gater) admit(c network.Conn) bool {
+// admitGuest counts a guest's connection and reports whether there was room: several may have passed InterceptSecured at
+// the same time.
+func (g *gater) admitGuest(c network.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.inUse) >= g.guests {
+	if len(g.guestConns) >= g.guests {
 		return false
 	}
-	g.inUse[c] = struct{}{}
+	g.guestConns[c] = struct{}{}
 	return true
 }
 
-func (g *gater) leave(c network.Conn) {
+func (g *gater) releaseGuest(c network.Conn) {
 	g.mu.Lock()
-	delete(g.inUse, c)
+	delete(g.guestConns, c)
 	g.mu.Unlock()
 }

@@ -22,20 +22,20 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// incoming is how many messages of a channel may wait for the consumer besides the one that each reader holds.
-const incoming = 8
+// receiveSlots is the number of messages of a channel that may wait for the consumer, beside the one in each reader.
+const receiveSlots = 8
 
-// Host is our end of the network.
+// Host is the local end of the network. Its methods may be called from any goroutine.
 type Host struct {
 	cfg      Config
 	lib      host.Host
 	net      *swarm.Swarm
 	gate     *gater
 	remotes  map[peer.ID]*remote // fixed after New
-	names    map[string]*remote  // the same, by printed id
+	names    map[string]*remote  // remotes by printed id
 	channels map[string]int      // index by name
-	receive  []chan Message      // by channel
-	requests *slots
+	receive  []chan Message      // by channel index
+	requests *requestSlots
 	log      *slog.Logger
 
 	refused, served, failed atomic.Uint64
@@ -51,20 +51,20 @@ const (
 	closed
 )
 
-// New builds a host and takes its addresses, so that a port in use shows at once. Nobody can connect before Run.
+// New builds a host and binds its listen addresses, so that a port in use is reported here. No peer can connect before Run.
 func New(cfg Config) (*Host, error) {
-	cfg, err := cfg.complete()
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	h := &Host{
 		cfg: cfg, log: cfg.Logger,
 		remotes: make(map[peer.ID]*remote), names: make(map[string]*remote), channels: make(map[string]int),
-		requests: newSlots(cfg.PeerRequests, cfg.TotalRequests),
+		requests: newRequestSlots(cfg.PeerRequests, cfg.TotalRequests),
 	}
 	for i, ch := range cfg.Channels {
 		h.channels[ch.Name] = i
-		h.receive = append(h.receive, make(chan Message, incoming))
+		h.receive = append(h.receive, make(chan Message, receiveSlots))
 	}
 	var peers []peer.AddrInfo
 	for _, p := range cfg.Peers {
@@ -79,10 +79,10 @@ func New(cfg Config) (*Host, error) {
 		peers = append(peers, info)
 	}
 	h.gate = newGater(h.remotes, cfg.Guests)
-	if err := h.build(peers); err != nil {
+	if err := h.buildLibrary(peers); err != nil {
 		return nil, err
 	}
-	if err := h.listen(); err != nil {
+	if err := h.openListeners(); err != nil {
 		return nil, errors.Join(err, h.lib.Close())
 	}
 	return h, nil
@@ -95,8 +95,8 @@ func (h *Host) addRemote(info peer.AddrInfo) {
 	}
 	for i, ch := range h.cfg.Channels {
 		r.senders = append(r.senders, &sender{
-			to: r, index: i, channel: ch, protocol: h.cfg.channelID(ch.Name), log: h.log, timeout: h.cfg.WriteTimeout,
-			queue: newQueue(ch.QueueFrames, ch.QueueBytes), wake: make(chan struct{}, 1),
+			to: r, index: i, channel: ch, protocol: h.cfg.channelProtocol(ch.Name), log: h.log, timeout: h.cfg.WriteTimeout,
+			queue: newFrameQueue(ch.QueueFrames, ch.QueueBytes), wake: make(chan struct{}, 1),
 		})
 		r.readers = append(r.readers, &reader{
 			from: r, index: i, channel: ch, out: h.receive[i], log: h.log, timeout: h.cfg.WriteTimeout,
@@ -106,24 +106,24 @@ func (h *Host) addRemote(info peer.AddrInfo) {
 	h.names[r.name] = r
 }
 
-// build makes the libp2p host: TCP, noise and yamux, and none of the services that libp2p would add.
-func (h *Host) build(peers []peer.AddrInfo) error {
-	quiet(h.log)
+// buildLibrary builds the libp2p host: TCP, noise and yamux, without the services that libp2p adds by default.
+func (h *Host) buildLibrary(peers []peer.AddrInfo) error {
+	demoteLibraryLog(h.log)
 	key, err := privateKey(h.cfg.Key)
 	if err != nil {
 		return fmt.Errorf("p2p: key: %w", err)
 	}
-	limits, err := newLimits(h.cfg, peers)
+	limits, err := newResourceManager(h.cfg, peers)
 	if err != nil {
 		return fmt.Errorf("p2p: limits: %w", err)
 	}
 	h.lib, err = libp2p.New(
 		libp2p.Identity(key),
 		libp2p.NoListenAddrs,
-		// With SO_REUSEPORT two processes would share a port, each getting half of the connections.
+		// With SO_REUSEPORT two processes could share a port and each would get half of the connections.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout)),
 		libp2p.Security(noise.ID, noise.New),
-		libp2p.Muxer(yamux.ID, muxer()),
+		libp2p.Muxer(yamux.ID, yamuxTransport()),
 		libp2p.ConnectionGater(h.gate),
 		libp2p.ResourceManager(limits),
 		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
@@ -147,8 +147,8 @@ func (h *Host) build(peers []peer.AddrInfo) error {
 	return nil
 }
 
-// listen takes every address or none: libp2p would be content with one of them.
-func (h *Host) listen() error {
+// openListeners binds every listen address; libp2p itself would be satisfied with one of them.
+func (h *Host) openListeners() error {
 	for _, s := range h.cfg.Listen {
 		addr, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
@@ -165,24 +165,24 @@ func (h *Host) listen() error {
 	return nil
 }
 
-// Run connects to the peers, serves and delivers until the context ends. When it returns, every goroutine of the host has
-// ended and the Receive channels are closed. A host runs once.
+// Run connects to the peers, serves requests and delivers frames until the context ends. When it returns, every goroutine
+// of the host has ended and the Receive channels are closed. A host can run only once.
 func (h *Host) Run(ctx context.Context) error {
 	if !h.enterState(fresh, running) {
 		return ErrAlreadyRun
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	h.handle(ctx)
-	h.net.Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
-	h.gate.start()
+	h.registerHandlers(ctx)
+	h.net.Notify(&network.NotifyBundle{ConnectedF: h.noteConnection, DisconnectedF: h.noteDisconnection})
+	h.gate.openGate()
 	var group sync.WaitGroup
 	for _, r := range h.remotes {
 		if len(r.addrs) > 0 {
-			group.Go(func() { r.keep(ctx, h.net) })
+			group.Go(func() { r.keepConnected(ctx, h.net) })
 		}
 		for _, s := range r.senders {
-			group.Go(func() { s.run(ctx, h.lib) })
+			group.Go(func() { s.keepWriting(ctx, h.lib) })
 		}
 	}
 	<-ctx.Done()
@@ -196,7 +196,7 @@ func (h *Host) Run(ctx context.Context) error {
 	return err
 }
 
-// Close releases a host that was built but never run; Run closes its own.
+// Close releases a host that was never run. After Run it does nothing: Run releases the host itself.
 func (h *Host) Close() error {
 	if !h.enterState(fresh, closed) {
 		return nil
@@ -214,26 +214,26 @@ func (h *Host) enterState(from, to int) bool {
 	return true
 }
 
-// handle registers the stream handlers.
-func (h *Host) handle(ctx context.Context) {
+// registerHandlers installs the stream handlers of channels and requests.
+func (h *Host) registerHandlers(ctx context.Context) {
 	for i, ch := range h.cfg.Channels {
-		h.lib.SetStreamHandler(h.cfg.channelID(ch.Name), h.guarded(func(s network.Stream) {
+		h.lib.SetStreamHandler(h.cfg.channelProtocol(ch.Name), h.guardHandler(func(s network.Stream) {
 			r := h.remotes[s.Conn().RemotePeer()]
 			if r == nil {
 				h.refused.Add(1)
 				_ = s.Reset()
 				return
 			}
-			r.readers[i].run(ctx, s)
+			r.readers[i].serveStream(ctx, s)
 		}))
 	}
 	for name, handler := range h.cfg.Serve {
-		h.lib.SetStreamHandler(h.cfg.requestID(name), h.guarded(func(s network.Stream) { h.serve(ctx, name, handler, s) }))
+		h.lib.SetStreamHandler(h.cfg.requestProtocol(name), h.guardHandler(func(s network.Stream) { h.serveRequest(ctx, name, handler, s) }))
 	}
 }
 
-// guarded makes Run wait for handlers, and starts none after it has ended.
-func (h *Host) guarded(handler network.StreamHandler) network.StreamHandler {
+// guardHandler lets Run wait for running handlers, and resets streams that arrive when the host is not running.
+func (h *Host) guardHandler(handler network.StreamHandler) network.StreamHandler {
 	return func(s network.Stream) {
 		h.mu.Lock()
 		if h.state != running {
@@ -248,32 +248,33 @@ func (h *Host) guarded(handler network.StreamHandler) network.StreamHandler {
 	}
 }
 
-func (h *Host) connected(_ network.Network, c network.Conn) {
+func (h *Host) noteConnection(_ network.Network, c network.Conn) {
 	if r := h.remotes[c.RemotePeer()]; r != nil {
-		r.stir()
+		r.wakeWaiters()
 		return
 	}
-	if _, introduced := h.gate.addresses(c.RemotePeer()); introduced {
+	if _, introduced := h.gate.introducedAddrs(c.RemotePeer()); introduced {
 		return
 	}
-	if !h.gate.admit(c) {
+	if !h.gate.admitGuest(c) {
 		h.refused.Add(1)
 		go func() { _ = c.Close() }() // closing waits for this notification
 	}
 }
 
-func (h *Host) disconnected(_ network.Network, c network.Conn) {
+func (h *Host) noteDisconnection(_ network.Network, c network.Conn) {
 	if r := h.remotes[c.RemotePeer()]; r != nil {
-		r.stir()
+		r.wakeWaiters()
 		return
 	}
-	h.gate.leave(c)
+	h.gate.releaseGuest(c)
 }
 
-// ID returns our own network name.
+// ID returns the host's own peer id.
 func (h *Host) ID() string { return h.lib.ID().String() }
 
-// Addrs returns the multiaddrs at which we listen, with real ports and, where they can be listed, interface addresses.
+// Addrs returns the multiaddrs at which the host listens, with real ports and, where they can be listed, interface
+// addresses.
 func (h *Host) Addrs() []string {
 	addrs, err := h.net.InterfaceListenAddresses()
 	if err != nil {
@@ -286,8 +287,8 @@ func (h *Host) Addrs() []string {
 	return list
 }
 
-// Introduce makes a peer known for requests: it is dialled when it is asked for the first time. Introducing it again
-// changes its addresses. Configured peers keep theirs.
+// Introduce makes a peer known for requests; it is dialled at the first request. A second call replaces its addresses.
+// Configured peers keep theirs.
 func (h *Host) Introduce(p Peer) error {
 	info, err := parsePeer(p)
 	if err != nil {
@@ -296,7 +297,7 @@ func (h *Host) Introduce(p Peer) error {
 	if info.ID == h.lib.ID() || h.remotes[info.ID] != nil {
 		return nil
 	}
-	if !h.gate.introduce(info.ID, info.Addrs) {
+	if !h.gate.introducePeer(info.ID, info.Addrs) {
 		return fmt.Errorf("p2p: introduce %s: %w: %d peers are known already", p.ID, ErrBusy, maxPeers)
 	}
 	h.lib.Peerstore().ClearAddrs(info.ID)
@@ -304,14 +305,14 @@ func (h *Host) Introduce(p Peer) error {
 	return nil
 }
 
-// Send queues a frame for a peer and reports whether it was taken; see the package comment for what happens to it then.
-// It never blocks and does not copy: the frame may be queued for several peers and must not change any more.
+// Send queues a frame for a peer and reports whether it was queued; the package comment says what is delivered. It never
+// blocks and does not copy: the same frame may be queued for several peers, and must not be changed afterwards.
 func (h *Host) Send(peer, channel string, frame []byte) bool {
-	r, i, ok := h.find(peer, channel)
-	return ok && r.senders[i].send(frame)
+	r, i, ok := h.findLink(peer, channel)
+	return ok && r.senders[i].queueFrame(frame)
 }
 
-func (h *Host) find(peer, channel string) (*remote, int, bool) {
+func (h *Host) findLink(peer, channel string) (*remote, int, bool) {
 	r := h.names[peer]
 	i, ok := h.channels[channel]
 	return r, i, ok && r != nil
@@ -330,7 +331,7 @@ func (h *Host) Receive(channel string) <-chan Message {
 func (h *Host) Connected() []string {
 	var list []string
 	for _, r := range h.remotes {
-		if r.connected(h.net) {
+		if r.isConnected(h.net) {
 			list = append(list, r.name)
 		}
 	}

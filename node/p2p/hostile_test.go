@@ -65,20 +65,20 @@ func TestBrokenFramingClosesTheStream(t *testing.T) {
 	for name, bytes := range cases {
 		t.Run(name, func(t *testing.T) {
 			honest, r, cfg := besieged(t, DefaultWriteTimeout)
-			s := r.greet(t, honest[0], cfg.channelID("dag"))
+			s := r.greet(t, honest[0], cfg.channelProtocol("dag"))
 			write(t, s, bytes)
 			if !dead(s) {
 				t.Error("the stream is still open")
 			}
 			eventually(t, "counted", func() bool { return honest[0].link(t, idOf(t, 2), "dag").Rejected == 1 })
-			if s := r.open(t, honest[0], cfg.channelID("dag")); !dead(s) {
+			if s := r.open(t, honest[0], cfg.channelProtocol("dag")); !dead(s) {
 				t.Error("a new stream is accepted at once")
 			}
 			expectHonestTraffic(t, honest)
-			s = r.greet(t, honest[0], cfg.channelID("dag")) // once the penance is over
+			s = r.greet(t, honest[0], cfg.channelProtocol("dag")) // once the peer is heard again
 			write(t, s, append([]byte{0, 0, 0, 8}, numbered(5, 8)...))
 			if m := next(t, honest[0].Receive("dag")); number(m) != 5 {
-				t.Errorf("got %d after the penance, want 5", number(m))
+				t.Errorf("got %d after the mute time, want 5", number(m))
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func TestSlowLorisLosesItsStream(t *testing.T) {
 	for name, bytes := range cases {
 		t.Run(name, func(t *testing.T) {
 			honest, r, cfg := besieged(t, 200*time.Millisecond)
-			s := r.greet(t, honest[0], cfg.channelID("dag"))
+			s := r.greet(t, honest[0], cfg.channelProtocol("dag"))
 			write(t, s, bytes)
 			if !dead(s) {
 				t.Error("the stream is still open")
@@ -104,7 +104,7 @@ func TestSlowLorisLosesItsStream(t *testing.T) {
 
 func TestSilentStreamStaysAndHarmsNobody(t *testing.T) {
 	honest, r, cfg := besieged(t, 100*time.Millisecond)
-	s := r.greet(t, honest[0], cfg.channelID("dag"))
+	s := r.greet(t, honest[0], cfg.channelProtocol("dag"))
 	if err := s.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestNewestStreamReplacesOlderOnes(t *testing.T) {
 	var old []network.Stream
 	const streams = 30 // more than the Go channel holds, and nobody consumes
 	for i := range streams {
-		s := r.greet(t, honest[0], cfg.channelID("dag"))
+		s := r.greet(t, honest[0], cfg.channelProtocol("dag"))
 		write(t, s, append([]byte{0, 0, 0, 8}, numbered(i, 8)...))
 		eventually(t, "read frame", func() bool { return honest[0].link(t, idOf(t, 2), "dag").Received == uint64(i+1) })
 		old = append(old, s)
@@ -140,15 +140,15 @@ func TestNewestStreamReplacesOlderOnes(t *testing.T) {
 		previous = number(m)
 		got++
 	}
-	if got > incoming+3 {
-		t.Errorf("%d frames were held, want at most %d", got, incoming+3)
+	if got > receiveSlots+3 {
+		t.Errorf("%d frames were held, want at most %d", got, receiveSlots+3)
 	}
 	expectHonestTraffic(t, honest)
 }
 
 func TestRestartedPeerReplacesItsDeadConnection(t *testing.T) {
 	honest, before, cfg := besieged(t, DefaultWriteTimeout)
-	before.greet(t, honest[0], cfg.channelID("dag"))
+	before.greet(t, honest[0], cfg.channelProtocol("dag"))
 	after := rogueSeed(t, 2) // the same key: to the honest node, the same peer after a power cut
 	if err := after.connect(t, honest[0]); err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestRestartedPeerReplacesItsDeadConnection(t *testing.T) {
 	if len(honest[0].net.ConnsToPeer(after.ID())) != 2 {
 		t.Fatal("want two connections")
 	}
-	s := after.greet(t, honest[0], cfg.channelID("dag"))
+	s := after.greet(t, honest[0], cfg.channelProtocol("dag"))
 	eventually(t, "end of the old connection", func() bool {
 		return len(before.Network().Conns()) == 0 && len(honest[0].net.ConnsToPeer(after.ID())) == 1
 	})
@@ -181,7 +181,7 @@ func TestManyStreamsAreBounded(t *testing.T) {
 		t.Errorf("%d streams refused, want 2000", refused)
 	}
 	expectHonestTraffic(t, honest)
-	known, _, _ := budget(cfg)
+	known, _, _ := resourceBudgets(cfg)
 	var open []network.Stream
 	for range 2 * int(known.StreamsInbound) {
 		s, err := r.Network().NewStream(within(t), honest[0].lib.ID()) // no protocol is ever chosen
@@ -217,12 +217,12 @@ func TestStrangers(t *testing.T) {
 		configs[0].Guests = 1
 		n := start(t, configs[0])
 		eventually(t, "admission", func() bool { return stranger.connect(t, n) == nil && len(n.net.ConnsToPeer(stranger.ID())) == 1 })
-		if s := stranger.open(t, n, configs[0].channelID("dag")); !dead(s) {
+		if s := stranger.open(t, n, configs[0].channelProtocol("dag")); !dead(s) {
 			t.Error("a stranger's channel is accepted")
 		}
 		eventually(t, "counted", func() bool { return n.Stats().Refused == 1 })
-		s := stranger.open(t, n, configs[0].requestID("echo"))
-		if answer, err := ask(s, []byte("hello"), 100); err != nil || string(answer) != "hello" {
+		s := stranger.open(t, n, configs[0].requestProtocol("echo"))
+		if answer, err := exchangeFrames(s, []byte("hello"), 100); err != nil || string(answer) != "hello" {
 			t.Errorf("answer %q, %v", answer, err)
 		}
 		second := rogueSeed(t, 51)
@@ -255,15 +255,15 @@ func TestGuestPlacesAreCounted(t *testing.T) {
 	}
 	g := newGater(nil, 2)
 	a, b, c := &conn{}, &conn{}, &conn{}
-	if !g.admit(a) || !g.admit(b) || g.admit(c) {
+	if !g.admitGuest(a) || !g.admitGuest(b) || g.admitGuest(c) {
 		t.Error("want two places and no third")
 	}
-	g.leave(c) // was never admitted
-	if g.admit(c) {
+	g.releaseGuest(c) // was never admitted
+	if g.admitGuest(c) {
 		t.Error("a place was freed by one who had none")
 	}
-	g.leave(a)
-	if !g.admit(c) || len(g.inUse) != 2 {
+	g.releaseGuest(a)
+	if !g.admitGuest(c) || len(g.guestConns) != 2 {
 		t.Error("a freed place is not free")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// PeerID returns the network name of the holder of an Ed25519 public key.
+// PeerID returns the peer id of an Ed25519 public key.
 func PeerID(public [32]byte) (string, error) {
 	key, err := crypto.UnmarshalEd25519PublicKey(public[:])
 	if err != nil {
@@ -22,14 +22,14 @@ func PeerID(public [32]byte) (string, error) {
 	return id.String(), nil
 }
 
-// SeedPeerID returns the network name that a host with this Ed25519 seed will have.
+// SeedPeerID returns the peer id of a host with this Ed25519 seed.
 func SeedPeerID(seed [32]byte) (string, error) {
 	return PeerID([32]byte(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
 }
 
-// PublicKey returns the Ed25519 public key behind a peer's network name.
+// PublicKey returns the Ed25519 public key in a peer id.
 func PublicKey(id string) ([32]byte, error) {
-	p, err := decodeID(id)
+	p, err := decodePeerID(id)
 	if err != nil {
 		return [32]byte{}, err
 	}
@@ -48,7 +48,7 @@ func privateKey(seed [32]byte) (crypto.PrivKey, error) {
 	return crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
 }
 
-func decodeID(id string) (peer.ID, error) {
+func decodePeerID(id string) (peer.ID, error) {
 	p, err := peer.Decode(id)
 	if err != nil {
 		return "", fmt.Errorf("peer id %q: %w", id, err)
@@ -59,7 +59,8 @@ func decodeID(id string) (peer.ID, error) {
 	return p, nil
 }
 
-// isEd25519 refuses RSA and the other key types: checking a huge RSA key is itself an attack.
+// isEd25519 reports whether a peer id holds an Ed25519 key. Other types are refused: verifying with a huge RSA key is an
+// attack on processor time.
 func isEd25519(id peer.ID) bool {
 	key, err := id.ExtractPublicKey()
 	return err == nil && key.Type() == pb.KeyType_Ed25519

@@ -57,23 +57,23 @@ func TestIntroduceRefuses(t *testing.T) {
 func TestIntroducedAreBounded(t *testing.T) {
 	g := newGater(nil, 0)
 	for i := range maxPeers {
-		id, err := decodeID(idOf(t, i))
+		id, err := decodePeerID(idOf(t, i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !g.introduce(id, []multiaddr.Multiaddr{}) {
+		if !g.introducePeer(id, []multiaddr.Multiaddr{}) {
 			t.Fatalf("no room for peer %d", i)
 		}
 	}
-	first, err := decodeID(idOf(t, 0))
+	first, err := decodePeerID(idOf(t, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, err := decodeID(idOf(t, maxPeers))
+	last, err := decodePeerID(idOf(t, maxPeers))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.introduce(last, nil) || !g.introduce(first, nil) {
+	if g.introducePeer(last, nil) || !g.introducePeer(first, nil) {
 		t.Error("want no room for another peer, and room for a known one")
 	}
 }

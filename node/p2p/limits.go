@@ -13,23 +13,24 @@ import (
 )
 
 const (
-	firstWindow = 256 << 10 // yamux grants so much to each new stream
-	// lastWindow bounds what a stalled stream can hold here. yamux grows a window only while it limits the stream (less
-	// than four round trips to fill it), so slow links keep a small one, and bulk does not queue ahead of urgent frames.
+	firstWindow = 256 << 10 // bytes that yamux grants to a new stream
+	// lastWindow bounds the bytes that a stalled stream can hold in the receiver. yamux grows a window only while it
+	// limits the stream (filled within four round trips), so slow links keep a small one and bulk frames do not queue
+	// ahead of urgent ones.
 	lastWindow = 4 << 20
 
-	// keepalive and the ten seconds that yamux waits for an answer bound how long a peer that vanished without a word
-	// (power, cable) counts as connected.
+	// keepalive and the ten seconds that yamux waits for its answer bound the time in which a peer that vanished
+	// silently (power, cable) counts as connected.
 	keepalive = 5 * time.Second
 
-	connsPerPeer   = 8  // both sides may dial at once, and a lost connection lingers until its keepalive fails
-	streamsPerPeer = 64 // requests and libp2p's own, besides the channels
+	connsPerPeer   = 8  // both sides may dial at once, and a lost connection stays until its keepalive fails
+	streamsPerPeer = 64 // requests and libp2p's own streams, besides the channels
 	connsPerGuest  = 2
-	spareConns     = 32 // handshakes under way
+	spareConns     = 32 // handshakes in progress
 )
 
-// muxer returns yamux with smaller messages and bounded windows.
-func muxer() *yamux.Transport {
+// yamuxTransport returns yamux with smaller messages and bounded windows.
+func yamuxTransport() *yamux.Transport {
 	t := *yamux.DefaultTransport
 	t.KeepAliveInterval = keepalive
 	t.MaxMessageSize = yamuxMessage
@@ -38,21 +39,22 @@ func muxer() *yamux.Transport {
 	return &t
 }
 
-// budget returns what one known peer and one guest may hold, and everybody together.
-func budget(c Config) (known, guest, all rcmgr.ResourceLimits) {
+// resourceBudgets returns the resources for one known peer, for one guest, and for all together.
+func resourceBudgets(c Config) (known, guest, all rcmgr.ResourceLimits) {
 	streams := 4*len(c.Channels) + streamsPerPeer + c.PeerRequests
 	windows := 2 * len(c.Channels) * lastWindow
-	known = resources(connsPerPeer, streams, windows)
-	guest = resources(connsPerGuest, 8+2*c.PeerRequests, 0)
-	all = resources(
+	known = boundResources(connsPerPeer, streams, windows)
+	guest = boundResources(connsPerGuest, 8+2*c.PeerRequests, 0)
+	all = boundResources(
 		len(c.Peers)*connsPerPeer+c.Guests+spareConns,
 		len(c.Peers)*streams+c.Guests*(8+2*c.PeerRequests)+streamsPerPeer,
 		len(c.Peers)*windows)
 	return known, guest, all
 }
 
-// resources allows so many connections, so many streams each way, and the memory of their first windows plus extra.
-func resources(conns, streams, extra int) rcmgr.ResourceLimits {
+// boundResources returns limits for a number of connections, of streams in each direction, and for the memory of their
+// first windows plus extra bytes.
+func boundResources(conns, streams, extra int) rcmgr.ResourceLimits {
 	return rcmgr.ResourceLimits{
 		Conns: rcmgr.LimitVal(conns), ConnsInbound: rcmgr.LimitVal(conns), ConnsOutbound: rcmgr.LimitVal(conns), FD: rcmgr.LimitVal(conns),
 		Streams: rcmgr.LimitVal(2 * streams), StreamsInbound: rcmgr.LimitVal(streams), StreamsOutbound: rcmgr.LimitVal(streams),
@@ -60,10 +62,11 @@ func resources(conns, streams, extra int) rcmgr.ResourceLimits {
 	}
 }
 
-// newLimits builds the resource manager. libp2p's own limits do not fit: they let an address connect 16 times and then
-// once in five seconds, dials included, which starves a redial every two seconds and a committee behind one address.
-func newLimits(c Config, peers []peer.AddrInfo) (network.ResourceManager, error) {
-	known, guest, all := budget(c)
+// newResourceManager builds libp2p's resource manager with limits of our own. The default ones let an address connect 16
+// times and then once in five seconds, dials included: too few for a redial every two seconds, and for a committee behind
+// one address.
+func newResourceManager(c Config, peers []peer.AddrInfo) (network.ResourceManager, error) {
+	known, guest, all := resourceBudgets(c)
 	limits := rcmgr.PartialLimitConfig{
 		System: all, Transient: all, AllowlistedSystem: all, AllowlistedTransient: all,
 		PeerDefault: guest, Peer: make(map[peer.ID]rcmgr.ResourceLimits, len(peers)),
@@ -71,7 +74,7 @@ func newLimits(c Config, peers []peer.AddrInfo) (network.ResourceManager, error)
 	var reserved []multiaddr.Multiaddr
 	for _, p := range peers {
 		limits.Peer[p.ID] = known
-		reserved = append(reserved, allowed(p)...)
+		reserved = append(reserved, allowlistAddrs(p)...)
 	}
 	perAddress := len(c.Peers)*connsPerPeer + connsPerGuest + spareConns
 	return rcmgr.NewResourceManager(
@@ -81,12 +84,12 @@ func newLimits(c Config, peers []peer.AddrInfo) (network.ResourceManager, error)
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perAddress}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perAddress}}),
-		rcmgr.WithConnRateLimiters(connRate(perAddress)),
+		rcmgr.WithConnRateLimiters(connectionRate(perAddress)),
 	)
 }
 
-// connRate allows an address so many new connections a second, and any number on loopback.
-func connRate(perSecond int) *rate.Limiter {
+// connectionRate limits the new connections of an address per second; loopback is not limited.
+func connectionRate(perSecond int) *rate.Limiter {
 	limit := rate.Limit{RPS: float64(perSecond), Burst: 2 * perSecond}
 	return &rate.Limiter{
 		NetworkPrefixLimits: []rate.PrefixLimit{
@@ -101,8 +104,9 @@ func connRate(perSecond int) *rate.Limiter {
 	}
 }
 
-// allowed returns the addresses from which a known peer may connect even when strangers have used up the general limits.
-func allowed(p peer.AddrInfo) []multiaddr.Multiaddr {
+// allowlistAddrs returns the addresses from which a known peer may connect even when strangers have exhausted the general
+// limits.
+func allowlistAddrs(p peer.AddrInfo) []multiaddr.Multiaddr {
 	var list []multiaddr.Multiaddr
 	for _, addr := range p.Addrs {
 		first, _ := multiaddr.SplitFirst(addr)

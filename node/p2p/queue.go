@@ -2,10 +2,10 @@ package p2p
 
 import "sync"
 
-// queue holds the frames that wait for one peer on one channel. Frames are shared with other queues and are read-only.
-// It never grows beyond its bounds; what does not fit is refused.
-type queue struct {
-	ready chan struct{} // has a token whenever a frame may have come since the last pop found none
+// frameQueue holds the frames that wait for one peer on one channel, bounded in frames and bytes; a frame that does not
+// fit is refused. Frames are shared with other queues and are read-only.
+type frameQueue struct {
+	ready chan struct{} // holds a token when a frame may have arrived since popFrame last found none
 
 	mu     sync.Mutex
 	frames [][]byte // ring
@@ -16,11 +16,11 @@ type queue struct {
 	paused bool
 }
 
-func newQueue(frames, bytes int) *queue {
-	return &queue{ready: make(chan struct{}, 1), frames: make([][]byte, frames), limit: bytes}
+func newFrameQueue(frames, bytes int) *frameQueue {
+	return &frameQueue{ready: make(chan struct{}, 1), frames: make([][]byte, frames), limit: bytes}
 }
 
-func (q *queue) push(frame []byte) bool {
+func (q *frameQueue) pushFrame(frame []byte) bool {
 	q.mu.Lock()
 	if q.paused || q.count == len(q.frames) || q.bytes+len(frame) > q.limit {
 		q.mu.Unlock()
@@ -30,11 +30,11 @@ func (q *queue) push(frame []byte) bool {
 	q.count++
 	q.bytes += len(frame)
 	q.mu.Unlock()
-	poke(q.ready)
+	leaveToken(q.ready)
 	return true
 }
 
-func (q *queue) pop() ([]byte, bool) {
+func (q *frameQueue) popFrame() ([]byte, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.count == 0 {
@@ -48,8 +48,8 @@ func (q *queue) pop() ([]byte, bool) {
 	return frame, true
 }
 
-// pause empties the queue and refuses frames until resume. It returns how many frames it threw away.
-func (q *queue) pause() int {
+// pauseAndClear empties the queue, refuses frames until resumeIntake and returns the number of discarded frames.
+func (q *frameQueue) pauseAndClear() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	dropped := q.count
@@ -58,21 +58,21 @@ func (q *queue) pause() int {
 	return dropped
 }
 
-func (q *queue) resume() {
+func (q *frameQueue) resumeIntake() {
 	q.mu.Lock()
 	q.paused = false
 	q.mu.Unlock()
 }
 
-// size returns the frames and bytes that wait.
-func (q *queue) size() (frames, bytes int) {
+// pendingSize returns the number of waiting frames and their bytes.
+func (q *frameQueue) pendingSize() (frames, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count, q.bytes
 }
 
-// poke leaves a token in a channel of one slot, unless one is there.
-func poke(c chan struct{}) {
+// leaveToken puts a token into a channel of one slot, unless there is one already.
+func leaveToken(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

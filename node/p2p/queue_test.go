@@ -11,50 +11,50 @@ import (
 )
 
 func TestQueueBounds(t *testing.T) {
-	q := newQueue(3, 10)
+	q := newFrameQueue(3, 10)
 	for i, step := range []struct {
 		size int
 		want bool
 	}{{4, true}, {7, false}, {6, true}, {1, false}} {
-		if got := q.push(make([]byte, step.size)); got != step.want {
+		if got := q.pushFrame(make([]byte, step.size)); got != step.want {
 			t.Errorf("step %d: push of %d bytes: %v", i, step.size, got)
 		}
 	}
-	if f, ok := q.pop(); !ok || len(f) != 4 {
+	if f, ok := q.popFrame(); !ok || len(f) != 4 {
 		t.Errorf("pop: %d bytes, %v", len(f), ok)
 	}
 	for i, want := range []bool{true, true, false} {
-		if got := q.push([]byte{byte(i)}); got != want {
+		if got := q.pushFrame([]byte{byte(i)}); got != want {
 			t.Errorf("push %d: %v", i, got)
 		}
 	}
-	if frames, bytes := q.size(); frames != 3 || bytes != 8 {
+	if frames, bytes := q.pendingSize(); frames != 3 || bytes != 8 {
 		t.Errorf("%d frames, %d bytes; want 3 and 8", frames, bytes)
 	}
-	if n := q.pause(); n != 3 || q.push([]byte{1}) {
+	if n := q.pauseAndClear(); n != 3 || q.pushFrame([]byte{1}) {
 		t.Errorf("pause dropped %d frames, want 3, and then refuses", n)
 	}
-	q.resume()
+	q.resumeIntake()
 	for i := range 20 { // around the ring
-		if !q.push([]byte{byte(i)}) {
+		if !q.pushFrame([]byte{byte(i)}) {
 			t.Fatalf("push %d refused", i)
 		}
-		if f, ok := q.pop(); !ok || f[0] != byte(i) {
+		if f, ok := q.popFrame(); !ok || f[0] != byte(i) {
 			t.Fatalf("popped %v, %v, want %d", f, ok, i)
 		}
 	}
-	if _, ok := q.pop(); ok {
+	if _, ok := q.popFrame(); ok {
 		t.Error("popped from an empty queue")
 	}
 }
 
 func TestQueueSharesFrames(t *testing.T) {
 	frame := make([]byte, 100)
-	a, b := newQueue(1, 100), newQueue(1, 100)
-	a.push(frame)
-	b.push(frame)
-	fa, _ := a.pop()
-	fb, _ := b.pop()
+	a, b := newFrameQueue(1, 100), newFrameQueue(1, 100)
+	a.pushFrame(frame)
+	b.pushFrame(frame)
+	fa, _ := a.popFrame()
+	fb, _ := b.popFrame()
 	if &fa[0] != &frame[0] || &fb[0] != &frame[0] {
 		t.Error("a frame was copied")
 	}
@@ -79,7 +79,7 @@ func FuzzFrames(f *testing.F) {
 		var again bytes.Buffer
 		w := bufio.NewWriter(&again)
 		for {
-			frame, err := r.next()
+			frame, err := r.readFrame()
 			if err != nil {
 				break
 			}

@@ -11,9 +11,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// penance is how long a peer that broke the framing waits before the channel hears it again. It is short: a committee
-// needs its members, and whoever is broken rather than hostile comes back on its own.
-const penance = time.Second
+// muteTime is the time for which streams of a channel are refused after its peer broke the framing. It is short: a
+// committee needs its members, and a peer may be faulty without being hostile.
+const muteTime = time.Second
 
 // Message is one frame from a peer. The payload belongs to the receiver.
 type Message struct {
@@ -22,7 +22,7 @@ type Message struct {
 	Payload []byte
 }
 
-// reader takes one channel from one peer: at most one stream at a time, at most one frame in memory.
+// reader receives one channel from one peer: at most one stream at a time, at most one frame in memory.
 type reader struct {
 	from    *remote
 	index   int // of the channel
@@ -35,41 +35,41 @@ type reader struct {
 
 	mu      sync.Mutex
 	current *turn
-	muted   time.Time // no stream is accepted before
+	muted   time.Time // no stream is accepted before this time
 }
 
-// turn is one stream's time as the peer's stream of the channel.
+// turn is the time in which one stream is the peer's stream of the channel.
 type turn struct {
 	stream   network.Stream
 	replaced chan struct{} // closed when a newer stream takes over
-	done     chan struct{} // closed when nothing more will come from this one
+	done     chan struct{} // closed when this stream delivers nothing more
 }
 
-// run reads a stream until it fails, is replaced, or the context ends.
-func (r *reader) run(ctx context.Context, stream network.Stream) {
+// serveStream delivers a stream's frames until the stream fails or is replaced, or the context ends.
+func (r *reader) serveStream(ctx context.Context, stream network.Stream) {
 	t := &turn{stream: stream, replaced: make(chan struct{}), done: make(chan struct{})}
-	previous, ok := r.adopt(t)
+	previous, ok := r.beginTurn(t)
 	if !ok {
 		_ = stream.Reset()
 		return
 	}
 	defer close(t.done)
 	if previous != nil {
-		previous.end(stream.Conn())
+		previous.stopAndWait(stream.Conn())
 	}
-	err := r.read(ctx, t)
+	err := r.readFrames(ctx, t)
 	_ = stream.Reset()
 	broke := errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooLarge)
-	r.release(t, broke)
+	r.endTurn(t, broke)
 	if broke {
 		r.rejected.Add(1)
 		r.log.Warn("peer broke the framing; its stream is closed", slog.Any("peer", r.from.name), slog.Any("channel", r.channel.Name), slog.Any("error", err))
 	}
 }
 
-// adopt makes t the current turn and returns the one that it replaces. The newest stream wins: a peer that opens another
-// has given up the old one, even if its end has not reached us.
-func (r *reader) adopt(t *turn) (previous *turn, ok bool) {
+// beginTurn makes t the current turn and returns the one that it replaces; it returns false while the peer is muted. The
+// newest stream wins: a peer that opens another one has given up the old one, even if we have not seen its end.
+func (r *reader) beginTurn(t *turn) (previous *turn, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Now().Before(r.muted) {
@@ -82,9 +82,9 @@ func (r *reader) adopt(t *turn) (previous *turn, ok bool) {
 	return previous, true
 }
 
-// end stops a replaced turn and waits for it, so that frames stay in order. A connection other than the new one is
-// dead to the peer: closing it frees our own streams on it, which would wait for their timeout.
-func (t *turn) end(newer network.Conn) {
+// stopAndWait stops a replaced turn and waits for its end, so that frames stay in order. The old connection, if it is
+// another one, is closed too: the peer has given it up, and our own streams on it would wait for their timeout.
+func (t *turn) stopAndWait(newer network.Conn) {
 	_ = t.stream.Reset()
 	if old := t.stream.Conn(); old.ID() != newer.ID() {
 		_ = old.Close()
@@ -92,32 +92,32 @@ func (t *turn) end(newer network.Conn) {
 	<-t.done
 }
 
-func (r *reader) release(t *turn, broke bool) {
+func (r *reader) endTurn(t *turn, broke bool) {
 	r.mu.Lock()
 	last := r.current == t
 	if last {
 		r.current = nil
 	}
 	if broke {
-		r.muted = time.Now().Add(penance)
+		r.muted = time.Now().Add(muteTime)
 	}
 	r.mu.Unlock()
 	if last {
-		r.from.setIn(r.index, false)
+		r.from.markIncoming(r.index, false)
 	}
 }
 
-func (r *reader) read(ctx context.Context, t *turn) error {
+func (r *reader) readFrames(ctx context.Context, t *turn) error {
 	if err := t.stream.SetWriteDeadline(time.Now().Add(r.timeout)); err != nil {
 		return err
 	}
 	if _, err := t.stream.Write([]byte{hello}); err != nil {
 		return err
 	}
-	r.from.setIn(r.index, true)
+	r.from.markIncoming(r.index, true)
 	frames := newFrameReader(t.stream, r.channel.MaxFrame, r.timeout)
 	for {
-		payload, err := frames.next()
+		payload, err := frames.readFrame()
 		if err != nil {
 			return err
 		}

@@ -16,12 +16,12 @@ import (
 
 const (
 	dialTimeout = 5 * time.Second
-	// yield is how long the peer with the larger id leaves dialling to the other, so that two peers which start together
-	// do not make two connections. Two do no harm, but each costs its keepalives.
-	yield = 75 * time.Millisecond
+	// dialHeadStart is the time for which the peer with the larger id lets the other one dial, so that two peers which
+	// start together make one connection. Two would do no harm, but each costs its keepalives.
+	dialHeadStart = 75 * time.Millisecond
 )
 
-// remote is what we hold about one configured peer.
+// remote is one configured peer: its addresses, senders and readers.
 type remote struct {
 	id      peer.ID
 	name    string
@@ -34,12 +34,12 @@ type remote struct {
 
 	mu      sync.Mutex
 	out, in uint32    // channels alive in each direction
-	alive   bool      // all of them
-	logged  time.Time // when the log last heard of a change
+	alive   bool      // all channels, in both directions
+	logged  time.Time // time of the last log line about a change
 }
 
-// dials reports whether an address is one that the configuration gives for the peer. A DNS name may resolve to any.
-func (r *remote) dials(addr multiaddr.Multiaddr) bool {
+// dialsAddress reports whether an address is one of the peer's configured ones. A DNS name may resolve to any address.
+func (r *remote) dialsAddress(addr multiaddr.Multiaddr) bool {
 	return slices.ContainsFunc(r.addrs, func(known multiaddr.Multiaddr) bool {
 		if known.Equal(addr) {
 			return true
@@ -52,33 +52,33 @@ func (r *remote) dials(addr multiaddr.Multiaddr) bool {
 	})
 }
 
-// keep dials the peer until the context ends, whenever there is no connection.
-func (r *remote) keep(ctx context.Context, net *swarm.Swarm) {
+// keepConnected dials the peer whenever there is no connection, until the context ends.
+func (r *remote) keepConnected(ctx context.Context, net *swarm.Swarm) {
 	var retry backoff
 	for ctx.Err() == nil {
 		if retry.wait == 0 && net.LocalPeer() > r.id {
-			rest(ctx, r.wake, yield)
+			waitOrWake(ctx, r.wake, dialHeadStart)
 		}
-		if err := r.connect(ctx, net); err == nil {
+		if err := r.dialPeer(ctx, net); err == nil {
 			began := time.Now()
-			r.hold(ctx, net)
-			retry.ended(began)
+			r.awaitDisconnect(ctx, net)
+			retry.noteLinkEnd(began)
 		}
-		rest(ctx, r.wake, retry.next())
+		waitOrWake(ctx, r.wake, retry.nextWait())
 	}
 }
 
-// connect returns once there is a connection, whoever made it.
-func (r *remote) connect(ctx context.Context, net *swarm.Swarm) error {
+// dialPeer returns once there is a connection, ours or the peer's.
+func (r *remote) dialPeer(ctx context.Context, net *swarm.Swarm) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	net.Backoff().Clear(r.id) // libp2p would refuse to dial again for five seconds and more; the pace is ours
+	net.Backoff().Clear(r.id) // libp2p would refuse to dial again for five seconds or more; our backoff sets the pace
 	_, err := net.DialPeer(ctx, r.id)
 	return err
 }
 
-// hold waits while there is a connection.
-func (r *remote) hold(ctx context.Context, net *swarm.Swarm) {
+// awaitDisconnect returns when there is no connection any more, or when the context ends.
+func (r *remote) awaitDisconnect(ctx context.Context, net *swarm.Swarm) {
 	for net.Connectedness(r.id) == network.Connected {
 		select {
 		case <-r.wake:
@@ -88,19 +88,19 @@ func (r *remote) hold(ctx context.Context, net *swarm.Swarm) {
 	}
 }
 
-// stir wakes everything that may wait for a connection to the peer, or for its end.
-func (r *remote) stir() {
-	poke(r.wake)
+// wakeWaiters wakes the goroutines that may wait for a connection to the peer, or for its end.
+func (r *remote) wakeWaiters() {
+	leaveToken(r.wake)
 	for _, s := range r.senders {
-		poke(s.wake)
+		leaveToken(s.wake)
 	}
 }
 
-// setOut and setIn note that a channel came alive or went, and tell the owner when the last one came.
-func (r *remote) setOut(channel int, live bool) { r.set(&r.out, channel, live) }
-func (r *remote) setIn(channel int, live bool)  { r.set(&r.in, channel, live) }
+// markOutgoing and markIncoming record that a channel came alive or went. When the last one came alive, up is called.
+func (r *remote) markOutgoing(channel int, live bool) { r.markChannel(&r.out, channel, live) }
+func (r *remote) markIncoming(channel int, live bool) { r.markChannel(&r.in, channel, live) }
 
-func (r *remote) set(mask *uint32, channel int, live bool) {
+func (r *remote) markChannel(mask *uint32, channel int, live bool) {
 	r.mu.Lock()
 	if live {
 		*mask |= 1 << channel
@@ -110,7 +110,7 @@ func (r *remote) set(mask *uint32, channel int, live bool) {
 	was := r.alive
 	r.alive = bits.OnesCount32(r.out) == len(r.senders) && bits.OnesCount32(r.in) == len(r.readers)
 	alive := r.alive
-	// A peer that comes and goes all the time must not fill the log.
+	// At most one line a second, so that a flapping peer does not fill the log.
 	tell := alive != was && time.Since(r.logged) > time.Second
 	if tell {
 		r.logged = time.Now()
@@ -124,7 +124,7 @@ func (r *remote) set(mask *uint32, channel int, live bool) {
 	}
 }
 
-func (r *remote) connected(net *swarm.Swarm) bool {
+func (r *remote) isConnected(net *swarm.Swarm) bool {
 	if len(r.senders) == 0 {
 		return net.Connectedness(r.id) == network.Connected
 	}

@@ -133,7 +133,7 @@ func TestRequestLimitPerPeer(t *testing.T) {
 }
 
 func TestSlotsBoundPeersGuestsAndTotal(t *testing.T) {
-	s := newSlots(2, 5)
+	s := newRequestSlots(2, 5)
 	for i, step := range []struct {
 		peer  string
 		guest bool
@@ -148,21 +148,21 @@ func TestSlotsBoundPeersGuestsAndTotal(t *testing.T) {
 		{"b", false, true},
 		{"c", false, false}, // the total
 	} {
-		if got := s.take(peerID(step.peer), step.guest); got != step.want {
+		if got := s.takeSlot(peerID(step.peer), step.guest); got != step.want {
 			t.Errorf("step %d: peer %s got %v", i, step.peer, got)
 		}
 	}
-	s.release("g", true)
-	if !s.take("i", true) || len(s.by) != 4 {
+	s.releaseSlot("g", true)
+	if !s.takeSlot("i", true) || len(s.byPeer) != 4 {
 		t.Error("a released slot is not free")
 	}
-	s.release("a", false)
-	s.release("a", false)
-	s.release("b", false)
-	s.release("h", true)
-	s.release("i", true)
-	if s.used != 0 || s.guests != 0 || len(s.by) != 0 {
-		t.Errorf("%d slots, %d guests and %d peers left", s.used, s.guests, len(s.by))
+	s.releaseSlot("a", false)
+	s.releaseSlot("a", false)
+	s.releaseSlot("b", false)
+	s.releaseSlot("h", true)
+	s.releaseSlot("i", true)
+	if s.used != 0 || s.guests != 0 || len(s.byPeer) != 0 {
+		t.Errorf("%d slots, %d guests and %d peers left", s.used, s.guests, len(s.byPeer))
 	}
 }
 
@@ -173,7 +173,7 @@ func TestSilentServerTimesOut(t *testing.T) {
 	r := rogueSeed(t, 1)
 	end := make(chan struct{})
 	defer close(end)
-	r.SetStreamHandler(configs[0].requestID("mute"), func(s network.Stream) {
+	r.SetStreamHandler(configs[0].requestProtocol("mute"), func(s network.Stream) {
 		<-end
 		_ = s.Reset()
 	})
@@ -196,7 +196,7 @@ func TestSilentServerTimesOut(t *testing.T) {
 	}
 	for _, c := range n.net.ConnsToPeer(r.ID()) {
 		for _, s := range c.GetStreams() {
-			if s.Protocol() == configs[0].requestID("mute") {
+			if s.Protocol() == configs[0].requestProtocol("mute") {
 				t.Errorf("stream %s outlives its request", s.ID())
 			}
 		}
@@ -213,13 +213,13 @@ func TestSilentRequesterLosesItsSlot(t *testing.T) {
 	if err := r.connect(t, n); err != nil {
 		t.Fatal(err)
 	}
-	s := r.open(t, n, configs[0].requestID("echo"))
+	s := r.open(t, n, configs[0].requestProtocol("echo"))
 	write(t, s, []byte{0, 0})
 	if !dead(s) {
 		t.Error("the stream is still open")
 	}
 	eventually(t, "free slot", func() bool {
-		answer, err := ask(r.open(t, n, configs[0].requestID("echo")), []byte("x"), 10)
+		answer, err := exchangeFrames(r.open(t, n, configs[0].requestProtocol("echo")), []byte("x"), 10)
 		return err == nil && string(answer) == "x"
 	})
 }

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// hello is the one byte that a receiver writes when it accepts a stream. libp2p negotiates lazily, so without it a
-	// sender would write into streams that the other side refuses.
+	// hello is the byte that a receiver writes when it accepts a stream. libp2p negotiates lazily: without it a sender
+	// would write into streams that the other side refuses.
 	hello       = 1
 	openTimeout = 5 * time.Second
-	// stale is how long a queue outlives its stream.
-	stale = time.Second
+	// queueLife is the time for which a queue outlives its stream.
+	queueLife = time.Second
 )
 
 // sender writes one channel to one peer.
@@ -28,7 +28,7 @@ type sender struct {
 	index    int // of the channel
 	channel  Channel
 	protocol protocol.ID
-	queue    *queue
+	queue    *frameQueue
 	wake     chan struct{} // a connection to the peer came or went
 	timeout  time.Duration
 	log      *slog.Logger
@@ -36,41 +36,41 @@ type sender struct {
 	sent, bytes, dropped atomic.Uint64
 }
 
-// send queues a frame, or counts it as dropped.
-func (s *sender) send(frame []byte) bool {
-	if len(frame) == 0 || len(frame) > s.channel.MaxFrame || !s.queue.push(frame) {
+// queueFrame queues a frame, or counts it as dropped.
+func (s *sender) queueFrame(frame []byte) bool {
+	if len(frame) == 0 || len(frame) > s.channel.MaxFrame || !s.queue.pushFrame(frame) {
 		s.dropped.Add(1)
 		return false
 	}
 	return true
 }
 
-// run keeps a stream open and writes what is queued, until the context ends.
-func (s *sender) run(ctx context.Context, lib host.Host) {
+// keepWriting keeps a stream open and writes the queued frames to it until the context ends.
+func (s *sender) keepWriting(ctx context.Context, lib host.Host) {
 	var retry backoff
 	down := time.Now()
 	for ctx.Err() == nil {
-		if stream, err := s.open(ctx, lib); err == nil {
+		if stream, err := s.openStream(ctx, lib); err == nil {
 			began := time.Now()
-			s.queue.resume()
-			s.to.setOut(s.index, true)
-			err = s.pump(ctx, stream)
-			s.to.setOut(s.index, false)
+			s.queue.resumeIntake()
+			s.to.markOutgoing(s.index, true)
+			err = s.writeFrames(ctx, stream)
+			s.to.markOutgoing(s.index, false)
 			s.log.Debug("channel to peer lost", slog.Any("peer", s.to.name), slog.Any("channel", s.channel.Name), slog.Any("error", err))
 			down = time.Now()
-			retry.ended(began)
+			retry.noteLinkEnd(began)
 		}
-		if time.Since(down) > stale {
-			s.dropped.Add(uint64(s.queue.pause()))
+		if time.Since(down) > queueLife {
+			s.dropped.Add(uint64(s.queue.pauseAndClear()))
 		}
-		if rest(ctx, s.wake, retry.next()) {
-			retry = backoff{} // what failed before says nothing about a new connection
+		if waitOrWake(ctx, s.wake, retry.nextWait()) {
+			retry = backoff{} // failures on the last connection say nothing about the new one
 		}
 	}
 }
 
-// open opens the channel's stream over an existing connection and waits until the peer has accepted it.
-func (s *sender) open(ctx context.Context, lib host.Host) (network.Stream, error) {
+// openStream opens the channel's stream over an existing connection and waits until the peer has accepted it.
+func (s *sender) openStream(ctx context.Context, lib host.Host) (network.Stream, error) {
 	if lib.Network().Connectedness(s.to.id) != network.Connected {
 		return nil, ErrNotConnected
 	}
@@ -80,14 +80,14 @@ func (s *sender) open(ctx context.Context, lib host.Host) (network.Stream, error
 	if err != nil {
 		return nil, err
 	}
-	if err := greeted(stream); err != nil {
+	if err := awaitHello(stream); err != nil {
 		_ = stream.Reset()
 		return nil, err
 	}
 	return stream, nil
 }
 
-func greeted(stream network.Stream) error {
+func awaitHello(stream network.Stream) error {
 	if err := stream.SetReadDeadline(time.Now().Add(openTimeout)); err != nil {
 		return err
 	}
@@ -101,17 +101,17 @@ func greeted(stream network.Stream) error {
 	return stream.SetReadDeadline(time.Time{})
 }
 
-// pump writes frames until the stream or the context ends. A frame taken from the queue may be lost with the stream.
-func (s *sender) pump(ctx context.Context, stream network.Stream) error {
+// writeFrames writes frames until the stream or the context ends. A frame taken from the queue may be lost with the stream.
+func (s *sender) writeFrames(ctx context.Context, stream network.Stream) error {
 	gone := make(chan error, 1)
-	go func() { gone <- ended(stream) }()
+	go func() { gone <- awaitStreamEnd(stream) }()
 	defer func() {
 		_ = stream.Reset()
 		<-gone
 	}()
-	w := bufio.NewWriterSize(patientWriter{stream, s.timeout}, chunk)
+	w := bufio.NewWriterSize(patientWriter{stream, s.timeout}, writeStep)
 	for {
-		if frame, ok := s.queue.pop(); ok {
+		if frame, ok := s.queue.popFrame(); ok {
 			if err := writeFrame(w, frame); err != nil {
 				return err
 			}
@@ -133,8 +133,8 @@ func (s *sender) pump(ctx context.Context, stream network.Stream) error {
 	}
 }
 
-// ended waits for the end of a stream on which nothing more may arrive.
-func ended(stream network.Stream) error {
+// awaitStreamEnd returns the error that ends a stream, ErrMalformed if a byte arrives instead.
+func awaitStreamEnd(stream network.Stream) error {
 	var b [1]byte
 	if _, err := stream.Read(b[:]); err != nil {
 		return err

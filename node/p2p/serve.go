@@ -17,50 +17,51 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// slots bounds the requests served at once, per peer and together.
-type slots struct {
+// requestSlots bounds the requests served at once, per peer and in total.
+type requestSlots struct {
 	perPeer, total int
 
 	mu     sync.Mutex
 	used   int
 	guests int             // of used
-	by     map[peer.ID]int // at most total entries
+	byPeer map[peer.ID]int // at most total entries
 }
 
-func newSlots(perPeer, total int) *slots {
-	return &slots{perPeer: perPeer, total: total, by: make(map[peer.ID]int)}
+func newRequestSlots(perPeer, total int) *requestSlots {
+	return &requestSlots{perPeer: perPeer, total: total, byPeer: make(map[peer.ID]int)}
 }
 
-// take reports whether there is room. Guests together get half of it, so that they cannot shut the known peers out.
-func (s *slots) take(id peer.ID, guest bool) bool {
+// takeSlot reserves a slot and reports whether there was one. Guests together get at most half of the slots, so that they
+// cannot lock out the known peers.
+func (s *requestSlots) takeSlot(id peer.ID, guest bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used >= s.total || s.by[id] >= s.perPeer || guest && s.guests >= s.total/2 {
+	if s.used >= s.total || s.byPeer[id] >= s.perPeer || guest && s.guests >= s.total/2 {
 		return false
 	}
 	s.used++
-	s.by[id]++
+	s.byPeer[id]++
 	if guest {
 		s.guests++
 	}
 	return true
 }
 
-func (s *slots) release(id peer.ID, guest bool) {
+func (s *requestSlots) releaseSlot(id peer.ID, guest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used--
-	if s.by[id]--; s.by[id] == 0 {
-		delete(s.by, id)
+	if s.byPeer[id]--; s.byPeer[id] == 0 {
+		delete(s.byPeer, id)
 	}
 	if guest {
 		s.guests--
 	}
 }
 
-// serve answers one request. One deadline covers reading and answering it and one more the writing, so a requester that
-// neither writes nor reads holds its slot for no longer than that.
-func (h *Host) serve(ctx context.Context, name string, handler Handler, stream network.Stream) {
+// serveRequest answers one request. One RequestTimeout covers reading and handling it, another one the writing of the
+// answer, so a requester that neither writes nor reads holds its slot for at most twice that time.
+func (h *Host) serveRequest(ctx context.Context, name string, handler Handler, stream network.Stream) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.RequestTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -70,18 +71,18 @@ func (h *Host) serve(ctx context.Context, name string, handler Handler, stream n
 	}
 	id := stream.Conn().RemotePeer()
 	guest := h.remotes[id] == nil
-	if !h.requests.take(id, guest) {
-		h.reply(stream, nil, &RemoteError{Code: CodeBusy, Message: "too many requests at once"})
+	if !h.requests.takeSlot(id, guest) {
+		h.writeReply(stream, nil, &RemoteError{Code: CodeBusy, Message: "too many requests at once"})
 		return
 	}
-	defer h.requests.release(id, guest)
+	defer h.requests.releaseSlot(id, guest)
 	request, err := readRequest(stream, h.cfg.MaxRequest)
 	if err != nil {
-		h.reply(stream, nil, &RemoteError{Code: CodeInvalid, Message: err.Error()})
+		h.writeReply(stream, nil, &RemoteError{Code: CodeInvalid, Message: err.Error()})
 		return
 	}
-	answer, err := h.call(ctx, name, handler, id, request)
-	h.reply(stream, answer, err)
+	answer, err := h.callHandler(ctx, name, handler, id, request)
+	h.writeReply(stream, answer, err)
 }
 
 func readRequest(r io.Reader, limit int) ([]byte, error) {
@@ -89,11 +90,11 @@ func readRequest(r io.Reader, limit int) ([]byte, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
-	return readBody(r, binary.BigEndian.Uint32(head[:]), limit)
+	return readBoundedBody(r, binary.BigEndian.Uint32(head[:]), limit)
 }
 
-// call runs the handler. A panic there costs the requester its answer, not us the node.
-func (h *Host) call(ctx context.Context, name string, handler Handler, id peer.ID, request []byte) (answer []byte, err error) {
+// callHandler runs the handler. A panic in it becomes an error answer and does not end the process.
+func (h *Host) callHandler(ctx context.Context, name string, handler Handler, id peer.ID, request []byte) (answer []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.log.Error("request handler panicked", slog.Any("protocol", name), slog.String("peer", id.String()), slog.Any("panic", p), slog.Any("stack", string(debug.Stack())))
@@ -103,8 +104,8 @@ func (h *Host) call(ctx context.Context, name string, handler Handler, id peer.I
 	return handler(ctx, id.String(), request)
 }
 
-// reply writes the answer or the error, and ends the stream.
-func (h *Host) reply(stream network.Stream, answer []byte, failure error) {
+// writeReply writes the answer or the error, and ends the stream.
+func (h *Host) writeReply(stream network.Stream, answer []byte, failure error) {
 	if len(answer) > math.MaxUint32-1 {
 		answer, failure = nil, fmt.Errorf("%w: the answer", ErrTooLarge)
 	}

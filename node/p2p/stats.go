@@ -12,16 +12,16 @@ type LinkStats struct {
 	Received      uint64 // frames read from the connection
 	BytesSent     uint64
 	BytesReceived uint64
-	Dropped       uint64 // frames refused by, or thrown out of, our queue
+	Dropped       uint64 // frames refused by our queue, or discarded from it
 	Rejected      uint64 // streams closed because the peer broke the framing
 	Queued        int    // frames waiting now
 	QueuedBytes   int
 }
 
-// Stats counts what the host did since it was built.
+// Stats holds the host's counters since it was built.
 type Stats struct {
 	Links   []LinkStats // by peer, then channel
-	Refused uint64      // channel streams and connections of peers that are not configured
+	Refused uint64      // channel streams, and connections beyond the guests allowed, of peers that are not configured
 	Served  uint64      // requests answered
 	Failed  uint64      // requests refused or answered with an error
 }
@@ -32,7 +32,7 @@ func (h *Host) Stats() Stats {
 	for _, r := range h.remotes {
 		for i, s := range r.senders {
 			in := r.readers[i]
-			frames, bytes := s.queue.size()
+			frames, bytes := s.queue.pendingSize()
 			st.Links = append(st.Links, LinkStats{
 				Peer: r.name, Channel: s.channel.Name,
 				Sent: s.sent.Load(), BytesSent: s.bytes.Load(), Dropped: s.dropped.Load(),

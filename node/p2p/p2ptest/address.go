@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// lowestPort is where an address's ports begin: any will do, nobody else uses the address.
+// lowestPort is the first port to try. Any would do: no other process uses the address.
 const lowestPort = 20_000
 
 var lastPort atomic.Int32
 
-// Address returns an IPv4 address of loopback and a port that nobody listens on, another one in every call. It stays
-// free while its user is stopped: no other test process has this address, and no outgoing connection takes ports of it.
+// Address returns a loopback IPv4 address and a port that nothing listens on, a different one in each call. The port stays
+// free while its user is stopped: no other test process uses this address, and no outgoing connection takes its ports.
 func Address(t testing.TB) (host string, port int) {
 	t.Helper()
 	pid := os.Getpid()
@@ -36,14 +36,14 @@ func Address(t testing.TB) (host string, port int) {
 	}
 }
 
-// Multiaddr returns such an address as libp2p writes it.
+// Multiaddr returns an address as in Address, as a multiaddr.
 func Multiaddr(t testing.TB) string {
 	t.Helper()
 	host, port := Address(t)
 	return fmt.Sprintf("/ip4/%s/tcp/%d", host, port)
 }
 
-// HostPort returns such an address as HTTP servers take it.
+// HostPort returns an address as in Address, as host:port.
 func HostPort(t testing.TB) string {
 	t.Helper()
 	host, port := Address(t)
