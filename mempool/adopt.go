@@ -35,8 +35,8 @@ func newAdopter(n int) adopter {
 	}
 }
 
-// remember notes a peer's stored batch.
-func (a *adopter) remember(author remora.Authority, ref remora.BatchRef, tick int) {
+// rememberBatch notes a peer's stored batch.
+func (a *adopter) rememberBatch(author remora.Authority, ref remora.BatchRef, tick int) {
 	if a.open[ref.Digest] || a.done.Has(ref.Digest) || len(a.byAuthor[author]) >= maxForeign {
 		return
 	}
@@ -44,8 +44,8 @@ func (a *adopter) remember(author remora.Authority, ref remora.BatchRef, tick in
 	a.byAuthor[author] = append(a.byAuthor[author], foreign{ref: ref, since: tick})
 }
 
-// ordered forgets what a header in a sub-DAG lists.
-func (a *adopter) ordered(h *remora.Header) {
+// forgetOrdered forgets what a header in a sub-DAG lists.
+func (a *adopter) forgetOrdered(h *remora.Header) {
 	for _, ref := range h.Payload {
 		delete(a.open, ref.Digest)
 		a.done.Add(ref.Digest, struct{}{})
@@ -66,7 +66,7 @@ func (c *Core) adoptBatches() {
 			if open := c.foreign.open[first.ref.Digest]; open && c.clock-first.since < patience {
 				break
 			} else if open {
-				c.own.enqueue(first.ref)
+				c.own.enqueueBatch(first.ref)
 				delete(c.foreign.open, first.ref.Digest)
 			}
 			list = list[1:]

@@ -16,9 +16,9 @@ type certifier struct {
 	certificate *remora.Certificate // the newest own one
 }
 
-// certify starts to collect votes for an own header, beginning with the own one. That vote needs no record: the header,
+// collectVotes starts to collect votes for an own header, beginning with the own one. That vote needs no record: the header,
 // durable before it leaves, says as much.
-func (c *Core) certify(h *remora.Header) {
+func (c *Core) collectVotes(h *remora.Header) {
 	v := &c.votes
 	v.header, v.stake = h, 0
 	v.message = remora.VoteMessage(c.config.Committee.ChainID, h)
@@ -72,50 +72,50 @@ func (c *Core) countVote(vote remora.Vote) {
 	}
 	signature, signers, bad := c.config.Signer.Aggregate(v.message, votes)
 	for _, voter := range bad {
-		c.ban(voter)
+		c.banVoter(voter)
 	}
 	if v.stake < c.threshold {
 		return
 	}
-	c.certified(&remora.Certificate{Header: *v.header, Signers: signers, Signature: signature})
+	c.publishCertificate(&remora.Certificate{Header: *v.header, Signers: signers, Signature: signature})
 }
 
-func (c *Core) ban(voter remora.Authority) {
+func (c *Core) banVoter(voter remora.Authority) {
 	v := &c.votes
 	if v.votes[voter] == nil {
 		return
 	}
 	v.votes[voter], v.banned[voter] = nil, true
 	v.stake -= c.config.Committee.Stake(voter)
-	c.out.event(BadVote{Voter: voter, Round: v.header.Round})
+	c.out.addEvent(BadVote{Voter: voter, Round: v.header.Round})
 }
 
-// certified publishes a new own certificate. Its bytes are durable before anybody sees them: made anew after a crash, by
+// publishCertificate publishes a new own certificate. Its bytes are durable before anybody sees them: made anew after a crash, by
 // other votes, it would be another spelling of the same vertex.
-func (c *Core) certified(cert *remora.Certificate) {
-	c.adopt(cert)
-	if err := c.hold(cert); err != nil {
+func (c *Core) publishCertificate(cert *remora.Certificate) {
+	c.stopCollecting(cert)
+	if err := c.insertCertificate(cert); err != nil {
 		c.unsafe = err
 		return
 	}
-	if !c.dag.slot(cert.Round(), cert.Author()).accepted() { // parents were lost in a crash
-		c.out.persist(Record{Certificate: cert}, true)
+	if !c.dag.vertexAt(cert.Round(), cert.Author()).isAccepted() { // parents were lost in a crash
+		c.out.addRecord(Record{Certificate: cert}, true)
 	}
-	c.out.send(Outgoing{Broadcast: true, Certificate: cert})
-	c.out.event(Certified{Certificate: cert})
+	c.out.addMessage(Outgoing{Broadcast: true, Certificate: cert})
+	c.out.addEvent(Certified{Certificate: cert})
 }
 
-// adopt ends the collection of votes when an own header has its certificate, made here or brought back by a peer.
-func (c *Core) adopt(cert *remora.Certificate) {
+// stopCollecting ends the collection of votes when an own header has its certificate, made here or brought back by a peer.
+func (c *Core) stopCollecting(cert *remora.Certificate) {
 	if c.votes.header == nil || cert.Digest() != c.votes.header.Digest() {
 		return
 	}
 	c.votes.header, c.votes.certificate = nil, cert
 }
 
-// resend repeats what others may have lost, byte for byte, while nothing moves: the own header to those who did not
+// resendUnanswered repeats what others may have lost, byte for byte, while nothing moves: the own header to those who did not
 // vote for it, and the newest own certificate.
-func (c *Core) resend() {
+func (c *Core) resendUnanswered() {
 	silence := c.clock - c.progress
 	if c.inquiry.doubt != Trusted || silence == 0 || silence%c.config.Pace.Resend != 0 {
 		return
@@ -123,11 +123,11 @@ func (c *Core) resend() {
 	if c.votes.header != nil {
 		for a := range remora.Authority(len(c.votes.votes)) {
 			if c.votes.votes[a] == nil {
-				c.out.send(Outgoing{To: a, Header: c.votes.header})
+				c.out.addMessage(Outgoing{To: a, Header: c.votes.header})
 			}
 		}
 	}
 	if c.votes.certificate != nil {
-		c.out.send(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
+		c.out.addMessage(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
 	}
 }

@@ -293,7 +293,7 @@ func (c *cluster) reportTip(from, to remora.Authority) {
 	if own != nil {
 		c.post(from, to, mempool.CertificateReceived{Certificate: own})
 	}
-	c.post(from, to, mempool.TipReported{From: from, Certificate: tip})
+	c.post(from, to, mempool.TipReceived{From: from, Certificate: tip})
 }
 
 // batch names a batch by its author and number, so that a stored one can be described from its digest.

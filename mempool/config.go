@@ -38,8 +38,8 @@ type Pace struct {
 	Listen        int // longest wait for others' answers when the snapshot says Listening; default 400, none when negative
 }
 
-// orDefaults fills the fields that are not set.
-func (p Pace) orDefaults() Pace {
+// withDefaults fills the fields that are not set.
+func (p Pace) withDefaults() Pace {
 	set := func(field *int, ticks int) {
 		if *field == 0 {
 			*field = ticks
@@ -54,7 +54,7 @@ func (p Pace) orDefaults() Pace {
 	return p
 }
 
-func (c *Config) check() error {
+func (c *Config) checkFields() error {
 	switch {
 	case c.Committee == nil || c.Leader == nil || c.Signer == nil:
 		return fmt.Errorf("mempool: %w: a core needs a committee, a leader schedule and a signer", remora.ErrInvalid)

@@ -41,17 +41,17 @@ type Core struct {
 // crash may leave behind at the GC boundary, waits for them and is delivered later. An own header without certificate
 // is sent again as it was, once the snapshot is trusted.
 func New(config Config, snapshot Snapshot) (*Core, error) {
-	if err := config.check(); err != nil {
+	if err := config.checkFields(); err != nil {
 		return nil, err
 	}
-	config.Pace = config.Pace.orDefaults()
+	config.Pace = config.Pace.withDefaults()
 	n := config.Committee.Size()
 	c := &Core{
 		config:    config,
 		threshold: config.Committee.Quorum(),
 		floor:     snapshot.Floor,
 		committed: snapshot.Committed,
-		dag:       newDAG(config.Committee, config.Origin, horizon(snapshot.Committed, config.GCDepth)),
+		dag:       newDAG(config.Committee, config.Origin, gcHorizon(snapshot.Committed, config.GCDepth)),
 		own:       newProposer(-config.Pace.IdleDelay),
 		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
 		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
@@ -61,11 +61,11 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		tips:      make([]remora.Round, n),
 		alarm:     snapshot.Quiet,
 	}
-	if err := c.restore(snapshot); err != nil {
+	if err := c.restoreSnapshot(snapshot); err != nil {
 		return nil, err
 	}
 	if snapshot.Doubt == Trusted {
-		c.trust()
+		c.trustRecord()
 	}
 	return c, nil
 }
@@ -73,16 +73,16 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 // Step takes a message. An error is the reason why the message was refused; it leaves the core as it was, up to events.
 // After ErrSafety and ErrTwin the authority must sign nothing more.
 func (c *Core) Step(m Message) error {
-	err := c.handle(m)
-	c.propose()
-	c.ask()
+	err := c.applyMessage(m)
+	c.proposeHeader()
+	c.requestParents()
 	if c.unsafe != nil {
 		return c.unsafe
 	}
 	return err
 }
 
-func (c *Core) handle(m Message) error {
+func (c *Core) applyMessage(m Message) error {
 	switch m := m.(type) {
 	case HeaderReceived:
 		return c.receiveHeader(m.Header)
@@ -91,19 +91,19 @@ func (c *Core) handle(m Message) error {
 	case CertificateReceived:
 		return c.receiveCertificate(m.Certificate)
 	case BatchStored:
-		return c.confirm(m.Author, m.Ref)
+		return c.confirmBatch(m.Author, m.Ref)
 	case BatchReady:
-		c.own.enqueue(m.Ref)
+		c.own.enqueueBatch(m.Ref)
 	case Ordered:
-		c.order(m.SubDAGs)
+		c.applyOrdered(m.SubDAGs)
 	case ShareMade:
-		c.own.carry(m.Share)
+		c.own.carryShare(m.Share)
 	case ContributionMade:
 		c.own.contribution = []remora.Contribution{m.Contribution}
 	case Demand:
 		c.own.demand = m.Uncertified
-	case TipReported:
-		return c.report(m)
+	case TipReceived:
+		return c.receiveTip(m)
 	default:
 		return fmt.Errorf("mempool: %w: message of type %T", remora.ErrInvalid, m)
 	}
@@ -114,18 +114,18 @@ func (c *Core) handle(m Message) error {
 func (c *Core) Tick(now remora.Millis) {
 	c.clock++
 	c.now = now
-	c.inquire()
-	c.propose()
-	c.resend()
-	c.askAgain()
+	c.askForTips()
+	c.proposeHeader()
+	c.resendUnanswered()
+	c.repeatBatchRequests()
 	c.adoptBatches()
-	c.ask()
+	c.requestParents()
 }
 
 // Ready returns what the shell has to do and reports whether there is anything. Until Advance it reports nothing new:
 // what Step and Tick produce meanwhile is in the next one.
 func (c *Core) Ready() (Ready, bool) {
-	if c.busy || c.out.empty() {
+	if c.busy || c.out.isEmpty() {
 		return Ready{}, false
 	}
 	ready := c.out
@@ -144,18 +144,18 @@ func (c *Core) GCRound() remora.Round { return c.dag.gc }
 
 // Holds reports whether the certificate of a round is accepted or suspended here, so that it need not be verified again.
 func (c *Core) Holds(r remora.Round, id remora.Parent) bool {
-	v := c.dag.slot(r, id.Author)
+	v := c.dag.vertexAt(r, id.Author)
 	return v != nil && v.certificate != nil && v.certificate.Digest() == id.Digest
 }
 
-// here is the round that the DAG has reached: after block sync, the blocks may be ahead of it.
-func (c *Core) here() remora.Round { return max(c.Round(), c.committed) }
+// localRound is the round that the DAG has reached: after block sync, the blocks may be ahead of it.
+func (c *Core) localRound() remora.Round { return max(c.Round(), c.committed) }
 
-// highest is the highest round of which headers and certificates are kept: it bounds the memory that peers can claim.
-func (c *Core) highest() remora.Round { return c.here() + 2*c.config.GCDepth }
+// highestKept is the highest round of which headers and certificates are kept: it bounds the memory that peers can claim.
+func (c *Core) highestKept() remora.Round { return c.localRound() + 2*c.config.GCDepth }
 
-// horizon is the GC round after a leader.
-func horizon(leader, depth remora.Round) remora.Round {
+// gcHorizon is the GC round after a leader.
+func gcHorizon(leader, depth remora.Round) remora.Round {
 	if leader <= depth {
 		return 0
 	}

@@ -31,7 +31,7 @@ type vertex struct {
 	ordered     bool
 }
 
-func (v *vertex) accepted() bool { return v.certificate != nil && v.missing == 0 }
+func (v *vertex) isAccepted() bool { return v.certificate != nil && v.missing == 0 }
 
 func newDAG(committee *remora.Committee, origin remora.Hash, gc remora.Round) dag {
 	return dag{
@@ -45,55 +45,55 @@ func newDAG(committee *remora.Committee, origin remora.Hash, gc remora.Round) da
 	}
 }
 
-// slot returns the place of a certificate, nil when nothing of its round is held.
-func (d *dag) slot(r remora.Round, a remora.Authority) *vertex {
+// vertexAt returns the place of a certificate, nil when nothing of its round is held.
+func (d *dag) vertexAt(r remora.Round, a remora.Authority) *vertex {
 	if l := d.layers[r]; l != nil && int(a) < len(l.vertices) {
 		return &l.vertices[a]
 	}
 	return nil
 }
 
-// accepted yields the accepted certificates of a round by author.
-func (d *dag) accepted(r remora.Round) []*remora.Certificate {
+// acceptedIn yields the accepted certificates of a round by author.
+func (d *dag) acceptedIn(r remora.Round) []*remora.Certificate {
 	l := d.layers[r]
 	if l == nil {
 		return nil
 	}
 	var certificates []*remora.Certificate
 	for i := range l.vertices {
-		if v := &l.vertices[i]; v.accepted() {
+		if v := &l.vertices[i]; v.isAccepted() {
 			certificates = append(certificates, v.certificate)
 		}
 	}
 	return certificates
 }
 
-// parents returns the parents that a child in round r+1 may have.
-func (d *dag) parents(r remora.Round) []remora.Parent {
+// parentsFrom returns the parents that a child in round r+1 may have.
+func (d *dag) parentsFrom(r remora.Round) []remora.Parent {
 	if r == 0 {
 		return d.genesis
 	}
 	var parents []remora.Parent
-	for _, c := range d.accepted(r) {
+	for _, c := range d.acceptedIn(r) {
 		parents = append(parents, c.Header.ID())
 	}
 	return parents
 }
 
-// stake is that of the accepted certificates of a round.
-func (d *dag) stake(r remora.Round) remora.Amount {
+// acceptedStake is that of the accepted certificates of a round.
+func (d *dag) acceptedStake(r remora.Round) remora.Amount {
 	if l := d.layers[r]; l != nil {
 		return l.stake
 	}
 	return 0
 }
 
-// complete reports whether a header may build on round r.
-func (d *dag) complete(r remora.Round) bool { return r == 0 || d.stake(r) >= d.threshold }
+// hasQuorum reports whether a header may build on round r.
+func (d *dag) hasQuorum(r remora.Round) bool { return r == 0 || d.acceptedStake(r) >= d.threshold }
 
-// absent returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,
+// absentParents returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,
 // or another certificate holds its slot.
-func (d *dag) absent(h *remora.Header) ([]remora.Parent, error) {
+func (d *dag) absentParents(h *remora.Header) ([]remora.Parent, error) {
 	var absent []remora.Parent
 	below := h.Round - 1
 	for _, p := range h.Parents {
@@ -103,7 +103,7 @@ func (d *dag) absent(h *remora.Header) ([]remora.Parent, error) {
 		if below <= d.gc {
 			continue
 		}
-		v := d.slot(below, p.Author)
+		v := d.vertexAt(below, p.Author)
 		if v == nil || v.certificate == nil {
 			absent = append(absent, p)
 			continue
@@ -111,34 +111,34 @@ func (d *dag) absent(h *remora.Header) ([]remora.Parent, error) {
 		if v.certificate.Digest() != p.Digest {
 			return nil, fmt.Errorf("%w: header of author %d, round %d names another certificate of author %d than is known", ErrParents, h.Author, h.Round, p.Author)
 		}
-		if !v.accepted() {
+		if !v.isAccepted() {
 			absent = append(absent, p)
 		}
 	}
 	return absent, nil
 }
 
-// conflict returns a held header that cannot have been certified by honest voters beside c: another one in its slot, a
+// findConflict returns a held header that cannot have been certified by honest voters beside c: another one in its slot, a
 // parent's slot held by another one than c names, or a child that names another one than c. It returns nil if all fit.
-func (d *dag) conflict(c *remora.Certificate) *remora.Header {
-	if v := d.slot(c.Round(), c.Author()); v != nil && v.certificate != nil && v.certificate.Digest() != c.Digest() {
+func (d *dag) findConflict(c *remora.Certificate) *remora.Header {
+	if v := d.vertexAt(c.Round(), c.Author()); v != nil && v.certificate != nil && v.certificate.Digest() != c.Digest() {
 		return &v.certificate.Header
 	}
 	for _, p := range c.Header.Parents {
-		if v := d.slot(c.Round()-1, p.Author); v != nil && v.certificate != nil && v.certificate.Digest() != p.Digest {
+		if v := d.vertexAt(c.Round()-1, p.Author); v != nil && v.certificate != nil && v.certificate.Digest() != p.Digest {
 			return &v.certificate.Header
 		}
 	}
-	for child := range d.children(c.Round()) {
-		if p, ok := parentOf(&child.certificate.Header, c.Author()); ok && p.Digest != c.Digest() {
+	for child := range d.verticesAbove(c.Round()) {
+		if p, ok := findParent(&child.certificate.Header, c.Author()); ok && p.Digest != c.Digest() {
 			return &child.certificate.Header
 		}
 	}
 	return nil
 }
 
-// children yields the vertices held in the round above r.
-func (d *dag) children(r remora.Round) func(yield func(*vertex) bool) {
+// verticesAbove yields the vertices held in the round above r.
+func (d *dag) verticesAbove(r remora.Round) func(yield func(*vertex) bool) {
 	return func(yield func(*vertex) bool) {
 		l := d.layers[r+1]
 		if l == nil {
@@ -152,8 +152,8 @@ func (d *dag) children(r remora.Round) func(yield func(*vertex) bool) {
 	}
 }
 
-// parentOf returns the parent of h by an author.
-func parentOf(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
+// findParent returns the parent of h by an author.
+func findParent(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
 	i, ok := slices.BinarySearchFunc(h.Parents, a, func(p remora.Parent, a remora.Authority) int { return int(p.Author) - int(a) })
 	if !ok {
 		return remora.Parent{}, false
@@ -161,9 +161,9 @@ func parentOf(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
 	return h.Parents[i], true
 }
 
-// insert puts a certificate with so many absent parents into its slot and returns what became accepted by it, parents
+// insertVertex puts a certificate with so many absent parents into its slot and returns what became accepted by it, parents
 // first.
-func (d *dag) insert(c *remora.Certificate, absent int) []*remora.Certificate {
+func (d *dag) insertVertex(c *remora.Certificate, absent int) []*remora.Certificate {
 	l := d.layers[c.Round()]
 	if l == nil {
 		l = &layer{vertices: make([]vertex, d.committee.Size())}
@@ -174,17 +174,17 @@ func (d *dag) insert(c *remora.Certificate, absent int) []*remora.Certificate {
 	if absent > 0 {
 		return nil
 	}
-	return d.settle([]*remora.Certificate{c})
+	return d.acceptDescendants([]*remora.Certificate{c})
 }
 
-// settle counts the accepted certificates and all suspended descendants that they complete. It is a loop, not a
+// acceptDescendants counts the accepted certificates and all suspended descendants that they complete. It is a loop, not a
 // recursion: a chain of suspended certificates may be thousands of rounds long.
-func (d *dag) settle(accepted []*remora.Certificate) []*remora.Certificate {
+func (d *dag) acceptDescendants(accepted []*remora.Certificate) []*remora.Certificate {
 	for i := 0; i < len(accepted); i++ {
 		c := accepted[i]
-		d.count(c)
-		for child := range d.children(c.Round()) {
-			if _, ok := parentOf(&child.certificate.Header, c.Author()); !ok || child.accepted() {
+		d.countAccepted(c)
+		for child := range d.verticesAbove(c.Round()) {
+			if _, ok := findParent(&child.certificate.Header, c.Author()); !ok || child.isAccepted() {
 				continue
 			}
 			if child.missing--; child.missing == 0 {
@@ -195,7 +195,7 @@ func (d *dag) settle(accepted []*remora.Certificate) []*remora.Certificate {
 	return accepted
 }
 
-func (d *dag) count(c *remora.Certificate) {
+func (d *dag) countAccepted(c *remora.Certificate) {
 	l := d.layers[c.Round()]
 	l.stake += d.committee.Stake(c.Author())
 	if l.stake >= d.threshold {
@@ -206,10 +206,10 @@ func (d *dag) count(c *remora.Certificate) {
 	}
 }
 
-// order marks a header as ordered.
-func (d *dag) order(h *remora.Header) {
-	v := d.slot(h.Round, h.Author)
-	if v == nil || !v.accepted() || v.ordered || v.certificate.Digest() != h.Digest() {
+// markOrdered marks a header as ordered.
+func (d *dag) markOrdered(h *remora.Header) {
+	v := d.vertexAt(h.Round, h.Author)
+	if v == nil || !v.isAccepted() || v.ordered || v.certificate.Digest() != h.Digest() {
 		return
 	}
 	v.ordered = true
@@ -218,26 +218,26 @@ func (d *dag) order(h *remora.Header) {
 	}
 }
 
-// forget drops the rounds up to gc and returns what became accepted because its parents are forgotten.
-func (d *dag) forget(gc remora.Round) []*remora.Certificate {
+// forgetRounds drops the rounds up to gc and returns what became accepted because its parents are forgotten.
+func (d *dag) forgetRounds(gc remora.Round) []*remora.Certificate {
 	for ; d.gc < gc; d.gc++ {
-		d.drop(d.gc + 1)
+		d.dropLayer(d.gc + 1)
 	}
 	d.quorum, d.seen = max(d.quorum, gc), max(d.seen, gc)
 	var accepted []*remora.Certificate
-	for v := range d.children(gc) {
-		if !v.accepted() {
+	for v := range d.verticesAbove(gc) {
+		if !v.isAccepted() {
 			v.missing = 0
 			accepted = append(accepted, v.certificate)
 		}
 	}
-	return d.settle(accepted)
+	return d.acceptDescendants(accepted)
 }
 
-func (d *dag) drop(r remora.Round) {
+func (d *dag) dropLayer(r remora.Round) {
 	if l := d.layers[r]; l != nil {
 		for i := range l.vertices {
-			if v := &l.vertices[i]; v.accepted() && !v.ordered && len(v.certificate.Header.Payload) > 0 {
+			if v := &l.vertices[i]; v.isAccepted() && !v.ordered && len(v.certificate.Header.Payload) > 0 {
 				d.payload--
 			}
 		}

@@ -3,7 +3,7 @@ package mempool
 import "github.com/remora-network/remora"
 
 // Event is something to log, count or keep as evidence: one of the types of this file. Dropping one harms nothing.
-type Event interface{ event() }
+type Event interface{ isEvent() }
 
 // Proposed reports a new own header.
 type Proposed struct{ Header *remora.Header }
@@ -57,15 +57,15 @@ type Outdated struct{ Header *remora.Header }
 // Rejoined reports that a lost record is lost no more: the authority signs above Floor from here on.
 type Rejoined struct{ Floor remora.Round }
 
-func (Proposed) event()      {}
-func (Voted) event()         {}
-func (Certified) event()     {}
-func (Advanced) event()      {}
-func (LeaderTimeout) event() {}
-func (Equivocation) event()  {}
-func (BadVote) event()       {}
-func (Refused) event()       {}
-func (Requeued) event()      {}
-func (Behind) event()        {}
-func (Outdated) event()      {}
-func (Rejoined) event()      {}
+func (Proposed) isEvent()      {}
+func (Voted) isEvent()         {}
+func (Certified) isEvent()     {}
+func (Advanced) isEvent()      {}
+func (LeaderTimeout) isEvent() {}
+func (Equivocation) isEvent()  {}
+func (BadVote) isEvent()       {}
+func (Refused) isEvent()       {}
+func (Requeued) isEvent()      {}
+func (Behind) isEvent()        {}
+func (Outdated) isEvent()      {}
+func (Rejoined) isEvent()      {}

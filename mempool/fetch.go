@@ -34,15 +34,15 @@ type want struct {
 	due  int
 }
 
-// want registers the absent parents of a header or certificate, unless they are suspended or asked for already. The
+// wantParents registers the absent parents of a header or certificate, unless they are suspended or asked for already. The
 // author of the child is the first to be asked.
-func (c *Core) want(child *remora.Header, absent []remora.Parent) {
+func (c *Core) wantParents(child *remora.Header, absent []remora.Parent) {
 	for _, p := range absent {
 		missing := absence{child.Round - 1, p}
 		if _, asked := c.missing.wants[missing]; asked || c.Holds(missing.round, p) {
 			continue
 		}
-		w := &want{from: c.askable(child.Author), due: c.clock}
+		w := &want{from: c.skipSelf(child.Author), due: c.clock}
 		if missing.round == c.dag.quorum || missing.round == c.dag.quorum+1 {
 			w.due += min(max(c.own.lasted/2, leastGrace), mostGrace)
 		}
@@ -51,16 +51,16 @@ func (c *Core) want(child *remora.Header, absent []remora.Parent) {
 	}
 }
 
-// askable returns a, or the next authority when a is this one.
-func (c *Core) askable(a remora.Authority) remora.Authority {
+// skipSelf returns a, or the next authority when a is this one.
+func (c *Core) skipSelf(a remora.Authority) remora.Authority {
 	if a == c.config.Self {
-		return c.after(a)
+		return c.peerAfter(a)
 	}
 	return a
 }
 
-// after returns the next authority to ask, never this one unless it is alone.
-func (c *Core) after(a remora.Authority) remora.Authority {
+// peerAfter returns the next authority to ask, never this one unless it is alone.
+func (c *Core) peerAfter(a remora.Authority) remora.Authority {
 	n := remora.Authority(c.config.Committee.Size())
 	a = (a + 1) % n
 	if a == c.config.Self {
@@ -69,8 +69,8 @@ func (c *Core) after(a remora.Authority) remora.Authority {
 	return a
 }
 
-// ask emits the requests that are due, one per authority and round, and drops those that nothing waits for any more.
-func (c *Core) ask() {
+// requestParents emits the requests that are due, one per authority and round, and drops those that nothing waits for any more.
+func (c *Core) requestParents() {
 	f := &c.missing
 	if len(f.wants) == 0 || c.clock < f.next {
 		return
@@ -91,7 +91,7 @@ func (c *Core) ask() {
 	var last *Want
 	for _, p := range due {
 		w := f.wants[p]
-		if !c.needed(p) {
+		if !c.isNeeded(p) {
 			delete(f.wants, p)
 			continue
 		}
@@ -100,31 +100,31 @@ func (c *Core) ask() {
 			last = &c.out.Want[len(c.out.Want)-1]
 		}
 		last.Parents = append(last.Parents, p.Parent)
-		w.from, w.due = c.after(w.from), c.clock+max(1, c.config.Pace.Resend/2)
+		w.from, w.due = c.peerAfter(w.from), c.clock+max(1, c.config.Pace.Resend/2)
 		f.next = min(f.next, w.due)
 	}
 }
 
-// needed reports whether a waiting header or a suspended certificate names the absent parent.
-func (c *Core) needed(p absence) bool {
+// isNeeded reports whether a waiting header or a suspended certificate names the absent parent.
+func (c *Core) isNeeded(p absence) bool {
 	for _, w := range c.peers.waiting {
 		if w == nil || w.header.Round != p.round+1 {
 			continue
 		}
-		if named, ok := parentOf(w.header, p.Author); ok && named == p.Parent {
+		if named, ok := findParent(w.header, p.Author); ok && named == p.Parent {
 			return true
 		}
 	}
-	for child := range c.dag.children(p.round) {
-		if named, ok := parentOf(&child.certificate.Header, p.Author); ok && named == p.Parent && !child.accepted() {
+	for child := range c.dag.verticesAbove(p.round) {
+		if named, ok := findParent(&child.certificate.Header, p.Author); ok && named == p.Parent && !child.isAccepted() {
 			return true
 		}
 	}
 	return false
 }
 
-// askBatches asks for the unconfirmed payload of a waiting header.
-func (c *Core) askBatches(w *waiting) {
+// requestBatches asks for the unconfirmed payload of a waiting header.
+func (c *Core) requestBatches(w *waiting) {
 	refs := make([]remora.BatchRef, 0, len(w.batches))
 	for _, ref := range w.header.Payload {
 		if _, open := w.batches[ref.Digest]; open {
@@ -132,14 +132,14 @@ func (c *Core) askBatches(w *waiting) {
 		}
 	}
 	c.out.Want = append(c.out.Want, Want{From: w.asked, Author: w.header.Author, Batches: refs})
-	w.asked, w.due = c.after(w.asked), c.clock+c.config.Pace.Resend
+	w.asked, w.due = c.peerAfter(w.asked), c.clock+c.config.Pace.Resend
 }
 
-// askAgain repeats requests for batches to the next authority.
-func (c *Core) askAgain() {
+// repeatBatchRequests repeats requests for batches to the next authority.
+func (c *Core) repeatBatchRequests() {
 	for _, w := range c.peers.waiting {
 		if w != nil && len(w.batches) > 0 && c.clock >= w.due {
-			c.askBatches(w)
+			c.requestBatches(w)
 		}
 	}
 }

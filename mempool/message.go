@@ -3,7 +3,7 @@ package mempool
 import "github.com/remora-network/remora"
 
 // Message is an input of the core: one of the types of this file, decoded and authenticated by the shell.
-type Message interface{ message() }
+type Message interface{ isMessage() }
 
 // HeaderReceived brings a peer's header, from its author or relayed. The shell has verified its Ed25519 signature.
 type HeaderReceived struct{ Header *remora.Header }
@@ -36,21 +36,21 @@ type ContributionMade struct{ Contribution remora.Contribution }
 // Demand keeps the fast pace while the newest block with transactions lacks its certificate.
 type Demand struct{ Uncertified bool }
 
-// TipReported answers a Want for a tip: the certificate of the highest round that From holds, verified; nil when it
+// TipReceived answers a Want for a tip: the certificate of the highest round that From holds, verified; nil when it
 // holds none. The newest certificate of this authority that From holds goes ahead of it as a CertificateReceived: it
 // tells whether the disk has forgotten anything.
-type TipReported struct {
+type TipReceived struct {
 	From        remora.Authority
 	Certificate *remora.Certificate
 }
 
-func (HeaderReceived) message()      {}
-func (VoteReceived) message()        {}
-func (CertificateReceived) message() {}
-func (BatchStored) message()         {}
-func (BatchReady) message()          {}
-func (Ordered) message()             {}
-func (ShareMade) message()           {}
-func (ContributionMade) message()    {}
-func (Demand) message()              {}
-func (TipReported) message()         {}
+func (HeaderReceived) isMessage()      {}
+func (VoteReceived) isMessage()        {}
+func (CertificateReceived) isMessage() {}
+func (BatchStored) isMessage()         {}
+func (BatchReady) isMessage()          {}
+func (Ordered) isMessage()             {}
+func (ShareMade) isMessage()           {}
+func (ContributionMade) isMessage()    {}
+func (Demand) isMessage()              {}
+func (TipReceived) isMessage()         {}

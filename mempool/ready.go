@@ -42,16 +42,16 @@ type Want struct {
 	Tip     bool              // answered by TipReported
 }
 
-func (r *Ready) empty() bool {
+func (r *Ready) isEmpty() bool {
 	return len(r.Persist) == 0 && len(r.Send) == 0 && len(r.Want) == 0 && len(r.Delivered) == 0 && len(r.Events) == 0
 }
 
-// persist adds a record; sync tells that a message below it must not overtake it.
-func (r *Ready) persist(rec Record, sync bool) {
+// addRecord adds a record; sync tells that a message below it must not overtake it.
+func (r *Ready) addRecord(rec Record, sync bool) {
 	r.Persist = append(r.Persist, rec)
 	r.Sync = r.Sync || sync
 }
 
-func (r *Ready) send(o Outgoing) { r.Send = append(r.Send, o) }
+func (r *Ready) addMessage(o Outgoing) { r.Send = append(r.Send, o) }
 
-func (r *Ready) event(e Event) { r.Events = append(r.Events, e) }
+func (r *Ready) addEvent(e Event) { r.Events = append(r.Events, e) }

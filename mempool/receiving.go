@@ -17,71 +17,71 @@ func (c *Core) receiveCertificate(cert *remora.Certificate) error {
 		return err
 	}
 	if cert.Author() == c.config.Self {
-		c.witness(&cert.Header)
+		c.judgeOwnHeader(&cert.Header)
 	}
-	c.see(cert)
+	c.noteProgress(cert)
 	switch r := cert.Round(); {
 	case c.Holds(r, cert.Header.ID()):
 		return nil
 	case r <= c.dag.gc:
 		return fmt.Errorf("%w: certificate of round %d, rounds up to %d are forgotten", ErrTooOld, r, c.dag.gc)
-	case r > c.highest():
-		return fmt.Errorf("%w: certificate of round %d, at most %d is kept", ErrTooFarAhead, r, c.highest())
+	case r > c.highestKept():
+		return fmt.Errorf("%w: certificate of round %d, at most %d is kept", ErrTooFarAhead, r, c.highestKept())
 	}
-	c.adopt(cert)
-	return c.hold(cert)
+	c.stopCollecting(cert)
+	return c.insertCertificate(cert)
 }
 
-// hold puts a certificate that is not held yet into the DAG and asks for the parents that are not there.
-func (c *Core) hold(cert *remora.Certificate) error {
-	if other := c.dag.conflict(cert); other != nil {
-		c.out.event(Equivocation{First: other, Second: &cert.Header, Certified: true})
+// insertCertificate puts a certificate that is not held yet into the DAG and asks for the parents that are not there.
+func (c *Core) insertCertificate(cert *remora.Certificate) error {
+	if other := c.dag.findConflict(cert); other != nil {
+		c.out.addEvent(Equivocation{First: other, Second: &cert.Header, Certified: true})
 		return fmt.Errorf("%w: %w: author %d, round %d, against author %d, round %d",
 			ErrSafety, ErrEquivocation, cert.Author(), cert.Round(), other.Author, other.Round)
 	}
-	absent, err := c.dag.absent(&cert.Header)
+	absent, err := c.dag.absentParents(&cert.Header)
 	if err != nil {
 		return err
 	}
 	delete(c.missing.wants, absence{cert.Round(), cert.Header.ID()})
-	c.accept(c.dag.insert(cert, len(absent)))
-	c.want(&cert.Header, absent)
+	c.deliverAccepted(c.dag.insertVertex(cert, len(absent)))
+	c.wantParents(&cert.Header, absent)
 	return nil
 }
 
-// accept releases newly accepted certificates.
-func (c *Core) accept(accepted []*remora.Certificate) {
+// deliverAccepted releases newly accepted certificates.
+func (c *Core) deliverAccepted(accepted []*remora.Certificate) {
 	for _, cert := range accepted {
-		c.out.persist(Record{Certificate: cert}, cert.Author() == c.config.Self)
+		c.out.addRecord(Record{Certificate: cert}, cert.Author() == c.config.Self)
 		c.out.Delivered = append(c.out.Delivered, cert)
 		c.parentAccepted(cert)
 	}
-	c.advance()
+	c.noteQuorum()
 }
 
-// advance notes a new highest quorum.
-func (c *Core) advance() {
+// noteQuorum notes a new highest quorum.
+func (c *Core) noteQuorum() {
 	if c.dag.quorum <= c.own.parents {
 		return
 	}
 	c.own.lasted = c.clock - c.own.entered
 	c.own.parents, c.own.entered, c.progress = c.dag.quorum, c.clock, c.clock
-	c.out.event(Advanced{Round: c.dag.quorum})
+	c.out.addEvent(Advanced{Round: c.dag.quorum})
 }
 
-// see counts a verified certificate, wherever its round is, as a sign of how far others are. Stake that claims a round
+// noteProgress counts a verified certificate, wherever its round is, as a sign of how far others are. Stake that claims a round
 // decides, never one peer.
-func (c *Core) see(cert *remora.Certificate) {
+func (c *Core) noteProgress(cert *remora.Certificate) {
 	if !c.noteTip(cert) {
 		return
 	}
-	limit := c.here() + c.config.GCDepth
+	limit := c.localRound() + c.config.GCDepth
 	if cert.Round() <= limit || c.clock < c.alarm {
 		return
 	}
-	if reached := c.reached(); reached > limit {
+	if reached := c.remoteRound(); reached > limit {
 		c.alarm = c.clock + c.config.Pace.Resend
-		c.out.event(Behind{Round: reached})
+		c.out.addEvent(Behind{Round: reached})
 	}
 }
 
@@ -96,8 +96,8 @@ func (c *Core) noteTip(cert *remora.Certificate) bool {
 	return true
 }
 
-// reached returns the highest round that authors of a validity stake have certificates of or above.
-func (c *Core) reached() remora.Round {
+// remoteRound returns the highest round that authors of a validity stake have certificates of or above.
+func (c *Core) remoteRound() remora.Round {
 	authors := make([]remora.Authority, len(c.tips))
 	for i := range authors {
 		authors[i] = remora.Authority(i)

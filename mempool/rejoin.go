@@ -37,10 +37,10 @@ type inquiry struct {
 // starts with it.
 func (c *Core) Doubt() Doubt { return c.inquiry.doubt }
 
-// inquire asks those who have not answered, again and again, until the doubt ends.
-func (c *Core) inquire() {
+// askForTips asks those who have not answered, again and again, until the doubt ends.
+func (c *Core) askForTips() {
 	q := &c.inquiry
-	c.conclude()
+	c.concludeInquiry()
 	if q.doubt == Trusted || c.clock < q.due {
 		return
 	}
@@ -52,8 +52,8 @@ func (c *Core) inquire() {
 	}
 }
 
-// report takes a peer's answer. A certificate of a round that is not kept here still tells how far the DAG is.
-func (c *Core) report(m TipReported) error {
+// receiveTip takes a peer's answer. A certificate of a round that is not kept here still tells how far the DAG is.
+func (c *Core) receiveTip(m TipReceived) error {
 	if !c.config.Committee.Has(m.From) || m.From == c.config.Self {
 		return fmt.Errorf("%w: a report of authority %d", ErrVoter, m.From)
 	}
@@ -65,12 +65,12 @@ func (c *Core) report(m TipReported) error {
 		err = c.receiveCertificate(m.Certificate)
 	}
 	c.inquiry.answered[m.From] = true
-	c.conclude()
+	c.concludeInquiry()
 	return err
 }
 
-// conclude ends the doubt once enough others have answered, or have had the time to.
-func (c *Core) conclude() {
+// concludeInquiry ends the doubt once enough others have answered, or have had the time to.
+func (c *Core) concludeInquiry() {
 	q, committee := &c.inquiry, c.config.Committee
 	own := committee.Stake(c.config.Self)
 	var stake remora.Amount
@@ -88,39 +88,39 @@ func (c *Core) conclude() {
 		return
 	case q.doubt == Lost:
 		c.floor = max(c.floor, c.highestTip+rejoinMargin)
-		c.out.persist(Record{Floor: c.floor}, true)
-		c.out.event(Rejoined{Floor: c.floor})
+		c.out.addRecord(Record{Floor: c.floor}, true)
+		c.out.addEvent(Rejoined{Floor: c.floor})
 	}
-	c.trust()
+	c.trustRecord()
 }
 
-// trust ends the doubt: what is signed from here on is above the floor.
-func (c *Core) trust() {
+// trustRecord ends the doubt: what is signed from here on is above the floor.
+func (c *Core) trustRecord() {
 	c.inquiry.doubt = Trusted
-	c.speak()
+	c.resendNewest()
 	for a, w := range c.peers.waiting {
 		switch {
 		case w == nil:
 		case w.header.Round <= c.floor:
-			c.dismiss(remora.Authority(a))
+			c.dismissWaiting(remora.Authority(a))
 		default:
 			c.voteIfComplete(w)
 		}
 	}
 }
 
-// witness judges an own header that came from outside, alone or in a certificate. One that is not among those made here
+// judgeOwnHeader judges an own header that came from outside, alone or in a certificate. One that is not among those made here
 // proves an earlier life that the disk has forgotten or, once the record is trusted, a second process with the same keys.
 // A lost record stays lost over a restart, although the disk may know the header by then.
-func (c *Core) witness(h *remora.Header) {
+func (c *Core) judgeOwnHeader(h *remora.Header) {
 	mine := c.own.header
 	made := h.Round < c.own.round || h.Round == c.own.round && h.Digest() == mine.Digest()
 	switch {
 	case h.Round <= c.floor || made:
 	case c.inquiry.doubt == Listening:
 		c.inquiry.doubt, c.inquiry.due = Lost, c.clock
-		c.out.persist(Record{Lost: true}, true)
-		c.out.event(Outdated{Header: h})
+		c.out.addRecord(Record{Lost: true}, true)
+		c.out.addEvent(Outdated{Header: h})
 	case c.inquiry.doubt == Trusted && c.unsafe == nil:
 		c.unsafe = fmt.Errorf("%w: header %s of round %d was not made here; the newest own one is of round %d. "+
 			"Stop the other process that uses these keys before this one is started again", ErrTwin, h.Digest(), h.Round, c.own.round)

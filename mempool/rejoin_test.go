@@ -33,7 +33,7 @@ func silent(t *testing.T, ready mempool.Ready) {
 // tip has an authority report the certificate of a round and author; without a round, that it holds none.
 func (r *rig) tip(from remora.Authority, round remora.Round, author remora.Authority) mempool.Ready {
 	r.t.Helper()
-	return r.must(mempool.TipReported{From: from, Certificate: r.Certificate(round, author)})
+	return r.must(mempool.TipReceived{From: from, Certificate: r.Certificate(round, author)})
 }
 
 // record is an authority that has made headers up to a round, with everything on its disk.
@@ -174,7 +174,7 @@ func TestReportsRefused(t *testing.T) {
 	r.Grow(1, 2, 3)
 	forged := *r.Certificate(1, 1)
 	forged.Signers = remora.NewBitmap(4, 1, 2)
-	for name, m := range map[string]mempool.TipReported{
+	for name, m := range map[string]mempool.TipReceived{
 		"of nobody":   {From: 4},
 		"of its own":  {From: 0},
 		"no quorum":   {From: 1, Certificate: &forged},

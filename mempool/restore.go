@@ -8,8 +8,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// restore brings a new core to where the snapshot ends.
-func (c *Core) restore(s Snapshot) error {
+// restoreSnapshot brings a new core to where the snapshot ends.
+func (c *Core) restoreSnapshot(s Snapshot) error {
 	if err := c.restoreCertificates(s.Certificates); err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func (c *Core) restore(s Snapshot) error {
 		return err
 	}
 	for _, ref := range s.Payload {
-		c.own.enqueue(ref)
+		c.own.enqueueBatch(ref)
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (c *Core) restoreCertificates(certificates []*remora.Certificate) error {
 			return fmt.Errorf("mempool: %w: certificate of author %d, round %d: %w", remora.ErrCorrupt, cert.Author(), cert.Round(), err)
 		}
 		if cert.Round() <= c.committed {
-			c.dag.order(&cert.Header)
+			c.dag.markOrdered(&cert.Header)
 		}
 	}
 	c.own.parents = c.dag.quorum
@@ -51,16 +51,16 @@ func (c *Core) restoreCertificate(cert *remora.Certificate) error {
 	if err := cert.Check(c.config.Committee); err != nil {
 		return err
 	}
-	if c.dag.conflict(cert) != nil {
+	if c.dag.findConflict(cert) != nil {
 		return ErrSafety
 	}
-	absent, err := c.dag.absent(&cert.Header)
+	absent, err := c.dag.absentParents(&cert.Header)
 	if err != nil {
 		return err
 	}
-	c.dag.insert(cert, len(absent))
+	c.dag.insertVertex(cert, len(absent))
 	c.noteTip(cert)
-	c.want(&cert.Header, absent)
+	c.wantParents(&cert.Header, absent)
 	return nil
 }
 
@@ -79,41 +79,41 @@ func (c *Core) restoreVotes(votes []remora.Vote) error {
 // restoreOwn takes up the own headers: those with a certificate and the newest one wait to be ordered.
 func (c *Core) restoreOwn(proposed *remora.Header) error {
 	for r := c.dag.gc + 1; r <= c.dag.seen; r++ {
-		v := c.dag.slot(r, c.config.Self)
+		v := c.dag.vertexAt(r, c.config.Self)
 		if v == nil || v.certificate == nil {
 			continue
 		}
 		c.votes.certificate = v.certificate
-		c.fly(&v.certificate.Header, !v.ordered)
+		c.restoreHeader(&v.certificate.Header, !v.ordered)
 	}
 	if proposed != nil && (proposed.Author != c.config.Self || proposed.Digest().IsZero()) {
 		return fmt.Errorf("mempool: %w: own header has author %d, this is %d", remora.ErrCorrupt, proposed.Author, c.config.Self)
 	}
 	if proposed != nil && proposed.Round > c.own.round {
-		c.fly(proposed, proposed.Round > c.dag.gc)
+		c.restoreHeader(proposed, proposed.Round > c.dag.gc)
 	}
 	return nil
 }
 
-// speak sends again what was sent last before the start: the newest own certificate, and the newest own header if it has
+// resendNewest sends again what was sent last before the start: the newest own certificate, and the newest own header if it has
 // none.
-func (c *Core) speak() {
+func (c *Core) resendNewest() {
 	if c.votes.certificate != nil {
-		c.out.send(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
+		c.out.addMessage(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
 	}
 	h := c.own.header
 	if h == nil || h.Round <= max(c.dag.gc, c.floor) {
 		return
 	}
-	if v := c.dag.slot(h.Round, h.Author); v != nil && v.certificate != nil {
+	if v := c.dag.vertexAt(h.Round, h.Author); v != nil && v.certificate != nil {
 		return
 	}
-	c.out.send(Outgoing{Broadcast: true, Header: h})
-	c.certify(h)
+	c.out.addMessage(Outgoing{Broadcast: true, Header: h})
+	c.collectVotes(h)
 }
 
-// fly takes h as the newest own header, and as one to be ordered if open.
-func (c *Core) fly(h *remora.Header, open bool) {
+// restoreHeader takes h as the newest own header, and as one to be ordered if open.
+func (c *Core) restoreHeader(h *remora.Header, open bool) {
 	c.own.header, c.own.round = h, h.Round
 	if !open {
 		return

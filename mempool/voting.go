@@ -33,7 +33,7 @@ type waiting struct {
 // and block time is a median.
 func (c *Core) receiveHeader(h *remora.Header) error {
 	if h != nil && h.Author == c.config.Self {
-		return c.receiveOwn(h)
+		return c.receiveOwnHeader(h)
 	}
 	if err := c.checkHeader(h); err != nil {
 		return err
@@ -46,18 +46,18 @@ func (c *Core) receiveHeader(h *remora.Header) error {
 		return nil
 	case h.Round == b.vote.Round && h.Digest() == b.vote.Digest:
 		again := b.vote
-		c.out.send(Outgoing{To: h.Author, Vote: &again}) // the first one was lost
+		c.out.addMessage(Outgoing{To: h.Author, Vote: &again}) // the first one was lost
 		return nil
 	case h.Round == b.vote.Round:
-		return c.equivocation(b.header, h)
+		return c.refuseEquivocation(b.header, h)
 	}
-	if v := c.dag.slot(h.Round, h.Author); v != nil && v.certificate != nil {
+	if v := c.dag.vertexAt(h.Round, h.Author); v != nil && v.certificate != nil {
 		if v.certificate.Digest() != h.Digest() {
-			return c.equivocation(&v.certificate.Header, h)
+			return c.refuseEquivocation(&v.certificate.Header, h)
 		}
 		return nil // needs no vote any more
 	}
-	return c.consider(h)
+	return c.considerHeader(h)
 }
 
 // checkHeader refuses a header by its structure and its round. The lower limit is the GC round, not a few rounds below
@@ -74,37 +74,37 @@ func (c *Core) checkHeader(h *remora.Header) error {
 	switch {
 	case h.Round <= oldest:
 		return fmt.Errorf("%w: header of author %d, round %d, votes go to rounds above %d", ErrTooOld, h.Author, h.Round, oldest)
-	case h.Round > c.highest():
-		return fmt.Errorf("%w: header of author %d, round %d, at most %d is kept", ErrTooFarAhead, h.Author, h.Round, c.highest())
+	case h.Round > c.highestKept():
+		return fmt.Errorf("%w: header of author %d, round %d, at most %d is kept", ErrTooFarAhead, h.Author, h.Round, c.highestKept())
 	}
 	return h.Check(c.config.Committee)
 }
 
-// receiveOwn handles an own header that came back. Its round may be out of the window: it is judged, not kept.
-func (c *Core) receiveOwn(h *remora.Header) error {
+// receiveOwnHeader handles an own header that came back. Its round may be out of the window: it is judged, not kept.
+func (c *Core) receiveOwnHeader(h *remora.Header) error {
 	if h.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
 	}
 	if err := h.Check(c.config.Committee); err != nil {
 		return err
 	}
-	c.witness(h)
+	c.judgeOwnHeader(h)
 	if mine := c.own.header; mine != nil && mine.Round == h.Round && mine.Digest() != h.Digest() {
-		return c.equivocation(mine, h)
+		return c.refuseEquivocation(mine, h)
 	}
 	return nil
 }
 
-func (c *Core) equivocation(first, second *remora.Header) error {
+func (c *Core) refuseEquivocation(first, second *remora.Header) error {
 	if second.Round > c.peers.accused[second.Author] { // two headers prove it, more of them say nothing new
 		c.peers.accused[second.Author] = second.Round
-		c.out.event(Equivocation{First: first, Second: second})
+		c.out.addEvent(Equivocation{First: first, Second: second})
 	}
 	return fmt.Errorf("%w: author %d made two headers of round %d", ErrEquivocation, second.Author, second.Round)
 }
 
-// consider votes for a header that is new for its author or has it wait.
-func (c *Core) consider(h *remora.Header) error {
+// considerHeader votes for a header that is new for its author or has it wait.
+func (c *Core) considerHeader(h *remora.Header) error {
 	if w := c.peers.waiting[h.Author]; w != nil {
 		switch {
 		case h.Round < w.header.Round:
@@ -112,11 +112,11 @@ func (c *Core) consider(h *remora.Header) error {
 		case h.Digest() == w.header.Digest():
 			return nil
 		case h.Round == w.header.Round:
-			return c.equivocation(w.header, h)
+			return c.refuseEquivocation(w.header, h)
 		}
-		c.dismiss(h.Author)
+		c.dismissWaiting(h.Author)
 	}
-	absent, err := c.dag.absent(h)
+	absent, err := c.dag.absentParents(h)
 	if err != nil {
 		return err
 	}
@@ -125,27 +125,27 @@ func (c *Core) consider(h *remora.Header) error {
 	}
 	w := &waiting{header: h, parents: len(absent), asked: h.Author}
 	c.peers.waiting[h.Author] = w
-	c.want(h, absent)
+	c.wantParents(h, absent)
 	if len(h.Payload) > 0 {
 		w.batches = make(map[remora.Hash]remora.BatchRef, len(h.Payload))
 		for _, ref := range h.Payload {
 			w.batches[ref.Digest] = ref
 		}
-		c.askBatches(w)
+		c.requestBatches(w)
 	}
 	c.voteIfComplete(w)
 	return nil
 }
 
-// dismiss forgets the waiting header of an author and what was asked for it alone.
-func (c *Core) dismiss(author remora.Authority) {
+// dismissWaiting forgets the waiting header of an author and what was asked for it alone.
+func (c *Core) dismissWaiting(author remora.Authority) {
 	w := c.peers.waiting[author]
 	if w == nil {
 		return
 	}
 	c.peers.waiting[author] = nil
 	for _, p := range w.header.Parents {
-		if missing := (absence{w.header.Round - 1, p}); !c.needed(missing) {
+		if missing := (absence{w.header.Round - 1, p}); !c.isNeeded(missing) {
 			delete(c.missing.wants, missing)
 		}
 	}
@@ -156,26 +156,26 @@ func (c *Core) voteIfComplete(w *waiting) {
 		return
 	}
 	h := w.header
-	c.dismiss(h.Author)
+	c.dismissWaiting(h.Author)
 	b := &c.peers.ballots[h.Author]
 	*b = ballot{header: h, vote: remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: c.config.Self,
 		Signature: c.config.Signer.SignVote(remora.VoteMessage(c.config.Committee.ChainID, h)),
 	}}
 	vote := b.vote // the ballot changes with the next header
-	c.out.persist(Record{Vote: &vote}, true)
-	c.out.send(Outgoing{To: h.Author, Vote: &vote})
-	c.out.event(Voted{Header: h})
+	c.out.addRecord(Record{Vote: &vote}, true)
+	c.out.addMessage(Outgoing{To: h.Author, Vote: &vote})
+	c.out.addEvent(Voted{Header: h})
 }
 
-// confirm tells the waiting headers that a batch is stored, and refuses those that name it wrongly.
-func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
+// confirmBatch tells the waiting headers that a batch is stored, and refuses those that name it wrongly.
+func (c *Core) confirmBatch(author remora.Authority, ref remora.BatchRef) error {
 	if !c.config.Committee.Has(author) {
 		return fmt.Errorf("%w: batch of author %d, who is not in the committee", ErrPayload, author)
 	}
 	if author != c.config.Self {
 		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it
-		c.foreign.remember(author, ref, c.clock)
+		c.foreign.rememberBatch(author, ref, c.clock)
 	}
 	for _, w := range c.peers.waiting {
 		if w == nil {
@@ -186,7 +186,7 @@ func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
 			continue
 		}
 		if named != ref {
-			c.refuse(w, fmt.Errorf("%w: batch %s is of worker %d, epoch %d", ErrPayload, ref.Digest, ref.Worker, ref.Epoch))
+			c.refuseWaiting(w, fmt.Errorf("%w: batch %s is of worker %d, epoch %d", ErrPayload, ref.Digest, ref.Worker, ref.Epoch))
 			continue
 		}
 		delete(w.batches, ref.Digest)
@@ -195,9 +195,9 @@ func (c *Core) confirm(author remora.Authority, ref remora.BatchRef) error {
 	return nil
 }
 
-func (c *Core) refuse(w *waiting, reason error) {
-	c.dismiss(w.header.Author)
-	c.out.event(Refused{Header: w.header, Reason: reason})
+func (c *Core) refuseWaiting(w *waiting, reason error) {
+	c.dismissWaiting(w.header.Author)
+	c.out.addEvent(Refused{Header: w.header, Reason: reason})
 }
 
 // parentAccepted tells the waiting headers of the round above that a certificate is accepted.
@@ -206,11 +206,11 @@ func (c *Core) parentAccepted(parent *remora.Certificate) {
 		if w == nil || w.header.Round != parent.Round()+1 {
 			continue
 		}
-		p, named := parentOf(w.header, parent.Author())
+		p, named := findParent(w.header, parent.Author())
 		switch {
 		case !named:
 		case p.Digest != parent.Digest():
-			c.refuse(w, fmt.Errorf("%w: another certificate of author %d, round %d is known", ErrParents, p.Author, parent.Round()))
+			c.refuseWaiting(w, fmt.Errorf("%w: another certificate of author %d, round %d is known", ErrParents, p.Author, parent.Round()))
 		default:
 			w.parents--
 			c.voteIfComplete(w)

@@ -98,7 +98,7 @@ func (f *fetcher) tip(ctx context.Context, from remora.Authority) error {
 	if len(items) != tipItems {
 		return fmt.Errorf("%w: %d items in an answer for the tip, want %d", remora.ErrInvalid, len(items), tipItems)
 	}
-	report := mempool.TipReported{From: from}
+	report := mempool.TipReceived{From: from}
 	var messages []mempool.Message
 	if len(items[tipCertificate]) > 0 {
 		if report.Certificate, err = f.verified(items[tipCertificate]); err != nil {

@@ -40,7 +40,7 @@ func Certify(c *remora.Committee, h *remora.Header, signers ...remora.Authority)
 	cert := &remora.Certificate{Header: *h, Signers: remora.NewBitmap(c.Size(), signers...)}
 	message := remora.VoteMessage(c.ChainID, h)
 	for _, a := range signers {
-		combine(&cert.Signature, SignVote(a, message))
+		combineSignatures(&cert.Signature, SignVote(a, message))
 	}
 	return cert
 }

@@ -16,7 +16,7 @@ type Signer struct {
 // SignHeader signs a header's digest.
 func (s Signer) SignHeader(digest remora.Hash) remora.Signature {
 	var sig remora.Signature
-	fill(sig[:], "header", s.Self, digest)
+	fillSignature(sig[:], "header", s.Self, digest)
 	return sig
 }
 
@@ -32,7 +32,7 @@ func (s Signer) Aggregate(message remora.Hash, votes []remora.Vote) (sig remora.
 			continue
 		}
 		signers.Add(v.Voter)
-		combine(&sig, v.Signature)
+		combineSignatures(&sig, v.Signature)
 	}
 	return sig, signers, bad
 }
@@ -40,7 +40,7 @@ func (s Signer) Aggregate(message remora.Hash, votes []remora.Vote) (sig remora.
 // SignVote returns the signature of any authority over a vote's message.
 func SignVote(a remora.Authority, message remora.Hash) remora.BLSSignature {
 	var sig remora.BLSSignature
-	fill(sig[:], "vote", a, message)
+	fillSignature(sig[:], "vote", a, message)
 	return sig
 }
 
@@ -57,19 +57,19 @@ func VerifyCertificate(committee *remora.Committee, c *remora.Certificate) bool 
 	message := remora.VoteMessage(committee.ChainID, &c.Header)
 	var sig remora.BLSSignature
 	for a := range c.Signers.Members() {
-		combine(&sig, SignVote(a, message))
+		combineSignatures(&sig, SignVote(a, message))
 	}
 	return sig == c.Signature
 }
 
-func combine(sum *remora.BLSSignature, sig remora.BLSSignature) {
+func combineSignatures(sum *remora.BLSSignature, sig remora.BLSSignature) {
 	for i := range sum {
 		sum[i] ^= sig[i]
 	}
 }
 
-// fill expands a hash of the arguments over sig.
-func fill(sig []byte, kind string, a remora.Authority, message remora.Hash) {
+// fillSignature expands a hash of the arguments over sig.
+func fillSignature(sig []byte, kind string, a remora.Authority, message remora.Hash) {
 	seed := binary.BigEndian.AppendUint16([]byte(kind), uint16(a))
 	block := remora.SumBLAKE3(append(seed, message[:]...))
 	for len(sig) > 0 {

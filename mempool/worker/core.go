@@ -25,7 +25,7 @@ type Config struct {
 	Epoch       remora.Epoch // of the state at start
 }
 
-func (c Config) orDefaults() Config {
+func (c Config) withDefaults() Config {
 	set := func(field *int, value int) {
 		if *field <= 0 {
 			*field = value
@@ -60,7 +60,7 @@ func New(config Config) (*Core, error) {
 	}
 	n := config.Committee.Size()
 	return &Core{
-		config: config.orDefaults(),
+		config: config.withDefaults(),
 		epoch:  config.Epoch,
 		ahead:  config.Epoch,
 		own:    maker{seq: config.FirstSeq, unexecuted: make(map[remora.Hash]*ownBatch)},
@@ -73,25 +73,25 @@ func New(config Config) (*Core, error) {
 func (c *Core) Step(m Message) error {
 	switch m := m.(type) {
 	case Acked:
-		err := c.acked(m.From, m.Digest)
-		c.hear(m.From)
+		err := c.receiveAck(m.From, m.Digest)
+		c.notePeerAlive(m.From)
 		return err
 	case PeerBatch:
 		if !m.Fetched {
-			c.hear(m.From)
+			c.notePeerAlive(m.From)
 		}
-		return c.receive(m)
+		return c.receiveBatch(m)
 	case Executed:
 		for _, digest := range m.Digests {
-			c.own.remove(digest)
-			c.peers.executed(digest)
+			c.own.removeBatch(digest)
+			c.peers.removeExecuted(digest)
 		}
 	case EpochChanged:
-		c.enter(m.Epoch)
+		c.enterEpoch(m.Epoch)
 	case EpochOrdered:
 		c.ahead = max(c.ahead, m.Epoch)
 	case Restored:
-		return c.restore(m.Batch)
+		return c.restoreBatch(m.Batch)
 	default:
 		return fmt.Errorf("worker: %w: message of type %T", remora.ErrInvalid, m)
 	}
@@ -102,14 +102,14 @@ func (c *Core) Step(m Message) error {
 func (c *Core) Tick() {
 	c.clock++
 	if c.own.builder.Count() > 0 && c.clock-c.own.since >= c.config.SealTicks {
-		c.seal()
+		c.sealBatch()
 	}
-	c.resend()
+	c.resendUnacked()
 }
 
 // Ready returns what the shell has to do and reports whether there is anything. Until Advance it reports nothing new.
 func (c *Core) Ready() (Ready, bool) {
-	if c.busy || c.out.empty() {
+	if c.busy || c.out.isEmpty() {
 		return Ready{}, false
 	}
 	ready := c.out
@@ -121,17 +121,17 @@ func (c *Core) Ready() (Ready, bool) {
 func (c *Core) Advance(Ready) { c.busy = false }
 
 // Pending returns the bytes of own batches that are not executed, the one under construction included.
-func (c *Core) Pending() int { return c.own.pending() }
+func (c *Core) Pending() int { return c.own.pendingBytes() }
 
-// enter starts an epoch. A batch executes in the epoch of its seal or in the next one.
-func (c *Core) enter(epoch remora.Epoch) {
+// enterEpoch starts an epoch. A batch executes in the epoch of its seal or in the next one.
+func (c *Core) enterEpoch(epoch remora.Epoch) {
 	if epoch <= c.epoch {
 		return
 	}
 	c.epoch, c.ahead = epoch, max(c.ahead, epoch)
-	c.reseal()
-	c.peers.expire(epoch)
+	c.resealExpired()
+	c.peers.removeExpired(epoch)
 }
 
-// expired reports whether a batch of an epoch can no longer execute.
-func (c *Core) expired(epoch remora.Epoch) bool { return epoch+1 < c.epoch }
+// hasExpired reports whether a batch of an epoch can no longer execute.
+func (c *Core) hasExpired(epoch remora.Epoch) bool { return epoch+1 < c.epoch }

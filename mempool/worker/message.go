@@ -3,7 +3,7 @@ package worker
 import "github.com/remora-network/remora"
 
 // Message is an input of the core: one of the types of this file.
-type Message interface{ message() }
+type Message interface{ isMessage() }
 
 // Acked says that a peer stored an own batch. The transport vouches for From.
 type Acked struct {
@@ -34,9 +34,9 @@ type EpochOrdered struct{ Epoch remora.Epoch }
 // Restored brings back an own batch at start: durable, and not executed.
 type Restored struct{ Batch remora.Batch }
 
-func (Acked) message()        {}
-func (PeerBatch) message()    {}
-func (Executed) message()     {}
-func (EpochChanged) message() {}
-func (EpochOrdered) message() {}
-func (Restored) message()     {}
+func (Acked) isMessage()        {}
+func (PeerBatch) isMessage()    {}
+func (Executed) isMessage()     {}
+func (EpochChanged) isMessage() {}
+func (EpochOrdered) isMessage() {}
+func (Restored) isMessage()     {}

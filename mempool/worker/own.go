@@ -29,14 +29,14 @@ type ownBatch struct {
 	wait, due int  // ticks between repetitions, and tick of the next one
 }
 
-func (m *maker) pending() int {
+func (m *maker) pendingBytes() int {
 	if m.builder.Count() == 0 {
 		return m.bytes
 	}
 	return m.bytes + m.builder.Len()
 }
 
-func (m *maker) remove(digest remora.Hash) {
+func (m *maker) removeBatch(digest remora.Hash) {
 	b, ok := m.unexecuted[digest]
 	if !ok {
 		return
@@ -44,7 +44,7 @@ func (m *maker) remove(digest remora.Hash) {
 	delete(m.unexecuted, digest)
 	i := slices.Index(m.order, b)
 	m.order = slices.Delete(m.order, i, i+1)
-	m.bytes -= charge(&b.batch)
+	m.bytes -= quotaCharge(&b.batch)
 }
 
 // Submit puts a copy of a transaction into the batch under construction and returns that batch's number. ErrBusy asks the
@@ -53,12 +53,12 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 	if len(tx) == 0 || len(tx) > remora.MaxTxBytes {
 		return 0, fmt.Errorf("%w: %d bytes, want 1 to %d", ErrTxSize, len(tx), remora.MaxTxBytes)
 	}
-	if c.own.pending()+len(tx) > c.config.MaxPending {
+	if c.own.pendingBytes()+len(tx) > c.config.MaxPending {
 		return 0, ErrBusy
 	}
 	m := &c.own
 	if m.builder.Count() > 0 && !m.builder.Fits(len(tx), c.config.MaxBatch) {
-		c.seal()
+		c.sealBatch()
 	}
 	if m.builder.Count() == 0 {
 		m.since = c.clock
@@ -67,40 +67,40 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 	return m.seq, nil
 }
 
-// seal finishes the batch under construction and offers it to the peers.
-func (c *Core) seal() {
+// sealBatch finishes the batch under construction and offers it to the peers.
+func (c *Core) sealBatch() {
 	m := &c.own
 	b := m.builder.Seal(c.ahead, c.config.Self, c.config.ID, m.seq)
 	m.seq++
 	c.out.Persist = append(c.out.Persist, b)
 	c.out.Sealed = append(c.out.Sealed, Sealed{Seq: b.Seq, Digest: b.Digest, Count: b.Count})
-	c.offer(b)
+	c.offerBatch(b)
 }
 
-// offer sends an own batch to the peers and waits for their acks, the own one counted.
-func (c *Core) offer(b remora.Batch) {
+// offerBatch sends an own batch to the peers and waits for their acks, the own one counted.
+func (c *Core) offerBatch(b remora.Batch) {
 	own := &ownBatch{
 		batch: b, acks: remora.NewBitmap(c.config.Committee.Size()),
 		wait: c.config.ResendTicks, due: c.clock + c.config.ResendTicks,
 	}
 	c.own.unexecuted[b.Digest] = own
 	c.own.order = append(c.own.order, own)
-	c.own.bytes += charge(&b)
+	c.own.bytes += quotaCharge(&b)
 	c.out.Broadcast = append(c.out.Broadcast, b)
-	c.count(own, c.config.Self)
+	c.countAck(own, c.config.Self)
 }
 
-func (c *Core) acked(from remora.Authority, digest remora.Hash) error {
+func (c *Core) receiveAck(from remora.Authority, digest remora.Hash) error {
 	if !c.config.Committee.Has(from) || from == c.config.Self {
 		return fmt.Errorf("%w: from authority %d", ErrAck, from)
 	}
 	if own, ok := c.own.unexecuted[digest]; ok { // else it is executed, and the ack late
-		c.count(own, from)
+		c.countAck(own, from)
 	}
 	return nil
 }
 
-func (c *Core) count(own *ownBatch, from remora.Authority) {
+func (c *Core) countAck(own *ownBatch, from remora.Authority) {
 	if own.acks.Has(from) {
 		return
 	}
@@ -113,9 +113,9 @@ func (c *Core) count(own *ownBatch, from remora.Authority) {
 	c.out.Certified = append(c.out.Certified, own.batch.Ref())
 }
 
-// resend repeats batches to the peers that did not acknowledge them, ever more rarely: until a quorum has, and once more
+// resendUnacked repeats batches to the peers that did not acknowledge them, ever more rarely: until a quorum has, and once more
 // afterwards.
-func (c *Core) resend() {
+func (c *Core) resendUnacked() {
 	for _, own := range c.own.order {
 		if own.silent || c.clock < own.due {
 			continue
@@ -130,9 +130,9 @@ func (c *Core) resend() {
 	}
 }
 
-// hear notes a sign of life. After a silence the batches that lack a quorum are sent again at once, and not when their
+// notePeerAlive notes a sign of life. After a silence the batches that lack a quorum are sent again at once, and not when their
 // turn comes, which may be long after a partition has healed.
-func (c *Core) hear(from remora.Authority) {
+func (c *Core) notePeerAlive(from remora.Authority) {
 	if !c.config.Committee.Has(from) {
 		return
 	}
@@ -147,31 +147,31 @@ func (c *Core) hear(from remora.Authority) {
 	}
 }
 
-// reseal gives expired own batches another life, oldest first.
-func (c *Core) reseal() {
+// resealExpired gives expired own batches another life, oldest first.
+func (c *Core) resealExpired() {
 	for _, own := range slices.Clone(c.own.order) {
-		if !c.expired(own.batch.Epoch) {
+		if !c.hasExpired(own.batch.Epoch) {
 			continue
 		}
-		c.own.remove(own.batch.Digest)
-		c.again(own.batch)
+		c.own.removeBatch(own.batch.Digest)
+		c.resealBatch(own.batch)
 	}
 }
 
-// again seals the transactions of an expired batch anew, under the same number: whoever finds both after a
+// resealBatch seals the transactions of an expired batch anew, under the same number: whoever finds both after a
 // crash knows that they are one.
-func (c *Core) again(b remora.Batch) {
+func (c *Core) resealBatch(b remora.Batch) {
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
 		builder.Add(tx)
 	}
 	renewed := builder.Seal(c.ahead, c.config.Self, c.config.ID, b.Seq)
 	c.out.Persist = append(c.out.Persist, renewed)
-	c.offer(renewed)
+	c.offerBatch(renewed)
 }
 
-// restore takes back an own batch of an earlier run, to be acknowledged once more.
-func (c *Core) restore(b remora.Batch) error {
+// restoreBatch takes back an own batch of an earlier run, to be acknowledged once more.
+func (c *Core) restoreBatch(b remora.Batch) error {
 	if b.Author != c.config.Self || b.Worker != c.config.ID {
 		return fmt.Errorf("worker: %w: restored batch of author %d, worker %d", remora.ErrCorrupt, b.Author, b.Worker)
 	}
@@ -179,10 +179,10 @@ func (c *Core) restore(b remora.Batch) error {
 		return nil
 	}
 	c.own.seq = max(c.own.seq, b.Seq+1)
-	if c.expired(b.Epoch) {
-		c.again(b)
+	if c.hasExpired(b.Epoch) {
+		c.resealBatch(b)
 		return nil
 	}
-	c.offer(b)
+	c.offerBatch(b)
 	return nil
 }

@@ -12,8 +12,8 @@ const maxRecent = 4096
 // minCharge is the least that a batch takes of a quota: it bounds their number, too.
 const minCharge = 4 << 10
 
-// charge is what a batch takes of its author's quota, here and at the peers, in bytes.
-func charge(b *remora.Batch) int { return max(len(b.Raw), minCharge) }
+// quotaCharge is what a batch takes of its author's quota, here and at the peers, in bytes.
+func quotaCharge(b *remora.Batch) int { return max(len(b.Raw), minCharge) }
 
 // keeper accounts for the peers' batches that are stored here and not executed.
 type keeper struct {
@@ -32,9 +32,9 @@ func newKeeper(n int) keeper {
 	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: remora.NewRecent[struct{}](maxRecent)}
 }
 
-// receive stores a peer's batch, within the quota of who answers for it, and acknowledges it unless it was asked for: whoever is asked
+// receiveBatch stores a peer's batch, within the quota of who answers for it, and acknowledges it unless it was asked for: whoever is asked
 // waits for no answer. A batch that was asked for may have expired, because voters must hold all that a header lists.
-func (c *Core) receive(m PeerBatch) error {
+func (c *Core) receiveBatch(m PeerBatch) error {
 	b := m.Batch
 	switch {
 	case !c.config.Committee.Has(m.From) || m.From == c.config.Self ||
@@ -45,35 +45,35 @@ func (c *Core) receive(m PeerBatch) error {
 	}
 	if _, ok := c.peers.unexecuted[b.Digest]; ok || c.peers.done.Has(b.Digest) {
 		c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
-		c.acknowledge(m)
+		c.acknowledgeBatch(m)
 		return nil
 	}
-	if !m.Fetched && (c.expired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer may be one ahead: it ordered a block more
+	if !m.Fetched && (c.hasExpired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer may be one ahead: it ordered a block more
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.ahead)
 	}
-	size := charge(&b)
+	size := quotaCharge(&b)
 	if held := c.peers.bytes[m.From]; held+size > c.config.PeerQuota {
 		return fmt.Errorf("%w: authority %d, %d bytes held of %d", ErrQuota, m.From, held, c.config.PeerQuota)
 	}
 	c.peers.bytes[m.From] += size
 	c.peers.unexecuted[b.Digest] = peerBatch{charged: m.From, epoch: b.Epoch, size: size}
-	c.store(b)
-	c.acknowledge(m)
+	c.storeBatch(b)
+	c.acknowledgeBatch(m)
 	return nil
 }
 
-func (c *Core) acknowledge(m PeerBatch) {
+func (c *Core) acknowledgeBatch(m PeerBatch) {
 	if !m.Fetched {
 		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: m.Batch.Digest})
 	}
 }
 
-func (c *Core) store(b remora.Batch) {
+func (c *Core) storeBatch(b remora.Batch) {
 	c.out.Persist = append(c.out.Persist, b)
 	c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
 }
 
-func (k *keeper) executed(digest remora.Hash) {
+func (k *keeper) removeExecuted(digest remora.Hash) {
 	b, ok := k.unexecuted[digest]
 	if !ok {
 		return
@@ -83,8 +83,8 @@ func (k *keeper) executed(digest remora.Hash) {
 	k.done.Add(digest, struct{}{})
 }
 
-// expire forgets the batches that can no longer execute.
-func (k *keeper) expire(epoch remora.Epoch) {
+// removeExpired forgets the batches that can no longer execute.
+func (k *keeper) removeExpired(epoch remora.Epoch) {
 	//remora:unordered each entry is judged and dropped by itself
 	for digest, b := range k.unexecuted {
 		if b.epoch+1 < epoch {

@@ -38,7 +38,7 @@ type Sealed struct {
 	Count  int // transactions
 }
 
-func (r *Ready) empty() bool {
+func (r *Ready) isEmpty() bool {
 	return len(r.Persist) == 0 && len(r.Stored) == 0 && len(r.Broadcast) == 0 && len(r.Resend) == 0 && len(r.Acks) == 0 &&
 		len(r.Certified) == 0 && len(r.Sealed) == 0
 }

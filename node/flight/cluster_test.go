@@ -103,7 +103,7 @@ func (c *cluster) run(ticks int) {
 			c.step(c.members[0], mempool.ShareMade{Share: remora.Share{Height: remora.Height(now)}}, now)
 			c.step(c.members[1], mempool.ContributionMade{Contribution: remora.Contribution{Step: uint64(now)}}, now)
 			c.step(c.members[2], mempool.Demand{Uncertified: now%100 == 0}, now)
-			c.step(c.members[3], mempool.TipReported{From: 1}, now)
+			c.step(c.members[3], mempool.TipReceived{From: 1}, now)
 		}
 		posts := c.posts
 		c.posts = nil

@@ -28,7 +28,7 @@ func FuzzRecord(f *testing.F) {
 		mempool.ShareMade{},
 		mempool.ContributionMade{},
 		mempool.Demand{Uncertified: true},
-		mempool.TipReported{From: 1, Certificate: cert},
+		mempool.TipReceived{From: 1, Certificate: cert},
 	} {
 		r, err := encodeMessage(committee.ChainID, m)
 		if err != nil {

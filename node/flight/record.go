@@ -84,7 +84,7 @@ func encodeMessage(chainID string, m mempool.Message) (record, error) {
 		k = kindContribution
 	case mempool.Demand:
 		k = kindDemand
-	case mempool.TipReported:
+	case mempool.TipReceived:
 		k = kindTip
 	default:
 		return record{}, fmt.Errorf("flight: no kind of record for a message of type %T", m)
@@ -116,7 +116,7 @@ func decodeMessage(chainID string, r record) (mempool.Message, error) {
 	case kindDemand:
 		return decode[mempool.Demand](r)
 	case kindTip:
-		m, err := decode[mempool.TipReported](r)
+		m, err := decode[mempool.TipReceived](r)
 		sealCertificate(chainID, m.Certificate)
 		return m, err
 	default:

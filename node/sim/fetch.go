@@ -111,7 +111,7 @@ func (v *validator) wantTip(from remora.Authority) {
 			v.receiveMessage(mempool.HeaderReceived{Header: found.header})
 		}
 		if found.highest == nil || w.signed.verifyCertificate(found.highest) {
-			v.stepMempool(mempool.TipReported{From: from, Certificate: found.highest})
+			v.stepMempool(mempool.TipReceived{From: from, Certificate: found.highest})
 		}
 	})
 }
