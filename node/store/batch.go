@@ -8,7 +8,8 @@ import (
 	"github.com/remora-network/remora/node/store/segment"
 )
 
-// AppendBatches stores batches and makes them durable with one sync. Known digests cost nothing.
+// AppendBatches stores batches and makes them durable with one sync. Batches that are already stored are not written
+// again.
 func (s *Store) AppendBatches(batches []remora.Batch) error {
 	for _, b := range batches {
 		r := segment.Record{
@@ -27,7 +28,8 @@ func (s *Store) AppendBatches(batches []remora.Batch) error {
 // HasBatch reports whether a batch is stored, durable or not.
 func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
 
-// Batch returns the bytes of a batch. ErrNotFound, or ErrCorrupt after which it counts as absent.
+// Batch returns the bytes of a batch: ErrNotFound if it is not stored, ErrCorrupt if it is damaged. A damaged batch
+// counts as absent afterwards.
 func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 	raw, err := s.batches.Get(digest)
 	switch {
@@ -39,8 +41,8 @@ func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 	return raw, err
 }
 
-// BatchRef returns the author of a stored batch and the reference by which its header may list it, without reading it.
-// The batch is durable then: a vote that relies on it promises to produce the bytes.
+// BatchRef returns the author of a stored batch and the reference by which a header may list it, without reading the
+// batch. The batch is durable when BatchRef returns: a vote that relies on it promises to produce the bytes.
 func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef, error) {
 	r, err := s.batches.Describe(digest)
 	switch {

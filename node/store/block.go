@@ -13,21 +13,21 @@ import (
 // maxBlockBytes bounds a stored or served block without its batches: a sub-DAG spans at most gc_depth rounds.
 const maxBlockBytes = 256 << 20
 
-// TxPlace says where a signed transaction was executed: the block and the position among its results.
+// TxPlace is the place where a signed transaction was executed: the block, and the position among its results.
 type TxPlace struct {
 	Height   remora.Height
 	Position uint32
 }
 
-// Commit is everything that one executed block writes.
+// Commit holds everything that one executed block writes.
 type Commit struct {
 	Block       *remora.Block
 	Changes     []table.Change
 	Signed      map[remora.Hash]uint32   // hashes of signed transactions and their positions
-	Certificate *remora.BlockCertificate // nil unless the block came with it
+	Certificate *remora.BlockCertificate // nil unless the block was received with it
 }
 
-// Init writes the genesis state as height 0, once.
+// Init writes the genesis state as height 0. It is called once per store.
 func (s *Store) Init(genesis remora.Hash, changes []table.Change) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
@@ -37,15 +37,15 @@ func (s *Store) Init(genesis remora.Hash, changes []table.Change) error {
 	if err := batch.Set(metaKey(metaGenesis), genesis[:]); err != nil {
 		return err
 	}
-	if err := batch.Set(metaKey(metaHeight), u64(0)); err != nil {
+	if err := batch.Set(metaKey(metaHeight), encodeUint64(0)); err != nil {
 		return err
 	}
 	return batch.WriteSync()
 }
 
-// Genesis returns the hash of the genesis that the store was initialised with, and whether it was.
+// Genesis returns the hash of the genesis that the store was initialised with, and whether it was initialised.
 func (s *Store) Genesis() (remora.Hash, bool, error) {
-	v, err := s.get(metaKey(metaGenesis))
+	v, err := s.readValue(metaKey(metaGenesis))
 	if err != nil || v == nil {
 		return remora.Hash{}, false, err
 	}
@@ -56,7 +56,7 @@ func (s *Store) Genesis() (remora.Hash, bool, error) {
 }
 
 func (s *Store) loadHeight() error {
-	v, err := s.get(metaKey(metaHeight))
+	v, err := s.readValue(metaKey(metaHeight))
 	if err != nil || v == nil {
 		return err
 	}
@@ -68,15 +68,15 @@ func (s *Store) loadHeight() error {
 	return nil
 }
 
-// Height returns the height of the newest block, 0 when there is only genesis.
+// Height returns the height of the newest committed block, 0 if there is none.
 func (s *Store) Height() remora.Height {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.height
 }
 
-// Commit writes a block, what it changed and the cursor in one atomic write, which is durable when Commit returns, and all
-// staged blocks with it.
+// Commit writes a block, its changes and the cursor in one atomic write. The block, and every block staged before, is
+// durable when Commit returns.
 func (s *Store) Commit(c Commit) error {
 	h := c.Block.Header.Height
 	// The engine may have read a batch that another goroutine has appended and not synced yet.
@@ -92,8 +92,9 @@ func (s *Store) Commit(c Commit) error {
 	return nil
 }
 
-// Stage writes a block as Commit does, so that the next one can be executed; it counts for Height, and surely survives a
-// crash, with the next Commit. Its batches are durable already. A crash keeps the oldest of several staged blocks, if any.
+// Stage writes a block as Commit does, but without a sync, so that the next one can be executed. Its batches must be
+// durable already. With the next Commit the block counts for Height and is durable; a crash before that keeps a prefix
+// of the staged blocks, possibly none.
 func (s *Store) Stage(c Commit) error { return s.writeBlock(c, db.Batch.Write) }
 
 func (s *Store) writeBlock(c Commit, write func(db.Batch) error) error {
@@ -119,12 +120,12 @@ func putBlock(batch db.Batch, c Commit) error {
 		return err
 	}
 	for _, digest := range c.Block.Batches {
-		if err := batch.Set(hashKey(keyBatch, digest), u64(uint64(h))); err != nil {
+		if err := batch.Set(hashKey(keyBatch, digest), encodeUint64(uint64(h))); err != nil {
 			return err
 		}
 	}
 	for hash, position := range c.Signed {
-		if err := batch.Set(hashKey(keyTx, hash), binary.BigEndian.AppendUint32(u64(uint64(h)), position)); err != nil {
+		if err := batch.Set(hashKey(keyTx, hash), binary.BigEndian.AppendUint32(encodeUint64(uint64(h)), position)); err != nil {
 			return err
 		}
 	}
@@ -136,7 +137,7 @@ func putBlock(batch db.Batch, c Commit) error {
 			return err
 		}
 	}
-	return batch.Set(metaKey(metaHeight), u64(uint64(h)))
+	return batch.Set(metaKey(metaHeight), encodeUint64(uint64(h)))
 }
 
 func putChanges(batch db.Batch, changes []table.Change) error {
@@ -154,9 +155,9 @@ func putChanges(batch db.Batch, changes []table.Change) error {
 	return nil
 }
 
-// Block returns a block without its batches' bytes. ErrNotFound when there is none at that height.
+// Block returns a block without the bytes of its batches, ErrNotFound if there is none at that height.
 func (s *Store) Block(h remora.Height) (*remora.Block, error) {
-	v, err := s.get(heightKey(keyBlock, h))
+	v, err := s.readValue(heightKey(keyBlock, h))
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func (s *Store) Block(h remora.Height) (*remora.Block, error) {
 	return b, nil
 }
 
-// PutBlockCertificate stores a verified block certificate. It needs no sync: it can be formed or fetched again.
+// PutBlockCertificate stores a verified block certificate, without a sync: it can be formed or fetched again.
 func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
@@ -180,9 +181,9 @@ func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
 	return batch.Write()
 }
 
-// BlockCertificate returns the certificate of a block, nil when it has not formed here.
+// BlockCertificate returns the certificate of a block, nil if it is not stored.
 func (s *Store) BlockCertificate(h remora.Height) (*remora.BlockCertificate, error) {
-	v, err := s.get(heightKey(keyCertificate, h))
+	v, err := s.readValue(heightKey(keyCertificate, h))
 	if err != nil || v == nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (s *Store) BlockCertificate(h remora.Height) (*remora.BlockCertificate, err
 	return c, nil
 }
 
-// CertifiedBlock returns a block with its batches' bytes and its certificate, which is nil when it has not formed.
+// CertifiedBlock returns a block with the bytes of its batches and its certificate, which is nil if it is not stored.
 func (s *Store) CertifiedBlock(h remora.Height) (*remora.CertifiedBlock, error) {
 	block, err := s.Block(h)
 	if err != nil {
@@ -214,17 +215,17 @@ func (s *Store) CertifiedBlock(h remora.Height) (*remora.CertifiedBlock, error) 
 
 // BatchHeight returns the height of the block that executed a batch, and whether one did.
 func (s *Store) BatchHeight(digest remora.Hash) (remora.Height, bool, error) {
-	v, err := s.get(hashKey(keyBatch, digest))
+	v, err := s.readValue(hashKey(keyBatch, digest))
 	if err != nil || len(v) != 8 {
 		return 0, false, err
 	}
 	return remora.Height(binary.BigEndian.Uint64(v)), true, nil
 }
 
-// Tx returns where a signed transaction was executed. A transaction can stand in several batches: the newest place that
-// was not a replay's refusal is not distinguished, the first execution is kept by Commit's caller. ErrNotFound if none.
+// Tx returns the place where a signed transaction was executed, ErrNotFound if there is none. A transaction may be in
+// several batches; the caller of Commit passes the place that counts in Commit.Signed.
 func (s *Store) Tx(hash remora.Hash) (TxPlace, error) {
-	v, err := s.get(hashKey(keyTx, hash))
+	v, err := s.readValue(hashKey(keyTx, hash))
 	if err != nil {
 		return TxPlace{}, err
 	}

@@ -6,24 +6,24 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// CertifiedTo returns a height up to which every block surely has its certificate here.
+// CertifiedTo returns a height up to which every block has its certificate in this store.
 func (s *Store) CertifiedTo() (remora.Height, error) {
-	v, err := s.get(metaKey(metaCertified))
+	v, err := s.readValue(metaKey(metaCertified))
 	if err != nil || len(v) != 8 {
 		return 0, err
 	}
 	return remora.Height(binary.BigEndian.Uint64(v)), nil
 }
 
-// PutCertifiedTo raises CertifiedTo, behind the certificates in the same log. It needs no sync: an older value only costs
-// time.
+// PutCertifiedTo raises CertifiedTo. It is written after the certificates, in the same log, and needs no sync: an older
+// value only costs time.
 func (s *Store) PutCertifiedTo(h remora.Height) error {
 	if known, err := s.CertifiedTo(); err != nil || h <= known {
 		return err
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	if err := batch.Set(metaKey(metaCertified), u64(uint64(h))); err != nil {
+	if err := batch.Set(metaKey(metaCertified), encodeUint64(uint64(h))); err != nil {
 		return err
 	}
 	return batch.Write()

@@ -12,12 +12,12 @@ import (
 )
 
 // SaveDAG writes records of the mempool core in one batch. With sync they, and everything written before, are durable
-// when it returns; an error means that nothing may leave the node any more.
+// when it returns. After an error the node must not send anything that depends on them.
 func (s *Store) SaveDAG(records []mempool.Record, sync bool) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	for _, r := range records {
-		if err := s.putRecord(batch, r); err != nil {
+		if err := s.putDAGRecord(batch, r); err != nil {
 			return fmt.Errorf("save DAG record: %w", err)
 		}
 	}
@@ -31,7 +31,7 @@ func (s *Store) SaveDAG(records []mempool.Record, sync bool) error {
 	return nil
 }
 
-func (s *Store) putRecord(batch db.Batch, r mempool.Record) error {
+func (s *Store) putDAGRecord(batch db.Batch, r mempool.Record) error {
 	switch {
 	case r.Header != nil:
 		return batch.Set([]byte{keyProposed}, remora.Encode(r.Header))
@@ -40,32 +40,32 @@ func (s *Store) putRecord(batch db.Batch, r mempool.Record) error {
 	case r.Lost:
 		return batch.Set([]byte{keyFloor}, []byte{})
 	case r.Floor > 0:
-		return batch.Set([]byte{keyFloor}, u64(uint64(r.Floor)))
+		return batch.Set([]byte{keyFloor}, encodeUint64(uint64(r.Floor)))
 	}
 	c := r.Certificate
-	return batch.Set(vertexKey(c.Round(), c.Author()), s.values.encode(c))
+	return batch.Set(vertexKey(c.Round(), c.Author()), s.values.encodeCertificate(c))
 }
 
-// DAG is what a restart needs of the DAG.
+// DAG holds the DAG records from which a restart rebuilds the mempool core.
 type DAG struct {
 	Certificates []*remora.Certificate // rounds ascending
 	Proposed     *remora.Header        // nil when the node never proposed
 	Votes        []remora.Vote
-	Floor        remora.Round // all that was signed above it is in here, if Mark says Complete
+	Floor        remora.Round // with Mark Complete: everything signed above this round is stored
 	Mark         Mark
 }
 
-// Mark says whether a store has all that its authority signed.
+// Mark says whether a store holds everything that its authority signed.
 type Mark byte
 
-// The marks. A store without one is new, or was never the store of an authority.
+// The marks. A store without one is new or belongs to no authority.
 const (
 	Unmarked   Mark = iota
-	Incomplete      // something was forgotten, and the authority has not rejoined since
-	Complete        // from a floor on
+	Incomplete      // records were lost, and the authority has not rejoined since
+	Complete        // above the floor
 )
 
-// Signed returns the highest round that the store knows the authority to have signed in, 0 when it knows of none.
+// Signed returns the highest round in which the stored records show a signature of the authority, 0 if there is none.
 func (d *DAG) Signed() remora.Round {
 	var newest remora.Round
 	if d.Proposed != nil {
@@ -77,12 +77,12 @@ func (d *DAG) Signed() remora.Round {
 	return newest
 }
 
-// BeginDAG records that all of what this authority signs from the first round on is in this store. Only a store of an
-// authority that has never signed may begin so; it is durable when BeginDAG returns.
+// BeginDAG records that this store will hold everything that its authority signs, from the first round on. Only an
+// authority that has never signed may call it. The record is durable when BeginDAG returns.
 func (s *Store) BeginDAG() error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	err := batch.Set([]byte{keyFloor}, u64(0))
+	err := batch.Set([]byte{keyFloor}, encodeUint64(0))
 	if err == nil {
 		err = batch.WriteSync()
 	}
@@ -92,10 +92,11 @@ func (s *Store) BeginDAG() error {
 	return nil
 }
 
-// LoadDAG returns the accepted certificates above a round, the last own header, the newest vote per author and the floor.
+// LoadDAG returns the accepted certificates above a round, the newest own header, the newest vote per author and the
+// floor.
 func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 	var d DAG
-	err := s.scan(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(_, v []byte) error {
+	err := s.scanRange(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(_, v []byte) error {
 		c, err := remora.DecodeCertificate(chainID, v)
 		d.Certificates = append(d.Certificates, c)
 		return err
@@ -103,7 +104,7 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 	if err != nil {
 		return d, fmt.Errorf("stored certificate: %w: %v", remora.ErrCorrupt, err)
 	}
-	err = s.scan([]byte{keyVote}, []byte{keyVote + 1}, func(_, b []byte) error {
+	err = s.scanRange([]byte{keyVote}, []byte{keyVote + 1}, func(_, b []byte) error {
 		v, err := remora.DecodeVote(b)
 		if err == nil {
 			d.Votes = append(d.Votes, *v)
@@ -113,7 +114,7 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 	if err != nil {
 		return d, fmt.Errorf("stored vote: %w: %v", remora.ErrCorrupt, err)
 	}
-	v, err := s.get([]byte{keyProposed})
+	v, err := s.readValue([]byte{keyProposed})
 	if err != nil {
 		return d, err
 	}
@@ -122,18 +123,18 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 			return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
 		}
 	}
-	d.Floor, d.Mark, err = s.floor()
+	d.Floor, d.Mark, err = s.loadFloor()
 	return d, err
 }
 
-// Complete reports whether the store has all that its authority signed above some round.
+// Complete reports whether the store holds everything that its authority signed above its floor.
 func (s *Store) Complete() (bool, error) {
-	_, mark, err := s.floor()
+	_, mark, err := s.loadFloor()
 	return mark == Complete, err
 }
 
-func (s *Store) floor() (remora.Round, Mark, error) {
-	v, err := s.get([]byte{keyFloor})
+func (s *Store) loadFloor() (remora.Round, Mark, error) {
+	v, err := s.readValue([]byte{keyFloor})
 	switch {
 	case err != nil || v == nil:
 		return 0, Unmarked, err
@@ -145,9 +146,9 @@ func (s *Store) floor() (remora.Round, Mark, error) {
 	return remora.Round(binary.BigEndian.Uint64(v)), Complete, nil
 }
 
-// Certificate returns an accepted certificate by its place. ErrNotFound when it is not stored, or pruned.
+// Certificate returns the accepted certificate of an author in a round, ErrNotFound if it is not stored or was pruned.
 func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) (*remora.Certificate, error) {
-	v, err := s.get(vertexKey(r, a))
+	v, err := s.readValue(vertexKey(r, a))
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +162,11 @@ func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) 
 	return c, nil
 }
 
-// Tips returns, of the accepted certificates above a round, one of the highest round and the newest one of an author. Each
-// is nil where there is none.
+// Tips returns two of the accepted certificates above a round: one of the highest round, and the newest one of an
+// author. Each is nil if there is none.
 func (s *Store) Tips(chainID string, above remora.Round, author remora.Authority) (tip, own *remora.Certificate, err error) {
 	var newest, authors []byte
-	err = s.scan(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(k, v []byte) error {
+	err = s.scanRange(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(k, v []byte) error {
 		if newest = v; bytes.Equal(k[9:], vertexKey(0, author)[9:]) {
 			authors = v
 		}
@@ -185,20 +186,20 @@ func (s *Store) Tips(chainID string, above remora.Round, author remora.Authority
 	return tip, own, nil
 }
 
-// PruneDAG deletes certificates up to and including a round.
+// PruneDAG deletes the certificates up to and including a round.
 func (s *Store) PruneDAG(upTo remora.Round) error {
 	return s.db.DeleteRange([]byte{keyVertex}, vertexKey(upTo+1, 0))
 }
 
-// scan visits copies of the entries of [start, end) in order.
-func (s *Store) scan(start, end []byte, visit func(k, v []byte) error) error {
+// scanRange visits copies of the entries of [start, end) in order of their keys.
+func (s *Store) scanRange(start, end []byte, visit func(k, v []byte) error) error {
 	var refused error
-	err := s.db.ascend(start, end, func(k, v []byte) bool {
+	err := s.db.ascendRows(start, end, func(k, v []byte) bool {
 		refused = visit(k, v)
 		return refused == nil
 	})
 	if err != nil {
-		return classify(err)
+		return markCorruption(err)
 	}
 	return refused
 }

@@ -2,14 +2,14 @@ package store
 
 import db "github.com/cometbft/cometbft-db"
 
-// reader reads rows by key. What it returns belongs to the caller, who does not change it.
+// reader reads rows by key. The caller owns the returned slices but must not change them.
 type reader interface {
-	get(key []byte) ([]byte, error) // nil where there is none
+	readRow(key []byte) ([]byte, error) // nil if there is none
 	// ascend visits the rows of [low, high) in order until visit returns false.
-	ascend(low, high []byte, visit func(k, v []byte) bool) error
+	ascendRows(low, high []byte, visit func(k, v []byte) bool) error
 }
 
-// database holds rows: an engine on a disk, or a Memory. What is written is durable with the next WriteSync of any batch.
+// database holds rows: a pebbleDatabase or a Memory. What is written is durable after the next WriteSync of any batch.
 type database interface {
 	reader
 	NewBatch() db.Batch
@@ -18,7 +18,7 @@ type database interface {
 	Close() error
 }
 
-// snapshot reads rows as they were once.
+// snapshot reads the rows as they were when it was taken.
 type snapshot interface {
 	reader
 	Close() error

@@ -18,14 +18,14 @@ const (
 	keyVertex      = 'c' // round, author -> certificate of the DAG
 	keyVote        = 'v' // author -> newest vote for a header of that author
 	keyProposed    = 'p' // the newest own header
-	keyFloor       = 'f' // round above which the record of what this authority signed is complete; empty: none, something was lost
+	keyFloor       = 'f' // round above which everything this authority signed is stored; empty: records were lost
 )
 
 const (
 	metaGenesis   = "genesis"   // hash
 	metaHeight    = "height"    // of the newest block
 	metaCertified = "certified" // height up to which every block has its certificate
-	metaOwed      = "owed"      // and an author: segment of the first batch that may be unexecuted
+	metaOwed      = "owed"      // followed by an author: segment of the first batch that may be unexecuted
 )
 
 func metaKey(name string) []byte { return append([]byte{keyMeta}, name...) }
@@ -49,8 +49,8 @@ func voteKey(a remora.Authority) []byte {
 	return binary.BigEndian.AppendUint16([]byte{keyVote}, uint16(a))
 }
 
-// successor returns the smallest key above all keys with this prefix; nil when there is none.
-func successor(prefix []byte) []byte {
+// prefixSuccessor returns the smallest key above all keys with this prefix, nil if there is none.
+func prefixSuccessor(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)
 	for i := len(end) - 1; i >= 0; i-- {
 		end[i]++

@@ -12,33 +12,33 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Memory is a database in memory that crashes as one with a write-ahead log does: what was written since the last sync
-// is lost, or a part of it from the end. Simulations put it in place of the disk, which costs a hundred times as much.
-// Its methods may be called from several goroutines.
+// Memory is a database in memory that crashes like one with a write-ahead log: of the writes since the last sync, a
+// crash keeps a prefix. Simulations use it in place of a disk, which costs a hundred times as much. Its methods may be
+// called from any goroutine.
 type Memory struct {
 	mu      sync.RWMutex
 	rows    *btree.BTreeG[row]
 	durable *btree.BTreeG[row]
 	pending [][]change // batches since the last sync
-	failure error      // of every write
+	failure error      // returned by every write if set
 	values  *Values
 }
 
-// Values keeps one copy of what several databases hold: a hundred simulated validators store the same certificates, which
-// are encoded once. It belongs to one goroutine.
+// Values shares one copy of equal values among several databases: a hundred simulated validators store the same
+// certificates, which are encoded once. It must be used by one goroutine only.
 type Values struct {
 	known        map[remora.Hash][]byte
 	certificates map[*remora.Certificate][]byte
 }
 
 const (
-	// sharedFrom is the size from which on a value is worth looking for, maxShared how many are remembered.
+	// sharedFrom is the size in bytes from which a value is shared; maxShared bounds the number of shared values.
 	sharedFrom = 512
 	maxShared  = 1 << 15
 )
 
-// keep returns a copy of a value, which may be one that it returned before.
-func (s *Values) keep(value []byte) []byte {
+// shareValue returns a copy of a value, which may be one that it returned before.
+func (s *Values) shareValue(value []byte) []byte {
 	if s == nil || len(value) < sharedFrom {
 		return append([]byte{}, value...)
 	}
@@ -55,17 +55,17 @@ func (s *Values) keep(value []byte) []byte {
 
 type row struct{ key, value []byte }
 
-// change sets a key, or deletes it, or a range when high is set.
+// change sets a key, deletes it, or deletes the range up to high if high is set.
 type change struct {
 	key, value, high []byte
 	remove           bool
 }
 
-// degree of the trees: wide enough to be shallow, and cheap to copy when a snapshot shares them.
+// degree of the trees: wide enough to be shallow, and cheap to copy while a snapshot shares them.
 const degree = 16
 
-// encode returns the encoding of a certificate that nobody changes.
-func (s *Values) encode(c *remora.Certificate) []byte {
+// encodeCertificate returns the encoding of a certificate, which the caller must not change.
+func (s *Values) encodeCertificate(c *remora.Certificate) []byte {
 	if s == nil {
 		return remora.Encode(c)
 	}
@@ -79,7 +79,7 @@ func (s *Values) encode(c *remora.Certificate) []byte {
 	return s.certificates[c]
 }
 
-// NewMemory returns an empty database, which shares large values with others when it is given any.
+// NewMemory returns an empty database, which shares large values with others through values, if it is not nil.
 func NewMemory(values *Values) *Memory {
 	rows := btree.NewG(degree, func(a, b row) bool { return bytes.Compare(a.key, b.key) < 0 })
 	return &Memory{rows: rows, durable: rows.Clone(), values: values}
@@ -92,20 +92,20 @@ func (m *Memory) Pending() int {
 	return len(m.pending)
 }
 
-// Crash returns what a new process finds when keep of the pending batches, the oldest ones, have reached the disk. It
-// leaves m as it is.
+// Crash returns the database that a new process finds if the oldest keep of the pending batches have reached the disk.
+// It does not change m.
 func (m *Memory) Crash(keep int) *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	after := &Memory{rows: m.durable.Clone(), values: m.values}
 	for _, batch := range m.pending[:min(keep, len(m.pending))] {
-		apply(after.rows, batch)
+		applyChanges(after.rows, batch)
 	}
 	after.durable = after.rows.Clone()
 	return after
 }
 
-// Fail makes every later write fail, until it is told nil.
+// Fail makes every later write fail with err; nil ends that.
 func (m *Memory) Fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,7 +117,7 @@ func (m *Memory) NewBatch() db.Batch { return &memoryBatch{memory: m} }
 
 // DeleteRange deletes the keys of [low, high).
 func (m *Memory) DeleteRange(low, high []byte) error {
-	return m.write([]change{{key: slices.Clone(low), high: slices.Clone(high), remove: true}}, false)
+	return m.writeChanges([]change{{key: slices.Clone(low), high: slices.Clone(high), remove: true}}, false)
 }
 
 // Snapshot pins the rows.
@@ -127,19 +127,19 @@ func (m *Memory) Snapshot() snapshot {
 	return &Memory{rows: m.rows.Clone()}
 }
 
-// Close ends the use by a store. The rows stay: Crash hands them to the next one.
+// Close does nothing: the rows stay, so that Crash can pass them on.
 func (m *Memory) Close() error { return nil }
 
-func (m *Memory) get(key []byte) ([]byte, error) {
+func (m *Memory) readRow(key []byte) ([]byte, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	found, _ := m.rows.Get(row{key: key})
 	return found.value, nil
 }
 
-func (m *Memory) ascend(low, high []byte, visit func(k, v []byte) bool) error {
+func (m *Memory) ascendRows(low, high []byte, visit func(k, v []byte) bool) error {
 	m.mu.Lock()
-	rows := m.rows.Clone() // whoever visits may write
+	rows := m.rows.Clone() // visit may write
 	m.mu.Unlock()
 	rows.AscendGreaterOrEqual(row{key: low}, func(r row) bool {
 		return (high == nil || bytes.Compare(r.key, high) < 0) && visit(r.key, r.value)
@@ -147,13 +147,13 @@ func (m *Memory) ascend(low, high []byte, visit func(k, v []byte) bool) error {
 	return nil
 }
 
-func (m *Memory) write(batch []change, sync bool) error {
+func (m *Memory) writeChanges(batch []change, sync bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failure != nil {
 		return m.failure
 	}
-	apply(m.rows, batch)
+	applyChanges(m.rows, batch)
 	if sync {
 		m.durable, m.pending = m.rows.Clone(), nil
 	} else {
@@ -162,7 +162,7 @@ func (m *Memory) write(batch []change, sync bool) error {
 	return nil
 }
 
-func apply(rows *btree.BTreeG[row], batch []change) {
+func applyChanges(rows *btree.BTreeG[row], batch []change) {
 	for _, c := range batch {
 		switch {
 		case c.high != nil:
@@ -199,7 +199,7 @@ func (b *memoryBatch) Set(key, value []byte) error {
 	if b.memory == nil {
 		return errBatchUsed
 	}
-	b.changes = append(b.changes, change{key: slices.Clone(key), value: b.memory.values.keep(value)})
+	b.changes = append(b.changes, change{key: slices.Clone(key), value: b.memory.values.shareValue(value)})
 	return nil
 }
 
@@ -210,10 +210,10 @@ func (b *memoryBatch) Delete(key []byte) error {
 }
 
 // Write implements db.Batch.
-func (b *memoryBatch) Write() error { return b.commit(false) }
+func (b *memoryBatch) Write() error { return b.commitChanges(false) }
 
 // WriteSync implements db.Batch.
-func (b *memoryBatch) WriteSync() error { return b.commit(true) }
+func (b *memoryBatch) WriteSync() error { return b.commitChanges(true) }
 
 // Close implements db.Batch.
 func (b *memoryBatch) Close() error {
@@ -221,11 +221,11 @@ func (b *memoryBatch) Close() error {
 	return nil
 }
 
-func (b *memoryBatch) commit(sync bool) error {
+func (b *memoryBatch) commitChanges(sync bool) error {
 	if b.memory == nil {
 		return errBatchUsed
 	}
 	m := b.memory
 	b.memory = nil
-	return m.write(b.changes, sync)
+	return m.writeChanges(b.changes, sync)
 }

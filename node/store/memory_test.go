@@ -101,8 +101,8 @@ func write(t *testing.T, m *Memory, r *rand.Rand, now map[string]string, sync bo
 func compare(t *testing.T, m reader, want map[string]string) {
 	t.Helper()
 	var keys []string
-	err := m.ascend([]byte("a"), nil, func(k, v []byte) bool {
-		got, err := m.get(k)
+	err := m.ascendRows([]byte("a"), nil, func(k, v []byte) bool {
+		got, err := m.readRow(k)
 		if err != nil || !bytes.Equal(got, v) || want[string(k)] != string(v) {
 			t.Fatalf("%s: %q visited, %q found, want %q (%v)", k, v, got, want[string(k)], err)
 		}
@@ -112,7 +112,7 @@ func compare(t *testing.T, m reader, want map[string]string) {
 	if err != nil || !slices.Equal(keys, slices.Sorted(maps.Keys(want))) {
 		t.Fatalf("keys %v, want %v (%v)", keys, slices.Sorted(maps.Keys(want)), err)
 	}
-	if v, err := m.get([]byte("absent")); v != nil || err != nil {
+	if v, err := m.readRow([]byte("absent")); v != nil || err != nil {
 		t.Fatalf("absent key: %q, %v", v, err)
 	}
 }

@@ -14,51 +14,51 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// engine is a database on a disk.
-type engine struct {
+// pebbleDatabase is a database on a disk.
+type pebbleDatabase struct {
 	rows
 	db *db.PebbleDB
 }
 
-// openState opens the database in dir, or the one in memory that the options name.
-func openState(fs vfs.FS, dir string, opts Options) (database, error) {
+// openDatabase opens the database in dir, or returns Options.Memory if it is set.
+func openDatabase(fs vfs.FS, dir string, opts Options) (database, error) {
 	if opts.Memory != nil {
 		return opts.Memory, nil
 	}
-	path := fs.PathJoin(dir, stateDB+".db") // where cometbft-db puts it
-	if err := makeDirs(fs, dir, path); err != nil {
+	path := fs.PathJoin(dir, stateDB+".db") // the path that cometbft-db chooses
+	if err := makeDurableDirs(fs, dir, path); err != nil {
 		return nil, err
 	}
 	pebbleOpts := pebbleOptions(fs, opts)
-	defer pebbleOpts.Cache.Unref() // the database holds it
+	defer pebbleOpts.Cache.Unref() // the database holds its own reference
 	opened, err := db.NewPebbleDBWithOpts(stateDB, dir, pebbleOpts)
 	if err != nil {
 		return nil, err
 	}
-	return &engine{rows: rows{opened.DB()}, db: opened}, nil
+	return &pebbleDatabase{rows: rows{opened.DB()}, db: opened}, nil
 }
 
 // NewBatch returns an empty batch.
-func (e *engine) NewBatch() db.Batch { return e.db.NewBatch() }
+func (e *pebbleDatabase) NewBatch() db.Batch { return e.db.NewBatch() }
 
 // DeleteRange deletes the keys of [low, high).
-func (e *engine) DeleteRange(low, high []byte) error {
+func (e *pebbleDatabase) DeleteRange(low, high []byte) error {
 	return e.db.DB().DeleteRange(low, high, pebble.NoSync)
 }
 
-// Snapshot pins the rows.
-func (e *engine) Snapshot() snapshot {
+// Snapshot returns the present rows, unaffected by later writes.
+func (e *pebbleDatabase) Snapshot() snapshot {
 	pinned := e.db.DB().NewSnapshot()
 	return &pinnedRows{rows: rows{pinned}, snapshot: pinned}
 }
 
 // Close releases the files.
-func (e *engine) Close() error { return e.db.DB().Close() }
+func (e *pebbleDatabase) Close() error { return e.db.DB().Close() }
 
-// rows reads from a database on a disk or from a snapshot of one.
+// rows reads from a database on a disk or from one of its snapshots.
 type rows struct{ pebble.Reader }
 
-func (r rows) get(key []byte) ([]byte, error) {
+func (r rows) readRow(key []byte) ([]byte, error) {
 	v, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -70,21 +70,21 @@ func (r rows) get(key []byte) ([]byte, error) {
 	return value, closer.Close()
 }
 
-func (r rows) ascend(low, high []byte, visit func(k, v []byte) bool) error {
+func (r rows) ascendRows(low, high []byte, visit func(k, v []byte) bool) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {
-		return classify(err)
+		return markCorruption(err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return errors.Join(classify(err), it.Close())
+			return errors.Join(markCorruption(err), it.Close())
 		}
 		if !visit(slices.Clone(it.Key()), append([]byte{}, v...)) {
 			break
 		}
 	}
-	return classify(it.Close())
+	return markCorruption(it.Close())
 }
 
 type pinnedRows struct {
@@ -115,15 +115,15 @@ func pebbleOptions(fs vfs.FS, opts Options) *pebble.Options {
 	return o
 }
 
-func classify(err error) error {
+func markCorruption(err error) error {
 	if errors.Is(err, pebble.ErrCorruption) {
 		return fmt.Errorf("%w: %v", remora.ErrCorrupt, err)
 	}
 	return err
 }
 
-// Logger passes pebble's messages on. A fatal one becomes a panic: the process must not go on after a failed write,
-// and it must not skip the deferred releases either.
+// Logger passes pebble's messages on. Fatalf panics: the process must not continue after a failed write, and deferred
+// functions must still run.
 type Logger struct{ Log *slog.Logger }
 
 // Infof logs at debug level.

@@ -7,14 +7,14 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// tables reads the state out of the database.
+// tables reads the state from the database.
 type tables struct{ reader }
 
 // Get implements table.View.
 func (t tables) Get(id table.ID, key []byte) ([]byte, error) {
-	v, err := t.get(stateKey(id, key))
+	v, err := t.readRow(stateKey(id, key))
 	if err != nil {
-		return nil, fmt.Errorf("read state table %d: %w", id, classify(err))
+		return nil, fmt.Errorf("read state table %d: %w", id, markCorruption(err))
 	}
 	return v, nil
 }
@@ -22,13 +22,13 @@ func (t tables) Get(id table.ID, key []byte) ([]byte, error) {
 // Ascend implements table.View.
 func (t tables) Ascend(id table.ID, prefix []byte, visit func(key, value []byte) bool) error {
 	low := stateKey(id, prefix)
-	return t.ascend(low, successor(low), func(k, v []byte) bool { return visit(k[2:], v) })
+	return t.ascendRows(low, prefixSuccessor(low), func(k, v []byte) bool { return visit(k[2:], v) })
 }
 
-// Tables returns the newest state. Whoever reads while blocks are committed reads from a Snapshot instead.
+// Tables returns the newest state, which changes with each commit. A reader that may overlap a commit uses Snapshot.
 func (s *Store) Tables() table.View { return tables{s.db} }
 
-// Snapshot is the state as it was when the snapshot was taken. It is counted: it starts with one holder, and the last
+// Snapshot is the state at the moment when the snapshot was taken. It counts its holders, at first one; the last
 // Release frees it.
 type Snapshot struct {
 	tables
@@ -44,7 +44,7 @@ func (s *Store) Snapshot() *Snapshot {
 	return p
 }
 
-// Hold adds a holder and reports whether the snapshot was still alive.
+// Hold adds a holder and reports whether the snapshot was still held by any.
 func (p *Snapshot) Hold() bool {
 	for {
 		n := p.holders.Load()
@@ -57,7 +57,7 @@ func (p *Snapshot) Hold() bool {
 	}
 }
 
-// Release drops a holder. The error is the engine's, of freeing the last one.
+// Release removes a holder. The last one frees the snapshot and returns the database's error.
 func (p *Snapshot) Release() error {
 	if p.holders.Add(-1) > 0 {
 		return nil

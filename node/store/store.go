@@ -1,9 +1,3 @@
-// Package store keeps what a node must not forget: the batches in append-only segments, everything else in one
-// cometbft-db database over pebble. It is the only importer of both.
-//
-// One database means one write-ahead log: whatever was written before a synced write is durable with it. So a header
-// that is synced before it is sent carries with it every certificate accepted before, and a block's state, its record
-// and the cursor are one batch.
 package store
 
 import (
@@ -19,42 +13,43 @@ import (
 	"github.com/remora-network/remora/node/store/segment"
 )
 
-// ErrOtherChain says that the directory belongs to a chain with another genesis.
+// ErrOtherChain says that the data directory belongs to a chain with another genesis.
 var ErrOtherChain = errors.New("data directory belongs to another chain")
 
 // Options configure a Store. The zero value is usable.
 type Options struct {
-	FS     vfs.FS        // the disk when nil
-	Memory *Memory       // holds everything but the batches in place of a database on FS, for simulations
-	Logger pebble.Logger // discards when nil; Fatalf must not return
-	Cache  int64         // bytes of block cache: 64 MiB when zero
+	FS     vfs.FS        // nil: the disk
+	Memory *Memory       // for simulations: holds everything but the batches, in place of a database on FS
+	Logger pebble.Logger // nil: messages are discarded. Fatalf must not return
+	Cache  int64         // bytes of block cache; 0: 64 MiB
 }
 
-// Store is the durable half of a node. Its methods may be called from several goroutines; Commit and Stage from one at a time.
+// Store is the durable half of a node. Its methods may be called from any goroutine, Commit and Stage from one at a
+// time.
 type Store struct {
 	db      database
 	batches *segment.Log
 	damage  []segment.Damage
-	values  *Values // of a database in memory
+	values  *Values // with Options.Memory only
 
 	mu     sync.RWMutex  // guards height
 	height remora.Height // of the newest durable block
-	staged remora.Height // of the newest block; belongs to whoever commits
+	staged remora.Height // of the newest block; owned by the goroutine that commits
 }
 
-// Open opens or creates the store in dir, whose parent exists. Damage lists records of batches that did not survive;
-// they are fetched again when needed.
+// Open opens or creates the store in dir, whose parent must exist. Damaged batches do not fail it; they are listed by
+// Damage and have to be fetched again.
 func Open(dir string, opts Options) (*Store, error) {
 	fs := opts.FS
 	if fs == nil {
 		fs = vfs.Default
 	}
-	if err := makeDirs(fs, dir, fs.PathJoin(dir, batchDir)); err != nil {
+	if err := makeDurableDirs(fs, dir, fs.PathJoin(dir, batchDir)); err != nil {
 		return nil, err
 	}
-	state, err := openState(fs, fs.PathJoin(dir, stateDir), opts)
+	state, err := openDatabase(fs, fs.PathJoin(dir, stateDir), opts)
 	if err != nil {
-		return nil, fmt.Errorf("open state in %s: %w", dir, classify(err))
+		return nil, fmt.Errorf("open state in %s: %w", dir, markCorruption(err))
 	}
 	genuine := func(digest remora.Hash, payload []byte) bool { return remora.SumBLAKE3(payload) == digest }
 	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine})
@@ -71,7 +66,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// InMemory opens an empty store that no disk holds: for audits, simulations and tests.
+// InMemory opens an empty store in memory, for audits, simulations and tests.
 func InMemory() (*Store, error) { return Open("/store", Options{FS: vfs.NewMem()}) }
 
 const (
@@ -80,8 +75,9 @@ const (
 	batchDir = "batches"
 )
 
-// makeDirs creates directories and makes their entries durable: without it a crash can lose a synced database.
-func makeDirs(fs vfs.FS, dirs ...string) error {
+// makeDurableDirs creates directories and syncs their parents: otherwise a crash can lose the directory of a synced
+// database.
+func makeDurableDirs(fs vfs.FS, dirs ...string) error {
 	for _, dir := range dirs {
 		if err := fs.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("create %s: %w", dir, err)
@@ -97,20 +93,20 @@ func makeDirs(fs vfs.FS, dirs ...string) error {
 	return nil
 }
 
-// Damage lists the batches that were found damaged when the store was opened.
+// Damage lists the damaged batches found when the store was opened.
 func (s *Store) Damage() []segment.Damage { return s.damage }
 
-// Close releases the files. Nothing may use the store afterwards.
+// Close releases the files. The store must not be used afterwards.
 func (s *Store) Close() error {
 	return errors.Join(s.batches.Close(), s.db.Close())
 }
 
-func (s *Store) get(key []byte) ([]byte, error) {
-	v, err := s.db.get(key)
+func (s *Store) readValue(key []byte) ([]byte, error) {
+	v, err := s.db.readRow(key)
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", key[:1], classify(err))
+		return nil, fmt.Errorf("read %q: %w", key[:1], markCorruption(err))
 	}
 	return v, nil
 }
 
-func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+func encodeUint64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }

@@ -7,9 +7,9 @@ import (
 )
 
 var (
-	// ErrCrashed is returned by every changing operation of a process that FailAt has killed.
+	// ErrCrashed is returned by every changing operation of a process killed by FailAt.
 	ErrCrashed = errors.New("crashfs: the simulated process has crashed")
-	// ErrNoSpace is returned by operations that need space once FullAt took effect. It wraps syscall.ENOSPC.
+	// ErrNoSpace is returned by operations that need space once FullAt has taken effect. It wraps syscall.ENOSPC.
 	ErrNoSpace = fmt.Errorf("crashfs: %w", syscall.ENOSPC)
 	// ErrSync is returned by the Sync that SyncErrorAt breaks. It wraps syscall.EIO.
 	ErrSync = fmt.Errorf("crashfs: sync failed: %w", syscall.EIO)
@@ -26,7 +26,7 @@ const (
 	lying
 )
 
-// action is what an operation asks of the disk.
+// action is the kind of an operation.
 type action uint8
 
 const (
@@ -35,36 +35,36 @@ const (
 	flush               // makes earlier changes durable
 )
 
-// verdict is what becomes of one operation.
+// verdict is the effect of one operation.
 type verdict struct {
 	apply   bool  // the running process sees the effect
-	durable bool  // the effect may survive a crash; for flush: what was pending now does
-	err     error // what the process is told
+	durable bool  // the effect may survive a crash; for flush: the pending changes now do
+	err     error // returned to the process
 }
 
-// FailAt kills the process at changing operation n (from 1): it and all later ones return ErrCrashed. Operation n itself
-// may or may not have reached the disk, as a write in flight; a Sync at n has not.
-func (f *FS) FailAt(n int) { f.arm(failing, n) }
+// FailAt kills the process at changing operation n, counted from 1: it and all later ones return ErrCrashed. Operation
+// n itself may or may not have reached the disk, as a write in flight; a Sync at n has not.
+func (f *FS) FailAt(n int) { f.armFault(failing, n) }
 
-// LoseAt cuts the power at changing operation n without the process noticing: later operations succeed for it, but
-// nothing of them reaches the disk. What returned while Crashed is false was acknowledged in time.
-func (f *FS) LoseAt(n int) { f.arm(losing, n) }
+// LoseAt cuts the power at changing operation n without the process noticing: later operations succeed for it, but none
+// of them reaches the disk. Whatever returned while Crashed was false was acknowledged in time.
+func (f *FS) LoseAt(n int) { f.armFault(losing, n) }
 
-// FullAt fills the disk at operation n: whatever needs space fails with ErrNoSpace until Heal. A write at n is cut short
-// in the middle; Remove, Rename and Sync go on working.
-func (f *FS) FullAt(n int) { f.arm(full, n) }
+// FullAt fills the disk at operation n: operations that need space fail with ErrNoSpace until Heal. A write at n is cut
+// short in the middle; Remove, Rename and Sync still work.
+func (f *FS) FullAt(n int) { f.armFault(full, n) }
 
-// SyncErrorAt makes the first Sync at or after operation n fail with ErrSync and drop what it should have written: later
-// Syncs succeed, yet the dropped bytes never reach the disk, as on Linux.
-func (f *FS) SyncErrorAt(n int) { f.arm(badSync, n) }
+// SyncErrorAt makes the first Sync at or after operation n fail with ErrSync and drop its pending changes: later Syncs
+// succeed, yet the dropped bytes never reach the disk, as on Linux.
+func (f *FS) SyncErrorAt(n int) { f.armFault(badSync, n) }
 
-// LieAt makes every Sync from operation n on report success and do nothing.
-func (f *FS) LieAt(n int) { f.arm(lying, n) }
+// LieAt makes every Sync from operation n on return success without effect.
+func (f *FS) LieAt(n int) { f.armFault(lying, n) }
 
 // Heal ends the armed fault. It does not undo a crash.
-func (f *FS) Heal() { f.arm(none, 0) }
+func (f *FS) Heal() { f.armFault(none, 0) }
 
-func (f *FS) arm(k fault, n int) {
+func (f *FS) armFault(k fault, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault, f.at = k, n
@@ -84,8 +84,8 @@ func (f *FS) Crashed() bool {
 	return f.crashed
 }
 
-// step counts an operation and decides its fate. Callers hold f.mu.
-func (f *FS) step(a action) verdict {
+// countOperation counts an operation and returns its effect. Callers hold f.mu.
+func (f *FS) countOperation(a action) verdict {
 	f.ops++
 	v := verdict{apply: true, durable: !f.crashed}
 	if f.fault == none || f.ops < f.at {
@@ -115,11 +115,11 @@ func (f *FS) step(a action) verdict {
 	return v
 }
 
-// change is one operation on the entries of a directory. Callers hold f.mu.
-func (f *FS) change(a action, dir *node, entries ...entry) error {
-	v := f.step(a)
+// changeEntries applies one operation on the entries of a directory. Callers hold f.mu.
+func (f *FS) changeEntries(a action, dir *node, entries ...entry) error {
+	v := f.countOperation(a)
 	if v.apply {
-		dir.set(entries)
+		dir.setEntries(entries)
 	}
 	if v.durable {
 		dir.changes = append(dir.changes, entries)

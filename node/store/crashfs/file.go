@@ -23,10 +23,12 @@ type file struct {
 
 var _ vfs.File = (*file)(nil)
 
-func (h *file) fail(op string, err error) error { return &fs.PathError{Op: op, Path: h.name, Err: err} }
+func (h *file) pathError(op string, err error) error {
+	return &fs.PathError{Op: op, Path: h.name, Err: err}
+}
 
-// usable reports why the handle cannot be used for data. Callers hold fs.mu.
-func (h *file) usable(allowed bool) error {
+// checkUsable returns the reason why the handle cannot be used for data. Callers hold fs.mu.
+func (h *file) checkUsable(allowed bool) error {
 	switch {
 	case h.closed:
 		return fs.ErrClosed
@@ -38,12 +40,12 @@ func (h *file) usable(allowed bool) error {
 	return nil
 }
 
-// Close ends the handle. It makes nothing durable.
+// Close ends the handle without making anything durable.
 func (h *file) Close() error {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if h.closed {
-		return h.fail("close", fs.ErrClosed)
+		return h.pathError("close", fs.ErrClosed)
 	}
 	h.closed = true
 	return nil
@@ -53,7 +55,7 @@ func (h *file) Close() error {
 func (h *file) Read(p []byte) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	n, err := h.readAt(p, h.pos)
+	n, err := h.readBytesAt(p, h.pos)
 	h.pos += int64(n)
 	if n > 0 {
 		return n, nil
@@ -65,15 +67,15 @@ func (h *file) Read(p []byte) (int, error) {
 func (h *file) ReadAt(p []byte, off int64) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	return h.readAt(p, off)
+	return h.readBytesAt(p, off)
 }
 
-func (h *file) readAt(p []byte, off int64) (int, error) {
-	if err := h.usable(h.read); err != nil {
-		return 0, h.fail("read", err)
+func (h *file) readBytesAt(p []byte, off int64) (int, error) {
+	if err := h.checkUsable(h.read); err != nil {
+		return 0, h.pathError("read", err)
 	}
 	if off < 0 {
-		return 0, h.fail("read", syscall.EINVAL)
+		return 0, h.pathError("read", syscall.EINVAL)
 	}
 	if off >= int64(len(h.node.data)) {
 		return 0, io.EOF
@@ -89,7 +91,7 @@ func (h *file) readAt(p []byte, off int64) (int, error) {
 func (h *file) Write(p []byte) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	n, err := h.writeAt(p, h.pos)
+	n, err := h.writeBytesAt(p, h.pos)
 	h.pos += int64(n)
 	return n, err
 }
@@ -98,23 +100,23 @@ func (h *file) Write(p []byte) (int, error) {
 func (h *file) WriteAt(p []byte, off int64) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	return h.writeAt(p, off)
+	return h.writeBytesAt(p, off)
 }
 
-func (h *file) writeAt(p []byte, off int64) (int, error) {
-	if err := h.usable(h.write); err != nil {
-		return 0, h.fail("write", err)
+func (h *file) writeBytesAt(p []byte, off int64) (int, error) {
+	if err := h.checkUsable(h.write); err != nil {
+		return 0, h.pathError("write", err)
 	}
 	if off < 0 {
-		return 0, h.fail("write", syscall.EINVAL)
+		return 0, h.pathError("write", syscall.EINVAL)
 	}
-	v := h.fs.step(grow)
+	v := h.fs.countOperation(grow)
 	if errors.Is(v.err, ErrNoSpace) && h.fs.ops == h.fs.at {
 		p, v.apply, v.durable = p[:len(p)/2], true, !h.fs.crashed
 	}
 	w := write{off, bytes.Clone(p)}
 	if v.apply {
-		h.node.data = w.into(h.node.data)
+		h.node.data = w.applyTo(h.node.data)
 	}
 	if v.durable {
 		h.node.writes = append(h.node.writes, w)
@@ -123,9 +125,9 @@ func (h *file) writeAt(p []byte, off int64) (int, error) {
 		return len(p), nil
 	}
 	if v.apply && errors.Is(v.err, ErrNoSpace) {
-		return len(p), h.fail("write", v.err)
+		return len(p), h.pathError("write", v.err)
 	}
-	return 0, h.fail("write", v.err)
+	return 0, h.pathError("write", v.err)
 }
 
 // Sync makes the file's content, or the directory's entries, durable.
@@ -133,17 +135,17 @@ func (h *file) Sync() error {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if h.closed {
-		return h.fail("sync", fs.ErrClosed)
+		return h.pathError("sync", fs.ErrClosed)
 	}
-	v := h.fs.step(flush)
+	v := h.fs.countOperation(flush)
 	switch {
 	case v.durable:
-		h.node.sync()
+		h.node.syncPending()
 	case errors.Is(v.err, ErrSync):
-		h.node.drop()
+		h.node.dropPending()
 	}
 	if v.err != nil {
-		return h.fail("sync", v.err)
+		return h.pathError("sync", v.err)
 	}
 	return nil
 }
@@ -151,7 +153,7 @@ func (h *file) Sync() error {
 // SyncData is Sync.
 func (h *file) SyncData() error { return h.Sync() }
 
-// SyncTo starts nothing and promises nothing, which its contract allows.
+// SyncTo does nothing, which its contract allows.
 func (h *file) SyncTo(int64) (fullSync bool, err error) { return false, nil }
 
 // Preallocate does nothing.
@@ -168,7 +170,7 @@ func (h *file) Stat() (os.FileInfo, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if h.closed {
-		return nil, h.fail("stat", fs.ErrClosed)
+		return nil, h.pathError("stat", fs.ErrClosed)
 	}
-	return h.node.info(h.name), nil
+	return h.node.fileInfo(h.name), nil
 }

@@ -1,39 +1,38 @@
 // Package crashfs is an in-memory file system for tests that loses what a power failure may lose.
 //
-// An FS keeps, for every file and directory, what a running process sees and what the disk holds for certain:
-// file content becomes durable by Sync of the file, directory entries by Sync of the directory. Every operation that
-// changes something is counted, a fault can be armed at any of them, and Crash returns the disk as a fresh process
-// finds it after the power came back. A test that repeats its workload with the fault at operation 1, 2, 3, … visits
-// every crash point:
+// An FS holds every file and directory twice: as a running process sees it, and as it certainly is on the disk. File
+// content becomes durable by Sync of the file, directory entries by Sync of the directory. Every changing operation is
+// counted, a fault can be armed at any of them, and Crash returns the disk as a new process finds it after the power
+// failure. A test that repeats its workload with the fault at operation 1, 2, 3, … visits every crash point:
 //
 //	for n := 1; ; n++ {
 //		fs := crashfs.New(uint64(n))
 //		fs.LoseAt(n)
-//		acked := workload(fs) // counts as acknowledged only what returned while !fs.Crashed()
+//		acked := workload(fs) // acknowledged is what returned while !fs.Crashed()
 //		check(fs.Crash(crashfs.Partial), acked)
 //		if !fs.Crashed() {
 //			break // the workload has fewer than n operations
 //		}
 //	}
 //
-// # Two ways to die
+// # Two kinds of crash
 //
-// FailAt returns an error from operation n and from all later ones. LoseAt lets the process go on unaware: operations
+// FailAt returns an error from operation n and from all later ones. LoseAt lets the process continue unaware: operations
 // succeed and are visible to it, but nothing from operation n on reaches the disk. Both give the same images.
-// Use LoseAt for code that answers an I/O error by ending the process, above all for pebble.
+// Use LoseAt for code that ends the process on an I/O error, above all for pebble.
 //
 // # Pebble v1.1.5 under I/O errors
 //
 //   - DB.Apply (Set, Delete, …) calls Logger.Fatalf when the write-ahead log fails, in the caller's goroutine and without
 //     a lock held. When Fatalf returns, Apply returns nil: a write that is not durable looks acknowledged.
 //   - Flushes and compactions call Logger.Fatalf when the MANIFEST fails, in a background goroutine with DB.mu held. When
-//     Fatalf returns, the job is tried again, on a file of which nobody knows what it holds.
+//     Fatalf returns, the job is tried again on a file of unknown content.
 //   - The rotation of the MANIFEST panics when the directory cannot be synced, also in the background.
 //
 // Hence Fatalf must never return. Logger in this package panics with *Fatal for the first kind, so that the caller can
-// recover, and ends the goroutine for the second: deferred calls release DB.mu, reads and the write-ahead log go on,
+// recover, and ends the goroutine for the second: deferred calls release DB.mu, reads and the write-ahead log continue,
 // no obsolete log is deleted. After the first kind Close returns an error as it should; after the second it never returns,
-// because it waits for the job that ended: abandon the DB, which in a node means to leave the process.
+// because it waits for the job that ended: abandon the DB, which in a node means to end the process.
 package crashfs
 
 import (
@@ -66,13 +65,13 @@ type FS struct {
 
 var _ vfs.FS = (*FS)(nil)
 
-// New returns an empty file system. The seed decides what partial crashes keep.
+// New returns an empty file system. The seed determines what crashes keep.
 func New(seed uint64) *FS {
-	return &FS{root: newDir(), rng: rand.New(rand.NewPCG(seed, 0)), locks: make(map[string]bool)}
+	return &FS{root: newDirectory(), rng: rand.New(rand.NewPCG(seed, 0)), locks: make(map[string]bool)}
 }
 
-// split returns the path elements of name; the root has none.
-func split(name string) []string {
+// splitPath returns the path elements of name; the root has none.
+func splitPath(name string) []string {
 	clean := path.Clean("/" + name)
 	if clean == "/" {
 		return nil
@@ -80,10 +79,10 @@ func split(name string) []string {
 	return strings.Split(clean[1:], "/")
 }
 
-// find returns the node of that name. Callers hold f.mu.
-func (f *FS) find(op, name string) (*node, error) {
+// findNode returns the node with that name. Callers hold f.mu.
+func (f *FS) findNode(op, name string) (*node, error) {
 	n := f.root
-	for _, elem := range split(name) {
+	for _, elem := range splitPath(name) {
 		if !n.dir {
 			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ENOTDIR}
 		}
@@ -94,14 +93,14 @@ func (f *FS) find(op, name string) (*node, error) {
 	return n, nil
 }
 
-// parent returns the directory that holds name, and the name in it. Callers hold f.mu.
-func (f *FS) parent(op, name string) (*node, string, error) {
-	elems := split(name)
+// findParent returns the directory that holds name, and the name's last element. Callers hold f.mu.
+func (f *FS) findParent(op, name string) (*node, string, error) {
+	elems := splitPath(name)
 	if len(elems) == 0 {
 		return nil, "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	last := len(elems) - 1
-	dir, err := f.find(op, strings.Join(elems[:last], "/"))
+	dir, err := f.findNode(op, strings.Join(elems[:last], "/"))
 	if err != nil {
 		return nil, "", err
 	}
@@ -111,15 +110,15 @@ func (f *FS) parent(op, name string) (*node, string, error) {
 	return dir, elems[last], nil
 }
 
-// Create makes an empty file under a new node, replacing the entry of an existing file.
+// Create creates an empty file, replacing the entry of an existing one.
 func (f *FS) Create(name string) (vfs.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.create("create", name)
+	return f.createFile("create", name)
 }
 
-func (f *FS) create(op, name string) (*file, error) {
-	dir, base, err := f.parent(op, name)
+func (f *FS) createFile(op, name string) (*file, error) {
+	dir, base, err := f.findParent(op, name)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +126,7 @@ func (f *FS) create(op, name string) (*file, error) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: syscall.EISDIR}
 	}
 	n := &node{}
-	if err := f.change(grow, dir, entry{base, n}); err != nil {
+	if err := f.changeEntries(grow, dir, entry{base, n}); err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
 	return &file{fs: f, node: n, name: base, read: true, write: true}, nil
@@ -137,11 +136,11 @@ func (f *FS) create(op, name string) (*file, error) {
 func (f *FS) Link(oldname, newname string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, err := f.find("link", oldname)
+	n, err := f.findNode("link", oldname)
 	if err != nil {
 		return err
 	}
-	dir, base, err := f.parent("link", newname)
+	dir, base, err := f.findParent("link", newname)
 	if err == nil {
 		switch {
 		case n.dir:
@@ -149,7 +148,7 @@ func (f *FS) Link(oldname, newname string) error {
 		case dir.entries[base] != nil:
 			err = fs.ErrExist
 		default:
-			err = f.change(grow, dir, entry{base, n})
+			err = f.changeEntries(grow, dir, entry{base, n})
 		}
 	}
 	if err != nil {
@@ -161,7 +160,7 @@ func (f *FS) Link(oldname, newname string) error {
 // Open opens a file for reading, or a directory for Sync.
 func (f *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	f.mu.Lock()
-	n, err := f.find("open", name)
+	n, err := f.findNode("open", name)
 	f.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -173,7 +172,7 @@ func (f *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	return h, nil
 }
 
-// OpenReadWrite opens a file for reading and writing, creating it when there is none.
+// OpenReadWrite opens a file for reading and writing, creating it if there is none.
 func (f *FS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	f.mu.Lock()
 	h, err := f.openReadWrite(name)
@@ -188,9 +187,9 @@ func (f *FS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, error
 }
 
 func (f *FS) openReadWrite(name string) (*file, error) {
-	n, err := f.find("open", name)
+	n, err := f.findNode("open", name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f.create("open", name)
+		return f.createFile("open", name)
 	}
 	if err != nil {
 		return nil, err
@@ -208,7 +207,7 @@ func (f *FS) OpenDir(name string) (vfs.File, error) { return f.Open(name) }
 func (f *FS) Remove(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	dir, base, err := f.parent("remove", name)
+	dir, base, err := f.findParent("remove", name)
 	if err != nil {
 		return err
 	}
@@ -219,7 +218,7 @@ func (f *FS) Remove(name string) error {
 	case len(n.entries) > 0:
 		err = syscall.ENOTEMPTY
 	default:
-		err = f.change(other, dir, entry{base, nil})
+		err = f.changeEntries(other, dir, entry{base, nil})
 	}
 	if err != nil {
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
@@ -227,34 +226,35 @@ func (f *FS) Remove(name string) error {
 	return nil
 }
 
-// RemoveAll removes name and all it contains, as one operation. It is no error when there is nothing.
+// RemoveAll removes name and everything in it, as one operation. A missing name is no error.
 func (f *FS) RemoveAll(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	dir, base, err := f.parent("removeall", name)
+	dir, base, err := f.findParent("removeall", name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil || dir.entries[base] == nil {
 		return err
 	}
-	return f.change(other, dir, entry{base, nil})
+	return f.changeEntries(other, dir, entry{base, nil})
 }
 
-// Rename moves a file or directory, replacing a file at newname. Within one directory a crash keeps all of it or nothing.
+// Rename moves a file or directory, replacing a file at newname. Within one directory a crash keeps all of it or
+// nothing.
 func (f *FS) Rename(oldname, newname string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, err := f.rename(oldname, newname)
+	_, err := f.renameEntry(oldname, newname)
 	return err
 }
 
-func (f *FS) rename(oldname, newname string) (*node, error) {
-	from, oldbase, err := f.parent("rename", oldname)
+func (f *FS) renameEntry(oldname, newname string) (*node, error) {
+	from, oldbase, err := f.findParent("rename", oldname)
 	if err != nil {
 		return nil, err
 	}
-	to, newbase, err := f.parent("rename", newname)
+	to, newbase, err := f.findParent("rename", newname)
 	if err != nil {
 		return nil, err
 	}
@@ -265,10 +265,10 @@ func (f *FS) rename(oldname, newname string) (*node, error) {
 	case from == to && oldbase == newbase:
 		return n, nil
 	case from == to:
-		err = f.change(other, to, entry{oldbase, nil}, entry{newbase, n})
+		err = f.changeEntries(other, to, entry{oldbase, nil}, entry{newbase, n})
 	default:
-		if err = f.change(other, to, entry{newbase, n}); err == nil {
-			err = f.change(other, from, entry{oldbase, nil})
+		if err = f.changeEntries(other, to, entry{newbase, n}); err == nil {
+			err = f.changeEntries(other, from, entry{oldbase, nil})
 		}
 	}
 	if err != nil {
@@ -281,7 +281,7 @@ func (f *FS) rename(oldname, newname string) (*node, error) {
 func (f *FS) ReuseForWrite(oldname, newname string) (vfs.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, err := f.rename(oldname, newname)
+	n, err := f.renameEntry(oldname, newname)
 	if err != nil {
 		return nil, err
 	}
@@ -293,11 +293,11 @@ func (f *FS) MkdirAll(dir string, _ os.FileMode) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.root
-	for _, elem := range split(dir) {
+	for _, elem := range splitPath(dir) {
 		child := n.entries[elem]
 		if child == nil {
-			child = newDir()
-			if err := f.change(grow, n, entry{elem, child}); err != nil {
+			child = newDirectory()
+			if err := f.changeEntries(grow, n, entry{elem, child}); err != nil {
 				return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
 			}
 		}
@@ -309,7 +309,7 @@ func (f *FS) MkdirAll(dir string, _ os.FileMode) error {
 	return nil
 }
 
-// Lock takes the lock of that name until its closer is closed, creating the file when there is none.
+// Lock takes the lock with that name until its closer is closed, creating the file if there is none.
 func (f *FS) Lock(name string) (io.Closer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -341,7 +341,7 @@ func (l *lock) Close() error {
 func (f *FS) List(dir string) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, err := f.find("list", dir)
+	n, err := f.findNode("list", dir)
 	if err != nil {
 		return nil, err
 	}
@@ -355,11 +355,11 @@ func (f *FS) List(dir string) ([]string, error) {
 func (f *FS) Stat(name string) (os.FileInfo, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, err := f.find("stat", name)
+	n, err := f.findNode("stat", name)
 	if err != nil {
 		return nil, err
 	}
-	return n.info(path.Base(name)), nil
+	return n.fileInfo(path.Base(name)), nil
 }
 
 // PathBase returns the last element of a path.
@@ -371,7 +371,7 @@ func (f *FS) PathJoin(elem ...string) string { return path.Join(elem...) }
 // PathDir returns all but the last element of a path.
 func (f *FS) PathDir(name string) string { return path.Dir(name) }
 
-// GetDiskUsage reports a disk of 1 TiB, with nothing left once FullAt took effect.
+// GetDiskUsage reports a disk of 1 TiB, full once FullAt has taken effect.
 func (f *FS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

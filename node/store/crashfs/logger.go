@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// Fatal is an error after which pebble cannot go on.
+// Fatal is an error after which pebble cannot continue.
 type Fatal struct{ Message string }
 
 // Error returns pebble's message.
 func (e *Fatal) Error() string { return e.Message }
 
-// Logger is a pebble.Logger whose Fatalf neither exits the process nor returns: see the package comment.
+// Logger is a pebble.Logger whose Fatalf neither exits the process nor returns; the package comment says why.
 type Logger struct {
 	mu     sync.Mutex
 	fatals []*Fatal
@@ -34,7 +34,7 @@ func (l *Logger) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// Fatals returns what was reported so far.
+// Fatals returns the fatal errors so far.
 func (l *Logger) Fatals() []*Fatal {
 	l.mu.Lock()
 	defer l.mu.Unlock()

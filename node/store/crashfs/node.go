@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// node is a file or a directory: what processes see, what the disk holds for certain, and what happened in between.
+// node is a file or a directory: as processes see it, as it certainly is on the disk, and the changes in between.
 type node struct {
 	dir bool
 
@@ -17,28 +17,28 @@ type node struct {
 	// Of a directory.
 	entries       map[string]*node
 	syncedEntries map[string]*node
-	changes       [][]entry // since the last Sync, in order; each one survives or is lost as a whole
+	changes       [][]entry // since the last Sync, in order; each survives or is lost as a whole
 }
 
-// write is a range of bytes on its way to the disk; it owns data.
+// write is a range of bytes that is not yet on the disk; it owns data.
 type write struct {
 	off  int64
 	data []byte
 }
 
-// entry binds a name to a node, or removes the name when node is nil.
+// entry binds a name to a node, or removes the name if node is nil.
 type entry struct {
 	name string
 	node *node
 }
 
-func newDir() *node {
+func newDirectory() *node {
 	return &node{dir: true, entries: make(map[string]*node), syncedEntries: make(map[string]*node)}
 }
 
-func (n *node) set(entries []entry) { put(n.entries, entries) }
+func (n *node) setEntries(entries []entry) { applyEntries(n.entries, entries) }
 
-func put(m map[string]*node, entries []entry) {
+func applyEntries(m map[string]*node, entries []entry) {
 	for _, e := range entries {
 		if e.node == nil {
 			delete(m, e.name)
@@ -48,22 +48,22 @@ func put(m map[string]*node, entries []entry) {
 	}
 }
 
-// sync makes everything pending durable.
-func (n *node) sync() {
+// syncPending makes all pending changes durable.
+func (n *node) syncPending() {
 	for _, w := range n.writes {
-		n.synced = w.into(n.synced)
+		n.synced = w.applyTo(n.synced)
 	}
 	for _, c := range n.changes {
-		put(n.syncedEntries, c)
+		applyEntries(n.syncedEntries, c)
 	}
-	n.drop()
+	n.dropPending()
 }
 
-// drop loses everything pending for good.
-func (n *node) drop() { n.writes, n.changes = nil, nil }
+// dropPending loses all pending changes.
+func (n *node) dropPending() { n.writes, n.changes = nil, nil }
 
-// into returns b with the write applied, zero-filled up to its offset.
-func (w write) into(b []byte) []byte {
+// applyTo returns b with the write applied, zero-filled up to its offset.
+func (w write) applyTo(b []byte) []byte {
 	if len(w.data) == 0 {
 		return b
 	}
@@ -75,11 +75,11 @@ func (w write) into(b []byte) []byte {
 	return b
 }
 
-func (n *node) info(name string) os.FileInfo {
+func (n *node) fileInfo(name string) os.FileInfo {
 	return info{name: name, size: int64(len(n.data)), dir: n.dir}
 }
 
-// info implements os.FileInfo. Modification times are all zero, so that runs repeat.
+// info implements os.FileInfo. All modification times are zero, so that runs repeat.
 type info struct {
 	name string
 	size int64

@@ -8,16 +8,16 @@ import (
 )
 
 var (
-	// ErrNotFound says that the log holds no record of that digest or at that place.
+	// ErrNotFound says that the log holds no record with that digest or at that place.
 	ErrNotFound = errors.New("segment: no such record")
-	// ErrCorrupt says that the stored bytes are not the ones that were appended. Fetch the record from a peer and append it again.
+	// ErrCorrupt says that the stored bytes are not those that were appended. Fetch the record again and append it.
 	ErrCorrupt = errors.New("segment: record is damaged on disk; fetch it again")
 	// ErrTooLarge says that a payload exceeds Options.MaxRecord.
 	ErrTooLarge = errors.New("segment: record exceeds the configured maximum")
 	// ErrClosed says that the log was closed.
 	ErrClosed = errors.New("segment: log is closed")
-	// ErrFailed says that an earlier write or sync failed, so that nobody knows what the disk holds. The log takes no more
-	// records: end the process and open the log again.
+	// ErrFailed says that an earlier write or sync failed, so that the content of the disk is unknown. The log takes no
+	// more records until the process has restarted and opened it again.
 	ErrFailed = errors.New("segment: log stopped after a disk failure; restart to recover")
 )
 
@@ -28,7 +28,7 @@ type Damage struct {
 	Offset  int64
 	Length  int64
 	Digest  remora.Hash // of the record lost there; zero when its header is unreadable
-	Torn    bool        // the tail of the last segment, which Open has cut off: it was never acknowledged, unless the disk lost it
+	Torn    bool        // the tail of the last segment, cut off by Open; unless a disk lies about a sync, it was never durable
 }
 
 // String describes the damage for a log line.

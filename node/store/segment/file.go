@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	suffix    = ".seg"
-	temporary = ".tmp" // a segment being rewritten without its torn tail
+	suffix     = ".seg"
+	tempSuffix = ".tmp" // of a segment that is rewritten without its torn tail
 )
 
 // segment is one open file of the log.
@@ -19,27 +19,27 @@ type segment struct {
 	number uint32
 	name   string
 	file   vfs.File
-	size   int64 // of its whole records; written under Log.mu
+	size   int64 // of its complete records; written under Log.mu
 	dirty  bool  // appended to since the last sync; guarded by Log.writer
 
-	open    sync.RWMutex // held for reading while the file is read
+	readers sync.RWMutex // held for reading while the file is read
 	retired bool
 }
 
-// retire closes the file once nobody reads it.
-func (s *segment) retire() error {
-	s.open.Lock()
-	defer s.open.Unlock()
+// retireFile closes the file once all its readers have finished.
+func (s *segment) retireFile() error {
+	s.readers.Lock()
+	defer s.readers.Unlock()
 	s.retired = true
 	return s.file.Close()
 }
 
-func (l *Log) path(number uint32) string {
+func (l *Log) segmentPath(number uint32) string {
 	return l.fs.PathJoin(l.dir, fmt.Sprintf("%08d%s", number, suffix))
 }
 
-// parse returns the number in a segment's file name.
-func parse(name string) (uint32, bool) {
+// parseNumber returns the number in a segment's file name.
+func parseNumber(name string) (uint32, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok || len(digits) < 8 {
 		return 0, false

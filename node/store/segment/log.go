@@ -2,17 +2,27 @@
 // append-only files.
 //
 // A Log is a directory of files NNNNNNNN.seg. Records are appended to the last one; a full file is synced before the next
-// one is created, so only the last can lose anything to a crash. Sync makes everything appended before durable: a
-// writer appends what has queued up, syncs once, and acknowledges all of it. Has and Get see a record as soon as it is
-// appended; they say nothing about durability.
+// one is created, so a crash can damage only the last. Sync makes everything appended before durable: a writer appends
+// the queued records, syncs once, and acknowledges all of them:
 //
-// Disk failures. A failed write or sync stops the Log for good with ErrFailed, because the kernel may have dropped the
-// pages: reading goes on, appending needs a restart. Open cuts off a torn tail and syncs what remains before it counts as
-// stored, since a killed process may have left it in the page cache only. Damage elsewhere is reported and skipped; the
-// caller fetches those records again and appends them.
+//	log, damage, err := segment.Open(fs, dir, segment.Options{})
+//	for _, record := range queued { log.Append(record) }
+//	err = log.Sync()                  // nil: all of them are durable
+//	payload, err := log.Get(digest)
 //
-// Memory. The index costs 44 bytes per record plus the free room of a Go map, 50 to 100 bytes in all; one file stays open
-// per segment. Remove bounds both.
+// Has and Get see a record as soon as it is appended, durable or not.
+//
+// # Disk failures
+//
+// A failed write or sync stops the Log with ErrFailed until a restart, because the kernel may have dropped the pages:
+// reading continues, appending does not. Open cuts off a torn tail and syncs the rest, which a killed process may have
+// left in the page cache only. Damage elsewhere is reported and skipped; the caller fetches those records again and
+// appends them.
+//
+// # Memory
+//
+// The index costs 44 bytes per record plus the free room of a Go map, 50 to 100 bytes in all. One file stays open per
+// segment. Remove bounds both.
 package segment
 
 import (
@@ -28,10 +38,10 @@ import (
 
 // Options configure a Log. The zero value is usable.
 type Options struct {
-	MaxSegment int64 // size in bytes at which a new segment begins: 64 MiB when zero, less than 4 GiB
-	MaxRecord  int64 // largest payload in bytes: 1 MiB when zero
-	// Genuine reports whether the digest names the payload. It is asked about records found behind an unreadable header,
-	// where bytes of a payload, which a peer may have chosen, are searched for records. Without it checksums decide.
+	MaxSegment int64 // size in bytes at which a new segment begins, below 4 GiB; 0: 64 MiB
+	MaxRecord  int64 // largest payload in bytes; 0: 1 MiB
+	// Genuine reports whether the digest is the payload's. It is called for records found behind an unreadable header,
+	// where the search may run through a payload that a peer chose. If nil, only the checksums are verified.
 	Genuine func(digest remora.Hash, payload []byte) bool
 }
 
@@ -49,7 +59,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // Log is an append-only record store, safe for one writer and many readers. Calls of Append, Sync, Remove and Close
-// exclude each other; readers wait for none of their disk operations.
+// exclude each other; readers do not wait for their disk operations.
 type Log struct {
 	fs   vfs.FS
 	dir  string
@@ -59,15 +69,16 @@ type Log struct {
 	failed error      // sticky
 	buf    []byte
 
-	mu       sync.RWMutex // guards what follows; a writer holds writer first
+	mu       sync.RWMutex // guards the fields below; locked after writer
 	index    map[remora.Hash]Location
 	segments map[uint32]*segment
 	active   *segment // nil until the first Append
 	last     uint32   // highest segment number in use
 }
 
-// Append stores the record behind all others and returns its place. It is durable once a later Sync returned nil. A
-// digest that is already stored is not stored again. Append keeps no reference to the payload.
+// Append stores the record behind all others and returns its place. The record is durable after the next Sync that
+// returns nil. If the digest is stored already, Append returns its place and writes nothing. It keeps no reference to
+// the payload.
 func (l *Log) Append(r Record) (Location, error) {
 	l.writer.Lock()
 	defer l.writer.Unlock()
@@ -77,23 +88,23 @@ func (l *Log) Append(r Record) (Location, error) {
 	if int64(len(r.Payload)) > l.opts.MaxRecord {
 		return Location{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(r.Payload), l.opts.MaxRecord)
 	}
-	if loc, ok := l.locate(r.Digest); ok {
+	if loc, ok := l.findLocation(r.Digest); ok {
 		return loc, nil
 	}
-	s, err := l.room(headerSize + int64(len(r.Payload)))
+	s, err := l.segmentWithRoom(headerSize + int64(len(r.Payload)))
 	if err != nil {
-		return Location{}, l.fail(err)
+		return Location{}, l.stopAppending(err)
 	}
 	loc := Location{Segment: s.number, Offset: uint32(s.size), Length: uint32(len(r.Payload))}
-	l.buf = encode(l.buf[:0], r, loc)
-	// WriteAt, because the write position of a segment continued after a restart is its start.
+	l.buf = encodeRecord(l.buf[:0], r, loc)
+	// WriteAt, because the write position of a file that was opened again is its start.
 	if _, err := s.file.WriteAt(l.buf, s.size); err != nil {
-		return Location{}, l.fail(fmt.Errorf("append to %s: %w", s.name, err))
+		return Location{}, l.stopAppending(fmt.Errorf("append to %s: %w", s.name, err))
 	}
 	s.dirty = true
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.size = loc.end()
+	s.size = loc.endOffset()
 	l.index[r.Digest] = loc
 	return loc, nil
 }
@@ -105,14 +116,14 @@ func (l *Log) Sync() error {
 	if l.failed != nil {
 		return l.failed
 	}
-	if err := l.flush(); err != nil {
-		return l.fail(err)
+	if err := l.syncActive(); err != nil {
+		return l.stopAppending(err)
 	}
 	return nil
 }
 
-// flush syncs the active segment. Callers hold writer.
-func (l *Log) flush() error {
+// syncActive syncs the active segment. Callers hold writer.
+func (l *Log) syncActive() error {
 	if l.active == nil || !l.active.dirty {
 		return nil
 	}
@@ -123,26 +134,26 @@ func (l *Log) flush() error {
 	return nil
 }
 
-// fail stops the log. Callers hold writer.
-func (l *Log) fail(err error) error {
+// stopAppending makes err the answer to all later appends. Callers hold writer.
+func (l *Log) stopAppending(err error) error {
 	l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 	return l.failed
 }
 
-// room returns the active segment, beginning a new one when n more bytes do not fit. Callers hold writer.
-func (l *Log) room(n int64) (*segment, error) {
+// segmentWithRoom returns the active segment, or a new one if n more bytes do not fit. Callers hold writer.
+func (l *Log) segmentWithRoom(n int64) (*segment, error) {
 	if l.active != nil && (l.active.size == 0 || l.active.size+n <= l.opts.MaxSegment) {
 		return l.active, nil
 	}
-	if err := l.flush(); err != nil {
+	if err := l.syncActive(); err != nil {
 		return nil, err
 	}
 	if l.last == math.MaxUint32 {
 		return nil, fmt.Errorf("segment numbers of %s are used up", l.dir)
 	}
 	s := &segment{number: l.last + 1}
-	s.name = l.path(s.number)
-	file, err := l.fs.OpenReadWrite(s.name) // vfs allows WriteAt on no other handle
+	s.name = l.segmentPath(s.number)
+	file, err := l.fs.OpenReadWrite(s.name) // the only handle on which vfs allows WriteAt
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", s.name, err)
 	}
@@ -157,33 +168,33 @@ func (l *Log) room(n int64) (*segment, error) {
 	return s, nil
 }
 
-// Remove drops every segment with a number below before, except the one being written, and with it the records there.
+// Remove deletes every segment with a number below before, except the active one, together with its records.
 func (l *Log) Remove(before uint32) error {
 	l.writer.Lock()
 	defer l.writer.Unlock()
 	if l.failed != nil {
 		return l.failed
 	}
-	old := l.forget(before)
+	old := l.forgetSegments(before)
 	for _, s := range old {
-		if err := s.retire(); err != nil {
-			return l.fail(fmt.Errorf("close %s: %w", s.name, err))
+		if err := s.retireFile(); err != nil {
+			return l.stopAppending(fmt.Errorf("close %s: %w", s.name, err))
 		}
 		if err := l.fs.Remove(s.name); err != nil {
-			return l.fail(fmt.Errorf("remove %s: %w", s.name, err))
+			return l.stopAppending(fmt.Errorf("remove %s: %w", s.name, err))
 		}
 	}
 	if len(old) == 0 {
 		return nil
 	}
 	if err := syncDir(l.fs, l.dir); err != nil {
-		return l.fail(err)
+		return l.stopAppending(err)
 	}
 	return nil
 }
 
-// forget takes the segments below before out of the index.
-func (l *Log) forget(before uint32) []*segment {
+// forgetSegments removes the segments below before from the index and returns them.
+func (l *Log) forgetSegments(before uint32) []*segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before = min(before, l.last)
@@ -214,7 +225,7 @@ func (l *Log) Close() error {
 	}
 	err := l.failed
 	if err == nil {
-		err = l.flush()
+		err = l.syncActive()
 	}
 	l.failed = ErrClosed
 	l.mu.Lock()
@@ -222,7 +233,7 @@ func (l *Log) Close() error {
 	l.segments, l.index, l.active = nil, nil, nil
 	l.mu.Unlock()
 	for _, s := range segments {
-		if cerr := s.retire(); err == nil {
+		if cerr := s.retireFile(); err == nil {
 			err = cerr
 		}
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Open opens the log in dir, creating the directory, and rebuilds its index. It reads the headers of sealed segments and
-// all of the last one, cuts off a torn tail there, and reports that and other damage it met; damaged payloads in sealed
-// segments show up on Get, Read or Verify. It refuses only when the disk cannot be read or written.
+// Open opens the log in dir, creating the directory, and rebuilds its index. It reads the headers of sealed segments
+// and the whole last one, cuts off a torn tail there, and returns the damage it met; damaged payloads in sealed
+// segments are found by Get, Read or Verify. It fails only when the disk cannot be read or written.
 func Open(fs vfs.FS, dir string, opts Options) (*Log, []Damage, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -27,7 +27,7 @@ func Open(fs vfs.FS, dir string, opts Options) (*Log, []Damage, error) {
 		index:    make(map[remora.Hash]Location),
 		segments: make(map[uint32]*segment),
 	}
-	damage, err := l.load()
+	damage, err := l.loadSegments()
 	if err != nil {
 		for _, s := range l.segments {
 			err = errors.Join(err, s.file.Close())
@@ -37,11 +37,11 @@ func Open(fs vfs.FS, dir string, opts Options) (*Log, []Damage, error) {
 	return l, damage, nil
 }
 
-func (l *Log) load() ([]Damage, error) {
+func (l *Log) loadSegments() ([]Damage, error) {
 	if err := l.fs.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, err
 	}
-	numbers, err := l.list()
+	numbers, err := l.listSegments()
 	if err != nil {
 		return nil, err
 	}
@@ -53,24 +53,24 @@ func (l *Log) load() ([]Damage, error) {
 		}
 		damage = append(damage, found...)
 	}
-	// What the previous process created may not be durable yet, nor may the directory itself.
+	// The entries that the previous process created may not be durable yet, nor the directory itself.
 	return damage, errors.Join(syncDir(l.fs, l.dir), syncDir(l.fs, l.fs.PathDir(l.dir)))
 }
 
-// list returns the numbers of the segments in ascending order and removes what an interrupted Open left.
-func (l *Log) list() ([]uint32, error) {
+// listSegments returns the numbers of the segments in ascending order, and removes what an interrupted Open left.
+func (l *Log) listSegments() ([]uint32, error) {
 	names, err := l.fs.List(l.dir)
 	if err != nil {
 		return nil, err
 	}
 	var numbers []uint32
 	for _, name := range names {
-		if strings.HasSuffix(name, suffix+temporary) {
+		if strings.HasSuffix(name, suffix+tempSuffix) {
 			if err := l.fs.Remove(l.fs.PathJoin(l.dir, name)); err != nil {
 				return nil, err
 			}
 		}
-		if number, ok := parse(name); ok {
+		if number, ok := parseNumber(name); ok {
 			numbers = append(numbers, number)
 		}
 	}
@@ -84,12 +84,12 @@ func (l *Log) loadSegment(number uint32, last bool) ([]Damage, error) {
 		return nil, err
 	}
 	l.segments[number], l.last = s, number
-	sc := l.scanner(s, s.size, last)
+	sc := l.newScanner(s, s.size, last)
 	var damage []Damage
-	intact := 0     // damages that have a record behind them
-	end := int64(0) // of the last record
+	intact := 0     // damages with a record behind them
+	end := int64(0) // end offset of the last record
 	for {
-		it, err := sc.next()
+		it, err := sc.nextItem()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -101,7 +101,7 @@ func (l *Log) loadSegment(number uint32, last bool) ([]Damage, error) {
 			continue
 		}
 		l.index[it.header.digest] = it.header.loc
-		intact, end = len(damage), it.header.loc.end()
+		intact, end = len(damage), it.header.loc.endOffset()
 	}
 	if !last {
 		return damage, nil
@@ -109,14 +109,14 @@ func (l *Log) loadSegment(number uint32, last bool) ([]Damage, error) {
 	for i := intact; i < len(damage); i++ {
 		damage[i].Torn = true
 	}
-	if err := l.resume(s, end); err != nil {
+	if err := l.resumeSegment(s, end); err != nil {
 		return nil, err
 	}
 	return damage, nil
 }
 
 func (l *Log) openSegment(number uint32, write bool) (*segment, error) {
-	s := &segment{number: number, name: l.path(number)}
+	s := &segment{number: number, name: l.segmentPath(number)}
 	var err error
 	if write {
 		s.file, err = l.fs.OpenReadWrite(s.name)
@@ -130,14 +130,14 @@ func (l *Log) openSegment(number uint32, write bool) (*segment, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())
 	}
-	s.size = min(st.Size(), math.MaxUint32) // no longer file is written here
+	s.size = min(st.Size(), math.MaxUint32) // the log writes no longer files
 	return s, nil
 }
 
-// resume makes the last segment, whose records end at end, ready for more.
-func (l *Log) resume(s *segment, end int64) error {
+// resumeSegment makes the last segment, whose records end at end, active.
+func (l *Log) resumeSegment(s *segment, end int64) error {
 	if end < s.size {
-		if err := l.truncate(s, end); err != nil {
+		if err := l.truncateSegment(s, end); err != nil {
 			return fmt.Errorf("cut torn tail off %s: %w", s.name, err)
 		}
 	}
@@ -148,10 +148,10 @@ func (l *Log) resume(s *segment, end int64) error {
 	return nil
 }
 
-// truncate replaces the segment by a copy of its first end bytes; vfs knows no other way. A crash leaves the old or the
-// new file.
-func (l *Log) truncate(s *segment, end int64) error {
-	tmp := s.name + temporary
+// truncateSegment replaces the segment by a copy of its first end bytes, since vfs cannot truncate. A crash leaves the
+// old or the new file.
+func (l *Log) truncateSegment(s *segment, end int64) error {
+	tmp := s.name + tempSuffix
 	file, err := l.fs.Create(tmp)
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ func (l *Log) truncate(s *segment, end int64) error {
 	return old.Close()
 }
 
-func (l *Log) scanner(s *segment, size int64, payloads bool) *scanner {
+func (l *Log) newScanner(s *segment, size int64, payloads bool) *scanner {
 	return &scanner{
 		file: s.file, name: s.name, segment: s.number, size: size,
 		payloads: payloads, genuine: l.opts.Genuine,

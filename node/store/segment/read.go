@@ -8,9 +8,9 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Has reports whether a record of that digest is stored; whether it is durable only Sync tells.
+// Has reports whether a record with that digest is stored, durable or not.
 func (l *Log) Has(digest remora.Hash) bool {
-	_, ok := l.locate(digest)
+	_, ok := l.findLocation(digest)
 	return ok
 }
 
@@ -21,26 +21,26 @@ func (l *Log) Len() int {
 	return len(l.index)
 }
 
-func (l *Log) locate(digest remora.Hash) (Location, bool) {
+func (l *Log) findLocation(digest remora.Hash) (Location, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	loc, ok := l.index[digest]
 	return loc, ok
 }
 
-// Get returns the payload of that digest, which the caller owns. It returns ErrNotFound, or ErrCorrupt; a damaged record
-// is forgotten, so that Append takes it again.
+// Get returns the payload with that digest, which the caller owns. It returns ErrNotFound or ErrCorrupt; a damaged
+// record is removed from the index, so that it can be appended again.
 func (l *Log) Get(digest remora.Hash) ([]byte, error) {
-	loc, ok := l.locate(digest)
+	loc, ok := l.findLocation(digest)
 	if !ok {
-		return nil, l.missing("digest " + digest.String())
+		return nil, l.missingError("digest " + digest.String())
 	}
 	r, err := l.ReadRecord(loc)
 	if err == nil && r.Digest != digest {
 		err = fmt.Errorf("%w: digest %s is indexed at segment %d offset %d, which holds %s", ErrCorrupt, digest, loc.Segment, loc.Offset, r.Digest)
 	}
 	if errors.Is(err, ErrCorrupt) {
-		l.drop(digest, loc)
+		l.forgetRecord(digest, loc)
 	}
 	if err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func (l *Log) Get(digest remora.Hash) ([]byte, error) {
 	return r.Payload, nil
 }
 
-// missing returns why nothing is found.
-func (l *Log) missing(what string) error {
+// missingError returns ErrClosed for a closed log, else ErrNotFound.
+func (l *Log) missingError(what string) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.segments == nil {
@@ -58,8 +58,8 @@ func (l *Log) missing(what string) error {
 	return fmt.Errorf("%w: %s", ErrNotFound, what)
 }
 
-// drop forgets a damaged record, unless it was stored again elsewhere in the meantime.
-func (l *Log) drop(digest remora.Hash, loc Location) {
+// forgetRecord removes a damaged record from the index, unless it was stored again elsewhere in the meantime.
+func (l *Log) forgetRecord(digest remora.Hash, loc Location) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.index[digest] == loc {
@@ -67,60 +67,62 @@ func (l *Log) drop(digest remora.Hash, loc Location) {
 	}
 }
 
-// Read returns the payload at a place that Append or Scan returned; the caller owns it. It returns ErrNotFound when the
-// segment was removed or does not reach that far, ErrCorrupt when the bytes are not those appended.
+// Read returns the payload at a place that Append or Scan returned; the caller owns it. It returns ErrNotFound if the
+// segment was removed or is shorter, ErrCorrupt if the bytes are not those appended.
 func (l *Log) Read(loc Location) ([]byte, error) {
 	r, err := l.ReadRecord(loc)
 	return r.Payload, err
 }
 
-// ReadRecord is Read with the header's fields.
+// ReadRecord is Read with the fields of the header.
 func (l *Log) ReadRecord(loc Location) (Record, error) {
-	s, size := l.acquire(loc.Segment)
-	if s == nil || loc.end() > size {
+	s, size := l.acquireSegment(loc.Segment)
+	if s == nil || loc.endOffset() > size {
 		if s != nil {
-			s.open.RUnlock()
+			s.readers.RUnlock()
 		}
-		return Record{}, l.missing(fmt.Sprintf("segment %d offset %d", loc.Segment, loc.Offset))
+		return Record{}, l.missingError(fmt.Sprintf("segment %d offset %d", loc.Segment, loc.Offset))
 	}
-	defer s.open.RUnlock()
+	defer s.readers.RUnlock()
 	b := make([]byte, headerSize+int(loc.Length))
 	if n, err := s.file.ReadAt(b, int64(loc.Offset)); n < len(b) {
 		return Record{}, fmt.Errorf("%w: %s offset %d: %w", ErrCorrupt, s.name, loc.Offset, err)
 	}
-	h, ok := decode(b[:headerSize], loc.Segment, loc.Offset)
+	h, ok := decodeHeader(b[:headerSize], loc.Segment, loc.Offset)
 	payload := b[headerSize:len(b):len(b)]
-	if !ok || h.loc != loc || !h.holds(payload) {
+	if !ok || h.loc != loc || !h.matchesPayload(payload) {
 		return Record{}, fmt.Errorf("%w: %s offset %d", ErrCorrupt, s.name, loc.Offset)
 	}
-	return h.record(payload), nil
+	return h.withPayload(payload), nil
 }
 
-// Describe returns the record of that digest without its payload, which is not read: the header has a checksum of its own.
+// Describe returns the record with that digest without its payload, which is not read: the header has a checksum of its
+// own.
 func (l *Log) Describe(digest remora.Hash) (Record, error) {
-	loc, ok := l.locate(digest)
+	loc, ok := l.findLocation(digest)
 	if !ok {
-		return Record{}, l.missing("digest " + digest.String())
+		return Record{}, l.missingError("digest " + digest.String())
 	}
-	s, size := l.acquire(loc.Segment)
+	s, size := l.acquireSegment(loc.Segment)
 	if s == nil {
-		return Record{}, l.missing(fmt.Sprintf("segment %d", loc.Segment))
+		return Record{}, l.missingError(fmt.Sprintf("segment %d", loc.Segment))
 	}
-	defer s.open.RUnlock()
+	defer s.readers.RUnlock()
 	var b [headerSize]byte
-	if loc.end() <= size {
+	if loc.endOffset() <= size {
 		if _, err := s.file.ReadAt(b[:], int64(loc.Offset)); err == nil {
-			if h, ok := decode(b[:], loc.Segment, loc.Offset); ok && h.loc == loc && h.digest == digest {
-				return h.record(nil), nil
+			if h, ok := decodeHeader(b[:], loc.Segment, loc.Offset); ok && h.loc == loc && h.digest == digest {
+				return h.withPayload(nil), nil
 			}
 		}
 	}
-	l.drop(digest, loc)
+	l.forgetRecord(digest, loc)
 	return Record{}, fmt.Errorf("%w: %s offset %d", ErrCorrupt, s.name, loc.Offset)
 }
 
-// acquire returns an open segment and the size of its records, or nil. The caller releases s.open.
-func (l *Log) acquire(number uint32) (*segment, int64) {
+// acquireSegment returns a segment locked for reading and the size of its records, or nil. The caller unlocks
+// s.readers.
+func (l *Log) acquireSegment(number uint32) (*segment, int64) {
 	l.mu.RLock()
 	s := l.segments[number]
 	if s == nil {
@@ -129,28 +131,28 @@ func (l *Log) acquire(number uint32) (*segment, int64) {
 	}
 	size := s.size
 	l.mu.RUnlock()
-	s.open.RLock()
+	s.readers.RLock()
 	if s.retired {
-		s.open.RUnlock()
+		s.readers.RUnlock()
 		return nil, 0
 	}
 	return s, size
 }
 
 // Scan calls visit with every intact record from the given place on, in the order of appending, and returns the damage
-// it passed. The zero Location means the beginning. A record's Payload is valid only during the call; visit must not call
-// Remove or Close. Records appended meanwhile may or may not be seen.
+// that it passed. The zero Location is the beginning. A record's Payload is valid only during the call; visit must not
+// call Remove or Close. Records appended during the scan may or may not be visited.
 func (l *Log) Scan(from Location, visit func(Location, Record) error) ([]Damage, error) {
-	return l.scanAll(from, true, visit)
+	return l.scanSegments(from, true, visit)
 }
 
-// Headers is Scan from a segment on without the payloads, which are neither read nor checked.
+// Headers is Scan from the start of a segment without the payloads, which are neither read nor verified.
 func (l *Log) Headers(segment uint32, visit func(Location, Record) error) error {
-	_, err := l.scanAll(Location{Segment: segment}, false, visit)
+	_, err := l.scanSegments(Location{Segment: segment}, false, visit)
 	return err
 }
 
-func (l *Log) scanAll(from Location, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
+func (l *Log) scanSegments(from Location, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
 	var damage []Damage
 	for _, number := range l.Segments() {
 		if number < from.Segment {
@@ -160,7 +162,7 @@ func (l *Log) scanAll(from Location, payloads bool, visit func(Location, Record)
 		if number == from.Segment {
 			start = int64(from.Offset)
 		}
-		found, err := l.scan(number, start, payloads, visit)
+		found, err := l.scanSegment(number, start, payloads, visit)
 		damage = append(damage, found...)
 		if err != nil {
 			return damage, err
@@ -169,17 +171,17 @@ func (l *Log) scanAll(from Location, payloads bool, visit func(Location, Record)
 	return damage, nil
 }
 
-func (l *Log) scan(number uint32, start int64, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
-	s, size := l.acquire(number)
+func (l *Log) scanSegment(number uint32, start int64, payloads bool, visit func(Location, Record) error) ([]Damage, error) {
+	s, size := l.acquireSegment(number)
 	if s == nil {
-		return nil, nil // removed since
+		return nil, nil // removed in the meantime
 	}
-	defer s.open.RUnlock()
-	sc := l.scanner(s, size, payloads)
+	defer s.readers.RUnlock()
+	sc := l.newScanner(s, size, payloads)
 	sc.off = start
 	var damage []Damage
 	for {
-		it, err := sc.next()
+		it, err := sc.nextItem()
 		switch {
 		case errors.Is(err, io.EOF):
 			return damage, nil
@@ -188,14 +190,14 @@ func (l *Log) scan(number uint32, start int64, payloads bool, visit func(Locatio
 		case it.damage != nil:
 			damage = append(damage, *it.damage)
 		default:
-			if err := visit(it.header.loc, it.header.record(it.payload)); err != nil {
+			if err := visit(it.header.loc, it.header.withPayload(it.payload)); err != nil {
 				return damage, err
 			}
 		}
 	}
 }
 
-// Verify checks every byte of the log, forgets the records that are damaged and returns what it found.
+// Verify reads every byte of the log, removes damaged records from the index and returns the damage.
 func (l *Log) Verify() ([]Damage, error) {
 	damage, err := l.Scan(Location{}, func(Location, Record) error { return nil })
 	bySegment := make(map[uint32][]Damage)
@@ -206,7 +208,7 @@ func (l *Log) Verify() ([]Damage, error) {
 	defer l.mu.Unlock()
 	for digest, loc := range l.index {
 		for _, d := range bySegment[loc.Segment] {
-			if int64(loc.Offset) < d.Offset+d.Length && d.Offset < loc.end() {
+			if int64(loc.Offset) < d.Offset+d.Length && d.Offset < loc.endOffset() {
 				delete(l.index, digest)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Record is one stored batch with what its header says about it.
+// Record is one stored batch with the fields of its header.
 type Record struct {
 	Digest  remora.Hash // content address of Payload, computed by the caller
 	Author  uint16
@@ -16,15 +16,16 @@ type Record struct {
 	Payload []byte
 }
 
-// Location says where a record lies: its segment's number, the offset of its header there, the length of its payload.
+// Location is the place of a record: the number of its segment, the offset of its header there, the length of its
+// payload.
 type Location struct {
 	Segment uint32
 	Offset  uint32
 	Length  uint32
 }
 
-// end returns the offset behind the record.
-func (l Location) end() int64 { return int64(l.Offset) + headerSize + int64(l.Length) }
+// endOffset returns the offset behind the record.
+func (l Location) endOffset() int64 { return int64(l.Offset) + headerSize + int64(l.Length) }
 
 // Layout of a record header, little endian:
 //
@@ -37,8 +38,8 @@ func (l Location) end() int64 { return int64(l.Offset) + headerSize + int64(l.Le
 //	52 payload crc  u32  CRC-32C of bytes 4-52 and the payload
 //	56 header crc   u32  CRC-32C of segment number, offset, bytes 0-56
 //
-// The header has a checksum of its own so that Open can walk a segment without reading payloads. Segment number and
-// offset are part of it so that a record inside some payload is not taken for one of the log.
+// The header has a checksum of its own so that Open can walk a segment without reading payloads. It covers segment number
+// and offset so that a copy of a record inside a payload is not taken for a record of the log.
 const (
 	headerSize = 60
 	magic      = 0x31474553 // "SEG1": the last digit is the version of the layout
@@ -57,15 +58,15 @@ type header struct {
 	meta    uint32 // checksum of the fields that the payload's checksum covers too
 }
 
-func headerSum(b []byte, segment, offset uint32) uint32 {
+func headerChecksum(b []byte, segment, offset uint32) uint32 {
 	var place [8]byte
 	binary.LittleEndian.PutUint32(place[:4], segment)
 	binary.LittleEndian.PutUint32(place[4:], offset)
 	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, b[:56])
 }
 
-// encode appends header and payload of r, to be stored at loc.
-func encode(b []byte, r Record, loc Location) []byte {
+// encodeRecord appends header and payload of r, to be stored at loc.
+func encodeRecord(b []byte, r Record, loc Location) []byte {
 	at := len(b)
 	b = binary.LittleEndian.AppendUint32(b, magic)
 	b = binary.LittleEndian.AppendUint32(b, loc.Length)
@@ -75,13 +76,13 @@ func encode(b []byte, r Record, loc Location) []byte {
 	b = binary.LittleEndian.AppendUint64(b, r.Epoch)
 	sum := crc32.Update(crc32.Checksum(b[at+4:], castagnoli), castagnoli, r.Payload)
 	b = binary.LittleEndian.AppendUint32(b, sum)
-	b = binary.LittleEndian.AppendUint32(b, headerSum(b[at:], loc.Segment, loc.Offset))
+	b = binary.LittleEndian.AppendUint32(b, headerChecksum(b[at:], loc.Segment, loc.Offset))
 	return append(b, r.Payload...)
 }
 
-// decode reads the header in b, which is headerSize long, and reports whether it belongs at that place.
-func decode(b []byte, segment, offset uint32) (header, bool) {
-	if binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint32(b[56:]) != headerSum(b, segment, offset) {
+// decodeHeader decodes the header in b, headerSize bytes, and reports whether it was written for that place.
+func decodeHeader(b []byte, segment, offset uint32) (header, bool) {
+	if binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint32(b[56:]) != headerChecksum(b, segment, offset) {
 		return header{}, false
 	}
 	return header{
@@ -95,11 +96,11 @@ func decode(b []byte, segment, offset uint32) (header, bool) {
 	}, true
 }
 
-// holds reports whether the payload is the one the header was written for.
-func (h header) holds(payload []byte) bool {
+// matchesPayload reports whether the header was written for this payload.
+func (h header) matchesPayload(payload []byte) bool {
 	return crc32.Update(h.meta, castagnoli, payload) == h.payload
 }
 
-func (h header) record(payload []byte) Record {
+func (h header) withPayload(payload []byte) Record {
 	return Record{Digest: h.digest, Author: h.author, Worker: h.worker, Epoch: h.epoch, Payload: payload}
 }
