@@ -91,47 +91,12 @@ func (p *program) runHome(c *cli.Context) error {
 
 // serve runs the node while the lock is held.
 func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error {
-	genesis, err := h.Genesis()
-	if err != nil {
-		return withGenesis(err)
-	}
-	keys, err := p.loadKeys(c, h.NodeKeyPath())
-	if err != nil {
-		return err
-	}
-	signers, err := home.Parse(keys)
-	if err != nil {
-		return err
-	}
-	var roles remora.Roles
-	if err := roles.UnmarshalText([]byte(conf.Node.Roles)); err != nil {
-		return err
-	}
 	log := p.logger(conf.Log)
-	observer := ""
-	if roles&remora.RoleValidator != 0 {
-		if observer, err = crashLoop(h, log); err != nil {
-			return err
-		}
-	}
-	record, content, err := contentNode(h, keys, conf, roles)
+	settings, err := p.nodeConfig(c, h, conf, log)
 	if err != nil {
 		return err
 	}
-	n, err := node.New(node.Config{
-		Genesis: genesis, DataDir: h.DataDir(), Version: version,
-		Keys: &node.Keys{
-			Account: signers.Account, Consensus: signers.Consensus, Beacon: signers.Beacon, Header: signers.Header, Network: signers.Network,
-		},
-		Name: conf.Node.Name, Roles: roles, Record: record,
-		Gateway: conf.Gateway.Listen, ContentDir: content, Quota: uint64(conf.Content.QuotaMiB) << 20,
-		Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen, Logger: log,
-		Tuning:      tuning(conf, h, log),
-		Signing:     h.SigningPath(),
-		Observer:    observer,
-		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
-		ClockOffset: c.Duration(flagClockOffset),
-	})
+	n, err := node.New(settings)
 	if err != nil {
 		return err
 	}
@@ -142,11 +107,44 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 	if err := h.Announce(api); err != nil {
 		return errors.Join(err, n.Close())
 	}
-	log.Info("node starts", slog.String("chain", genesis.ChainID), slog.String("home", h.Dir()), slog.String("rpc", api.RPC), slog.String("version", version))
+	log.Info("node starts", slog.String("chain", settings.Genesis.ChainID), slog.String("home", h.Dir()), slog.String("rpc", api.RPC), slog.String("version", version))
 	warnPublic(log, conf)
 	err = p.untilStopped(c, n)
 	log.Info("node stopped")
-	return errors.Join(err, n.Close(), h.Withdraw(), noteEnd(h, observer != "", err))
+	return errors.Join(err, n.Close(), h.Withdraw(), noteEnd(h, settings.Observer != "", err))
+}
+
+// nodeConfig returns what the home, the configuration and the command line say to the node.
+func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, log *slog.Logger) (node.Config, error) {
+	genesis, err := h.Genesis()
+	if err != nil {
+		return node.Config{}, withGenesis(err)
+	}
+	keys, err := p.loadKeys(c, h.NodeKeyPath())
+	if err != nil {
+		return node.Config{}, err
+	}
+	signers, err := home.Parse(keys)
+	if err != nil {
+		return node.Config{}, err
+	}
+	roles, err := conf.Node.ParseRoles()
+	if err != nil {
+		return node.Config{}, err
+	}
+	settings := node.Config{
+		Genesis: genesis, Keys: (*node.Keys)(signers), Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
+		Name: conf.Node.Name, Roles: roles, Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen,
+		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: tuning(conf, h, log),
+		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
+		ClockOffset: c.Duration(flagClockOffset),
+	}
+	if roles&remora.RoleValidator != 0 {
+		settings.Observer, err = crashLoop(h, log)
+	} else {
+		settings.Record, settings.ContentDir, err = contentNode(h, keys, conf, roles)
+	}
+	return settings, err
 }
 
 // warnPublic says what other machines can reach: neither address asks who they are.
@@ -162,11 +160,8 @@ func warnPublic(log *slog.Logger, conf *config.Loaded) {
 	}
 }
 
-// contentNode returns what a cache or gateway registers, and the directory of its content; nothing for a validator.
+// contentNode returns what a cache or gateway registers, and the directory of its content.
 func contentNode(h *home.Home, keys *keystore.Keys, conf *config.Loaded, roles remora.Roles) (remora.Node, string, error) {
-	if roles&remora.RoleValidator != 0 {
-		return remora.Node{}, "", nil
-	}
 	addrs := slices.Clone(conf.P2P.Listen)
 	if roles&remora.RoleGateway != 0 {
 		addrs = append(addrs, webAddr(conf.Gateway.Listen)) // where clients fetch

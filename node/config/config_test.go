@@ -93,7 +93,7 @@ func TestFileIsReadStrictly(t *testing.T) {
 		{"out of bounds", "[mempool]\nseal_ms = 7\n", ":2: mempool.seal_ms is 7, want a multiple of 5"},
 		{"negative", "[mempool]\nseal_ms = -5\n", "mempool.seal_ms is -5"},
 		{"role", "[node]\nroles = \"miner\"\n", ":2: node.roles is"},
-		{"roles that exclude each other", "[node]\nroles = \"validator,cache\"\n", "a validator is nothing else"},
+		{"roles that exclude each other", "[node]\nroles = \"validator,cache\"\n", "a validator has no other role"},
 		{"follower without a name", "[node]\nroles = \"cache\"\n", "a cache needs node.name"},
 		{"quota", "[content]\nquota_mib = 1\n", ":2: content.quota_mib is 1"},
 		{"flight", "[flight]\nlimit_mib = 1\n", ":2: flight.limit_mib is 1"},
@@ -211,8 +211,8 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, s := range Settings() {
-			if err := s.check(&l.Config); err != nil {
+		for _, s := range l.settings() {
+			if err := s.check(); err != nil {
 				t.Errorf("%s was loaded and is %v", s.Key, err)
 			}
 		}

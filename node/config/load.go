@@ -21,46 +21,42 @@ var (
 	ErrPermissions = errors.New("configuration can be written by every user")
 )
 
-// Sources are where values come from, the strongest last.
+// Sources are the places that values come from. Env overrides File, and Flags override both.
 type Sources struct {
 	File  string // path; need not exist
 	Env   func(name string) (string, bool)
-	Flags map[string]string // by key, only those that were given
+	Flags map[string]string // by key; only the flags that were given
 }
 
-// Value is a setting with its value in force and where that came from.
+// Value is the value of a setting and its origin.
 type Value struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Origin string `json:"origin,omitempty"`
 }
 
-// Loaded is a checked configuration.
+// Loaded is a checked configuration that knows the origin of every value.
 type Loaded struct {
 	Config
 	origins map[string]string
 }
 
-// Load reads and checks all sources. The error names file and line, variable or flag of every wrong value.
+// Load reads and checks all sources. The error lists every invalid value with its file and line, variable or flag.
 func Load(s Sources) (*Loaded, error) {
 	l := &Loaded{Config: Default(), origins: map[string]string{}}
 	if err := l.readFile(s.File); err != nil {
 		return nil, err
 	}
 	var errs []error
-	for _, setting := range Settings() {
-		if err := l.override(setting, s); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := setting.check(&l.Config); err != nil {
+	for _, setting := range l.settings() {
+		if err := l.overrideSetting(setting, s); err != nil {
 			errs = append(errs, fmt.Errorf("%w: %s: %s is %w", ErrInvalid, l.Origin(setting.Key), setting.Key, err))
 		}
 	}
 	return l, errors.Join(errs...)
 }
 
-// Origin returns where a key's value came from.
+// Origin returns the place that a key's value came from, such as "env REMORA_RPC_LISTEN".
 func (l *Loaded) Origin(key string) string {
 	if o, set := l.origins[key]; set {
 		return o
@@ -71,44 +67,41 @@ func (l *Loaded) Origin(key string) string {
 // Values lists every setting with value and origin.
 func (l *Loaded) Values() []Value {
 	var list []Value
-	for _, s := range Settings() {
-		list = append(list, Value{Key: s.Key, Value: s.Show(&l.Config), Origin: l.Origin(s.Key)})
+	for _, s := range l.settings() {
+		list = append(list, Value{Key: s.Key, Value: s.formatValue(), Origin: l.Origin(s.Key)})
 	}
 	return list
 }
 
-func (l *Loaded) override(s *Setting, from Sources) error {
+// overrideSetting sets a value from the environment and the command line, and checks it.
+func (l *Loaded) overrideSetting(s Setting, from Sources) error {
 	if from.Env != nil {
 		if text, set := from.Env(s.Env()); set {
-			if err := l.apply(s, text, "env "+s.Env()); err != nil {
+			l.origins[s.Key] = "env " + s.Env()
+			if err := s.parseText(text); err != nil {
 				return err
 			}
 		}
 	}
 	if text, set := from.Flags[s.Key]; set {
-		return l.apply(s, text, "flag --"+s.Flag())
+		l.origins[s.Key] = "flag --" + s.Flag()
+		if err := s.parseText(text); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.check()
 }
 
-func (l *Loaded) apply(s *Setting, text, origin string) error {
-	l.origins[s.Key] = origin
-	if err := s.set(&l.Config, text); err != nil {
-		return fmt.Errorf("%w: %s: %s is %w", ErrInvalid, origin, s.Key, err)
-	}
-	return nil
-}
-
-// readFile applies the file at path, if there is one.
+// readFile takes the values of the file at path, if it exists.
 func (l *Loaded) readFile(path string) error {
-	data, err := readBounded(path)
+	data, err := readLimited(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := decode(path, data, &l.Config); err != nil {
+	if err := decodeFile(path, data, &l.Config); err != nil {
 		return err
 	}
 	var sections map[string]map[string]any
@@ -117,13 +110,13 @@ func (l *Loaded) readFile(path string) error {
 	}
 	for section, values := range sections {
 		for name := range values {
-			l.origins[section+"."+name] = fmt.Sprintf("file %s:%d", path, lineOf(data, section, name))
+			l.origins[section+"."+name] = fmt.Sprintf("file %s:%d", path, findLine(data, section, name))
 		}
 	}
 	return nil
 }
 
-func decode(path string, data []byte, into *Config) error {
+func decodeFile(path string, data []byte, into *Config) error {
 	dec := toml.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
@@ -135,7 +128,7 @@ func decode(path string, data []byte, into *Config) error {
 		for i := range unknown.Errors {
 			line, _ := unknown.Errors[i].Position()
 			key := strings.Join(unknown.Errors[i].Key(), ".")
-			errs = append(errs, fmt.Errorf("%w: %s:%d: unknown key %.64q%s", ErrInvalid, path, line, key, suggest(key)))
+			errs = append(errs, fmt.Errorf("%w: %s:%d: unknown key %.64q%s", ErrInvalid, path, line, key, suggestKey(key)))
 		}
 		return errors.Join(errs...)
 	case errors.As(err, &wrong):
@@ -147,7 +140,7 @@ func decode(path string, data []byte, into *Config) error {
 	return nil
 }
 
-func suggest(key string) string {
+func suggestKey(key string) string {
 	var known []string
 	for _, s := range Settings() {
 		known = append(known, s.Key)
@@ -158,7 +151,7 @@ func suggest(key string) string {
 	return fmt.Sprintf("; known keys are %s", strings.Join(known, ", "))
 }
 
-func readBounded(path string) (data []byte, err error) {
+func readLimited(path string) (data []byte, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -176,13 +169,13 @@ func readBounded(path string) (data []byte, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	data, err = io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
 	if err == nil && len(data) > MaxFileBytes {
-		err = fmt.Errorf("%w: %s has over %d bytes", ErrInvalid, path, MaxFileBytes)
+		err = fmt.Errorf("%w: %s is over %d bytes", ErrInvalid, path, MaxFileBytes)
 	}
 	return data, err
 }
 
-// lineOf finds where a key is set. Keys are written in their sections or dotted; the decoder has accepted the file.
-func lineOf(data []byte, section, name string) int {
+// findLine returns the line that sets a key, in its section or dotted. The decoder has accepted the file.
+func findLine(data []byte, section, name string) int {
 	current := ""
 	for i, line := range strings.Split(string(data), "\n") {
 		line = strings.TrimSpace(line)
@@ -202,26 +195,27 @@ func lineOf(data []byte, section, name string) int {
 func Render(values map[string]string) ([]byte, error) {
 	c := Default()
 	sections := map[string]map[string]any{}
-	for _, s := range Settings() {
+	for _, s := range c.settings() {
 		text, given := values[s.Key]
 		if !given {
 			continue
 		}
-		if err := s.set(&c, text); err != nil {
-			return nil, fmt.Errorf("%w: %s is %w", ErrInvalid, s.Key, err)
+		err := s.parseText(text)
+		if err == nil {
+			err = s.check()
 		}
-		if err := s.check(&c); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%w: %s is %w", ErrInvalid, s.Key, err)
 		}
 		section, name, _ := strings.Cut(s.Key, ".")
 		if sections[section] == nil {
 			sections[section] = map[string]any{}
 		}
-		sections[section][name] = s.show(&c)
+		sections[section][name] = s.value
 	}
 	body, err := toml.Marshal(sections)
 	if err != nil {
 		return nil, fmt.Errorf("encode the configuration: %w", err)
 	}
-	return append([]byte("# What differs from the defaults. See: remora config show --origin\n"), body...), nil
+	return append([]byte("# Values that differ from the defaults. See: remora config show --origin\n"), body...), nil
 }

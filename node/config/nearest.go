@@ -2,22 +2,22 @@ package config
 
 import "strings"
 
-// Nearest returns the known name that a mistyped one most likely means, false when none is near.
+// Nearest returns the known name closest to a mistyped one, false when none is close.
 func Nearest(name string, known []string) (string, bool) {
 	best, limit := "", len(name)/3+2
 	for _, k := range known {
 		if len(name) > 1 && strings.HasPrefix(k, name) {
 			return k, true
 		}
-		if d := distance(name, k); d < limit {
+		if d := editDistance(name, k); d < limit {
 			best, limit = k, d
 		}
 	}
 	return best, best != ""
 }
 
-// distance is Levenshtein's, of the bytes of short names.
-func distance(a, b string) int {
+// editDistance returns the Levenshtein distance between the bytes of short names.
+func editDistance(a, b string) int {
 	if len(a) > 100 || len(b) > 100 {
 		return max(len(a), len(b))
 	}

@@ -55,9 +55,9 @@ func AccountOf(k *keystore.Keys) *keystore.Keys {
 // Signers are a node's keys, ready to sign.
 type Signers struct {
 	Account   *ed25519.PrivateKey
-	Header    *ed25519.PrivateKey
 	Consensus *bls.SecretKey
 	Beacon    *bls.SecretKey
+	Header    *ed25519.PrivateKey
 	Network   [32]byte // Ed25519 seed of the peer's identity
 }
 
