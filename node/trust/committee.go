@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/crypto/bls"
-	"github.com/remora-network/remora/crypto/ed25519"
 )
 
 // ErrSignature says that a signature does not hold.
@@ -17,24 +15,25 @@ var ErrSignature = errors.New("signature does not verify")
 // ErrMismatch says that a certificate is for another block.
 var ErrMismatch = errors.New("certificate is for another block")
 
-// Committee is a committee with its keys parsed and summed. It is safe for use by several goroutines.
+// Committee is a committee that can check what its members signed. It is safe for use by several goroutines.
 type Committee struct {
 	*remora.Committee
-	ring     *bls.Keyring
+	scheme   Scheme
 	verified *verifiedSet
 }
 
-// New parses the keys of a committee. Whoever built it has checked possession of the keys.
+// New parses the keys of a committee, whose possession the caller has checked.
 func New(c *remora.Committee) (*Committee, error) {
-	keys := make([]*bls.PublicKey, c.Size())
-	for i, m := range c.Members {
-		key, err := bls.ParsePublicKey(m.Consensus)
-		if err != nil {
-			return nil, fmt.Errorf("consensus key of %q: %w", m.Name, err)
-		}
-		keys[i] = key
+	scheme, err := newPairings(c)
+	if err != nil {
+		return nil, err
 	}
-	return &Committee{Committee: c, ring: bls.NewKeyring(keys), verified: newVerifiedSet()}, nil
+	return NewWith(c, scheme), nil
+}
+
+// NewWith returns a committee whose signatures are of another scheme.
+func NewWith(c *remora.Committee, s Scheme) *Committee {
+	return &Committee{Committee: c, scheme: s, verified: newVerifiedSet()}
 }
 
 // Header checks structure and author's signature of a sealed header.
@@ -42,12 +41,11 @@ func (c *Committee) Header(h *remora.Header) error {
 	if err := h.Check(c.Committee); err != nil {
 		return err
 	}
-	return c.signed(h)
+	return c.checkAuthor(h)
 }
 
-func (c *Committee) signed(h *remora.Header) error {
-	digest := h.Digest()
-	if !ed25519.Verify(c.Members[h.Author].Header, digest[:], h.Signature) {
+func (c *Committee) checkAuthor(h *remora.Header) error {
+	if !c.scheme.VerifyHeader(h.Author, h.Digest(), h.Signature) {
 		return fmt.Errorf("header of round %d by authority %d: %w", h.Round, h.Author, ErrSignature)
 	}
 	return nil
@@ -57,23 +55,22 @@ func (c *Committee) signed(h *remora.Header) error {
 // entry per certificate, nil where it holds.
 func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 	errs := make([]error, len(certificates))
-	var items []bls.AggregateItem
+	var items []Aggregate
 	var places []int
 	for i, cert := range certificates {
 		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.has(cert) {
 			continue
 		}
 		// Votes do not cover the author's signature: whoever passes a certificate on could change it.
-		if errs[i] = c.signed(&cert.Header); errs[i] != nil {
+		if errs[i] = c.checkAuthor(&cert.Header); errs[i] != nil {
 			continue
 		}
-		message := remora.VoteMessage(c.ChainID, &cert.Header)
-		items = append(items, bls.AggregateItem{
-			Ring: c.ring, Signers: signers(cert.Signers), Message: message[:], Signature: cert.Signature,
+		items = append(items, Aggregate{
+			Signers: cert.Signers, Message: remora.VoteMessage(c.ChainID, &cert.Header), Signature: cert.Signature,
 		})
 		places = append(places, i)
 	}
-	for i, err := range bls.VerifyAggregates(items) {
+	for i, err := range c.scheme.VerifyAggregates(items) {
 		cert := certificates[places[i]]
 		if err == nil {
 			c.verified.add(cert)
@@ -89,23 +86,7 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 func (c *Committee) Aggregate(message remora.Hash, by []remora.Authority, sigs []remora.BLSSignature) (
 	remora.BLSSignature, remora.Bitmap, []remora.Authority,
 ) {
-	votes := make([]bls.Vote, len(by))
-	for i := range by {
-		votes[i] = bls.Vote{Signer: int(by[i]), Signature: sigs[i]}
-	}
-	sig, good, bad, err := bls.AggregateVerified(c.ring, votes, message[:])
-	culprits := make([]remora.Authority, len(bad))
-	for i, b := range bad {
-		culprits[i] = remora.Authority(b)
-	}
-	members := remora.NewBitmap(c.Size())
-	if err != nil {
-		return remora.BLSSignature{}, members, culprits
-	}
-	for _, g := range good {
-		members.Add(remora.Authority(g))
-	}
-	return sig, members, culprits
+	return c.scheme.Aggregate(message, by, sigs)
 }
 
 // BlockCertificate checks that a quorum signed this block header.
@@ -121,30 +102,21 @@ func (c *Committee) BlockCertificate(h *remora.BlockHeader, cert *remora.BlockCe
 // certificate, nil where it holds. Whether that is the block in question is for the caller to compare.
 func (c *Committee) BlockCertificates(certificates []*remora.BlockCertificate) []error {
 	errs := make([]error, len(certificates))
-	var items []bls.AggregateItem
+	var items []Aggregate
 	var places []int
 	for i, cert := range certificates {
 		if errs[i] = cert.Check(c.Committee); errs[i] != nil {
 			continue
 		}
-		message := remora.BlockMessage(c.ChainID, cert.Height, cert.Hash)
-		items = append(items, bls.AggregateItem{
-			Ring: c.ring, Signers: signers(cert.Signers), Message: message[:], Signature: cert.Signature,
+		items = append(items, Aggregate{
+			Signers: cert.Signers, Message: remora.BlockMessage(c.ChainID, cert.Height, cert.Hash), Signature: cert.Signature,
 		})
 		places = append(places, i)
 	}
-	for i, err := range bls.VerifyAggregates(items) {
+	for i, err := range c.scheme.VerifyAggregates(items) {
 		if err != nil {
 			errs[places[i]] = fmt.Errorf("certificate of block %d: %w: %w", certificates[places[i]].Height, ErrSignature, err)
 		}
 	}
 	return errs
-}
-
-func signers(b remora.Bitmap) []int {
-	var list []int
-	for a := range b.Members() {
-		list = append(list, int(a))
-	}
-	return list
 }
