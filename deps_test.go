@@ -31,7 +31,7 @@ var (
 	}
 	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover"}
 
-	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree"}, proofs)
+	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree", "state/verdict"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
 		belowSubject, subjects, durable, apps,
@@ -52,7 +52,7 @@ var layers = slices.Concat([]layer{
 	{[]string{"goldentest"}, nil},
 	{verifiers, root},
 	{[]string{"crypto/keystore"}, join(root, durable)},
-	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "proofs/content"}, root},
+	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "state/verdict", "proofs/content"}, root},
 	{proofs[1:], join(root, verifiers, proofs[:1])},
 	{[]string{"state/ledger"}, belowLedger},
 	{[]string{"state/registry"}, join(belowLedger, []string{"state/ledger"})},

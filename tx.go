@@ -20,30 +20,23 @@ const (
 	KindCloseSession Kind = 5
 	KindCommitClaim  Kind = 6
 	KindOpenClaim    Kind = 7
-
-	// LastKind is the highest kind of this version.
-	LastKind = KindOpenClaim
 )
+
+var kindNames = [...]string{
+	KindOpaque:          "opaque",
+	KindTransfer:        "transfer",
+	KindRegisterNode:    "register-node",
+	KindRegisterContent: "register-content",
+	KindOpenSession:     "open-session",
+	KindCloseSession:    "close-session",
+	KindCommitClaim:     "commit-claim",
+	KindOpenClaim:       "open-claim",
+}
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	switch k {
-	case KindOpaque:
-		return "opaque"
-	case KindTransfer:
-		return "transfer"
-	case KindRegisterNode:
-		return "register-node"
-	case KindRegisterContent:
-		return "register-content"
-	case KindOpenSession:
-		return "open-session"
-	case KindCloseSession:
-		return "close-session"
-	case KindCommitClaim:
-		return "commit-claim"
-	case KindOpenClaim:
-		return "open-claim"
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
 	return fmt.Sprintf("kind-%d", uint8(k))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Input is a committed sub-DAG with the batches that Pending names for it, in that order and parsed.
@@ -18,7 +19,7 @@ type Input struct {
 }
 
 // Apply executes a sub-DAG as the block after view. It changes nothing: the outcome holds all changes.
-func (m *Machine) Apply(view View, in Input, v Verifier) (Outcome, error) {
+func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error) {
 	if err := m.checkSubDAG(view, &in.SubDAG); err != nil {
 		return Outcome{}, err
 	}

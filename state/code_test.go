@@ -19,8 +19,8 @@ import (
 
 const dev = "dev-test"
 
-// verdict returns the code of an error of Admit.
-func verdict(t testing.TB, err error) remora.Code {
+// codeOf returns the code of an error of Admit.
+func codeOf(t testing.TB, err error) remora.Code {
 	t.Helper()
 	if err == nil {
 		return remora.CodeOK
@@ -216,7 +216,7 @@ func TestCodes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCodeChain(t)
 			raw := tt.tx(&builder{dev})
-			if got := verdict(t, c.Machine.Admit(c.View, raw, c.Verifier)); got != tt.want {
+			if got := codeOf(t, c.Machine.Admit(c.View, raw, c.Verifier)); got != tt.want {
 				t.Errorf("admitted as %s, want %s", got, tt.want)
 			}
 			before := c.Tables().Clone()
@@ -301,7 +301,7 @@ func TestCodesAllReached(t *testing.T) {
 func TestOpaqueNeedsDevChain(t *testing.T) {
 	c := statetest.NewChain(t, statetest.Genesis("remora-1", 4, "alice"))
 	raw := remora.EncodeOpaque([]byte("bytes"))
-	if got := verdict(t, c.Machine.Admit(c.View, raw, c.Verifier)); got != remora.CodeKindNotAllowed {
+	if got := codeOf(t, c.Machine.Admit(c.View, raw, c.Verifier)); got != remora.CodeKindNotAllowed {
 		t.Errorf("admitted as %s", got)
 	}
 	if got := c.Run(raw); got[0] != remora.CodeKindNotAllowed {
@@ -331,7 +331,7 @@ func TestEveryBitOfATransfer(t *testing.T) {
 	for i := range 8 * len(valid) {
 		raw := slices.Clone(valid)
 		raw[i/8] ^= 1 << (i % 8)
-		if got := verdict(t, c.Machine.Admit(c.View, raw, c.Verifier)); got == remora.CodeOK {
+		if got := codeOf(t, c.Machine.Admit(c.View, raw, c.Verifier)); got == remora.CodeOK {
 			t.Errorf("accepted with bit %d flipped", i)
 		}
 	}

@@ -173,7 +173,7 @@ func TestDeliveryCodes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newOpenWorld(t)
 			raw := tt.tx(w)
-			if got := verdict(t, w.Machine.Admit(w.View, raw, w.Verifier)); got != tt.want {
+			if got := codeOf(t, w.Machine.Admit(w.View, raw, w.Verifier)); got != tt.want {
 				t.Errorf("admitted as %s, want %s", got, tt.want)
 			}
 			before := w.Tables().Clone()

@@ -34,7 +34,7 @@ func TestTamperedCommitClaim(t *testing.T) {
 	tampered(tx.Body, 2, func(name string, changed []byte) {
 		tx.Body = changed
 		raw := statetest.Signed(tx)
-		if verdict(t, w.Machine.Admit(w.View, raw, w.Verifier)) != remora.CodeOK {
+		if codeOf(t, w.Machine.Admit(w.View, raw, w.Verifier)) != remora.CodeOK {
 			refused++
 			return
 		}
@@ -68,13 +68,13 @@ func TestTamperedOpenClaim(t *testing.T) {
 	w := newOpenWorld(t)
 	_, seed, _ := w.Claim("nora", 2)
 	tx := statetest.Tx(dev, "nora", w.nonces["nora"], remora.KindOpenClaim, w.claims[2].Answer(t, seed))
-	if got := verdict(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier)); got != remora.CodeOK {
+	if got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier)); got != remora.CodeOK {
 		t.Fatalf("the opening itself is %s", got)
 	}
 	codes := make(map[remora.Code]int)
 	tampered(tx.Body, 1, func(name string, changed []byte) {
 		tx.Body = changed
-		got := verdict(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier))
+		got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier))
 		if codes[got]++; got == remora.CodeOK {
 			t.Errorf("accepted with %s", name)
 		}

@@ -10,11 +10,12 @@ import (
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Admit judges one transaction as if it were alone in the next block after view. The error is the *remora.Rejection
 // that execution would record, or a failure to read the state.
-func (m *Machine) Admit(view View, raw []byte, v Verifier) error {
+func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
 	block, err := m.block(view, view.Tip.Time+1)
 	if err != nil {
 		return err
@@ -40,11 +41,11 @@ type execution struct {
 	block    *delivery.Block
 	dev      bool
 	tables   *table.Overlay
-	verifier Verifier
+	verifier verdict.Verifier
 	fees     remora.Amount // charged and not yet in the treasury
 }
 
-func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v Verifier) *execution {
+func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v verdict.Verifier) *execution {
 	return &execution{block: b, dev: remora.IsDev(b.ChainID), tables: o, verifier: v}
 }
 
@@ -90,15 +91,14 @@ func (x *execution) run(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	message := tx.Message()
-	if !x.verifier.Signature(tx.From, message[:], tx.Signature) {
+	if !x.verifier.Holds(signed(tx)) {
 		return remora.Reject(remora.CodeBadSignature, "the signature is not %s's over this transaction", tx.From)
 	}
 	if err := x.charge(tx, len(raw)); err != nil {
 		return err
 	}
 	x.tables.Checkpoint()
-	if err := x.perform(tx); err != nil {
+	if err := rules[tx.Kind](x, tx); err != nil {
 		x.tables.Rollback()
 		return err
 	}
@@ -153,47 +153,46 @@ func (x *execution) leastFee(size int) remora.Amount {
 	return least
 }
 
-// perform executes the body of a transaction whose sender has paid.
-func (x *execution) perform(tx *remora.Tx) error {
-	switch tx.Kind {
-	case remora.KindTransfer:
-		return x.transfer(tx)
-	case remora.KindRegisterNode:
-		return with(tx, func(in *remora.Node) error { return registry.Register(x.tables, x.verifier, tx.From, in) })
-	case remora.KindRegisterContent:
-		return with(tx, func(in *remora.RegisterContent) error { return registry.RegisterContent(x.tables, tx.From, in) })
-	case remora.KindOpenSession:
-		return with(tx, func(in *remora.OpenSession) error { return delivery.Open(x.tables, x.block, x.verifier, tx.From, in) })
-	case remora.KindCloseSession:
-		return with(tx, func(in *remora.CloseSession) error { return delivery.Close(x.tables, x.block, tx.From, in) })
-	case remora.KindCommitClaim:
-		return with(tx, func(in *remora.CommitClaim) error { return delivery.Commit(x.tables, x.block, tx.From, in) })
-	case remora.KindOpenClaim:
-		return with(tx, func(in *remora.OpenClaim) error { return delivery.Settle(x.tables, x.block, x.verifier, tx.From, in) })
-	default:
-		return remora.Reject(remora.CodeKindNotAllowed, "%s is no kind of signed transaction of this version", tx.Kind)
+// rules executes the body of each kind of signed transaction, whose sender has paid. A kind without a rule is refused.
+var rules = [...]func(*execution, *remora.Tx) error{
+	remora.KindTransfer: rule((*execution).transfer),
+	remora.KindRegisterNode: rule(func(x *execution, tx *remora.Tx, in *remora.Node) error {
+		return registry.Register(x.tables, x.verifier, tx.From, in)
+	}),
+	remora.KindRegisterContent: rule(func(x *execution, tx *remora.Tx, in *remora.RegisterContent) error {
+		return registry.RegisterContent(x.tables, tx.From, in)
+	}),
+	remora.KindOpenSession: rule(func(x *execution, tx *remora.Tx, in *remora.OpenSession) error {
+		return delivery.Open(x.tables, x.block, x.verifier, tx.From, in)
+	}),
+	remora.KindCloseSession: rule(func(x *execution, tx *remora.Tx, in *remora.CloseSession) error {
+		return delivery.Close(x.tables, x.block, tx.From, in)
+	}),
+	remora.KindCommitClaim: rule(func(x *execution, tx *remora.Tx, in *remora.CommitClaim) error {
+		return delivery.Commit(x.tables, x.block, tx.From, in)
+	}),
+	remora.KindOpenClaim: rule(func(x *execution, tx *remora.Tx, in *remora.OpenClaim) error {
+		return delivery.Settle(x.tables, x.block, x.verifier, tx.From, in)
+	}),
+}
+
+// rule decodes a transaction's body before the rule for it is applied.
+func rule[Body any](apply func(*execution, *remora.Tx, *Body) error) func(*execution, *remora.Tx) error {
+	return func(x *execution, tx *remora.Tx) error {
+		in := new(Body)
+		if err := tx.DecodeBody(in); err != nil {
+			return err
+		}
+		return apply(x, tx, in)
 	}
 }
 
-// with decodes a transaction's body for the rule that applies to it.
-func with[Body any](tx *remora.Tx, rule func(*Body) error) error {
-	in := new(Body)
-	if err := tx.DecodeBody(in); err != nil {
-		return err
-	}
-	return rule(in)
-}
-
-func (x *execution) transfer(tx *remora.Tx) error {
-	var t remora.Transfer
-	if err := tx.DecodeBody(&t); err != nil {
-		return err
-	}
-	if t.Amount == 0 {
+func (x *execution) transfer(tx *remora.Tx, in *remora.Transfer) error {
+	if in.Amount == 0 {
 		return remora.Reject(remora.CodeInvalidAmount, "a transfer of 0 moves nothing: send at least 1")
 	}
-	if _, fits := t.Amount.Add(tx.Fee); !fits {
-		return remora.Reject(remora.CodeOverflow, "amount %s and fee %s pass 2^64 base units", t.Amount, tx.Fee)
+	if _, fits := in.Amount.Add(tx.Fee); !fits {
+		return remora.Reject(remora.CodeOverflow, "amount %s and fee %s pass 2^64 base units", in.Amount, tx.Fee)
 	}
-	return ledger.Transfer(x.tables, tx.From, t.To, t.Amount)
+	return ledger.Transfer(x.tables, tx.From, in.To, in.Amount)
 }

@@ -10,22 +10,23 @@ import (
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
 	"github.com/remora-network/remora/state/tree"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // CheckGenesis reports everything that is wrong with a genesis, proofs of possession included, all at once.
-func CheckGenesis(g *remora.Genesis, v Verifier) error {
+func CheckGenesis(g *remora.Genesis, v verdict.Verifier) error {
 	return errors.Join(g.Check(), checkPossession(g, v))
 }
 
-func checkPossession(g *remora.Genesis, v Verifier) error {
+func checkPossession(g *remora.Genesis, v verdict.Verifier) error {
 	var errs []error
 	for i := range g.Validators {
 		n := &g.Validators[i].Node
-		if !v.Possession(n.Consensus, n.Possession) {
+		if !v.Holds(verdict.Possession{Public: n.Consensus, Proof: n.Possession}) {
 			errs = append(errs, fmt.Errorf("%w: validator %d (%.80q): consensus_possession does not prove possession of consensus_key",
 				remora.ErrInvalid, i, n.Name))
 		}
-		if !v.Possession(n.Beacon, n.BeaconPoP) {
+		if !v.Holds(verdict.Possession{Public: n.Beacon, Proof: n.BeaconPoP}) {
 			errs = append(errs, fmt.Errorf("%w: validator %d (%.80q): beacon_possession does not prove possession of beacon_key",
 				remora.ErrInvalid, i, n.Name))
 		}
@@ -34,7 +35,7 @@ func checkPossession(g *remora.Genesis, v Verifier) error {
 }
 
 // Genesis returns the state at height 0. The error lists every wrong proof of possession.
-func (m *Machine) Genesis(v Verifier) (Outcome, error) {
+func (m *Machine) Genesis(v verdict.Verifier) (Outcome, error) {
 	if err := checkPossession(m.genesis, v); err != nil {
 		return Outcome{}, fmt.Errorf("genesis: %w", err)
 	}

@@ -19,20 +19,6 @@ import (
 // that no committee of this chain made. Fetch them anew, from another node if they came from one.
 var ErrInput = errors.New("input does not continue the state")
 
-// Verifier gives the verdicts on signatures. They are pure functions of the arguments; a Verifier may know them before
-// it is asked.
-type Verifier interface {
-	// Signature reports whether sig is pub's Ed25519 signature over msg, by ZIP-215 rules.
-	Signature(pub remora.Address, msg []byte, sig remora.Signature) bool
-	// Possession reports whether pop proves possession of the secret key behind pk, and that pk is a valid key.
-	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
-	// BLS reports whether sig is pk's signature over msg.
-	BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool
-	// Aggregate reports whether sig is the aggregate of one signature by each key over the message at its position. It
-	// holds for keys whose possession was proven, and for messages of which no two are equal.
-	Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool
-}
-
 // Tip is what the next block must know of the last one and the state root does not bind. The shell stores it beside
 // the block.
 type Tip struct {

@@ -1,6 +1,10 @@
 package state
 
-import "github.com/remora-network/remora"
+import (
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/verdict"
+)
 
 // A signed transaction is an array of seven whose fixed parts (address, signature and their heads) take this much.
 const (
@@ -28,8 +32,8 @@ func open(raw []byte, chainID string) (*remora.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tx.Kind == remora.KindOpaque || tx.Kind > remora.LastKind {
-		return nil, remora.Reject(remora.CodeKindNotAllowed, "%s is no kind of signed transaction of this version", tx.Kind)
+	if int(tx.Kind) >= len(rules) || rules[tx.Kind] == nil {
+		return nil, remora.Reject(remora.CodeKindNotAllowed, "this version executes no signed transaction of kind %s", tx.Kind)
 	}
 	if tx.ChainID != chainID {
 		return nil, remora.Reject(remora.CodeWrongChain, "signed for chain %.40q, this is %q", tx.ChainID, chainID)
@@ -55,58 +59,33 @@ func isExactOpaque(raw []byte) bool {
 	return false
 }
 
-// Statement is a signature that Apply will ask its Verifier about.
-type Statement struct {
-	Public    remora.Address
-	Message   []byte
-	Signature remora.Signature
+// signed returns the statement that a transaction's signature makes.
+func signed(tx *remora.Tx) verdict.Signed {
+	return verdict.Signed{Public: tx.From, Message: tx.Message(), Signature: tx.Signature}
 }
 
-// BLSStatement is a BLS signature that Apply will ask its Verifier about.
-type BLSStatement struct {
-	Public    remora.BLSPublicKey
-	Message   remora.Hash
-	Signature remora.BLSSignature
-}
-
-// Contributions returns the contributions to the beacon in a block's headers, as signatures over the step after seed. What
-// does not belong to that step, Apply will not ask about.
-func (m *Machine) Contributions(headers []*remora.Header, seed remora.Seed) []BLSStatement {
-	var found []BLSStatement
-	message := remora.BeaconMessage(m.committee.ChainID, seed.Step+1, seed.Hash)
-	for _, h := range headers {
-		for _, c := range h.Contributions {
-			if c.Step == seed.Step+1 && m.committee.Has(h.Author) {
-				found = append(found, BLSStatement{m.committee.Members[h.Author].Beacon, message, c.Signature})
-			}
-		}
-	}
-	return found
-}
-
-// Statements returns the signatures of the transactions in a block's batches, in order, so that the shell can verify
-// them together before Apply. It needs no state, hence lists some that Apply will not reach.
-func (m *Machine) Statements(in Input) []Statement {
-	var found []Statement
+// Ahead returns the statements that Apply will ask about for a block after one whose beacon stands at seed, as far as
+// they are known without the state: signatures of transactions and contributions to the beacon. Some of them Apply may
+// not reach. A Verifier that knows all verdicts when it is asked makes Apply faster, never different.
+func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
+	var found []verdict.Statement
 	for i := range in.Batches {
 		for _, raw := range in.Batches[i].Txs() {
-			if s, ok := m.Statement(raw); ok {
-				found = append(found, s)
+			if remora.IsOpaque(raw) {
+				continue
+			}
+			if tx, err := open(raw, m.genesis.ChainID); err == nil {
+				found = append(found, signed(tx))
 			}
 		}
 	}
+	for _, h := range in.SubDAG.Headers {
+		if h == nil {
+			continue // Apply refuses it
+		}
+		if s, offered := beacon.Offered(m.committee, h, seed); offered {
+			found = append(found, s)
+		}
+	}
 	return found
-}
-
-// Statement returns the signature of one transaction, and whether it has one that counts.
-func (m *Machine) Statement(raw []byte) (Statement, bool) {
-	if remora.IsOpaque(raw) {
-		return Statement{}, false
-	}
-	tx, err := open(raw, m.genesis.ChainID)
-	if err != nil {
-		return Statement{}, false
-	}
-	message := tx.Message()
-	return Statement{Public: tx.From, Message: message[:], Signature: tx.Signature}, true
 }

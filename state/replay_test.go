@@ -11,8 +11,10 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/statetest"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // history runs a random chain over some epochs and returns the inputs and outcomes of its blocks.
@@ -92,61 +94,84 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestStatements lists what Apply asks its verifier about transactions, and does not ask the state.
-func TestStatements(t *testing.T) {
+// TestAhead lists what Apply asks its verifier, and does not ask the state: every signature of a transaction and every
+// contribution, of which Apply leaves some out.
+func TestAhead(t *testing.T) {
 	g, inputs, _ := history(t, 10)
-	m, err := state.NewMachine(g)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := statetest.NewChain(t, g)
 	for _, in := range inputs {
-		listed := make(map[remora.Signature]bool)
-		for _, s := range m.Statements(in) {
-			listed[s.Signature] = s.Signature == statetest.Sign(s.Public, s.Message)
+		ahead := c.Machine.Ahead(in, seedOf(t, c))
+		asked := &listed{verdicts: make(map[remora.Hash]bool), t: t}
+		signed := 0
+		for _, s := range ahead {
+			asked.verdicts[s.Key()] = c.Verifier.Holds(s)
+			if _, ok := s.(verdict.Signed); ok {
+				signed++
+			}
 		}
-		asked := &strict{listed: listed, t: t}
-		out, err := m.Apply(c.View, in, asked)
+		out, err := c.Machine.Apply(c.View, in, asked)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if asked.signatures != len(m.Statements(in)) {
-			t.Errorf("asked for %d signatures, %d were listed", asked.signatures, len(m.Statements(in)))
+		if asked.signed != signed || asked.contributions > len(ahead)-signed {
+			t.Errorf("asked for %d signatures and %d contributions, %d and %d were listed", asked.signed, asked.contributions, signed, len(ahead)-signed)
 		}
 		c.Commit(out)
 	}
 }
 
-// strict fails the test when it is asked about a transaction's signature that was not listed.
-type strict struct {
-	statetest.Verifier
-	listed     map[remora.Signature]bool
-	signatures int
-	t          *testing.T
-}
-
-func (s *strict) Signature(_ remora.Address, _ []byte, sig remora.Signature) bool {
-	s.signatures++
-	valid, found := s.listed[sig]
-	if !found {
-		s.t.Errorf("asked about a signature that is not listed")
+func seedOf(t *testing.T, c *statetest.Chain) remora.Seed {
+	t.Helper()
+	seed, err := beacon.GetSeed(c.View.Tables)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return valid
+	return seed
 }
 
-// TestStatementsSkip what Apply refuses before it looks at a signature.
-func TestStatementsSkip(t *testing.T) {
+// listed fails the test when it is asked about what was not listed.
+type listed struct {
+	verdicts              map[remora.Hash]bool
+	signed, contributions int
+	t                     *testing.T
+}
+
+func (l *listed) Holds(s verdict.Statement) bool {
+	switch s := s.(type) {
+	case verdict.Signed:
+		l.signed++
+	case verdict.BLSSigned:
+		l.contributions++
+	default:
+		return new(statetest.Verifier).Holds(s)
+	}
+	holds, found := l.verdicts[s.Key()]
+	if !found {
+		l.t.Errorf("asked about %+v, which is not listed", s)
+	}
+	return holds
+}
+
+// TestAheadSkips what Apply refuses before it looks at a signature.
+func TestAheadSkips(t *testing.T) {
 	c := statetest.NewChain(t, statetest.Genesis(dev, 4, "alice"))
+	good := statetest.Transfer(dev, "alice", "bob", 0, 1)
 	for _, raw := range [][]byte{
 		{},
 		{0x82},
 		[]byte("garbage"), remora.EncodeOpaque(make([]byte, 200)),
 		statetest.Transfer("dev-other", "alice", "bob", 0, 1),
-		statetest.Transfer(dev, "alice", "bob", 0, 1)[:150],
+		good[:150],
 	} {
-		if _, ok := c.Machine.Statement(raw); ok {
-			t.Errorf("a statement in %x", raw)
+		ref := c.Batch(0, raw, good)
+		in := c.Input(c.SubDAG(statetest.Draft{Payload: payload{0: {ref}}}))
+		if found := c.Machine.Ahead(in, seedOf(t, c)); len(found) != 1 {
+			t.Errorf("%d statements in a valid transaction and %x", len(found), raw)
 		}
+	}
+	in := state.Input{SubDAG: remora.SubDAG{Headers: []*remora.Header{nil}}}
+	if found := c.Machine.Ahead(in, seedOf(t, c)); found != nil {
+		t.Errorf("%d statements in a missing header", len(found))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/remora-network/remora/node/store/crashfs"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/statetest"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,34 +23,39 @@ const chainID = "dev-exec"
 type verdicts struct {
 	statetest.Verifier
 	primed, forgotten int
-	ahead             map[remora.BLSSignature]bool // contributions that were primed
-	foreseen, missed  int                          // contributions asked about that were, and were not
+	ahead             map[remora.Hash]bool // contributions that were primed
+	foreseen, missed  int                  // contributions asked about that were, and were not
 }
 
-func (v *verdicts) Prime(statements []state.Statement) { v.primed += len(statements) }
-func (v *verdicts) Forget()                            { v.forgotten++ }
-
-func (v *verdicts) PrimeBLS(statements []state.BLSStatement) {
-	v.ahead = map[remora.BLSSignature]bool{}
+func (v *verdicts) Prime(statements []verdict.Statement) {
+	v.ahead = map[remora.Hash]bool{}
 	for _, s := range statements {
-		v.ahead[s.Signature] = v.Verifier.BLS(s.Public, s.Message[:], s.Signature)
+		switch s := s.(type) {
+		case verdict.Signed:
+			v.primed++
+		case verdict.BLSSigned:
+			v.ahead[s.Key()] = v.Verifier.Holds(s)
+		}
 	}
 }
 
-func (v *verdicts) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
-	if v.ahead[sig] {
+func (v *verdicts) Forget() { v.forgotten++ }
+
+func (v *verdicts) Holds(s verdict.Statement) bool {
+	if b, ok := s.(verdict.BLSSigned); ok && v.ahead[b.Key()] {
 		v.foreseen++
-	} else {
+	} else if ok {
 		v.missed++
 	}
-	return v.Verifier.BLS(pk, msg, sig)
+	return v.Verifier.Holds(s)
 }
 
 // chain is a sequence of inputs with the headers of the blocks that come of them, made in memory.
 type chain struct {
-	genesis *remora.Genesis
-	inputs  []state.Input
-	headers []remora.BlockHeader
+	genesis  *remora.Genesis
+	inputs   []state.Input
+	headers  []remora.BlockHeader
+	verdicts *verdicts // of the executor that was opened last
 }
 
 func newGenesis() *remora.Genesis { return statetest.Genesis(chainID, 4, "alice", "bob") }
@@ -81,7 +87,8 @@ func (made *chain) open(fs *crashfs.FS) (*exec.Executor, *store.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := exec.OpenWith(made.genesis, st, new(verdicts))
+	made.verdicts = new(verdicts)
+	e, err := exec.OpenWith(made.genesis, st, made.verdicts)
 	return e, st, err
 }
 

@@ -10,13 +10,13 @@ import (
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/verdict"
 )
 
-// Verdicts is a state.Verifier that is told ahead what it will be asked. Verifier is the real one.
+// Verdicts is a verifier that is told ahead what it will be asked. Verifier is the real one.
 type Verdicts interface {
-	state.Verifier
-	Prime(statements []state.Statement)
-	PrimeBLS(statements []state.BLSStatement)
+	verdict.Verifier
+	Prime(statements []verdict.Statement)
 	Forget()
 }
 
@@ -104,9 +104,6 @@ func (e *Executor) tip() (state.Tip, remora.BlockHeader, error) {
 // snapshot of the store with View's tree and tip.
 func (e *Executor) View() state.View { return e.view }
 
-// Verifier returns the verifier that execution uses, for admission checks.
-func (e *Executor) Verifier() Verdicts { return e.verifier }
-
 // Pending returns the batches whose bytes the next block needs, in the order in which Execute takes them.
 func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.BatchRef, error) {
 	return e.machine.Pending(e.view, sub)
@@ -117,7 +114,11 @@ func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.BatchRef, error) {
 // error is a Divergence.
 func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *remora.BlockHeader) (*remora.Block, error) {
 	in := state.Input{SubDAG: sub, Batches: batches}
-	e.verifier.Prime(e.machine.Statements(in))
+	seed, err := beacon.GetSeed(e.view.Tables)
+	if err != nil {
+		return nil, err
+	}
+	e.verifier.Prime(e.machine.Ahead(in, seed))
 	defer e.verifier.Forget()
 	outcome, err := e.apply(in, expect)
 	if err != nil {
@@ -136,12 +137,7 @@ type Certified struct {
 // Follow executes consecutive certified blocks as Execute does each, with one sync for all. They must continue the chain.
 // On an error none is durable, and the executor must not be used any more.
 func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
-	var statements []state.Statement
-	for _, b := range blocks {
-		statements = append(statements, e.machine.Statements(state.Input{Batches: b.Batches})...)
-	}
-	e.verifier.Prime(statements)
-	if err := e.primeContributions(blocks); err != nil {
+	if err := e.primeBlocks(blocks); err != nil {
 		return nil, err
 	}
 	defer e.verifier.Forget()
@@ -163,19 +159,20 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 	return executed, nil
 }
 
-// primeContributions verifies what the blocks add to the beacon. A quorum vouches for the headers, so each one's seed is
-// the one that the next block's contributions build on; were it not, they would be verified one by one.
-func (e *Executor) primeContributions(blocks []Certified) error {
+// primeBlocks verifies ahead what the blocks state. A quorum vouches for the headers, so each one's seed is the one that
+// the next block's contributions build on; were it not, they would be verified one by one.
+func (e *Executor) primeBlocks(blocks []Certified) error {
 	seed, err := beacon.GetSeed(e.view.Tables)
 	if err != nil {
 		return err
 	}
-	var statements []state.BLSStatement
+	var statements []verdict.Statement
 	for _, b := range blocks {
-		statements = append(statements, e.machine.Contributions(b.Block.DAG, seed)...)
+		in := state.Input{SubDAG: remora.SubDAG{Headers: b.Block.DAG}, Batches: b.Batches}
+		statements = append(statements, e.machine.Ahead(in, seed)...)
 		seed = b.Block.Header.Beacon
 	}
-	e.verifier.PrimeBLS(statements)
+	e.verifier.Prime(statements)
 	return nil
 }
 

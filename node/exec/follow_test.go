@@ -43,16 +43,20 @@ func (made *chain) follow(e *exec.Executor, st *store.Store, done func(remora.He
 	return nil
 }
 
-// TestContributionsAreForeseen follows a chain whose beacon takes a step in every block: all that Apply asks about was
-// primed, with the right verdict.
+// TestContributionsAreForeseen executes a chain whose beacon takes a step in every block, block by block and in groups: all
+// that Apply asks about was primed, with the right verdict.
 func TestContributionsAreForeseen(t *testing.T) {
 	made := newChain(t, 7)
-	e, st := made.begin(t)
-	if err := made.follow(e, st, func(remora.Height) {}); err != nil {
-		t.Fatal(err)
-	}
-	if v := e.Verifier().(*verdicts); v.foreseen != 3*7 || v.missed != 0 {
-		t.Errorf("%d contributions foreseen, %d not", v.foreseen, v.missed)
+	for name, execute := range map[string]func(*exec.Executor, *store.Store, func(remora.Height)) error{
+		"block by block": made.run, "in groups": made.follow,
+	} {
+		e, st := made.begin(t)
+		if err := execute(e, st, ignore); err != nil {
+			t.Fatal(err)
+		}
+		if v := made.verdicts; v.foreseen != 3*7 || v.missed != 0 {
+			t.Errorf("%s: %d contributions foreseen, %d not", name, v.foreseen, v.missed)
+		}
 	}
 }
 

@@ -2,19 +2,20 @@ package exec
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
-	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // maxParsedKeys bounds the cache of BLS keys.
 const maxParsedKeys = 4 * remora.MaxCommittee
 
-// Verifier implements state.Verifier. Verdicts are pure functions of statement and bytes; Prime only computes some of
-// them ahead, in batches and on all cores. It is safe for use by several goroutines.
+// Verifier implements verdict.Verifier. Verdicts are pure functions of the statements; Prime only computes some of them
+// ahead, in batches and on all cores. It is safe for use by several goroutines.
 type Verifier struct {
 	mu     sync.RWMutex
 	primed map[remora.Hash]bool // by statement, of the block under execution
@@ -26,68 +27,123 @@ func NewVerifier() *Verifier {
 	return &Verifier{primed: map[remora.Hash]bool{}, keys: map[remora.BLSPublicKey]*bls.PublicKey{}}
 }
 
-// primeChunk is the size of a batch verification: larger ones gain little and waste more when one signature is wrong.
-const primeChunk = 64
+// Holds returns the verdict that was primed, else it computes it.
+func (v *Verifier) Holds(s verdict.Statement) bool {
+	key := s.Key()
+	v.mu.RLock()
+	holds, known := v.primed[key]
+	v.mu.RUnlock()
+	if known {
+		return holds
+	}
+	return v.verify(s)
+}
 
-// Prime verifies statements ahead.
-func (v *Verifier) Prime(statements []state.Statement) {
-	chunks := make(chan []state.Statement)
+// verify has a case for each kind of statement.
+func (v *Verifier) verify(s verdict.Statement) bool {
+	switch s := s.(type) {
+	case verdict.Signed:
+		return ed25519.Verify(s.Public, s.Message[:], s.Signature)
+	case verdict.Possession:
+		return bls.VerifyPossession(s.Public, s.Proof) == nil
+	case verdict.BLSSigned:
+		key, err := v.parseKey(s.Public)
+		return err == nil && bls.Verify(key, s.Message[:], s.Signature) == nil
+	case verdict.Aggregate:
+		return v.verifyAggregate(s)
+	}
+	return false
+}
+
+func (v *Verifier) verifyAggregate(s verdict.Aggregate) bool {
+	keys, messages := make([]*bls.PublicKey, len(s.Parts)), make([][]byte, len(s.Parts))
+	for i := range s.Parts {
+		key, err := v.parseKey(s.Parts[i].Public)
+		if err != nil {
+			return false
+		}
+		keys[i], messages[i] = key, s.Parts[i].Message[:]
+	}
+	return bls.VerifyDistinct(keys, messages, s.Signature) == nil
+}
+
+// Prime verifies statements ahead. It has a case for each kind that is cheaper to verify in a batch; statements of the
+// others are left to Holds.
+func (v *Verifier) Prime(statements []verdict.Statement) {
+	var signed []verdict.Signed
+	var blsSigned []verdict.BLSSigned
+	for _, s := range statements {
+		switch s := s.(type) {
+		case verdict.Signed:
+			signed = append(signed, s)
+		case verdict.BLSSigned:
+			blsSigned = append(blsSigned, s)
+		}
+	}
+	v.primeSigned(signed)
+	v.primeBLSSigned(blsSigned)
+}
+
+// primeSigned verifies groups of signatures on all cores.
+func (v *Verifier) primeSigned(statements []verdict.Signed) {
+	groups := make(chan []verdict.Signed)
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(statements)+primeChunk-1)/primeChunk) {
+	for range min(runtime.GOMAXPROCS(0), (len(statements)+ed25519.GroupSize-1)/ed25519.GroupSize) {
 		wg.Go(func() {
-			for chunk := range chunks {
-				v.prime(chunk)
+			for group := range groups {
+				v.primeGroup(group)
 			}
 		})
 	}
-	for start := 0; start < len(statements); start += primeChunk {
-		chunks <- statements[start:min(start+primeChunk, len(statements))]
+	for group := range slices.Chunk(statements, ed25519.GroupSize) {
+		groups <- group
 	}
-	close(chunks)
+	close(groups)
 	wg.Wait()
 }
 
-func (v *Verifier) prime(chunk []state.Statement) {
-	items := make([]ed25519.Item, len(chunk))
-	for i, s := range chunk {
-		items[i] = ed25519.Item{Public: s.Public, Message: s.Message, Signature: s.Signature}
+func (v *Verifier) primeGroup(group []verdict.Signed) {
+	items := make([]ed25519.Item, len(group))
+	for i := range group {
+		s := &group[i]
+		items[i] = ed25519.Item{Public: s.Public, Message: s.Message[:], Signature: s.Signature}
 	}
 	verdicts := ed25519.VerifyAll(items)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, s := range chunk {
-		v.primed[statementKey(s.Public, s.Message, s.Signature)] = verdicts[i]
+	for i, s := range group {
+		v.primed[s.Key()] = verdicts[i]
 	}
 }
 
-// PrimeBLS verifies statements ahead, all in one pairing equation while they hold.
-func (v *Verifier) PrimeBLS(statements []state.BLSStatement) {
+// primeBLSSigned verifies all signatures in one pairing equation while they hold.
+func (v *Verifier) primeBLSSigned(statements []verdict.BLSSigned) {
 	var keys []*bls.PublicKey
-	places := map[remora.BLSPublicKey]int{}
+	places := map[remora.BLSPublicKey]int{} // of keys in the ring
 	var items []bls.AggregateItem
-	var asked []remora.Hash
+	var primed []remora.Hash // one for each item
 	for _, s := range statements {
 		place, known := places[s.Public]
 		if !known {
-			key, err := v.key(s.Public)
+			key, err := v.parseKey(s.Public)
 			if err != nil {
-				continue // the answer is found when it is asked for
+				continue // Holds finds the same
 			}
 			place = len(keys)
 			places[s.Public], keys = place, append(keys, key)
 		}
 		items = append(items, bls.AggregateItem{Signers: []int{place}, Message: s.Message[:], Signature: s.Signature})
-		asked = append(asked, blsKey(s.Public, s.Message[:], s.Signature))
+		primed = append(primed, s.Key())
 	}
 	ring := bls.NewKeyring(keys)
 	for i := range items {
 		items[i].Ring = ring
 	}
-	verdicts := bls.VerifyAggregates(items)
+	errs := bls.VerifyAggregates(items)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, key := range asked {
-		v.primed[key] = verdicts[i] == nil
+	for i, key := range primed {
+		v.primed[key] = errs[i] == nil
 	}
 }
 
@@ -98,63 +154,8 @@ func (v *Verifier) Forget() {
 	clear(v.primed)
 }
 
-func blsKey(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) remora.Hash {
-	b := append(make([]byte, 0, 4+len(pk)+len(sig)+len(msg)), "BLS/"...)
-	b = append(append(append(b, pk[:]...), sig[:]...), msg...)
-	return remora.SumBLAKE3(b)
-}
-
-func statementKey(pub remora.Address, msg []byte, sig remora.Signature) remora.Hash {
-	b := make([]byte, 0, len(pub)+len(sig)+len(msg))
-	b = append(append(append(b, pub[:]...), sig[:]...), msg...)
-	return remora.SumBLAKE3(b)
-}
-
-// Signature reports whether an Ed25519 signature holds by ZIP-215.
-func (v *Verifier) Signature(pub remora.Address, msg []byte, sig remora.Signature) bool {
-	v.mu.RLock()
-	verdict, known := v.primed[statementKey(pub, msg, sig)]
-	v.mu.RUnlock()
-	if known {
-		return verdict
-	}
-	return ed25519.Verify(pub, msg, sig)
-}
-
-// Possession reports whether pop proves that someone holds the secret of pk.
-func (v *Verifier) Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool {
-	return bls.VerifyPossession(pk, pop) == nil
-}
-
-// BLS reports whether a BLS signature holds.
-func (v *Verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
-	v.mu.RLock()
-	verdict, known := v.primed[blsKey(pk, msg, sig)]
-	v.mu.RUnlock()
-	if known {
-		return verdict
-	}
-	key, err := v.key(pk)
-	return err == nil && bls.Verify(key, msg, sig) == nil
-}
-
-// Aggregate reports whether an aggregate over a message of each key holds.
-func (v *Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool {
-	parsed, bytes := make([]*bls.PublicKey, len(keys)), make([][]byte, len(messages))
-	for i := range keys {
-		key, err := v.key(keys[i])
-		if err != nil {
-			return false
-		}
-		parsed[i] = key
-	}
-	for i := range messages {
-		bytes[i] = messages[i][:]
-	}
-	return bls.VerifyDistinct(parsed, bytes, sig) == nil
-}
-
-func (v *Verifier) key(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
+// parseKey returns the point of a key, which it remembers.
+func (v *Verifier) parseKey(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
 	v.mu.RLock()
 	key, known := v.keys[pk]
 	v.mu.RUnlock()

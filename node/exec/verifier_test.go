@@ -1,54 +1,83 @@
 package exec_test
 
 import (
-	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/exec"
-	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/verdict"
 )
 
-// TestPrimingChangesNoVerdict asks about right and wrong signatures, with and without priming, in a block of several
-// chunks.
+// TestPrimingChangesNoVerdict asks about right and wrong statements of each kind, with and without priming, in a block of
+// several groups of signatures.
 func TestPrimingChangesNoVerdict(t *testing.T) {
-	seed := remora.SumBLAKE3([]byte("verifier test"))
-	key, err := ed25519.NewKeyFromSeed(seed[:])
-	if err != nil {
-		t.Fatal(err)
+	statements, want := slices.Concat(signed(t), blsSigned(t), others(t)), map[remora.Hash]bool{}
+	var list []verdict.Statement
+	for _, s := range statements {
+		list, want[s.Key()] = append(list, s.Statement), s.holds
 	}
-	var statements []state.Statement
-	for i := range 200 {
-		msg := fmt.Appendf(nil, "message %d", i)
-		s := state.Statement{Public: key.Public(), Message: msg, Signature: key.Sign(msg)}
-		if i%37 == 5 {
-			s.Message = append(msg, '!')
-		}
-		statements = append(statements, s)
+	if len(want) != len(list) {
+		t.Fatalf("%d keys of %d statements", len(want), len(list))
 	}
 	cold, primed := exec.NewVerifier(), exec.NewVerifier()
-	primed.Prime(statements)
+	primed.Prime(list)
+	primed.Prime(nil)
 	for round, v := range []*exec.Verifier{cold, primed, primed} {
-		for i, s := range statements {
-			if got := v.Signature(s.Public, s.Message, s.Signature); got != (i%37 != 5) {
-				t.Errorf("round %d, statement %d: verdict %t", round, i, got)
+		for i, s := range list {
+			if got := v.Holds(s); got != want[s.Key()] {
+				t.Errorf("round %d, statement %d, a %T: verdict %t", round, i, s, got)
 			}
 		}
 		primed.Forget()
 	}
 }
 
-func TestPrimingChangesNoBLSVerdict(t *testing.T) {
-	var statements []state.BLSStatement
-	for i := range 60 {
-		seed := remora.SumBLAKE3([]byte{byte(i % 4)})
-		key, err := bls.DeriveKey(seed[:])
-		if err != nil {
-			t.Fatal(err)
+// judged is a statement with the right verdict.
+type judged struct {
+	verdict.Statement
+	holds bool
+}
+
+func signed(t *testing.T) []judged {
+	t.Helper()
+	seed := remora.SumBLAKE3([]byte("verifier test"))
+	key, err := ed25519.NewKeyFromSeed(seed[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []judged
+	for i := range 200 {
+		s := verdict.Signed{Public: key.Public(), Message: remora.SumBLAKE3([]byte{byte(i)})}
+		s.Signature = key.Sign(s.Message[:])
+		wrong := i%37 == 5
+		if wrong {
+			s.Message[0] ^= 1
 		}
-		s := state.BLSStatement{Public: key.Public(), Message: remora.SumBLAKE3([]byte{1, byte(i / 4)})}
+		list = append(list, judged{s, !wrong})
+	}
+	return list
+}
+
+func newKey(t *testing.T, id byte) *bls.SecretKey {
+	t.Helper()
+	seed := remora.SumBLAKE3([]byte{id})
+	key, err := bls.DeriveKey(seed[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// blsSigned has four keys sign one message after the other.
+func blsSigned(t *testing.T) []judged {
+	t.Helper()
+	var list []judged
+	for i := range 60 {
+		key := newKey(t, byte(i%4))
+		s := verdict.BLSSigned{Public: key.Public(), Message: remora.SumBLAKE3([]byte{1, byte(i / 4)})}
 		s.Signature = key.Sign(s.Message[:])
 		switch i {
 		case 11:
@@ -60,37 +89,34 @@ func TestPrimingChangesNoBLSVerdict(t *testing.T) {
 		case 44:
 			s.Public = remora.BLSPublicKey{1}
 		}
-		statements = append(statements, s)
+		list = append(list, judged{s, i%11 != 0 || i == 0 || i == 55})
 	}
-	cold, primed := exec.NewVerifier(), exec.NewVerifier()
-	primed.PrimeBLS(statements)
-	primed.PrimeBLS(nil)
-	for round, v := range []*exec.Verifier{cold, primed, primed} {
-		for i, s := range statements {
-			if got := v.BLS(s.Public, s.Message[:], s.Signature); got != (i%11 != 0 || i == 0 || i == 55) {
-				t.Errorf("round %d, statement %d: verdict %t", round, i, got)
-			}
-		}
-		primed.Forget()
-	}
+	return list
 }
 
-func TestBLSVerdicts(t *testing.T) {
-	seed := remora.SumBLAKE3([]byte("verifier test"))
-	key, err := bls.DeriveKey(seed[:])
+// others are statements that priming leaves alone.
+func others(t *testing.T) []judged {
+	t.Helper()
+	key, other, msg := newKey(t, 1), newKey(t, 2), remora.Hash{1}
+	sum, err := bls.Aggregate([]remora.BLSSignature{key.Sign(msg[:]), other.Sign(make([]byte, remora.HashSize))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, msg := exec.NewVerifier(), []byte("message")
-	for round := range 2 { // the second time the key is cached
-		if !v.BLS(key.Public(), msg, key.Sign(msg)) || v.BLS(key.Public(), []byte("other"), key.Sign(msg)) {
-			t.Errorf("round %d: wrong verdict", round)
-		}
-	}
-	if !v.Possession(key.Public(), key.ProvePossession()) || v.Possession(key.Public(), key.Sign(msg)) {
-		t.Error("wrong verdict on possession")
-	}
-	if v.BLS(remora.BLSPublicKey{1}, msg, key.Sign(msg)) || v.Possession(remora.BLSPublicKey{1}, key.ProvePossession()) {
-		t.Error("a key that is no point verifies")
+	parts := []verdict.Part{{Public: key.Public(), Message: msg}, {Public: other.Public()}}
+	foreign := []verdict.Part{parts[0], {Public: remora.BLSPublicKey{1}}}
+	return []judged{
+		{verdict.Possession{Public: key.Public(), Proof: key.ProvePossession()}, true},
+		{verdict.Possession{Public: key.Public(), Proof: key.Sign(msg[:])}, false},
+		{verdict.Possession{Public: remora.BLSPublicKey{1}, Proof: key.ProvePossession()}, false},
+		{verdict.Aggregate{Parts: parts, Signature: sum}, true},
+		{verdict.Aggregate{Parts: parts[:1], Signature: sum}, false},
+		{verdict.Aggregate{Parts: foreign, Signature: sum}, false},
+		{verdict.Aggregate{Signature: sum}, false},
+		{unknown{}, false},
 	}
 }
+
+// unknown is of a kind that no verifier knows.
+type unknown struct{}
+
+func (unknown) Key() remora.Hash { return remora.Hash{} }

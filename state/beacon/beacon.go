@@ -11,6 +11,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 var (
@@ -20,12 +21,6 @@ var (
 
 // maxRecord bounds the encoded list of pending contributions: at most one of each member.
 const maxRecord = 64 * remora.MaxCommittee
-
-// Verifier checks contributions.
-type Verifier interface {
-	// BLS reports whether sig is pk's signature over msg.
-	BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool
-}
 
 // Contribution is a valid signature of a member for the step after the newest seed.
 type Contribution struct {
@@ -65,7 +60,7 @@ func GetPending(v table.View) ([]Contribution, error) {
 
 // Advance takes the contributions that ride in a block's headers, in their order, and returns the newest seed after the
 // block. Contributions to another step, repeated and wrong ones are skipped: they make no header invalid.
-func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v Verifier) (remora.Seed, error) {
+func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v verdict.Verifier) (remora.Seed, error) {
 	seed, err := GetSeed(o)
 	if err != nil {
 		return seed, err
@@ -104,27 +99,29 @@ type ballot struct {
 	seed      remora.Seed
 	pending   []Contribution
 	voted     remora.Bitmap
-	message   []byte // nil until a contribution needs it
 }
 
 // take adds the header's contribution if it counts. The signature, which costs most, is checked last.
-func (b *ballot) take(h *remora.Header, v Verifier) {
-	if len(h.Contributions) == 0 {
-		return
-	}
-	c := &h.Contributions[0]
-	if c.Step != b.seed.Step+1 || !b.committee.Has(h.Author) || b.voted.Has(h.Author) {
-		return
-	}
-	if b.message == nil {
-		m := remora.BeaconMessage(b.committee.ChainID, c.Step, b.seed.Hash)
-		b.message = m[:]
-	}
-	if !v.BLS(b.committee.Members[h.Author].Beacon, b.message, c.Signature) {
+func (b *ballot) take(h *remora.Header, v verdict.Verifier) {
+	s, offered := Offered(b.committee, h, b.seed)
+	if !offered || b.voted.Has(h.Author) || !v.Holds(s) {
 		return
 	}
 	b.voted.Add(h.Author)
-	b.pending = append(b.pending, Contribution{Authority: h.Author, Signature: c.Signature})
+	b.pending = append(b.pending, Contribution{Authority: h.Author, Signature: s.Signature})
+}
+
+// Offered returns the contribution in a header as the statement that must hold for it to count, and whether there is one
+// by a member to the step after seed.
+func Offered(c *remora.Committee, h *remora.Header, seed remora.Seed) (s verdict.BLSSigned, offered bool) {
+	if len(h.Contributions) == 0 || h.Contributions[0].Step != seed.Step+1 || !c.Has(h.Author) {
+		return s, false
+	}
+	return verdict.BLSSigned{
+		Public:    c.Members[h.Author].Beacon,
+		Message:   remora.BeaconMessage(c.ChainID, seed.Step+1, seed.Hash),
+		Signature: h.Contributions[0].Signature,
+	}, true
 }
 
 // next hashes tag, chain id, step, seed before and contributions; strings carry their length, integers are 8 bytes big

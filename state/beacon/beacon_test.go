@@ -10,14 +10,16 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // verifier accepts hashes of key and message, and counts.
 type verifier struct{ asked int }
 
-func (v *verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
+func (v *verifier) Holds(s verdict.Statement) bool {
 	v.asked++
-	return sig == sign(pk, msg)
+	b, ok := s.(verdict.BLSSigned)
+	return ok && b.Signature == sign(b.Public, b.Message[:])
 }
 
 func sign(pk remora.BLSPublicKey, msg []byte) remora.BLSSignature {

@@ -7,6 +7,7 @@ import (
 	"github.com/remora-network/remora/proofs/delivery"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Commit takes a claim's bytes out of the grants and a deposit of the same value from the node. The challenge is drawn by
@@ -83,7 +84,7 @@ func debit(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remor
 
 // Settle verifies the opening of a node's claim and fixes what is paid. The error is a Rejection when there is nothing to
 // open or the opening does not answer the challenge; the claim is then as it was, and may be opened until its deadline.
-func Settle(o *table.Overlay, b *Block, v Verifier, node remora.Address, in *remora.OpenClaim) error {
+func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address, in *remora.OpenClaim) error {
 	c, exists, err := GetClaim(o, node, in.Epoch)
 	if err != nil {
 		return err
@@ -127,12 +128,12 @@ func treasuryShare(value remora.Amount, perMille uint16) remora.Amount {
 }
 
 // verify checks an opening against the challenge of a claim, and the signature against the keys of its sessions.
-func verify(view table.View, v Verifier, challenge *delivery.Challenge, in *remora.OpenClaim) error {
+func verify(view table.View, v verdict.Verifier, challenge *delivery.Challenge, in *remora.OpenClaim) error {
 	receipts, err := challenge.Verify(in)
 	if err != nil {
 		return remora.Reject(remora.CodeBadOpening, "%v", err)
 	}
-	keys, messages := make([]remora.BLSPublicKey, len(receipts)), make([]remora.Hash, len(receipts))
+	sum := verdict.Aggregate{Parts: make([]verdict.Part, len(receipts)), Signature: in.Signature}
 	for i := range receipts {
 		s, exists, err := GetSession(view, receipts[i].Session)
 		if err != nil {
@@ -141,9 +142,9 @@ func verify(view table.View, v Verifier, challenge *delivery.Challenge, in *remo
 		if !exists {
 			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, receipts[i].Session, challenge.Claim.Node)
 		}
-		keys[i], messages[i] = s.Key, receipts[i].Message(challenge.ChainID, s.Scheme)
+		sum.Parts[i] = verdict.Part{Public: s.Key, Message: receipts[i].Message(challenge.ChainID, s.Scheme)}
 	}
-	if !v.Aggregate(keys, messages, in.Signature) {
+	if !v.Holds(sum) {
 		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' over the %d opened receipts", len(receipts))
 	}
 	return nil

@@ -21,13 +21,6 @@ type Block struct {
 	Step    uint64 // newest step of the beacon before the block
 }
 
-// Verifier checks what the rules ask for. See state.Verifier.
-type Verifier interface {
-	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
-	// Aggregate reports whether sig is the aggregate of one signature by each key over the message at its position.
-	Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool
-}
-
 // Bounds of encoded records.
 const (
 	maxSession = 512

@@ -8,11 +8,12 @@ import (
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Open opens a session and moves what it prepays from the owner's account into its grants. The error is a Rejection when
 // the session breaks a limit, allots to what is no cache, is not proven, or costs more than the account holds.
-func Open(o *table.Overlay, b *Block, v Verifier, owner remora.Address, in *remora.OpenSession) error {
+func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, in *remora.OpenSession) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidSession, "%v", err)
 	}
@@ -32,7 +33,7 @@ func Open(o *table.Overlay, b *Block, v Verifier, owner remora.Address, in *remo
 			return err
 		}
 	}
-	if !v.Possession(in.Key, in.Possession) {
+	if !v.Holds(verdict.Possession{Public: in.Key, Proof: in.Possession}) {
 		return remora.Reject(remora.CodeInvalidSession, "possession does not prove that its owner holds the session's key")
 	}
 	id, err := nextSession(o)

@@ -3,12 +3,13 @@ package registry
 import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Register enters an account's node, in place of the one it registered before. It returns a Rejection when the record
 // breaks a limit, when another account has its name or one of its keys, or when a proof of possession is wrong. These
 // are checked last, since they cost most, and only for keys that the account's node did not have before.
-func Register(o *table.Overlay, p Prover, account remora.Address, node *remora.Node) error {
+func Register(o *table.Overlay, v verdict.Verifier, account remora.Address, node *remora.Node) error {
 	if err := check(node); err != nil {
 		return err
 	}
@@ -19,7 +20,7 @@ func Register(o *table.Overlay, p Prover, account remora.Address, node *remora.N
 	if err != nil {
 		return err
 	}
-	if err := checkPossession(p, &old, node); err != nil {
+	if err := checkPossession(v, &old, node); err != nil {
 		return err
 	}
 	if exists {
@@ -63,13 +64,13 @@ func checkFree(v table.View, account remora.Address, node *remora.Node) error {
 	return nil
 }
 
-func checkPossession(p Prover, old, node *remora.Node) error {
+func checkPossession(v verdict.Verifier, old, node *remora.Node) error {
 	known := old.Consensus == node.Consensus && old.Possession == node.Possession
-	if !known && !p.Possession(node.Consensus, node.Possession) {
+	if !known && !v.Holds(verdict.Possession{Public: node.Consensus, Proof: node.Possession}) {
 		return remora.Reject(remora.CodeBadPossession, "consensus_possession does not prove possession of consensus_key")
 	}
 	known = old.Beacon == node.Beacon && old.BeaconPoP == node.BeaconPoP
-	if !known && !p.Possession(node.Beacon, node.BeaconPoP) {
+	if !known && !v.Holds(verdict.Possession{Public: node.Beacon, Proof: node.BeaconPoP}) {
 		return remora.Reject(remora.CodeBadPossession, "beacon_possession does not prove possession of beacon_key")
 	}
 	return nil

@@ -11,12 +11,6 @@ import (
 // maxRecord bounds an encoded record of this package: a node with eight addresses at their limit is the largest.
 const maxRecord = 8 << 10
 
-// Prover checks proofs of possession.
-type Prover interface {
-	// Possession reports whether pop proves possession of the secret key behind pk, and that pk is a valid key.
-	Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool
-}
-
 // Get returns the node that an account registered and whether there is one.
 func Get(v table.View, account remora.Address) (node remora.Node, exists bool, err error) {
 	b, err := v.Get(table.Nodes, account[:])

@@ -10,6 +10,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 var alice, bob = remora.Address{1}, remora.Address{2}
@@ -17,9 +18,10 @@ var alice, bob = remora.Address{1}, remora.Address{2}
 // prover accepts a proof that starts as its key does, and counts.
 type prover struct{ asked int }
 
-func (p *prover) Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool {
+func (p *prover) Holds(s verdict.Statement) bool {
 	p.asked++
-	return pop[0] == pk[0]
+	possession, ok := s.(verdict.Possession)
+	return ok && possession.Proof[0] == possession.Public[0]
 }
 
 // node returns a valid record whose keys all differ from those of another id.

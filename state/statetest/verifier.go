@@ -4,43 +4,35 @@ package statetest
 
 import (
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/state/verdict"
 )
 
 // Verifier accepts the signatures of this package, which are hashes: deterministic, cheap, and wrong for any other
 // message or key.
 type Verifier struct{}
 
-// Signature implements state.Verifier.
-func (*Verifier) Signature(pub remora.Address, msg []byte, sig remora.Signature) bool {
-	return sig == Sign(pub, msg)
-}
-
-// Possession implements state.Verifier.
-func (*Verifier) Possession(pk remora.BLSPublicKey, pop remora.BLSSignature) bool {
-	return pop == Prove(pk)
-}
-
-// BLS implements state.Verifier.
-func (*Verifier) BLS(pk remora.BLSPublicKey, msg []byte, sig remora.BLSSignature) bool {
-	return sig == SignBLS(pk, msg)
-}
-
-// Aggregate implements state.Verifier.
-func (*Verifier) Aggregate(keys []remora.BLSPublicKey, messages []remora.Hash, sig remora.BLSSignature) bool {
-	parts := make([]remora.BLSSignature, len(keys))
-	for i := range keys {
-		parts[i] = SignBLS(keys[i], messages[i][:])
+// Holds implements verdict.Verifier.
+func (*Verifier) Holds(s verdict.Statement) bool {
+	switch s := s.(type) {
+	case verdict.Signed:
+		return s.Signature == Sign(s.Public, s.Message[:])
+	case verdict.Possession:
+		return s.Proof == Prove(s.Public)
+	case verdict.BLSSigned:
+		return s.Signature == SignBLS(s.Public, s.Message[:])
+	case verdict.Aggregate:
+		parts := make([]remora.BLSSignature, len(s.Parts))
+		for i, p := range s.Parts {
+			parts[i] = SignBLS(p.Public, p.Message[:])
+		}
+		sum, err := Sum(parts)
+		return err == nil && sum == s.Signature
 	}
-	sum, err := Sum(parts)
-	return err == nil && sum == sig
+	return false
 }
 
 // Prime does nothing: it is for shells that verify ahead, and there is nothing to gain from that here.
-func (*Verifier) Prime([]state.Statement) {}
-
-// PrimeBLS does nothing, see Prime.
-func (*Verifier) PrimeBLS([]state.BLSStatement) {}
+func (*Verifier) Prime([]verdict.Statement) {}
 
 // Forget does nothing, see Prime.
 func (*Verifier) Forget() {}
