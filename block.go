@@ -32,7 +32,7 @@ type BlockHeader struct {
 
 // Hash names the block. Its preimage is the canonical encoding, which has one spelling per value.
 func (h *BlockHeader) Hash() Hash {
-	return newPreimage("remora/block/1", h.ChainID).bytes(Encode(h)).sum()
+	return newPreimage("remora/block/1", h.ChainID).addBytes(Encode(h)).sumDigest()
 }
 
 // Block is an executed sub-DAG without the bytes of its batches.
@@ -46,16 +46,16 @@ type Block struct {
 
 // TxRoot hashes the digests of the executed batches in order.
 func TxRoot(chainID string, batches []Hash) Hash {
-	p := newPreimage("remora/txs/1", chainID).uint(uint64(len(batches)))
+	p := newPreimage("remora/txs/1", chainID).addUint(uint64(len(batches)))
 	for _, b := range batches {
-		p.hash(b)
+		p.addHash(b)
 	}
-	return p.sum()
+	return p.sumDigest()
 }
 
 // ResultsRoot hashes the codes of the executed transactions in order.
 func ResultsRoot(chainID string, results []byte) Hash {
-	return newPreimage("remora/results/1", chainID).bytes(results).sum()
+	return newPreimage("remora/results/1", chainID).addBytes(results).sumDigest()
 }
 
 // Seal computes the digests of the block's DAG headers after decoding.
@@ -97,7 +97,7 @@ func DecodeBlock(b []byte, limit int) (*Block, error) {
 	if err := Decode(b, limit, block); err != nil {
 		return nil, fmt.Errorf("block: %w", err)
 	}
-	if len(block.DAG) == 0 || hasNil(block.DAG) {
+	if len(block.DAG) == 0 || hasNilHeader(block.DAG) {
 		return nil, fmt.Errorf("block: %w: empty sub-DAG or header", ErrMalformed)
 	}
 	block.Seal()
@@ -110,14 +110,14 @@ func DecodeCertifiedBlock(b []byte, limit int) (*CertifiedBlock, error) {
 	if err := Decode(b, limit, cb); err != nil {
 		return nil, fmt.Errorf("certified block: %w", err)
 	}
-	if len(cb.Block.DAG) == 0 || hasNil(cb.Block.DAG) {
+	if len(cb.Block.DAG) == 0 || hasNilHeader(cb.Block.DAG) {
 		return nil, fmt.Errorf("certified block: %w: empty sub-DAG or header", ErrMalformed)
 	}
 	cb.Block.Seal()
 	return cb, nil
 }
 
-func hasNil(headers []*Header) bool {
+func hasNilHeader(headers []*Header) bool {
 	for _, h := range headers {
 		if h == nil {
 			return true

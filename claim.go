@@ -53,11 +53,11 @@ func (c *CommitClaim) Check() error {
 
 // ID names the claim of a node. The challenge is drawn for it.
 func (c *CommitClaim) ID(chainID string, node Address) Hash {
-	p := newPreimage("remora/claim/1", chainID).bytes(node[:]).uint(uint64(c.Epoch)).uint(c.Total).uint(uint64(len(c.Items)))
+	p := newPreimage("remora/claim/1", chainID).addBytes(node[:]).addUint(uint64(c.Epoch)).addUint(c.Total).addUint(uint64(len(c.Items)))
 	for _, item := range c.Items {
-		p.uint(uint64(item.Session)).uint(item.Bytes)
+		p.addUint(uint64(item.Session)).addUint(item.Bytes)
 	}
-	return p.hash(c.Receipts).sum()
+	return p.addHash(c.Receipts).sumDigest()
 }
 
 // OpenedReceipt is a receipt that a challenge draws, without what the claim's item says already.

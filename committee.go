@@ -37,13 +37,13 @@ func NewCommittee(chainID string, term Term, members []Member) (*Committee, erro
 	sorted := slices.Clone(members)
 	slices.SortFunc(sorted, func(a, b Member) int { return bytes.Compare(a.Consensus[:], b.Consensus[:]) })
 	c := &Committee{ChainID: chainID, Term: term, Members: sorted}
-	if err := c.check(); err != nil {
+	if err := c.checkMembers(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Committee) check() error {
+func (c *Committee) checkMembers() error {
 	keys := make(map[string]string, 4*len(c.Members))
 	var total Amount
 	for _, m := range c.Members {
@@ -115,9 +115,9 @@ func (c *Committee) ByConsensusKey(key BLSPublicKey) (Authority, bool) {
 
 // Hash binds chain, term, and every member in order.
 func (c *Committee) Hash() Hash {
-	p := newPreimage("remora/committee/1", c.ChainID).uint(uint64(c.Term)).uint(uint64(len(c.Members)))
+	p := newPreimage("remora/committee/1", c.ChainID).addUint(uint64(c.Term)).addUint(uint64(len(c.Members)))
 	for _, m := range c.Members {
-		p.bytes(Encode(m))
+		p.addBytes(Encode(m))
 	}
-	return p.sum()
+	return p.sumDigest()
 }

@@ -59,7 +59,7 @@ func IsDev(chainID string) bool { return strings.HasPrefix(chainID, devPrefix) }
 
 // Hash names the chain's origin: block 1 has it as parent, the first DAG as origin.
 func (g *Genesis) Hash() Hash {
-	return newPreimage("remora/genesis/1", g.ChainID).bytes(Encode(g)).sum()
+	return newPreimage("remora/genesis/1", g.ChainID).addBytes(Encode(g)).sumDigest()
 }
 
 // Committee returns the first committee.

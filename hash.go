@@ -23,7 +23,7 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText decodes 64 lower-case hexadecimal digits.
-func (h *Hash) UnmarshalText(text []byte) error { return unhex(h[:], text, "hash") }
+func (h *Hash) UnmarshalText(text []byte) error { return decodeHex(h[:], text, "hash") }
 
 // ParseHash decodes 64 lower-case hexadecimal digits.
 func ParseHash(s string) (Hash, error) {
@@ -35,8 +35,8 @@ func ParseHash(s string) (Hash, error) {
 // SumBLAKE3 returns the BLAKE3 digest of b.
 func SumBLAKE3(b []byte) Hash { return blake3.Sum256(b) }
 
-// unhex fills dst from hexadecimal text of exactly the right length. Upper case is refused: a value has one spelling.
-func unhex(dst, text []byte, what string) error {
+// decodeHex fills dst from hexadecimal text of exactly the right length. Upper case is refused: a value has one spelling.
+func decodeHex(dst, text []byte, what string) error {
 	if len(text) != 2*len(dst) {
 		return fmt.Errorf("%s: want %d hexadecimal digits, got %d characters", what, 2*len(dst), len(text))
 	}

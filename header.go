@@ -64,24 +64,24 @@ type Header struct {
 // Seal computes and keeps the digest. Whoever fills a Header by hand seals it before use, and again after a change.
 func (h *Header) Seal(chainID string) Hash {
 	p := newPreimage("remora/header/1", chainID)
-	p.uint(uint64(h.Term)).uint(uint64(h.Author)).uint(uint64(h.Round)).uint(uint64(h.CreatedAt))
-	p.uint(uint64(len(h.Payload)))
+	p.addUint(uint64(h.Term)).addUint(uint64(h.Author)).addUint(uint64(h.Round)).addUint(uint64(h.CreatedAt))
+	p.addUint(uint64(len(h.Payload)))
 	for _, b := range h.Payload {
-		p.hash(b.Digest).uint(uint64(b.Worker)).uint(uint64(b.Epoch))
+		p.addHash(b.Digest).addUint(uint64(b.Worker)).addUint(uint64(b.Epoch))
 	}
-	p.uint(uint64(len(h.Parents)))
+	p.addUint(uint64(len(h.Parents)))
 	for _, c := range h.Parents {
-		p.uint(uint64(c.Author)).hash(c.Digest)
+		p.addUint(uint64(c.Author)).addHash(c.Digest)
 	}
-	p.uint(uint64(len(h.Shares)))
+	p.addUint(uint64(len(h.Shares)))
 	for _, s := range h.Shares {
-		p.uint(uint64(s.Height)).hash(s.Hash).bytes(s.Signature[:])
+		p.addUint(uint64(s.Height)).addHash(s.Hash).addBytes(s.Signature[:])
 	}
-	p.uint(uint64(len(h.Contributions)))
+	p.addUint(uint64(len(h.Contributions)))
 	for _, c := range h.Contributions {
-		p.uint(c.Step).bytes(c.Signature[:])
+		p.addUint(c.Step).addBytes(c.Signature[:])
 	}
-	h.digest = p.sum()
+	h.digest = p.sumDigest()
 	return h.digest
 }
 
@@ -160,24 +160,24 @@ func DecodeHeader(chainID string, b []byte) (*Header, error) {
 func GenesisParents(c *Committee, origin Hash) []Parent {
 	parents := make([]Parent, c.Size())
 	for i := range parents {
-		p := newPreimage("remora/origin/1", c.ChainID).uint(uint64(c.Term)).hash(origin).uint(uint64(i))
-		parents[i] = Parent{Author: Authority(i), Digest: p.sum()}
+		p := newPreimage("remora/origin/1", c.ChainID).addUint(uint64(c.Term)).addHash(origin).addUint(uint64(i))
+		parents[i] = Parent{Author: Authority(i), Digest: p.sumDigest()}
 	}
 	return parents
 }
 
 // VoteMessage is what a vote for a header signs. The certificate's aggregate is over the same message.
 func VoteMessage(chainID string, h *Header) Hash {
-	p := newPreimage("remora/vote/1", chainID).uint(uint64(h.Term)).uint(uint64(h.Round)).uint(uint64(h.Author))
-	return p.hash(h.digest).sum()
+	p := newPreimage("remora/vote/1", chainID).addUint(uint64(h.Term)).addUint(uint64(h.Round)).addUint(uint64(h.Author))
+	return p.addHash(h.digest).sumDigest()
 }
 
 // BlockMessage is what a share signs and a block certificate aggregates.
 func BlockMessage(chainID string, height Height, hash Hash) Hash {
-	return newPreimage("remora/block-share/1", chainID).uint(uint64(height)).hash(hash).sum()
+	return newPreimage("remora/block-share/1", chainID).addUint(uint64(height)).addHash(hash).sumDigest()
 }
 
 // BeaconMessage is what contribution number step signs: the seed before it makes the signature unknowable in advance.
 func BeaconMessage(chainID string, step uint64, previous Hash) Hash {
-	return newPreimage("remora/beacon/1", chainID).uint(step).hash(previous).sum()
+	return newPreimage("remora/beacon/1", chainID).addUint(step).addHash(previous).sumDigest()
 }

@@ -29,7 +29,7 @@ func (a Address) String() string { return hex.EncodeToString(a[:]) }
 func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText decodes 64 lower-case hexadecimal digits.
-func (a *Address) UnmarshalText(text []byte) error { return unhex(a[:], text, "address") }
+func (a *Address) UnmarshalText(text []byte) error { return decodeHex(a[:], text, "address") }
 
 // ParseAddress decodes 64 lower-case hexadecimal digits.
 func ParseAddress(s string) (Address, error) {
@@ -39,24 +39,28 @@ func ParseAddress(s string) (Address, error) {
 }
 
 // MarshalText encodes the signature as lower-case hexadecimal.
-func (s Signature) MarshalText() ([]byte, error) { return hexText(s[:]), nil }
+func (s Signature) MarshalText() ([]byte, error) { return encodeHex(s[:]), nil }
 
 // UnmarshalText decodes lower-case hexadecimal of exactly the signature's length.
-func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], text, "signature") }
+func (s *Signature) UnmarshalText(text []byte) error { return decodeHex(s[:], text, "signature") }
 
 // MarshalText encodes the key as lower-case hexadecimal.
-func (k BLSPublicKey) MarshalText() ([]byte, error) { return hexText(k[:]), nil }
+func (k BLSPublicKey) MarshalText() ([]byte, error) { return encodeHex(k[:]), nil }
 
 // UnmarshalText decodes lower-case hexadecimal of exactly the key's length.
-func (k *BLSPublicKey) UnmarshalText(text []byte) error { return unhex(k[:], text, "BLS public key") }
+func (k *BLSPublicKey) UnmarshalText(text []byte) error {
+	return decodeHex(k[:], text, "BLS public key")
+}
 
 // String returns the key as lower-case hexadecimal.
 func (k BLSPublicKey) String() string { return hex.EncodeToString(k[:]) }
 
 // MarshalText encodes the signature as lower-case hexadecimal.
-func (s BLSSignature) MarshalText() ([]byte, error) { return hexText(s[:]), nil }
+func (s BLSSignature) MarshalText() ([]byte, error) { return encodeHex(s[:]), nil }
 
 // UnmarshalText decodes lower-case hexadecimal of exactly the signature's length.
-func (s *BLSSignature) UnmarshalText(text []byte) error { return unhex(s[:], text, "BLS signature") }
+func (s *BLSSignature) UnmarshalText(text []byte) error {
+	return decodeHex(s[:], text, "BLS signature")
+}
 
-func hexText(b []byte) []byte { return []byte(hex.EncodeToString(b)) }
+func encodeHex(b []byte) []byte { return []byte(hex.EncodeToString(b)) }

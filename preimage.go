@@ -12,23 +12,23 @@ type preimage struct{ buf []byte }
 
 func newPreimage(tag, chainID string) *preimage {
 	p := &preimage{buf: make([]byte, 0, 256)}
-	return p.bytes([]byte(tag)).bytes([]byte(chainID))
+	return p.addBytes([]byte(tag)).addBytes([]byte(chainID))
 }
 
-func (p *preimage) uint(v uint64) *preimage {
+func (p *preimage) addUint(v uint64) *preimage {
 	p.buf = binary.BigEndian.AppendUint64(p.buf, v)
 	return p
 }
 
-func (p *preimage) bytes(b []byte) *preimage {
-	p.uint(uint64(len(b)))
+func (p *preimage) addBytes(b []byte) *preimage {
+	p.addUint(uint64(len(b)))
 	p.buf = append(p.buf, b...)
 	return p
 }
 
-func (p *preimage) hash(h Hash) *preimage {
+func (p *preimage) addHash(h Hash) *preimage {
 	p.buf = append(p.buf, h[:]...)
 	return p
 }
 
-func (p *preimage) sum() Hash { return blake3.Sum256(p.buf) }
+func (p *preimage) sumDigest() Hash { return blake3.Sum256(p.buf) }

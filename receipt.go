@@ -39,17 +39,17 @@ type Receipt struct {
 
 // Message is what the session's key signs, under the session's scheme.
 func (r *Receipt) Message(chainID string, scheme Scheme) Hash {
-	return r.preimage("remora/receipt/1", chainID).uint(uint64(scheme)).sum()
+	return r.preimage("remora/receipt/1", chainID).addUint(uint64(scheme)).sumDigest()
 }
 
 // Leaf is the receipt's hash in the tree that a claim commits to.
 func (r *Receipt) Leaf(chainID string) Hash {
-	return r.preimage("remora/receipt-leaf/1", chainID).sum()
+	return r.preimage("remora/receipt-leaf/1", chainID).sumDigest()
 }
 
 func (r *Receipt) preimage(tag, chainID string) *preimage {
-	p := newPreimage(tag, chainID).uint(uint64(r.Session)).bytes(r.Node[:]).uint(uint64(r.Epoch))
-	return p.uint(r.Bytes).uint(uint64(r.Extents)).hash(r.Root)
+	p := newPreimage(tag, chainID).addUint(uint64(r.Session)).addBytes(r.Node[:]).addUint(uint64(r.Epoch))
+	return p.addUint(r.Bytes).addUint(uint64(r.Extents)).addHash(r.Root)
 }
 
 // SignedReceipt is a receipt with its client's signature.
@@ -62,5 +62,5 @@ type SignedReceipt struct {
 // DeliveryMessage is what a session's key signs to be served by a node: whoever shows the pass after that is the client,
 // or somebody to whom the client showed it.
 func DeliveryMessage(chainID string, session SessionID, node Address, pass Hash) Hash {
-	return newPreimage("remora/delivery/1", chainID).uint(uint64(session)).bytes(node[:]).hash(pass).sum()
+	return newPreimage("remora/delivery/1", chainID).addUint(uint64(session)).addBytes(node[:]).addHash(pass).sumDigest()
 }

@@ -12,11 +12,11 @@ func (s *SubDAG) Leader() *Header { return s.Headers[len(s.Headers)-1] }
 
 // Digest chains the sub-DAG to the one before it. Nothing in it depends on who signed.
 func (s *SubDAG) Digest(chainID string) Hash {
-	p := newPreimage("remora/sub-dag/1", chainID).hash(s.Previous).uint(uint64(len(s.Headers)))
+	p := newPreimage("remora/sub-dag/1", chainID).addHash(s.Previous).addUint(uint64(len(s.Headers)))
 	for _, h := range s.Headers {
-		p.hash(h.digest)
+		p.addHash(h.digest)
 	}
-	return p.sum()
+	return p.sumDigest()
 }
 
 // OrderKey places a header within its round of a sub-DAG, so that no position in the committee comes first by rule.

@@ -113,8 +113,8 @@ func (t *Tx) DecodeBody(v any) error { return decodeTx(t.Body, v) }
 
 // Message is what the signature covers.
 func (t *Tx) Message() Hash {
-	p := newPreimage("remora/tx/1", t.ChainID).uint(uint64(t.Kind)).bytes(t.From[:])
-	return p.uint(t.Nonce).uint(uint64(t.Fee)).bytes(t.Body).sum()
+	p := newPreimage("remora/tx/1", t.ChainID).addUint(uint64(t.Kind)).addBytes(t.From[:])
+	return p.addUint(t.Nonce).addUint(uint64(t.Fee)).addBytes(t.Body).sumDigest()
 }
 
 // TxHash names a transaction by its bytes.

@@ -48,10 +48,10 @@ func NewBullshark(config Config, s Snapshot) *Bullshark {
 	if s.Previous.IsZero() {
 		b.previous = config.Origin
 	}
-	b.dag = newDAG(remora.GenesisParents(config.Committee, config.Origin), b.horizon(s.Leader))
+	b.dag = newDAG(remora.GenesisParents(config.Committee, config.Origin), b.gcHorizon(s.Leader))
 	for _, v := range s.Committed {
 		if v.Round > b.dag.floor {
-			b.dag.put(v, nil)
+			b.dag.putVertex(v, nil)
 		}
 	}
 	return b
@@ -79,34 +79,34 @@ func (b *Bullshark) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 		return nil, nil
 	}
 	v := Vertex{Round: h.Round, Author: h.Author, Digest: h.Digest()}
-	if known, err := b.dag.known(v); known {
+	if known, err := b.dag.isKnown(v); known {
 		return nil, err
 	}
 	if err := b.dag.checkParents(h); err != nil {
 		return nil, err
 	}
-	b.dag.put(v, h)
-	leader := b.elect(h)
+	b.dag.putVertex(v, h)
+	leader := b.electLeader(h)
 	if leader == nil {
 		return nil, nil
 	}
 	var subs []remora.SubDAG
-	for _, l := range b.linked(leader) {
-		subs = append(subs, b.commit(l))
+	for _, l := range b.linkedLeaders(leader) {
+		subs = append(subs, b.commitLeader(l))
 	}
 	return subs, nil
 }
 
-// elect counts h as support for the leader of the round before and returns that leader once validity stake supports
+// electLeader counts h as support for the leader of the round before and returns that leader once validity stake supports
 // it. From then on every vertex two rounds above has a path to it, as its quorum of parents meets the supporters, so
 // no node can commit a later leader without it.
-func (b *Bullshark) elect(h *remora.Header) *remora.Header {
+func (b *Bullshark) electLeader(h *remora.Header) *remora.Header {
 	round := h.Round - 1
 	author, ok := b.config.Leader(round)
 	if !ok || round <= b.leader {
 		return nil
 	}
-	s := b.dag.at(round, author)
+	s := b.dag.slotAt(round, author)
 	if s == nil || s.header == nil || !slices.Contains(h.Parents, remora.Parent{Author: author, Digest: s.digest}) {
 		return nil
 	}
@@ -117,13 +117,13 @@ func (b *Bullshark) elect(h *remora.Header) *remora.Header {
 	return s.header
 }
 
-// linked walks back from an elected leader and returns it with the uncommitted leaders that it has a path to, each
+// linkedLeaders walks back from an elected leader and returns it with the uncommitted leaders that it has a path to, each
 // by way of the next, oldest first. A leader that is not linked is skipped, here and by every other node.
-func (b *Bullshark) linked(leader *remora.Header) []*remora.Header {
+func (b *Bullshark) linkedLeaders(leader *remora.Header) []*remora.Header {
 	chain := []*remora.Header{leader}
 	layer := chain
 	for r := leader.Round - 1; r > b.leader; r-- {
-		layer = b.dag.headers(r, b.dag.parents(layer))
+		layer = b.dag.headersBy(r, b.dag.parentAuthors(layer))
 		author, ok := b.config.Leader(r)
 		if !ok {
 			continue
@@ -137,16 +137,16 @@ func (b *Bullshark) linked(leader *remora.Header) []*remora.Header {
 	return chain
 }
 
-// commit orders what a leader adds and forgets what no later leader can order.
-func (b *Bullshark) commit(leader *remora.Header) remora.SubDAG {
-	horizon := b.horizon(leader.Round)
-	sub := remora.SubDAG{Headers: b.dag.linearise(leader, horizon, b.previous), Previous: b.previous}
+// commitLeader orders what a leader adds and forgets what no later leader can order.
+func (b *Bullshark) commitLeader(leader *remora.Header) remora.SubDAG {
+	horizon := b.gcHorizon(leader.Round)
+	sub := remora.SubDAG{Headers: b.dag.lineariseHistory(leader, horizon, b.previous), Previous: b.previous}
 	b.leader, b.previous = leader.Round, sub.Digest(b.config.Committee.ChainID)
-	b.dag.drop(horizon)
+	b.dag.dropRounds(horizon)
 	return sub
 }
 
-// horizon returns the highest round that a leader of the given round does not order.
-func (b *Bullshark) horizon(leader remora.Round) remora.Round {
+// gcHorizon returns the highest round that a leader of the given round does not order.
+func (b *Bullshark) gcHorizon(leader remora.Round) remora.Round {
 	return leader - min(leader, b.config.GCDepth)
 }

@@ -23,9 +23,9 @@ type slot struct {
 // row is one round, by author.
 type row []slot
 
-// has reports whether the certificate that p names is in the row. The zero digest, which marks an empty slot, names
+// holdsParent reports whether the certificate that p names is in the row. The zero digest, which marks an empty slot, names
 // none.
-func (r row) has(p remora.Parent) bool {
+func (r row) holdsParent(p remora.Parent) bool {
 	return int(p.Author) < len(r) && r[p.Author].digest == p.Digest && !p.Digest.IsZero()
 }
 
@@ -40,30 +40,30 @@ type dag struct {
 func newDAG(genesis []remora.Parent, floor remora.Round) *dag {
 	d := &dag{size: len(genesis), floor: floor, rounds: make(map[remora.Round]row)}
 	for _, p := range genesis {
-		d.put(Vertex{Author: p.Author, Digest: p.Digest}, nil)
+		d.putVertex(Vertex{Author: p.Author, Digest: p.Digest}, nil)
 	}
 	return d
 }
 
-// at returns the slot of an author in a round, nil when nothing of that round is known.
-func (d *dag) at(r remora.Round, a remora.Authority) *slot {
+// slotAt returns the slot of an author in a round, nil when nothing of that round is known.
+func (d *dag) slotAt(r remora.Round, a remora.Authority) *slot {
 	if slots := d.rounds[r]; int(a) < len(slots) {
 		return &slots[a]
 	}
 	return nil
 }
 
-// put fills a slot of a round above the floor.
-func (d *dag) put(v Vertex, h *remora.Header) {
+// putVertex fills a slot of a round above the floor.
+func (d *dag) putVertex(v Vertex, h *remora.Header) {
 	if d.rounds[v.Round] == nil {
 		d.rounds[v.Round] = make(row, d.size)
 	}
 	d.rounds[v.Round][v.Author] = slot{digest: v.Digest, header: h}
 }
 
-// known reports whether the slot of v is filled, and fails when another certificate fills it.
-func (d *dag) known(v Vertex) (bool, error) {
-	s := d.at(v.Round, v.Author)
+// isKnown reports whether the slot of v is filled, and fails when another certificate fills it.
+func (d *dag) isKnown(v Vertex) (bool, error) {
+	s := d.slotAt(v.Round, v.Author)
 	if s == nil || s.digest.IsZero() {
 		return false, nil
 	}
@@ -80,7 +80,7 @@ func (d *dag) checkParents(h *remora.Header) error {
 	dropped := before > 0 && before <= d.floor
 	slots := d.rounds[before]
 	for _, p := range h.Parents {
-		if slots.has(p) || dropped && int(p.Author) < d.size {
+		if slots.holdsParent(p) || dropped && int(p.Author) < d.size {
 			continue
 		}
 		return fmt.Errorf("%w: round %d of authority %d refers to %s of authority %d: deliver that first",
@@ -89,8 +89,8 @@ func (d *dag) checkParents(h *remora.Header) error {
 	return nil
 }
 
-// headers returns the headers of the given authors in a round, which must all be there and not ordered yet.
-func (d *dag) headers(r remora.Round, authors remora.Bitmap) []*remora.Header {
+// headersBy returns the headers of the given authors in a round, which must all be there and not ordered yet.
+func (d *dag) headersBy(r remora.Round, authors remora.Bitmap) []*remora.Header {
 	var layer []*remora.Header
 	slots := d.rounds[r]
 	for a := range authors.Members() {
@@ -99,8 +99,8 @@ func (d *dag) headers(r remora.Round, authors remora.Bitmap) []*remora.Header {
 	return layer
 }
 
-// parents returns the authors in the round before to whose certificates the headers refer.
-func (d *dag) parents(layer []*remora.Header) remora.Bitmap {
+// parentAuthors returns the authors in the round before to whose certificates the headers refer.
+func (d *dag) parentAuthors(layer []*remora.Header) remora.Bitmap {
 	authors := remora.NewBitmap(d.size)
 	for _, h := range layer {
 		for _, p := range h.Parents {
@@ -110,8 +110,8 @@ func (d *dag) parents(layer []*remora.Header) remora.Bitmap {
 	return authors
 }
 
-// drop forgets the rounds up to floor.
-func (d *dag) drop(floor remora.Round) {
+// dropRounds forgets the rounds up to floor.
+func (d *dag) dropRounds(floor remora.Round) {
 	for ; d.floor < floor; d.floor++ {
 		delete(d.rounds, d.floor+1)
 	}

@@ -7,28 +7,28 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// linearise takes out of the DAG what a leader orders: its causal history without what was ordered before and without
+// lineariseHistory takes out of the DAG what a leader orders: its causal history without what was ordered before and without
 // the rounds up to floor. The floor must follow from the leader alone, or nodes in different rounds would order
 // different sets. Rounds ascend, so the leader is last; within a round the previous sub-DAG decides the order.
-func (d *dag) linearise(leader *remora.Header, floor remora.Round, previous remora.Hash) []*remora.Header {
+func (d *dag) lineariseHistory(leader *remora.Header, floor remora.Round, previous remora.Hash) []*remora.Header {
 	var layers [][]*remora.Header
 	authors := remora.NewBitmap(d.size, leader.Author)
 	for r := leader.Round; r > floor; r-- {
-		layer := d.take(r, authors)
+		layer := d.takeHeaders(r, authors)
 		if len(layer) == 0 {
 			break
 		}
 		sortLayer(layer, previous)
 		layers = append(layers, layer)
-		authors = d.parents(layer)
+		authors = d.parentAuthors(layer)
 	}
 	slices.Reverse(layers)
 	return slices.Concat(layers...)
 }
 
-// take returns the headers of the given authors in a round that were not ordered yet, and marks them as ordered.
+// takeHeaders returns the headers of the given authors in a round that were not ordered yet, and marks them as ordered.
 // Below an ordered vertex there is nothing left to take: its history was ordered with it or fell below a lower floor.
-func (d *dag) take(r remora.Round, authors remora.Bitmap) []*remora.Header {
+func (d *dag) takeHeaders(r remora.Round, authors remora.Bitmap) []*remora.Header {
 	var layer []*remora.Header
 	slots := d.rounds[r]
 	for a := range authors.Members() {

@@ -27,43 +27,43 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *write); err != nil {
+	if err := runMutants(ctx, *only, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		stop()
 		os.Exit(1) //nolint:gocritic // stop was called
 	}
 }
 
-func run(ctx context.Context, only string, write bool) error {
+func runMutants(ctx context.Context, only string, write bool) error {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	mutants, err := load(folder)
+	mutants, err := loadMutants(folder)
 	if err != nil {
 		return err
 	}
-	mutants = matching(mutants, pattern)
+	mutants = matchingMutants(mutants, pattern)
 	if len(mutants) == 0 {
 		return fmt.Errorf("no defect in %s has a name that matches %q", folder, only)
 	}
-	if err := fit(mutants); err != nil {
+	if err := checkEdits(mutants); err != nil {
 		return err
 	}
-	if err := control(ctx, mutants); err != nil {
+	if err := runControl(ctx, mutants); err != nil {
 		return err
 	}
 	fates, err := plantAll(ctx, mutants)
 	if err != nil {
 		return err
 	}
-	if err := control(ctx, mutants); err != nil { // costs nothing unless the source was edited meanwhile
+	if err := runControl(ctx, mutants); err != nil { // costs nothing unless the source was edited meanwhile
 		return fmt.Errorf("the tree changed, run again: %w", err)
 	}
-	fmt.Print(summary(fates))
+	fmt.Print(summaryLine(fates))
 	survived := survivors(fates)
 	if only == "" {
-		survived = errors.Join(survived, publish(fates, write))
+		survived = errors.Join(survived, publishPage(fates, write))
 	}
 	return survived
 }

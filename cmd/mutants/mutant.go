@@ -28,8 +28,8 @@ type edit struct {
 	New  string `toml:"new"`
 }
 
-// load reads the defects of all files in a folder, in the order of their names.
-func load(folder string) ([]mutant, error) {
+// loadMutants reads the defects of all files in a folder, in the order of their names.
+func loadMutants(folder string) ([]mutant, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.toml"))
 	if err != nil {
 		return nil, err
@@ -49,11 +49,11 @@ func load(folder string) ([]mutant, error) {
 		}
 		all = append(all, file.Mutants...)
 	}
-	return all, check(all)
+	return all, checkDescriptions(all)
 }
 
-// check reports all that is wrong with the descriptions.
-func check(mutants []mutant) error {
+// checkDescriptions reports all that is wrong with the descriptions.
+func checkDescriptions(mutants []mutant) error {
 	var errs []error
 	names := make(map[string]bool)
 	for _, m := range mutants {
@@ -70,22 +70,22 @@ func check(mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-func matching(mutants []mutant, pattern *regexp.Regexp) []mutant {
+func matchingMutants(mutants []mutant, pattern *regexp.Regexp) []mutant {
 	return slices.DeleteFunc(mutants, func(m mutant) bool { return !pattern.MatchString(m.Name) })
 }
 
-// fit reports all edits that do not fit the source.
-func fit(mutants []mutant) error {
+// checkEdits reports all edits that do not fit the source.
+func checkEdits(mutants []mutant) error {
 	var errs []error
 	for _, m := range mutants {
-		_, err := m.apply()
+		_, err := m.applyEdits()
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// apply returns the changed files by name. It fails when an edit does not fit its file exactly once.
-func (m *mutant) apply() (map[string][]byte, error) {
+// applyEdits returns the changed files by name. It fails when an edit does not fit its file exactly once.
+func (m *mutant) applyEdits() (map[string][]byte, error) {
 	changed := make(map[string][]byte)
 	for _, e := range m.Edits {
 		source, ok := changed[e.File]
@@ -110,7 +110,7 @@ type suite struct {
 	names []string // of tests; empty: all
 }
 
-func (m *mutant) suites() []suite {
+func (m *mutant) testSuites() []suite {
 	suites := make([]suite, len(m.Tests))
 	for i, line := range m.Tests {
 		words := strings.Fields(line)
@@ -119,8 +119,8 @@ func (m *mutant) suites() []suite {
 	return suites
 }
 
-// pattern selects the suite's tests for go test -run.
-func (s suite) pattern() string {
+// runPattern selects the suite's tests for go test -run.
+func (s suite) runPattern() string {
 	if len(s.names) == 0 {
 		return "."
 	}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // TestEveryEditFits keeps the defects from rotting: each fits the source once, and what it makes of it compiles.
 func TestEveryEditFits(t *testing.T) {
-	mutants, err := load(folder)
+	mutants, err := loadMutants(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestEveryEditFits(t *testing.T) {
 	c := newCompiler(t, mutants)
 	for _, m := range mutants {
 		t.Run(m.Name, func(t *testing.T) {
-			changed, err := m.apply()
+			changed, err := m.applyEdits()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestEveryEditFits(t *testing.T) {
 
 func TestDescriptionsAreChecked(t *testing.T) {
 	good := mutant{Name: "a", Defect: "b", Tests: []string{"."}, Edits: []edit{{File: "go.mod", Old: "x", New: "y"}}}
-	if err := check([]mutant{good}); err != nil {
+	if err := checkDescriptions([]mutant{good}); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*mutant){
@@ -63,11 +63,11 @@ func TestDescriptionsAreChecked(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		if check([]mutant{bad}) == nil {
+		if checkDescriptions([]mutant{bad}) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if check([]mutant{good, good}) == nil {
+	if checkDescriptions([]mutant{good, good}) == nil {
 		t.Error("one name twice: accepted")
 	}
 }
@@ -79,7 +79,7 @@ func TestApplyRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	for old, fits := range map[string]bool{"one": true, "two": false, "three": false, "": false} {
 		m := mutant{Edits: []edit{{File: name, Old: old, New: "x"}}}
-		if changed, err := m.apply(); (err == nil) != fits || fits && string(changed[name]) != "x two two" {
+		if changed, err := m.applyEdits(); (err == nil) != fits || fits && string(changed[name]) != "x two two" {
 			t.Errorf("%q: %s, %v", old, changed[name], err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestReadTellsDeathFromIllness(t *testing.T) {
 		"broken":  {out: `{"Action":"build-fail","ImportPath":"p"}` + "\n" + `{"Action":"fail","Package":"p","FailedBuild":"p"}`, failed: "(ends)", broken: true},
 		"chatter": {out: "warning: go\n" + `{"Action":"pass","Package":"p"}`},
 	} {
-		if got := read([]byte(tt.out)); got.failed != tt.failed || got.broken != tt.broken {
+		if got := parseOutput([]byte(tt.out)); got.failed != tt.failed || got.broken != tt.broken {
 			t.Errorf("%s: got %q, %t", name, got.failed, got.broken)
 		}
 	}
@@ -114,7 +114,7 @@ func TestSurvivorsAreNamed(t *testing.T) {
 	if err := survivors([]fate{killed, alive}); err == nil || !strings.Contains(err.Error(), `"s" (bad)`) {
 		t.Errorf("got %v", err)
 	}
-	if text := markdown([]fate{killed, alive}); !strings.Contains(text, "1 of 2 are noticed") || !strings.Contains(text, "| nothing |") {
+	if text := renderPage([]fate{killed, alive}); !strings.Contains(text, "1 of 2 are noticed") || !strings.Contains(text, "| nothing |") {
 		t.Error(text)
 	}
 }
@@ -188,10 +188,10 @@ func newCompiler(t *testing.T, mutants []mutant) *compiler {
 
 func TestVerdictsForgetWhichTest(t *testing.T) {
 	row := func(killer string) string { return "| quorum: too small | `mempool/core.go` | " + killer + " |\n" }
-	if verdicts(row("`mempool TestOne`")) != verdicts(row("`consensus TestTwo`")) {
+	if withoutTestNames(row("`mempool TestOne`")) != withoutTestNames(row("`consensus TestTwo`")) {
 		t.Error("another test is another verdict")
 	}
-	if verdicts(row("`mempool TestOne`")) == verdicts(row("nothing")) {
+	if withoutTestNames(row("`mempool TestOne`")) == withoutTestNames(row("nothing")) {
 		t.Error("a survivor is no verdict of its own")
 	}
 }

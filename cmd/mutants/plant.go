@@ -43,11 +43,11 @@ type event struct {
 	Output string
 }
 
-// control runs every suite without a defect. Only tests that exist and pass can notice anything.
-func control(ctx context.Context, mutants []mutant) error {
+// runControl runs every suite without a defect. Only tests that exist and pass can notice anything.
+func runControl(ctx context.Context, mutants []mutant) error {
 	var errs []error
-	for _, s := range distinct(mutants) {
-		got, err := test(ctx, s, "")
+	for _, s := range distinctSuites(mutants) {
+		got, err := runSuite(ctx, s, "")
 		if err != nil {
 			return err
 		}
@@ -67,11 +67,11 @@ func control(ctx context.Context, mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-// distinct merges the suites of each package.
-func distinct(mutants []mutant) []suite {
+// distinctSuites merges the suites of each package.
+func distinctSuites(mutants []mutant) []suite {
 	var merged []suite
 	for _, m := range mutants {
-		for _, s := range m.suites() {
+		for _, s := range m.testSuites() {
 			i := slices.IndexFunc(merged, func(other suite) bool { return other.pkg == s.pkg && (len(other.names) == 0) == (len(s.names) == 0) })
 			if i < 0 {
 				merged = append(merged, s)
@@ -95,9 +95,9 @@ func plantAll(ctx context.Context, mutants []mutant) ([]fate, error) {
 	for i, m := range mutants {
 		group.Go(func() error {
 			var err error
-			fates[i], err = plant(ctx, m)
+			fates[i], err = plantMutant(ctx, m)
 			if err == nil {
-				fmt.Fprintln(os.Stderr, fates[i].line())
+				fmt.Fprintln(os.Stderr, fates[i].statusLine())
 			}
 			return err
 		})
@@ -105,20 +105,20 @@ func plantAll(ctx context.Context, mutants []mutant) ([]fate, error) {
 	return fates, group.Wait()
 }
 
-// plant runs the suites of a mutant until one notices it.
-func plant(ctx context.Context, m mutant) (fate, error) {
+// plantMutant runs the suites of a mutant until one notices it.
+func plantMutant(ctx context.Context, m mutant) (fate, error) {
 	dir, err := os.MkdirTemp("", "mutant-")
 	if err != nil {
 		return fate{}, err
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(dir)
+	overlay, err := m.writeOverlay(dir)
 	if err != nil {
 		return fate{}, err
 	}
 	began, f := time.Now(), fate{mutant: m}
-	for _, s := range m.suites() {
-		got, err := test(ctx, s, overlay)
+	for _, s := range m.testSuites() {
+		got, err := runSuite(ctx, s, overlay)
 		if err != nil {
 			return fate{}, fmt.Errorf("mutant %q: %w", m.Name, err)
 		}
@@ -131,9 +131,9 @@ func plant(ctx context.Context, m mutant) (fate, error) {
 	return f, nil
 }
 
-// overlay writes the changed files into dir and returns the file that tells the go tool of them.
-func (m *mutant) overlay(dir string) (string, error) {
-	changed, err := m.apply()
+// writeOverlay writes the changed files into dir and returns the file that tells the go tool of them.
+func (m *mutant) writeOverlay(dir string) (string, error) {
+	changed, err := m.applyEdits()
 	if err != nil {
 		return "", err
 	}
@@ -156,9 +156,9 @@ func (m *mutant) overlay(dir string) (string, error) {
 	return overlay, os.WriteFile(overlay, described, 0o600)
 }
 
-// test runs a suite. An error means that it could not run, which says nothing about the defect.
-func test(ctx context.Context, s suite, overlay string) (outcome, error) {
-	args := []string{"test", "-json", "-vet=off", "-failfast", "-timeout=" + patience.String(), "-run=" + s.pattern()}
+// runSuite runs a suite. An error means that it could not run, which says nothing about the defect.
+func runSuite(ctx context.Context, s suite, overlay string) (outcome, error) {
+	args := []string{"test", "-json", "-vet=off", "-failfast", "-timeout=" + patience.String(), "-run=" + s.runPattern()}
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
 	}
@@ -168,7 +168,7 @@ func test(ctx context.Context, s suite, overlay string) (outcome, error) {
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()
-	got := read(out)
+	got := parseOutput(out)
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return outcome{}, fmt.Errorf("go test %s: %w", s.pkg, err)
 	}
@@ -181,22 +181,22 @@ func test(ctx context.Context, s suite, overlay string) (outcome, error) {
 	return got, nil
 }
 
-// read takes the outcome from what go test -json printed.
-func read(out []byte) outcome {
+// parseOutput takes the outcome from what go test -json printed.
+func parseOutput(out []byte) outcome {
 	var got outcome
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, len(out)+1)
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) == nil { // the go tool's warnings are no events
-			got.note(e)
+			got.addEvent(e)
 		}
 	}
 	return got
 }
 
-// note adds an event. The first failure is the one that counts, but for a hang, which takes the tests that ran with it.
-func (o *outcome) note(e event) {
+// addEvent adds an event. The first failure is the one that counts, but for a hang, which takes the tests that ran with it.
+func (o *outcome) addEvent(e event) {
 	name, _, sub := strings.Cut(e.Test, "/")
 	switch {
 	case e.Action == "build-fail":

@@ -34,7 +34,7 @@ var vagueNames = []string{"util", "utils", "common", "types", "internal", "pkg",
 var unfinished = regexp.MustCompile(`\b(TODO|FIXME)\b`)
 
 func runBudgets(pass *analysis.Pass) (any, error) {
-	for _, file := range sources(pass) {
+	for _, file := range writtenFiles(pass) {
 		b := budget{pass, isTestFile(pass, file)}
 		b.checkPackageName(file)
 		b.checkFileLines(file)
@@ -106,7 +106,7 @@ func (b budget) checkFunc(f ast.Node, typ *ast.FuncType) {
 	if b.test {
 		return
 	}
-	if n := b.line(f.End()) - b.line(f.Pos()) + 1; n > maxFuncLines {
+	if n := b.lineOf(f.End()) - b.lineOf(f.Pos()) + 1; n > maxFuncLines {
 		b.pass.Reportf(f.Pos(), "function has %d lines, the limit is %d: extract a step that has a name", n, maxFuncLines)
 	}
 	if n := b.countParams(typ); n > maxParams {
@@ -135,7 +135,7 @@ func (b budget) checkSleep(id *ast.Ident) {
 	}
 }
 
-func (b budget) line(pos token.Pos) int { return b.pass.Fset.Position(pos).Line }
+func (b budget) lineOf(pos token.Pos) int { return b.pass.Fset.Position(pos).Line }
 
 func isContext(t types.Type) bool {
 	named, ok := types.Unalias(t).(*types.Named)

@@ -29,24 +29,24 @@ func newDirectives(pass *analysis.Pass, file *ast.File, prefix string) *directiv
 		for _, c := range group.List {
 			rest, found := strings.CutPrefix(c.Text, prefix)
 			if found && (rest == "" || rest[0] == ' ') {
-				d.byLine[d.line(c.Pos())] = &directive{pos: c.Pos(), reason: strings.TrimSpace(rest)}
+				d.byLine[d.lineOf(c.Pos())] = &directive{pos: c.Pos(), reason: strings.TrimSpace(rest)}
 			}
 		}
 	}
 	return d
 }
 
-// excuses reports whether the line above pos carries the directive.
-func (d *directives) excuses(pos token.Pos) bool {
-	found := d.byLine[d.line(pos)-1]
+// excusesLine reports whether the line above pos carries the directive.
+func (d *directives) excusesLine(pos token.Pos) bool {
+	found := d.byLine[d.lineOf(pos)-1]
 	if found != nil {
 		found.used = true
 	}
 	return found != nil
 }
 
-// finish reports the directives without a reason and those that excused nothing.
-func (d *directives) finish() {
+// flagUnused reports the directives without a reason and those that excused nothing.
+func (d *directives) flagUnused() {
 	lines := make([]int, 0, len(d.byLine))
 	for line := range d.byLine {
 		lines = append(lines, line)
@@ -62,4 +62,4 @@ func (d *directives) finish() {
 	}
 }
 
-func (d *directives) line(pos token.Pos) int { return d.pass.Fset.Position(pos).Line }
+func (d *directives) lineOf(pos token.Pos) int { return d.pass.Fset.Position(pos).Line }

@@ -58,7 +58,7 @@ func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 	for _, article := range []string{"A ", "An ", "The "} {
 		text = strings.TrimPrefix(text, article)
 	}
-	if rest, found := strings.CutPrefix(text, name.Name); !found || rest != "" && isWord(rest[0]) {
+	if rest, found := strings.CutPrefix(text, name.Name); !found || rest != "" && isWordByte(rest[0]) {
 		pass.Reportf(name.Pos(), "comment of exported %s does not begin with its name", name.Name)
 	}
 }
@@ -83,6 +83,6 @@ func receiverName(t ast.Expr) string {
 	return ""
 }
 
-func isWord(c byte) bool {
+func isWordByte(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

@@ -20,13 +20,13 @@ func isPure(pkgPath string) bool {
 		return true
 	}
 	name, ours := strings.CutPrefix(pkgPath, module+"/")
-	return ours && below(name, pureRoots) && !isTestPackage(pkgPath)
+	return ours && isBelow(name, pureRoots) && !isTestPackage(pkgPath)
 }
 
 func isTestPackage(pkgPath string) bool { return strings.HasSuffix(path.Base(pkgPath), "test") }
 
-// below reports whether a slash-separated name is one of the given ones or inside one of them.
-func below(name string, parents []string) bool {
+// isBelow reports whether a slash-separated name is one of the given ones or inside one of them.
+func isBelow(name string, parents []string) bool {
 	for _, p := range parents {
 		if name == p || strings.HasPrefix(name, p+"/") {
 			return true
@@ -45,8 +45,8 @@ func isTestFile(pass *analysis.Pass, file *ast.File) bool {
 	return strings.HasSuffix(pass.Fset.File(file.FileStart).Name(), "_test.go")
 }
 
-// sources are the files that people wrote. Generated ones, such as the main package of a test binary, are nobody's style.
-func sources(pass *analysis.Pass) []*ast.File {
+// writtenFiles are the files that people wrote. Generated ones, such as the main package of a test binary, are nobody's style.
+func writtenFiles(pass *analysis.Pass) []*ast.File {
 	var files []*ast.File
 	for _, f := range pass.Files {
 		if !ast.IsGenerated(f) {

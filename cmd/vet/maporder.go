@@ -42,22 +42,22 @@ func checkMapOrder(pass *analysis.Pass, file *ast.File) {
 		}
 		return true
 	})
-	m.excused.finish()
+	m.excused.flagUnused()
 }
 
 func (m mapOrder) checkRange(loop *ast.RangeStmt) {
 	named := loop.Key != nil || loop.Value != nil
-	if named && isMap(m.pass.TypesInfo.TypeOf(loop.X)) && !m.excused.excuses(loop.Pos()) {
+	if named && isMap(m.pass.TypesInfo.TypeOf(loop.X)) && !m.excused.excusesLine(loop.Pos()) {
 		m.pass.Reportf(loop.Pos(), "range over a map in a pure package: take slices.Sorted(maps.Keys(m)), or say above the loop why its order is lost: //remora:unordered <reason>")
 	}
 }
 
 // noteConsumer runs before the arguments of the call are visited.
 func (m mapOrder) noteConsumer(call *ast.CallExpr) {
-	consumer := m.callee(call)
+	consumer := m.calleeName(call)
 	for _, arg := range call.Args {
 		inner, ok := ast.Unparen(arg).(*ast.CallExpr)
-		if ok && slices.Contains(consumers[m.callee(inner)], consumer) {
+		if ok && slices.Contains(consumers[m.calleeName(inner)], consumer) {
 			m.ordered[ast.Unparen(inner.Fun)] = true
 		}
 	}
@@ -73,12 +73,12 @@ func (m mapOrder) checkUse(sel *ast.SelectorExpr) {
 	if consumers[name] == nil && !slices.Contains(unordered, name) {
 		return
 	}
-	if !m.ordered[sel] && !m.excused.excuses(sel.Pos()) {
+	if !m.ordered[sel] && !m.excused.excusesLine(sel.Pos()) {
 		m.pass.Reportf(sel.Pos(), "%s gives map order in a pure package: sort it where it is taken, slices.Sorted(maps.Keys(m)), or say above why the order is lost: //remora:unordered <reason>", name)
 	}
 }
 
-func (m mapOrder) callee(call *ast.CallExpr) string {
+func (m mapOrder) calleeName(call *ast.CallExpr) string {
 	if f := typeutil.StaticCallee(m.pass.TypesInfo, call); f != nil {
 		return f.Origin().FullName()
 	}

@@ -36,14 +36,14 @@ func crowdedMethods(module fs.FS) ([]string, error) {
 		case entry.IsDir() && (entry.Name() == "testdata" || name != "." && strings.HasPrefix(entry.Name(), ".")):
 			return fs.SkipDir
 		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
-			return m.collect(module, name)
+			return m.collectFile(module, name)
 		}
 		return nil
 	})
 	return m.findCrowded(), err
 }
 
-func (m methods) collect(module fs.FS, name string) error {
+func (m methods) collectFile(module fs.FS, name string) error {
 	source, err := fs.ReadFile(module, name)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func runPurecore(pass *analysis.Pass) (any, error) {
 	if !isPure(packagePath(pass)) {
 		return nil, nil
 	}
-	for _, file := range sources(pass) {
+	for _, file := range writtenFiles(pass) {
 		if isTestFile(pass, file) {
 			continue
 		}
@@ -46,7 +46,7 @@ type purity struct{ pass *analysis.Pass }
 func (p purity) checkImports(file *ast.File) {
 	for _, spec := range file.Imports {
 		name, err := strconv.Unquote(spec.Path.Value)
-		if err == nil && below(name, impure) {
+		if err == nil && isBelow(name, impure) {
 			p.pass.Reportf(spec.Pos(), "pure package imports %s: the shell passes in what is needed", name)
 		}
 	}
@@ -54,7 +54,7 @@ func (p purity) checkImports(file *ast.File) {
 
 // checkNode reports the node and stops below it, so that one mistake is told once.
 func (p purity) checkNode(n ast.Node) bool {
-	if what := p.concurrency(n); what != "" {
+	if what := p.concurrencyIn(n); what != "" {
 		p.pass.Reportf(n.Pos(), "%s in a pure package: goroutines belong to the shell", what)
 		return false
 	}
@@ -65,7 +65,7 @@ func (p purity) checkNode(n ast.Node) bool {
 	return true
 }
 
-func (p purity) concurrency(n ast.Node) string {
+func (p purity) concurrencyIn(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.GoStmt:
 		return "go statement"

@@ -69,10 +69,10 @@ func runWords(pass *analysis.Pass) (any, error) {
 	if name, below := strings.CutPrefix(packagePath(pass), module+"/"); below {
 		folder = name
 	}
-	if below(folder, unswept) {
+	if isBelow(folder, unswept) {
 		return nil, nil
 	}
-	for _, file := range sources(pass) {
+	for _, file := range writtenFiles(pass) {
 		if isTestFile(pass, file) {
 			continue
 		}

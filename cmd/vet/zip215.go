@@ -27,7 +27,7 @@ var strictVerifiers = map[string]bool{
 }
 
 func runZip215(pass *analysis.Pass) (any, error) {
-	for _, file := range sources(pass) {
+	for _, file := range writtenFiles(pass) {
 		excused := newDirectives(pass, file, "//remora:allow stdlib-ed25519")
 		ast.Inspect(file, func(n ast.Node) bool {
 			id, ok := n.(*ast.Ident)
@@ -35,12 +35,12 @@ func runZip215(pass *analysis.Pass) (any, error) {
 				return true
 			}
 			f, ok := pass.TypesInfo.Uses[id].(*types.Func)
-			if ok && strictVerifiers[f.FullName()] && !excused.excuses(id.Pos()) {
+			if ok && strictVerifiers[f.FullName()] && !excused.excusesLine(id.Pos()) {
 				pass.Reportf(id.Pos(), "%s does not follow ZIP-215: use crypto/ed25519 of this module, or say above why not: //remora:allow stdlib-ed25519 <reason>", f.FullName())
 			}
 			return true
 		})
-		excused.finish()
+		excused.flagUnused()
 	}
 	return nil, nil
 }

@@ -65,7 +65,7 @@ func (d *DAG) CheckChain(subs []remora.SubDAG) error {
 		if a, ok := d.LeaderOf(leader.Round); !ok || a != leader.Author {
 			return fmt.Errorf("%w: sub-DAG %d ends with %s, which leads nothing", ErrViolation, i, Name(leader))
 		}
-		if i > 0 && !d.reaches(leader, subs[i-1].Leader()) {
+		if i > 0 && !d.hasPath(leader, subs[i-1].Leader()) {
 			return fmt.Errorf("%w: leader %d has no path to the one before", ErrViolation, i)
 		}
 	}
@@ -122,7 +122,7 @@ func (d *DAG) CheckLinked(leader *remora.Header) error {
 	return nil
 }
 
-func (d *DAG) reaches(from, to *remora.Header) bool {
+func (d *DAG) hasPath(from, to *remora.Header) bool {
 	layer := map[remora.Hash]bool{from.Digest(): true}
 	for r := from.Round; r > to.Round; r-- {
 		next := make(map[remora.Hash]bool)

@@ -57,13 +57,13 @@ func NewMutant(d *DAG, flaw Flaw) *Mutant {
 func (m *Mutant) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	m.inserted = append(m.inserted, &c.Header)
 	m.highest = max(m.highest, c.Round())
-	leader := m.find(c.Round() - 1)
-	if leader == nil || leader.Round <= m.leader || m.support(leader) < m.enough() {
+	leader := m.findLeader(c.Round() - 1)
+	if leader == nil || leader.Round <= m.leader || m.countSupport(leader) < m.supportNeeded() {
 		return nil, nil
 	}
 	var subs []remora.SubDAG
-	for _, l := range m.chain(leader) {
-		sub := remora.SubDAG{Previous: m.previous, Headers: m.order(l)}
+	for _, l := range m.leaderChain(leader) {
+		sub := remora.SubDAG{Previous: m.previous, Headers: m.orderHistory(l)}
 		if m.flaw == MergedLeaders && len(subs) > 0 {
 			first := &subs[0]
 			first.Headers = append(first.Headers, sub.Headers...)
@@ -77,15 +77,15 @@ func (m *Mutant) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	return subs, nil
 }
 
-func (m *Mutant) enough() remora.Amount {
+func (m *Mutant) supportNeeded() remora.Amount {
 	if m.flaw == WeakSupport {
 		return m.dag.Committee.Validity() - 1
 	}
 	return m.dag.Committee.Validity()
 }
 
-// find returns the leader of a round once it was inserted.
-func (m *Mutant) find(r remora.Round) *remora.Header {
+// findLeader returns the leader of a round once it was inserted.
+func (m *Mutant) findLeader(r remora.Round) *remora.Header {
 	author, ok := m.dag.LeaderOf(r)
 	i := slices.IndexFunc(m.inserted, func(h *remora.Header) bool { return ok && h.Round == r && h.Author == author })
 	if i < 0 {
@@ -94,7 +94,7 @@ func (m *Mutant) find(r remora.Round) *remora.Header {
 	return m.inserted[i]
 }
 
-func (m *Mutant) support(leader *remora.Header) remora.Amount {
+func (m *Mutant) countSupport(leader *remora.Header) remora.Amount {
 	var stake remora.Amount
 	for _, h := range m.inserted {
 		if slices.Contains(h.Parents, leader.ID()) {
@@ -104,22 +104,22 @@ func (m *Mutant) support(leader *remora.Header) remora.Amount {
 	return stake
 }
 
-// chain returns the uncommitted leaders up to the given one, oldest first.
-func (m *Mutant) chain(leader *remora.Header) []*remora.Header {
+// leaderChain returns the uncommitted leaders up to the given one, oldest first.
+func (m *Mutant) leaderChain(leader *remora.Header) []*remora.Header {
 	chain := []*remora.Header{leader}
 	if m.flaw == DirectOnly {
 		return chain
 	}
 	for r := leader.Round - 1; r > m.leader; r-- {
-		if l := m.find(r); l != nil && (m.flaw == UnlinkedLeaders || m.dag.reaches(chain[0], l)) {
+		if l := m.findLeader(r); l != nil && (m.flaw == UnlinkedLeaders || m.dag.hasPath(chain[0], l)) {
 			chain = slices.Insert(chain, 0, l)
 		}
 	}
 	return chain
 }
 
-// order returns what a leader adds and notes it as ordered.
-func (m *Mutant) order(leader *remora.Header) []*remora.Header {
+// orderHistory returns what a leader adds and notes it as ordered.
+func (m *Mutant) orderHistory(leader *remora.Header) []*remora.Header {
 	history := map[remora.Hash]bool{leader.Digest(): true}
 	var headers []*remora.Header
 	for r := leader.Round; r > 0; r-- {
@@ -130,17 +130,17 @@ func (m *Mutant) order(leader *remora.Header) []*remora.Header {
 			for _, p := range h.Parents {
 				history[p.Digest] = true
 			}
-			if !m.skips(h, leader) {
+			if !m.skipsHeader(h, leader) {
 				headers = append(headers, h)
 			}
 		}
 	}
-	m.note(headers)
-	m.sort(headers)
+	m.noteOrdered(headers)
+	m.sortHeaders(headers)
 	return headers
 }
 
-func (m *Mutant) skips(h, leader *remora.Header) bool {
+func (m *Mutant) skipsHeader(h, leader *remora.Header) bool {
 	at, depth := leader.Round, m.dag.GCDepth
 	switch m.flaw {
 	case LocalGC:
@@ -154,7 +154,7 @@ func (m *Mutant) skips(h, leader *remora.Header) bool {
 	return h != leader && h.Round+depth <= at || m.ordered[h.Digest()]
 }
 
-func (m *Mutant) note(headers []*remora.Header) {
+func (m *Mutant) noteOrdered(headers []*remora.Header) {
 	if m.flaw == Forgetful {
 		clear(m.ordered)
 	}
@@ -164,7 +164,7 @@ func (m *Mutant) note(headers []*remora.Header) {
 	}
 }
 
-func (m *Mutant) sort(headers []*remora.Header) {
+func (m *Mutant) sortHeaders(headers []*remora.Header) {
 	slices.SortStableFunc(headers, func(a, b *remora.Header) int {
 		switch {
 		case a.Round != b.Round:

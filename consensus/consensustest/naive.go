@@ -31,13 +31,13 @@ func (n *Naive) Sequence() []remora.SubDAG {
 	var leaders []*remora.Header
 	var linked map[remora.Hash]bool // what the oldest leader so far reaches
 	for r := n.highest; r > 0; r-- {
-		leader := n.leader(r)
+		leader := n.findLeader(r)
 		switch {
 		case leader == nil:
-		case len(leaders) == 0 && n.support(leader) < n.dag.Committee.Validity():
+		case len(leaders) == 0 && n.countSupport(leader) < n.dag.Committee.Validity():
 		case len(leaders) > 0 && !linked[leader.Digest()]:
 		default:
-			linked = n.history(leader)
+			linked = n.historyOf(leader)
 			leaders = slices.Insert(leaders, 0, leader)
 		}
 	}
@@ -45,7 +45,7 @@ func (n *Naive) Sequence() []remora.SubDAG {
 	previous, ordered := Origin(), make(map[remora.Hash]bool)
 	for _, leader := range leaders {
 		sub := remora.SubDAG{Previous: previous}
-		for digest := range n.history(leader) {
+		for digest := range n.historyOf(leader) {
 			if h := n.vertices[digest]; !ordered[digest] && h.Round+n.dag.GCDepth > leader.Round {
 				sub.Headers = append(sub.Headers, h)
 				ordered[digest] = true
@@ -64,7 +64,7 @@ func (n *Naive) Sequence() []remora.SubDAG {
 	return sequence
 }
 
-func (n *Naive) leader(r remora.Round) *remora.Header {
+func (n *Naive) findLeader(r remora.Round) *remora.Header {
 	author, ok := n.dag.LeaderOf(r)
 	for _, h := range n.vertices {
 		if ok && h.Round == r && h.Author == author {
@@ -74,7 +74,7 @@ func (n *Naive) leader(r remora.Round) *remora.Header {
 	return nil
 }
 
-func (n *Naive) support(leader *remora.Header) remora.Amount {
+func (n *Naive) countSupport(leader *remora.Header) remora.Amount {
 	var stake remora.Amount
 	for _, h := range n.vertices {
 		if slices.Contains(h.Parents, leader.ID()) {
@@ -84,8 +84,8 @@ func (n *Naive) support(leader *remora.Header) remora.Amount {
 	return stake
 }
 
-// history returns the digests that h reaches, its own included.
-func (n *Naive) history(h *remora.Header) map[remora.Hash]bool {
+// historyOf returns the digests that h reaches, its own included.
+func (n *Naive) historyOf(h *remora.Header) map[remora.Hash]bool {
 	reached, todo := make(map[remora.Hash]bool), []remora.Hash{h.Digest()}
 	for len(todo) > 0 {
 		digest := todo[0]

@@ -53,7 +53,7 @@ func (o *Orders) Draw(rng *rand.Rand, late func(*remora.Certificate) bool) []*re
 		if len(ready) == 0 {
 			from = &behind
 		}
-		i := take(rng, from)
+		i := takeRandom(rng, from)
 		order = append(order, o.certificates[i])
 		for _, child := range o.children[i] {
 			if waits[child]--; waits[child] == 0 {
@@ -64,9 +64,9 @@ func (o *Orders) Draw(rng *rand.Rand, late func(*remora.Certificate) bool) []*re
 	return order
 }
 
-// take removes one of a list. It prefers the newest, so that an order often runs far ahead with some certificates left
+// takeRandom removes one of a list. It prefers the newest, so that an order often runs far ahead with some certificates left
 // behind.
-func take(rng *rand.Rand, list *[]int) int {
+func takeRandom(rng *rand.Rand, list *[]int) int {
 	last := len(*list) - 1
 	at := last
 	if rng.Intn(2) > 0 {

@@ -34,7 +34,7 @@ func RandomOf(rng *rand.Rand, n, rounds int) *DAG {
 	s := shape{absent: 10 * rng.Intn(4), torn: 20 * rng.Intn(4), shy: 30 * rng.Intn(4), hide: 15 * rng.Intn(3)}
 	hidden := make(map[remora.Authority]remora.Round) // until which round
 	for r := range remora.Round(3 + rng.Intn(rounds-2)) {
-		d.grow(rng, s, r+1, hidden)
+		d.growRound(rng, s, r+1, hidden)
 	}
 	return d
 }
@@ -60,7 +60,7 @@ func Straggler(rng *rand.Rand, n, offset int) *DAG {
 				parents = slices.DeleteFunc(parents, func(p remora.Authority) bool { return p == 0 })
 			}
 			if r != linked {
-				parents = d.thin(rng, parents, func(p remora.Authority) bool { return p != 0 && rng.Intn(100) < 20 })
+				parents = d.thinOut(rng, parents, func(p remora.Authority) bool { return p != 0 && rng.Intn(100) < 20 })
 			}
 			d.Add(r, a, parents)
 		}
@@ -68,10 +68,10 @@ func Straggler(rng *rand.Rand, n, offset int) *DAG {
 	return d
 }
 
-func (d *DAG) grow(rng *rand.Rand, s shape, r remora.Round, hidden map[remora.Authority]remora.Round) {
+func (d *DAG) growRound(rng *rand.Rand, s shape, r remora.Round, hidden map[remora.Authority]remora.Round) {
 	everybody := d.Authors(0)
 	if r > 1 && rng.Intn(100) < s.hide {
-		keep := d.thin(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < 50 })
+		keep := d.thinOut(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < 50 })
 		for _, a := range everybody {
 			if !slices.Contains(keep, a) {
 				hidden[a] = r + remora.Round(rng.Intn(6))
@@ -80,8 +80,8 @@ func (d *DAG) grow(rng *rand.Rand, s shape, r remora.Round, hidden map[remora.Au
 	}
 	before := d.Authors(r - 1)
 	leader, _ := d.LeaderOf(r - 1)
-	for _, a := range d.thin(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < s.absent }) {
-		parents := d.thin(rng, before, func(p remora.Authority) bool {
+	for _, a := range d.thinOut(rng, everybody, func(remora.Authority) bool { return rng.Intn(100) < s.absent }) {
+		parents := d.thinOut(rng, before, func(p remora.Authority) bool {
 			chance := s.torn
 			if p == leader {
 				chance = max(chance, s.shy)
@@ -92,8 +92,8 @@ func (d *DAG) grow(rng *rand.Rand, s shape, r remora.Round, hidden map[remora.Au
 	}
 }
 
-// thin leaves out authorities that drop chooses as long as a quorum remains.
-func (d *DAG) thin(rng *rand.Rand, from []remora.Authority, drop func(remora.Authority) bool) []remora.Authority {
+// thinOut leaves out authorities that drop chooses as long as a quorum remains.
+func (d *DAG) thinOut(rng *rand.Rand, from []remora.Authority, drop func(remora.Authority) bool) []remora.Authority {
 	var stake remora.Amount
 	for _, a := range from {
 		stake += d.Committee.Stake(a)

@@ -34,7 +34,7 @@ func VerifyAggregates(items []AggregateItem) []error {
 	errs := make([]error, len(items))
 	checked := make([]checkedItem, 0, len(items))
 	for i, it := range items {
-		key, err := it.Ring.sum(it.Signers)
+		key, err := it.Ring.sumKeys(it.Signers)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -66,7 +66,7 @@ func verifyWeighted(items []checkedItem) bool {
 	var keys []*blst.P2Affine
 	hashed := make(map[string]*blst.P1)
 	for i, it := range items {
-		weight := scalarOf(weights[weightBits/8*i:])
+		weight := weightScalar(weights[weightBits/8*i:])
 		var signature blst.P1
 		signature.FromAffine(it.point)
 		signatures.AddAssign(signature.MultAssign(weight, weightBits))
@@ -79,11 +79,11 @@ func verifyWeighted(items []checkedItem) bool {
 		sum.AddAssign(blst.HashToG1(it.message, []byte(signatureTag)).MultAssign(weight, weightBits))
 	}
 	ctx := blst.PairingCtx(true, nil)
-	if !pair(ctx, minusOne, &signatures) {
+	if !addPairing(ctx, minusOne, &signatures) {
 		return false
 	}
 	for _, key := range keys {
-		if !pair(ctx, key, hashed[string(key.Serialize())]) {
+		if !addPairing(ctx, key, hashed[string(key.Serialize())]) {
 			return false
 		}
 	}
@@ -95,8 +95,8 @@ func verifyWeighted(items []checkedItem) bool {
 // minusOne is the generator of the keys' group times minus one.
 var minusOne = new(blst.P2).SubAssign(blst.P2Generator()).ToAffine()
 
-// pair adds a pairing to a product. It refuses infinity, on which blst's loop is not defined.
-func pair(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
+// addPairing adds a pairing to a product. It refuses infinity, on which blst's loop is not defined.
+func addPairing(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
 	affine := p.ToAffine()
 	if *affine == (blst.P1Affine{}) {
 		return false
@@ -105,8 +105,8 @@ func pair(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
 	return true
 }
 
-// scalarOf makes an odd, hence non-zero, weight of the first 16 bytes.
-func scalarOf(random []byte) *blst.Scalar {
+// weightScalar makes an odd, hence non-zero, weight of the first 16 bytes.
+func weightScalar(random []byte) *blst.Scalar {
 	var le [blst.BLST_SCALAR_BYTES]byte
 	copy(le[:weightBits/8], random)
 	le[0] |= 1

@@ -82,7 +82,7 @@ func shifted(tb testing.TB, sig remora.BLSSignature, shift func(*blst.P1)) remor
 	}
 	var acc blst.P1
 	shift(acc.AddAssign(point))
-	out, err := compress(acc.ToAffine())
+	out, err := compressSum(acc.ToAffine())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func shifted(tb testing.TB, sig remora.BLSSignature, shift func(*blst.P1)) remor
 }
 
 func TestWeightsAreNeverZero(t *testing.T) {
-	if w := scalarOf(make([]byte, 16)); w.Equals(new(blst.Scalar)) {
+	if w := weightScalar(make([]byte, 16)); w.Equals(new(blst.Scalar)) {
 		t.Error("sixteen zero bytes make a zero weight")
 	}
 }

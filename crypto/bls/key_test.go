@@ -142,7 +142,7 @@ func TestRogueKeyIsRefusedByPossession(t *testing.T) {
 	if err := NewKeyring([]*PublicKey{victim, rogue}).VerifyAggregate([]int{0, 1}, msg, attacker.Sign(msg)); err != nil {
 		t.Fatalf("the forgery should work where possession was not checked: %v", err)
 	}
-	for _, pop := range []remora.BLSSignature{attacker.sign(raw[:], possessionTag), attacker.ProvePossession()} {
+	for _, pop := range []remora.BLSSignature{attacker.signTagged(raw[:], possessionTag), attacker.ProvePossession()} {
 		if err := VerifyPossession(raw, pop); !errors.Is(err, ErrPossession) {
 			t.Errorf("rogue key registered: %v", err)
 		}

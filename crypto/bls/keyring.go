@@ -35,7 +35,7 @@ func (r *Keyring) Verify(signer int, msg []byte, sig remora.BLSSignature) error 
 
 // VerifyAggregate checks that exactly the given signers, in strictly increasing order, signed msg together.
 func (r *Keyring) VerifyAggregate(signers []int, msg []byte, sig remora.BLSSignature) error {
-	key, err := r.sum(signers)
+	key, err := r.sumKeys(signers)
 	if err != nil {
 		return err
 	}
@@ -49,9 +49,9 @@ func (r *Keyring) VerifyAggregate(signers []int, msg []byte, sig remora.BLSSigna
 	return nil
 }
 
-// sum adds the keys of the signers, or takes the missing ones from the total when they are fewer.
-func (r *Keyring) sum(signers []int) (*blst.P2Affine, error) {
-	if err := r.check(signers); err != nil {
+// sumKeys adds the keys of the signers, or takes the missing ones from the total when they are fewer.
+func (r *Keyring) sumKeys(signers []int) (*blst.P2Affine, error) {
+	if err := r.checkSigners(signers); err != nil {
 		return nil, err
 	}
 	if len(signers) == 1 {
@@ -86,7 +86,7 @@ func (r *Keyring) withoutMissing(signers []int) *blst.P2Affine {
 	return acc.ToAffine()
 }
 
-func (r *Keyring) check(signers []int) error {
+func (r *Keyring) checkSigners(signers []int) error {
 	if len(signers) == 0 {
 		return ErrNoSigners
 	}

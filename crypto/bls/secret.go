@@ -65,17 +65,19 @@ func (k *SecretKey) Bytes() []byte { return k.scalar.Serialize() }
 func (k *SecretKey) Public() remora.BLSPublicKey { return k.public }
 
 // Sign signs msg, which names its own purpose: one tag serves all kinds of message.
-func (k *SecretKey) Sign(msg []byte) remora.BLSSignature { return k.sign(msg, signatureTag) }
+func (k *SecretKey) Sign(msg []byte) remora.BLSSignature { return k.signTagged(msg, signatureTag) }
 
 // ProvePossession signs the key's own public half under a tag that no message uses.
-func (k *SecretKey) ProvePossession() remora.BLSSignature { return k.sign(k.public[:], possessionTag) }
+func (k *SecretKey) ProvePossession() remora.BLSSignature {
+	return k.signTagged(k.public[:], possessionTag)
+}
 
 // Format keeps the secret out of logs, whatever the verb.
 func (k *SecretKey) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "bls.SecretKey(public %s)", k.public)
 }
 
-func (k *SecretKey) sign(msg []byte, tag string) (sig remora.BLSSignature) {
+func (k *SecretKey) signTagged(msg []byte, tag string) (sig remora.BLSSignature) {
 	copy(sig[:], new(blst.P1Affine).Sign(k.scalar, msg, []byte(tag)).Compress())
 	return sig
 }

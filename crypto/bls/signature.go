@@ -33,11 +33,11 @@ func Aggregate(sigs []remora.BLSSignature) (remora.BLSSignature, error) {
 		}
 		sum.AddAssign(point)
 	}
-	return compress(sum.ToAffine())
+	return compressSum(sum.ToAffine())
 }
 
-// compress encodes a sum of signatures, which is infinity when its terms cancel out.
-func compress(point *blst.P1Affine) (sig remora.BLSSignature, err error) {
+// compressSum encodes a sum of signatures, which is infinity when its terms cancel out.
+func compressSum(point *blst.P1Affine) (sig remora.BLSSignature, err error) {
 	if *point == (blst.P1Affine{}) {
 		return sig, fmt.Errorf("aggregate signature: %w", ErrInfinity)
 	}

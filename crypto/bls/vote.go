@@ -34,7 +34,7 @@ func AggregateVerified(ring *Keyring, votes []Vote, msg []byte) (
 	sig remora.BLSSignature, signers, bad []int, err error,
 ) {
 	sorted := slices.SortedFunc(slices.Values(votes), func(a, b Vote) int { return cmp.Compare(a.Signer, b.Signer) })
-	if err := ring.check(signersOf(sorted)); err != nil {
+	if err := ring.checkSigners(signersOf(sorted)); err != nil {
 		return sig, nil, nil, err
 	}
 	good := make([]decodedVote, 0, len(sorted))
@@ -46,7 +46,7 @@ func AggregateVerified(ring *Keyring, votes []Vote, msg []byte) (
 		}
 		good = append(good, decodedVote{signer: v.Signer, point: point})
 	}
-	sig, signers, ok := aggregate(ring, good, msg)
+	sig, signers, ok := aggregateVotes(ring, good, msg)
 	if ok {
 		return sig, signers, bad, nil
 	}
@@ -58,7 +58,7 @@ func AggregateVerified(ring *Keyring, votes []Vote, msg []byte) (
 		return !ok
 	})
 	slices.Sort(bad)
-	sig, signers, ok = aggregate(ring, good, msg)
+	sig, signers, ok = aggregateVotes(ring, good, msg)
 	if !ok {
 		return remora.BLSSignature{}, nil, bad, fmt.Errorf("aggregate of %d good votes: %w", len(good), ErrSignature)
 	}
@@ -73,8 +73,8 @@ func signersOf(votes []Vote) []int {
 	return signers
 }
 
-// aggregate sums the votes and checks the sum: its subgroup once, its signature once.
-func aggregate(ring *Keyring, votes []decodedVote, msg []byte) (sig remora.BLSSignature, signers []int, ok bool) {
+// aggregateVotes sums the votes and checks the sum: its subgroup once, its signature once.
+func aggregateVotes(ring *Keyring, votes []decodedVote, msg []byte) (sig remora.BLSSignature, signers []int, ok bool) {
 	if len(votes) == 0 {
 		return sig, nil, false
 	}
@@ -84,12 +84,12 @@ func aggregate(ring *Keyring, votes []decodedVote, msg []byte) (sig remora.BLSSi
 		signers[i] = v.signer
 		sum.AddAssign(v.point)
 	}
-	key, err := ring.sum(signers)
+	key, err := ring.sumKeys(signers)
 	if err != nil {
 		return sig, nil, false
 	}
 	point := sum.ToAffine()
-	sig, err = compress(point)
+	sig, err = compressSum(point)
 	if err != nil || !point.InG1() || !verifyPoint(key, point, msg, signatureTag) {
 		return remora.BLSSignature{}, nil, false
 	}

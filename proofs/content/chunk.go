@@ -34,13 +34,13 @@ func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, e
 		return ChunkProof{}, err
 	}
 	var path []remora.Hash // from the root
-	n := top(remora.Hash{}, length)
+	n := topNode(remora.Hash{}, length)
 	for n.length > PieceSize {
 		var pair [PairSize]byte
-		if err := readAt(outboard, pair[:], n.pairOffset()); err != nil {
-			return ChunkProof{}, short(err, n)
+		if err := readFullAt(outboard, pair[:], n.pairOffset()); err != nil {
+			return ChunkProof{}, asMismatch(err, n)
 		}
-		near, far := n.children(&pair)
+		near, far := n.childNodes(&pair)
 		if index*ChunkSize >= far.start {
 			near, far = far, near
 		}
@@ -48,8 +48,8 @@ func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, e
 		n = near
 	}
 	piece := make([]byte, n.length, PieceSize)
-	if err := readAt(data, piece, int64(n.start)); err != nil {
-		return ChunkProof{}, short(err, n)
+	if err := readFullAt(data, piece, int64(n.start)); err != nil {
+		return ChunkProof{}, asMismatch(err, n)
 	}
 	s := n.span
 	for s.length > ChunkSize {
@@ -89,9 +89,9 @@ func VerifyChunk(root remora.Hash, length, index uint64, p ChunkProof) error {
 	cv := hashSpan(p.Data, index*ChunkSize, rootFlag(depth == 0))
 	for i, sibling := range p.Path {
 		level := depth - 1 - i
-		pair := joined(cv, sibling)
+		pair := concatHashes(cv, sibling)
 		if isRight[level] {
-			pair = joined(sibling, cv)
+			pair = concatHashes(sibling, cv)
 		}
 		cv = hashPair(&pair, rootFlag(level == 0))
 	}

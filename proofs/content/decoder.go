@@ -45,7 +45,7 @@ func (d *Decoder) Next() (Piece, error) {
 	if d.err != nil {
 		return Piece{}, d.err
 	}
-	if d.walk.done() {
+	if d.walk.isDone() {
 		d.err = d.readEnd()
 		return Piece{}, d.err
 	}
@@ -55,7 +55,7 @@ func (d *Decoder) Next() (Piece, error) {
 }
 
 func (d *Decoder) readGroup() (Piece, error) {
-	pairs, size := d.walk.group()
+	pairs, size := d.walk.groupShape()
 	group := d.buf[:pairs*PairSize+size]
 	if _, err := io.ReadFull(d.src, group); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -65,8 +65,8 @@ func (d *Decoder) readGroup() (Piece, error) {
 	}
 	for range pairs {
 		pair := (*[PairSize]byte)(group)
-		place := d.walk.next().pairOffset()
-		if err := d.walk.pair(pair); err != nil {
+		place := d.walk.nextNode().pairOffset()
+		if err := d.walk.visitPair(pair); err != nil {
 			return Piece{}, err
 		}
 		if d.pairs != nil {
@@ -76,8 +76,8 @@ func (d *Decoder) readGroup() (Piece, error) {
 		}
 		group = group[PairSize:]
 	}
-	offset := d.walk.next().start
-	if err := d.walk.piece(group); err != nil {
+	offset := d.walk.nextNode().start
+	if err := d.walk.visitPiece(group); err != nil {
 		return Piece{}, err
 	}
 	return Piece{offset, group}, nil
@@ -102,7 +102,7 @@ func (d *Decoder) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		d.unread = d.want.clip(piece)
+		d.unread = d.want.clipPiece(piece)
 	}
 	n := copy(p, d.unread)
 	d.unread = d.unread[n:]
@@ -128,12 +128,12 @@ func (d *Decoder) WriteTo(w io.Writer) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		d.unread = d.want.clip(piece)
+		d.unread = d.want.clipPiece(piece)
 	}
 }
 
-// clip returns the bytes of a piece that are in the range.
-func (r Range) clip(p Piece) []byte {
+// clipPiece returns the bytes of a piece that are in the range.
+func (r Range) clipPiece(p Piece) []byte {
 	data := p.Data[:min(uint64(len(p.Data)), r.End()-p.Offset)]
 	if r.Offset > p.Offset {
 		data = data[r.Offset-p.Offset:]

@@ -38,7 +38,7 @@ type Entry struct {
 func NewDirectory(entries []Entry) (*Directory, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	d := &Directory{Entries: entries}
-	return d, d.check()
+	return d, d.checkEntries()
 }
 
 // DecodeDirectory reads the canonical encoding of a manifest.
@@ -47,7 +47,7 @@ func DecodeDirectory(b []byte) (*Directory, error) {
 	if err := remora.Decode(b, MaxDirectoryBytes, d); err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	if err := d.check(); err != nil {
+	if err := d.checkEntries(); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -65,12 +65,12 @@ func (d *Directory) Lookup(name string) (Entry, bool) {
 	return d.Entries[i], true
 }
 
-func (d *Directory) check() error {
+func (d *Directory) checkEntries() error {
 	if len(d.Entries) > MaxEntries {
 		return fmt.Errorf("directory: %w: %d entries, at most %d", remora.ErrTooLarge, len(d.Entries), MaxEntries)
 	}
 	for i, e := range d.Entries {
-		if err := e.check(); err != nil {
+		if err := e.checkFields(); err != nil {
 			return fmt.Errorf("directory entry %.80q: %w", e.Name, err)
 		}
 		if i > 0 && d.Entries[i-1].Name >= e.Name {
@@ -80,7 +80,7 @@ func (d *Directory) check() error {
 	return nil
 }
 
-func (e Entry) check() error {
+func (e Entry) checkFields() error {
 	if err := CheckName(e.Name); err != nil {
 		return err
 	}

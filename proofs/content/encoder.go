@@ -41,7 +41,7 @@ func (e *Encoder) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if err := e.fill(); err != nil {
+	if err := e.fillBuffer(); err != nil {
 		return 0, err
 	}
 	n := copy(p, e.unread)
@@ -53,7 +53,7 @@ func (e *Encoder) Read(p []byte) (int, error) {
 func (e *Encoder) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
-		if err := e.fill(); errors.Is(err, io.EOF) {
+		if err := e.fillBuffer(); errors.Is(err, io.EOF) {
 			return total, nil
 		} else if err != nil {
 			return total, err
@@ -67,14 +67,14 @@ func (e *Encoder) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// fill makes unread bytes, or returns what ended the stream once all before it are read.
-func (e *Encoder) fill() error {
+// fillBuffer makes unread bytes, or returns what ended the stream once all before it are read.
+func (e *Encoder) fillBuffer() error {
 	if len(e.unread) > 0 {
 		return nil
 	}
 	e.buf = e.buf[:0]
 	for e.err == nil && cap(e.buf)-len(e.buf) >= maxGroup {
-		e.err = e.group()
+		e.err = e.appendGroup()
 	}
 	e.unread = e.buf
 	if len(e.unread) > 0 {
@@ -83,36 +83,36 @@ func (e *Encoder) fill() error {
 	return e.err
 }
 
-// group appends the next group to the buffer if all of it verifies.
-func (e *Encoder) group() error {
-	if e.walk.done() {
+// appendGroup appends the next group to the buffer if all of it verifies.
+func (e *Encoder) appendGroup() error {
+	if e.walk.isDone() {
 		return io.EOF
 	}
-	pairs, size := e.walk.group()
+	pairs, size := e.walk.groupShape()
 	group := e.buf[len(e.buf) : len(e.buf)+pairs*PairSize+size]
 	rest := group
 	for range pairs {
 		pair := (*[PairSize]byte)(rest)
-		if err := e.pairs.read(pair, e.walk.next()); err != nil {
-			return short(err, e.walk.next())
+		if err := e.pairs.readPair(pair, e.walk.nextNode()); err != nil {
+			return asMismatch(err, e.walk.nextNode())
 		}
-		if err := e.walk.pair(pair); err != nil {
+		if err := e.walk.visitPair(pair); err != nil {
 			return err
 		}
 		rest = rest[PairSize:]
 	}
-	if err := readAt(e.data, rest, int64(e.walk.next().start)); err != nil {
-		return short(err, e.walk.next())
+	if err := readFullAt(e.data, rest, int64(e.walk.nextNode().start)); err != nil {
+		return asMismatch(err, e.walk.nextNode())
 	}
-	if err := e.walk.piece(rest); err != nil {
+	if err := e.walk.visitPiece(rest); err != nil {
 		return err
 	}
 	e.buf = e.buf[:len(e.buf)+len(group)]
 	return nil
 }
 
-// short makes the early end of a file what it is: damage at a node.
-func short(err error, at node) error {
+// asMismatch makes the early end of a file what it is: damage at a node.
+func asMismatch(err error, at node) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return &Mismatch{at.start, at.length}
 	}
@@ -126,15 +126,15 @@ type window struct {
 	buf   []byte
 }
 
-func (w *window) read(pair *[PairSize]byte, n node) error {
+func (w *window) readPair(pair *[PairSize]byte, n node) error {
 	place := n.pairOffset()
 	if place < w.start || place >= w.start+int64(len(w.buf)) {
-		if n.parents() > windowPairs {
-			return readAt(w.src, pair[:], place)
+		if n.countParents() > windowPairs {
+			return readFullAt(w.src, pair[:], place)
 		}
 		w.start = int64(n.before * PairSize)
-		w.buf = slices.Grow(w.buf[:0], int(n.parents()*PairSize))[:n.parents()*PairSize]
-		if err := readAt(w.src, w.buf, w.start); err != nil {
+		w.buf = slices.Grow(w.buf[:0], int(n.countParents()*PairSize))[:n.countParents()*PairSize]
+		if err := readFullAt(w.src, w.buf, w.start); err != nil {
 			w.buf = w.buf[:0]
 			return err
 		}
@@ -143,8 +143,8 @@ func (w *window) read(pair *[PairSize]byte, n node) error {
 	return nil
 }
 
-// readAt fills p; a source that ends before is an io.ErrUnexpectedEOF.
-func readAt(src io.ReaderAt, p []byte, offset int64) error {
+// readFullAt fills p; a source that ends before is an io.ErrUnexpectedEOF.
+func readFullAt(src io.ReaderAt, p []byte, offset int64) error {
 	if len(p) == 0 {
 		return nil
 	}

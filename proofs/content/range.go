@@ -38,19 +38,19 @@ func StreamSize(length uint64, r Range) (uint64, error) {
 		return 0, err
 	}
 	r = r.Align(length)
-	return r.Length + r.pairs(span{0, length})*PairSize, nil
+	return r.Length + r.countPairs(span{0, length})*PairSize, nil
 }
 
-// pairs counts the nodes above several pieces whose span the range touches.
-func (r Range) pairs(s span) uint64 {
+// countPairs counts the nodes above several pieces whose span the range touches.
+func (r Range) countPairs(s span) uint64 {
 	switch {
-	case s.length <= PieceSize || !r.touches(s):
+	case s.length <= PieceSize || !r.touchesSpan(s):
 		return 0
 	case r.Offset <= s.start && s.end() <= r.End():
-		return s.parents()
+		return s.countParents()
 	}
 	left, right := s.split()
-	return 1 + r.pairs(left) + r.pairs(right)
+	return 1 + r.countPairs(left) + r.countPairs(right)
 }
 
-func (r Range) touches(s span) bool { return s.start < r.End() && r.Offset < s.end() }
+func (r Range) touchesSpan(s span) bool { return s.start < r.End() && r.Offset < s.end() }

@@ -20,15 +20,15 @@ const (
 )
 
 // Chunks returns the number of chunks of a content; the empty one has an empty chunk.
-func Chunks(length uint64) uint64 { return parts(length, ChunkSize) }
+func Chunks(length uint64) uint64 { return countParts(length, ChunkSize) }
 
 // Pieces returns the number of pieces of a content; the empty one has an empty piece.
-func Pieces(length uint64) uint64 { return parts(length, PieceSize) }
+func Pieces(length uint64) uint64 { return countParts(length, PieceSize) }
 
 // OutboardSize returns the size of a content's outboard in bytes: none up to one piece, 0.39 % above.
 func OutboardSize(length uint64) uint64 { return (Pieces(length) - 1) * PairSize }
 
-func parts(length, size uint64) uint64 {
+func countParts(length, size uint64) uint64 {
 	if length == 0 {
 		return 1
 	}
@@ -47,8 +47,8 @@ func (s span) split() (left, right span) {
 	return span{s.start, mid}, span{s.start + mid, s.length - mid}
 }
 
-// parents is the number of pairs at and below the span's node.
-func (s span) parents() uint64 { return Pieces(s.length) - 1 }
+// countParents is the number of pairs at and below the span's node.
+func (s span) countParents() uint64 { return Pieces(s.length) - 1 }
 
 // node is a span whose chaining value is known.
 type node struct {
@@ -58,32 +58,32 @@ type node struct {
 	cv     remora.Hash
 }
 
-// top is the node of a whole content.
-func top(root remora.Hash, length uint64) node {
+// topNode is the node of a whole content.
+func topNode(root remora.Hash, length uint64) node {
 	return node{span: span{0, length}, flags: guts.FlagRoot, cv: root}
 }
 
 // pairOffset is the place of the node's pair in the outboard: after those of its children.
-func (n node) pairOffset() int64 { return int64((n.before + n.parents() - 1) * PairSize) }
+func (n node) pairOffset() int64 { return int64((n.before + n.countParents() - 1) * PairSize) }
 
-// open verifies the pair of a node above more than one piece, and returns its children.
-func (n node) open(pair *[PairSize]byte) (left, right node, err error) {
+// openPair verifies the pair of a node above more than one piece, and returns its children.
+func (n node) openPair(pair *[PairSize]byte) (left, right node, err error) {
 	if hashPair(pair, n.flags) != n.cv {
 		return left, right, &Mismatch{n.start, n.length}
 	}
-	left, right = n.children(pair)
+	left, right = n.childNodes(pair)
 	return left, right, nil
 }
 
-func (n node) children(pair *[PairSize]byte) (left, right node) {
+func (n node) childNodes(pair *[PairSize]byte) (left, right node) {
 	l, r := n.split()
 	left = node{span: l, before: n.before, cv: remora.Hash(pair[:remora.HashSize])}
-	right = node{span: r, before: n.before + l.parents(), cv: remora.Hash(pair[remora.HashSize:])}
+	right = node{span: r, before: n.before + l.countParents(), cv: remora.Hash(pair[remora.HashSize:])}
 	return left, right
 }
 
-// check verifies the bytes of a node of one piece.
-func (n node) check(data []byte) error {
+// checkPiece verifies the bytes of a node of one piece.
+func (n node) checkPiece(data []byte) error {
 	if hashSpan(data, n.start, n.flags) != n.cv {
 		return &Mismatch{n.start, n.length}
 	}
@@ -92,7 +92,7 @@ func (n node) check(data []byte) error {
 
 // hashPair returns the chaining value of the parent of two nodes, or the root with guts.FlagRoot.
 func hashPair(pair *[PairSize]byte, flags uint32) remora.Hash {
-	return finish(guts.Node{
+	return finishNode(guts.Node{
 		CV:       guts.IV,
 		Block:    guts.BytesToWords(*pair),
 		BlockLen: guts.BlockSize,
@@ -104,16 +104,16 @@ func hashPair(pair *[PairSize]byte, flags uint32) remora.Hash {
 // of capacity spares a copy.
 func hashSpan(data []byte, start uint64, flags uint32) remora.Hash {
 	if len(data) <= ChunkSize {
-		return finish(guts.CompressChunk(data, &guts.IV, start/ChunkSize, 0), flags)
+		return finishNode(guts.CompressChunk(data, &guts.IV, start/ChunkSize, 0), flags)
 	}
 	if cap(data) < PieceSize {
 		data = append(make([]byte, 0, PieceSize), data...)
 	}
 	full := (*[PieceSize]byte)(data[:PieceSize])
-	return finish(guts.CompressBuffer(full, len(data), &guts.IV, start/ChunkSize, 0), flags)
+	return finishNode(guts.CompressBuffer(full, len(data), &guts.IV, start/ChunkSize, 0), flags)
 }
 
-func finish(n guts.Node, flags uint32) remora.Hash {
+func finishNode(n guts.Node, flags uint32) remora.Hash {
 	n.Flags |= flags
 	out := guts.WordsToBytes(guts.CompressNode(n))
 	return remora.Hash(out[:remora.HashSize])

@@ -14,45 +14,45 @@ func newWalk(root remora.Hash, length uint64, rng Range) (walk, error) {
 		return walk{}, err
 	}
 	stack := make([]node, 1, maxDepth+1)
-	stack[0] = top(root, length)
+	stack[0] = topNode(root, length)
 	return walk{stack, rng.Align(length)}, nil
 }
 
-func (w *walk) done() bool { return len(w.stack) == 0 }
+func (w *walk) isDone() bool { return len(w.stack) == 0 }
 
-func (w *walk) next() node { return w.stack[len(w.stack)-1] }
+func (w *walk) nextNode() node { return w.stack[len(w.stack)-1] }
 
-// pair verifies the pair of the next node, which spans several pieces.
-func (w *walk) pair(pair *[PairSize]byte) error {
-	left, right, err := w.next().open(pair)
+// visitPair verifies the pair of the next node, which spans several pieces.
+func (w *walk) visitPair(pair *[PairSize]byte) error {
+	left, right, err := w.nextNode().openPair(pair)
 	if err != nil {
 		return err
 	}
 	w.stack = w.stack[:len(w.stack)-1]
-	if w.rng.touches(right.span) {
+	if w.rng.touchesSpan(right.span) {
 		w.stack = append(w.stack, right)
 	}
-	if w.rng.touches(left.span) {
+	if w.rng.touchesSpan(left.span) {
 		w.stack = append(w.stack, left)
 	}
 	return nil
 }
 
-// piece verifies the bytes of the next node, which is one piece.
-func (w *walk) piece(data []byte) error {
-	if err := w.next().check(data); err != nil {
+// visitPiece verifies the bytes of the next node, which is one piece.
+func (w *walk) visitPiece(data []byte) error {
+	if err := w.nextNode().checkPiece(data); err != nil {
 		return err
 	}
 	w.stack = w.stack[:len(w.stack)-1]
 	return nil
 }
 
-// group returns the shape of the next group: how many pairs, and how many bytes of content after them.
-func (w *walk) group() (pairs, size int) {
-	s := w.next().span
+// groupShape returns the shape of the next group: how many pairs, and how many bytes of content after them.
+func (w *walk) groupShape() (pairs, size int) {
+	s := w.nextNode().span
 	for ; s.length > PieceSize; pairs++ {
 		left, right := s.split()
-		if s = right; w.rng.touches(left) {
+		if s = right; w.rng.touchesSpan(left) {
 			s = left
 		}
 	}

@@ -25,7 +25,7 @@ func NewWriter(outboard io.Writer) *Writer { return &Writer{outboard: outboard} 
 
 // Write adds bytes to the content.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err == nil && uint64(len(p)) > MaxLength-w.length() {
+	if w.err == nil && uint64(len(p)) > MaxLength-w.lengthSoFar() {
 		w.err = fmt.Errorf("content: %w: more than %d bytes", remora.ErrTooLarge, MaxLength)
 	}
 	if w.err != nil {
@@ -34,11 +34,11 @@ func (w *Writer) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 {
 		if w.filled == PieceSize {
-			w.add(w.buf[:])
+			w.addPiece(w.buf[:])
 			w.filled = 0
 		}
 		if w.filled == 0 && len(p) > PieceSize {
-			w.add(p[:PieceSize])
+			w.addPiece(p[:PieceSize])
 			p = p[PieceSize:]
 			continue
 		}
@@ -49,22 +49,22 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return total, w.err
 }
 
-func (w *Writer) length() uint64 { return w.pieces*PieceSize + uint64(w.filled) }
+func (w *Writer) lengthSoFar() uint64 { return w.pieces*PieceSize + uint64(w.filled) }
 
-// add hashes a piece that is not the last, and joins the subtrees that it completes.
-func (w *Writer) add(piece []byte) {
+// addPiece hashes a piece that is not the last, and joins the subtrees that it completes.
+func (w *Writer) addPiece(piece []byte) {
 	cv := hashSpan(piece, w.pieces*PieceSize, 0)
 	for n := w.pieces; n&1 == 1; n >>= 1 {
-		cv = w.join(cv, 0)
+		cv = w.joinSubtree(cv, 0)
 	}
 	w.stack = append(w.stack, cv)
 	w.pieces++
 }
 
-// join puts the topmost subtree of the stack to the left of cv.
-func (w *Writer) join(cv remora.Hash, flags uint32) remora.Hash {
+// joinSubtree puts the topmost subtree of the stack to the left of cv.
+func (w *Writer) joinSubtree(cv remora.Hash, flags uint32) remora.Hash {
 	left := len(w.stack) - 1
-	pair := joined(w.stack[left], cv)
+	pair := concatHashes(w.stack[left], cv)
 	w.stack = w.stack[:left]
 	if w.err == nil {
 		_, w.err = w.outboard.Write(pair[:])
@@ -74,13 +74,13 @@ func (w *Writer) join(cv remora.Hash, flags uint32) remora.Hash {
 
 // Finish ends the content, which takes no more writes, and returns its root and length.
 func (w *Writer) Finish() (root remora.Hash, length uint64, err error) {
-	length = w.length()
+	length = w.lengthSoFar()
 	if w.err != nil {
 		return root, length, w.err
 	}
 	root = hashSpan(w.buf[:w.filled], w.pieces*PieceSize, rootFlag(len(w.stack) == 0))
 	for len(w.stack) > 0 {
-		root = w.join(root, rootFlag(len(w.stack) == 1))
+		root = w.joinSubtree(root, rootFlag(len(w.stack) == 1))
 	}
 	err = w.err
 	w.err = fmt.Errorf("%w: the content is finished", remora.ErrInvalid)
@@ -96,7 +96,7 @@ func Root(r io.Reader) (root remora.Hash, length uint64, err error) {
 	return w.Finish()
 }
 
-func joined(left, right remora.Hash) (pair [PairSize]byte) {
+func concatHashes(left, right remora.Hash) (pair [PairSize]byte) {
 	copy(pair[:], left[:])
 	copy(pair[remora.HashSize:], right[:])
 	return pair

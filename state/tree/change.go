@@ -25,7 +25,7 @@ func Set(key remora.Hash, value []byte) Change { return Change{Key: key, ValueHa
 // Delete returns the change that removes key.
 func Delete(key remora.Hash) Change { return Change{Key: key} }
 
-func (c *Change) deletes() bool { return c.ValueHash.IsZero() }
+func (c *Change) isDeletion() bool { return c.ValueHash.IsZero() }
 
 func compareKeys(a, b Change) int { return bytes.Compare(a.Key[:], b.Key[:]) }
 
@@ -44,10 +44,10 @@ func sortedByKey(changes []Change) ([]Change, error) {
 	return changes, nil
 }
 
-// split returns the index of the first change that goes right at depth. The changes are sorted and agree above depth.
-func split(changes []Change, depth int) int {
+// splitBySide returns the index of the first change that goes right at depth. The changes are sorted and agree above depth.
+func splitBySide(changes []Change, depth int) int {
 	if len(changes) == 1 {
-		return 1 - int(bit(&changes[0].Key, depth))
+		return 1 - int(bitOfKey(&changes[0].Key, depth))
 	}
-	return sort.Search(len(changes), func(i int) bool { return bit(&changes[i].Key, depth) == 1 })
+	return sort.Search(len(changes), func(i int) bool { return bitOfKey(&changes[i].Key, depth) == 1 })
 }

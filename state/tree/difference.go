@@ -43,7 +43,7 @@ func (t Tree) At(p Path) (Node, bool) {
 		if !ok {
 			return Node{}, false
 		}
-		n = x.child(bit(&p.Key, depth))
+		n = x.childAt(bitOfKey(&p.Key, depth))
 	}
 	switch x := n.(type) {
 	case *inner:
@@ -69,17 +69,17 @@ func (t Tree) Difference(root remora.Hash, ask func(Path) (Node, error)) (Differ
 	}
 	ours, theirs, at := t.top, node(unseen(root)), Path{}
 	for {
-		other, err := reveal(theirs, at, ask)
+		other, err := revealNode(theirs, at, ask)
 		if err != nil {
 			return Difference{}, false, err
 		}
-		if d, ok := ends(ours, other); ok {
+		if d, ok := leafDifference(ours, other); ok {
 			return d, true, nil
 		}
 		if at.Depth == maxDepth {
 			return Difference{}, false, fmt.Errorf("tree: an inner node below all bits of %s: %w", at.Key, ErrAnswer)
 		}
-		here, there := sides(ours, int(at.Depth)), sides(other, int(at.Depth))
+		here, there := childSides(ours, int(at.Depth)), childSides(other, int(at.Depth))
 		side := byte(0)
 		if hashOf(here[0]) == hashOf(there[0]) {
 			side = 1
@@ -87,13 +87,13 @@ func (t Tree) Difference(root remora.Hash, ask func(Path) (Node, error)) (Differ
 		if hashOf(here[side]) == hashOf(there[side]) {
 			return Difference{}, false, fmt.Errorf("tree: a leaf at depth %d that has not moved up: %w", at.Depth, ErrAnswer)
 		}
-		at = at.below(side)
+		at = at.childPath(side)
 		ours, theirs = here[side], there[side]
 	}
 }
 
-// below returns the place on one side of p.
-func (p Path) below(side byte) Path {
+// childPath returns the place on one side of p.
+func (p Path) childPath(side byte) Path {
 	p.Key[p.Depth>>3] |= side << (7 - p.Depth&7)
 	p.Depth++
 	return p
@@ -104,8 +104,8 @@ type unseen remora.Hash
 
 func (u unseen) hash() remora.Hash { return remora.Hash(u) }
 
-// reveal asks for a node that is not known yet. The zero hash is the empty place: there is nothing to ask.
-func reveal(n node, at Path, ask func(Path) (Node, error)) (node, error) {
+// revealNode asks for a node that is not known yet. The zero hash is the empty place: there is nothing to ask.
+func revealNode(n node, at Path, ask func(Path) (Node, error)) (node, error) {
 	u, ok := n.(unseen)
 	if !ok {
 		return n, nil
@@ -129,9 +129,9 @@ func reveal(n node, at Path, ask func(Path) (Node, error)) (node, error) {
 	return &leaf{key: got.Pair[0], value: got.Pair[1]}, nil
 }
 
-// ends returns the lowest difference of two places that differ and of which neither is an inner node.
-func ends(ours, theirs node) (Difference, bool) {
-	a, b := end(ours), end(theirs)
+// leafDifference returns the lowest difference of two places that differ and of which neither is an inner node.
+func leafDifference(ours, theirs node) (Difference, bool) {
+	a, b := leafAt(ours), leafAt(theirs)
 	switch {
 	case a == nil && ours != nil || b == nil && theirs != nil:
 		return Difference{}, false
@@ -143,19 +143,19 @@ func ends(ours, theirs node) (Difference, bool) {
 	return Difference{Key: a.key, Ours: a.value, Theirs: b.value}, true
 }
 
-func end(n node) *leaf {
+func leafAt(n node) *leaf {
 	l, _ := n.(*leaf)
 	return l
 }
 
-// sides returns what is left and right below a place; a leaf there is seen as it would stand one level deeper.
-func sides(n node, depth int) [2]node {
+// childSides returns what is left and right below a place; a leaf there is seen as it would stand one level deeper.
+func childSides(n node, depth int) [2]node {
 	switch x := n.(type) {
 	case *inner:
 		return [2]node{x.left, x.right}
 	case *leaf:
 		var s [2]node
-		s[bit(&x.key, depth)] = x
+		s[bitOfKey(&x.key, depth)] = x
 		return s
 	}
 	return [2]node{}

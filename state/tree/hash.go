@@ -38,8 +38,8 @@ func hashPair(tag byte, a, b *remora.Hash) remora.Hash {
 	return sha256.Sum256(buf[:])
 }
 
-// bit returns bit i of key, 0 or 1; bit 0 is the most significant bit of the first byte.
-func bit(key *remora.Hash, i int) byte { return key[i>>3] >> (7 - i&7) & 1 }
+// bitOfKey returns bit i of key, 0 or 1; bit 0 is the most significant bit of the first byte.
+func bitOfKey(key *remora.Hash, i int) byte { return key[i>>3] >> (7 - i&7) & 1 }
 
 // samePrefix reports whether the first n bits of a and b agree.
 func samePrefix(a, b *remora.Hash, n int) bool {

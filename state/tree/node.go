@@ -24,7 +24,7 @@ func (l *leaf) hash() remora.Hash { return hashLeaf(&l.key, &l.value) }
 
 func (n *inner) hash() remora.Hash { return n.sum }
 
-func (n *inner) child(side byte) node {
+func (n *inner) childAt(side byte) node {
 	if side == 0 {
 		return n.left
 	}
@@ -39,8 +39,8 @@ func hashOf(n node) remora.Hash {
 	return n.hash()
 }
 
-// join returns the subtree over two sides: a leaf without a neighbour moves up in place of an inner node.
-func join(left, right node) node {
+// joinSides returns the subtree over two sides: a leaf without a neighbour moves up in place of an inner node.
+func joinSides(left, right node) node {
 	if right == nil {
 		if _, many := left.(*inner); !many {
 			return left

@@ -41,9 +41,9 @@ func (t Tree) Prove(key remora.Hash) Proof {
 	for depth := 0; ; depth++ {
 		switch x := n.(type) {
 		case *inner:
-			side := bit(&key, depth)
-			p.Siblings = append(p.Siblings, hashOf(x.child(1-side)))
-			n = x.child(side)
+			side := bitOfKey(&key, depth)
+			p.Siblings = append(p.Siblings, hashOf(x.childAt(1-side)))
+			n = x.childAt(side)
 		case *leaf:
 			if x.key != key {
 				p.Leaf = &OtherLeaf{Key: x.key, ValueHash: x.value}
@@ -67,7 +67,7 @@ func (p Proof) Verify(root, key remora.Hash, value []byte) error {
 
 // VerifyMember checks that key has the value with the given hash under root.
 func (p Proof) VerifyMember(root, key, valueHash remora.Hash) error {
-	if err := p.check(); err != nil {
+	if err := p.checkShape(); err != nil {
 		return err
 	}
 	if p.Leaf != nil {
@@ -76,16 +76,16 @@ func (p Proof) VerifyMember(root, key, valueHash remora.Hash) error {
 	if valueHash.IsZero() {
 		return fmt.Errorf("tree: membership of %s with the zero value hash, which means deleted: %w", key, ErrProofShape)
 	}
-	return p.lead(hashLeaf(&key, &valueHash), root, key)
+	return p.leadToRoot(hashLeaf(&key, &valueHash), root, key)
 }
 
 // VerifyAbsent checks that key has no value under root.
 func (p Proof) VerifyAbsent(root, key remora.Hash) error {
-	if err := p.check(); err != nil {
+	if err := p.checkShape(); err != nil {
 		return err
 	}
 	if p.Leaf == nil {
-		return p.lead(remora.Hash{}, root, key)
+		return p.leadToRoot(remora.Hash{}, root, key)
 	}
 	if p.Leaf.Key == key {
 		return fmt.Errorf("tree: absence of %s shown by its own leaf: %w", key, ErrProofLeaf)
@@ -93,11 +93,11 @@ func (p Proof) VerifyAbsent(root, key remora.Hash) error {
 	if !samePrefix(&p.Leaf.Key, &key, len(p.Siblings)) {
 		return fmt.Errorf("tree: leaf %s is not on the path of %s: %w", p.Leaf.Key, key, ErrProofLeaf)
 	}
-	return p.lead(hashLeaf(&p.Leaf.Key, &p.Leaf.ValueHash), root, key)
+	return p.leadToRoot(hashLeaf(&p.Leaf.Key, &p.Leaf.ValueHash), root, key)
 }
 
-// check refuses what no tree can produce, before anything is hashed.
-func (p Proof) check() error {
+// checkShape refuses what no tree can produce, before anything is hashed.
+func (p Proof) checkShape() error {
 	n := len(p.Siblings)
 	if n > maxDepth {
 		return fmt.Errorf("tree: %d siblings, at most %d: %w", n, maxDepth, ErrProofTooLong)
@@ -108,10 +108,10 @@ func (p Proof) check() error {
 	return nil
 }
 
-// lead hashes from the end of key's path up to the root.
-func (p Proof) lead(h, root, key remora.Hash) error {
+// leadToRoot hashes from the end of key's path up to the root.
+func (p Proof) leadToRoot(h, root, key remora.Hash) error {
 	for depth := len(p.Siblings) - 1; depth >= 0; depth-- {
-		if bit(&key, depth) == 0 {
+		if bitOfKey(&key, depth) == 0 {
 			h = hashInner(h, p.Siblings[depth])
 		} else {
 			h = hashInner(p.Siblings[depth], h)

@@ -39,7 +39,7 @@ func (t Tree) Get(key remora.Hash) (remora.Hash, bool) {
 	for depth := 0; ; depth++ {
 		switch x := n.(type) {
 		case *inner:
-			n = x.child(bit(&key, depth))
+			n = x.childAt(bitOfKey(&key, depth))
 		case *leaf:
 			if x.key != key {
 				return remora.Hash{}, false
@@ -60,7 +60,7 @@ func (t Tree) Update(changes []Change) (Tree, error) {
 		return t, err
 	}
 	u := update{size: t.size}
-	top := u.apply(t.top, 0, sorted)
+	top := u.applyChanges(t.top, 0, sorted)
 	return Tree{top: top, size: u.size}, nil
 }
 
@@ -69,9 +69,9 @@ type update struct {
 	size int
 }
 
-// apply returns the subtree n at depth after changes, which are sorted, distinct and all below n.
+// applyChanges returns the subtree n at depth after changes, which are sorted, distinct and all below n.
 // It returns n itself when nothing changed. The recursion ends by depth 256, where distinct keys have parted.
-func (u *update) apply(n node, depth int, changes []Change) node {
+func (u *update) applyChanges(n node, depth int, changes []Change) node {
 	if len(changes) == 0 {
 		return n
 	}
@@ -81,38 +81,38 @@ func (u *update) apply(n node, depth int, changes []Change) node {
 		left, right = x.left, x.right
 	case *leaf:
 		if len(changes) == 1 && changes[0].Key == x.key {
-			return u.replace(x, &changes[0])
+			return u.replaceLeaf(x, &changes[0])
 		}
-		if bit(&x.key, depth) == 0 {
+		if bitOfKey(&x.key, depth) == 0 {
 			left = x
 		} else {
 			right = x
 		}
 	default:
 		if len(changes) == 1 {
-			return u.insert(&changes[0])
+			return u.insertLeaf(&changes[0])
 		}
 	}
-	at := split(changes, depth)
-	newLeft := u.apply(left, depth+1, changes[:at])
-	newRight := u.apply(right, depth+1, changes[at:])
+	at := splitBySide(changes, depth)
+	newLeft := u.applyChanges(left, depth+1, changes[:at])
+	newRight := u.applyChanges(right, depth+1, changes[at:])
 	if _, ok := n.(*inner); ok && newLeft == left && newRight == right {
 		return n
 	}
-	return join(newLeft, newRight)
+	return joinSides(newLeft, newRight)
 }
 
-func (u *update) insert(c *Change) node {
-	if c.deletes() {
+func (u *update) insertLeaf(c *Change) node {
+	if c.isDeletion() {
 		return nil
 	}
 	u.size++
 	return &leaf{key: c.Key, value: c.ValueHash}
 }
 
-func (u *update) replace(old *leaf, c *Change) node {
+func (u *update) replaceLeaf(old *leaf, c *Change) node {
 	switch {
-	case c.deletes():
+	case c.isDeletion():
 		u.size--
 		return nil
 	case c.ValueHash == old.value:

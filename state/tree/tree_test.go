@@ -265,11 +265,11 @@ func TestUpdateCopiesOnlyTheChangedPath(t *testing.T) {
 			fresh++
 			break
 		}
-		y, side := b.(*inner), bit(&leaves[0].Key, fresh)
-		if x.child(1-side) != y.child(1-side) {
+		y, side := b.(*inner), bitOfKey(&leaves[0].Key, fresh)
+		if x.childAt(1-side) != y.childAt(1-side) {
 			t.Fatalf("sibling at depth %d was copied", fresh)
 		}
-		a, b = x.child(side), y.child(side)
+		a, b = x.childAt(side), y.childAt(side)
 	}
 	if fresh != path {
 		t.Fatalf("%d nodes copied, the path has %d", fresh, path)

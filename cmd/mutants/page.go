@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-func (f *fate) line() string {
+func (f *fate) statusLine() string {
 	if f.killer == "" {
 		return fmt.Sprintf("%5.1f s  SURVIVED  %s", f.took.Seconds(), f.mutant.Name)
 	}
 	return fmt.Sprintf("%5.1f s  killed    %s: %s", f.took.Seconds(), f.mutant.Name, f.killer)
 }
 
-// summary is the last line of a run.
-func summary(fates []fate) string {
+// summaryLine is the last line of a run.
+func summaryLine(fates []fate) string {
 	killed, took := 0, time.Duration(0)
 	for _, f := range fates {
 		took += f.took
@@ -38,9 +38,9 @@ func survivors(fates []fate) error {
 	return errors.Join(errs...)
 }
 
-// publish writes the page or compares it with what happened; seconds are no part of it, since they differ by machine.
-func publish(fates []fate, write bool) error {
-	text := markdown(fates)
+// publishPage writes the page or compares it with what happened; seconds are no part of it, since they differ by machine.
+func publishPage(fates []fate, write bool) error {
+	text := renderPage(fates)
 	if write {
 		return os.WriteFile(page, []byte(text), 0o644)
 	}
@@ -48,7 +48,7 @@ func publish(fates []fate, write bool) error {
 	if err != nil {
 		return err
 	}
-	if verdicts(string(old)) != verdicts(text) {
+	if withoutTestNames(string(old)) != withoutTestNames(text) {
 		return fmt.Errorf("%s does not say what happened: go run ./cmd/mutants -write", page)
 	}
 	return nil
@@ -56,9 +56,9 @@ func publish(fates []fate, write bool) error {
 
 var noticed = regexp.MustCompile("(?m)\\| `[^`]+` \\|$")
 
-// verdicts drops from a page which tests noticed the defects: where several do, the first one is named, and which one is
+// withoutTestNames drops from a page which tests noticed the defects: where several do, the first one is named, and which one is
 // the first can differ.
-func verdicts(page string) string { return noticed.ReplaceAllString(page, "| a test |") }
+func withoutTestNames(page string) string { return noticed.ReplaceAllString(page, "| a test |") }
 
 const preface = `# Deliberate defects
 
@@ -72,7 +72,7 @@ of ` + "`consensus`" + ` must tell from the sound one.
 
 `
 
-func markdown(fates []fate) string {
+func renderPage(fates []fate) string {
 	var b strings.Builder
 	b.WriteString(preface)
 	killed := 0
@@ -87,12 +87,12 @@ func markdown(fates []fate) string {
 		if f.killer != "" {
 			killer = "`" + f.killer + "`"
 		}
-		fmt.Fprintf(&b, "| %s: %s | %s | %s |\n", f.mutant.Name, f.mutant.Defect, f.mutant.where(), killer)
+		fmt.Fprintf(&b, "| %s: %s | %s | %s |\n", f.mutant.Name, f.mutant.Defect, f.mutant.editedFiles(), killer)
 	}
 	return b.String()
 }
 
-func (m *mutant) where() string {
+func (m *mutant) editedFiles() string {
 	var files []string
 	for _, e := range m.Edits {
 		if name := "`" + e.File + "`"; len(files) == 0 || files[len(files)-1] != name {
