@@ -2,7 +2,7 @@ package flight
 
 import "testing"
 
-// Record is a record as tests see it.
+// Record is a record of the tape, for tests.
 type Record struct {
 	Kind byte
 	Body []byte
@@ -11,7 +11,7 @@ type Record struct {
 // KindWork is the kind of a hash of work.
 const KindWork = byte(kindWork)
 
-// Decisive reports whether a recording of busy cores cannot do without the first record of a kind.
+// Decisive reports whether a replay of busy cores must fail without the first record of a kind.
 func Decisive(k byte) bool {
 	switch kind(k) {
 	case kindTick, kindOrdered, kindHeaderSigned, kindVoteSigned, kindAggregated, kindHeader, kindCertificate, kindBatchReady:
@@ -21,7 +21,7 @@ func Decisive(k byte) bool {
 	}
 }
 
-// Split takes a recording apart.
+// Split returns the records of a recording.
 func Split(t *testing.T, recording []byte) []Record {
 	t.Helper()
 	tape, err := newTape(recording)
@@ -30,8 +30,8 @@ func Split(t *testing.T, recording []byte) []Record {
 	}
 	var records []Record
 	for {
-		r, err := tape.next()
-		if ended(err) {
+		r, err := tape.nextRecord()
+		if isEnd(err) {
 			return records
 		}
 		if err != nil {
@@ -41,7 +41,7 @@ func Split(t *testing.T, recording []byte) []Record {
 	}
 }
 
-// Join puts a recording together.
+// Join returns the recording of some records.
 func Join(records []Record) []byte {
 	b := []byte(magic)
 	for _, r := range records {

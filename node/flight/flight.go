@@ -1,12 +1,15 @@
-// Package flight records what a validator's cores are told, so that a crash or a divergence of a running node can be
-// run again: in a debugger, step by step, with the same outcome.
+// Package flight records the input of a validator's cores, so that a crash or a divergence of a running node can be
+// replayed: in a debugger, step by step, with the same outcome.
 //
-// A recording begins with the snapshot that the cores were built from. Every message and tick follows before the cores
-// see it, and with it the signatures that they made of it: a replay needs no keys. Whenever the shell takes work from
-// the cores, a hash over all work so far is written, so that a replay tells where it first differs.
+// The shell builds its cores with [Recorder.Start], and calls [Recorder.Step], [Recorder.Tick] and [Recorder.Took] before
+// it passes a message or a tick to the mempool core or carries out its work. [Replay] runs a recording again.
 //
-// Recordings are written through to the operating system and not synced: they survive the end of the process, and lose
-// their tail in a power failure. They hold no secret key, but all that the network said.
+// A recording begins with the snapshot from which the cores were built. Every message and tick is written before the
+// cores see it, followed by the signatures that it caused: a replay needs no keys. Whenever the shell takes work from the
+// cores, a hash over all work so far is written, so that a replay shows the first difference.
+//
+// Recordings are written to the operating system and not synced: they survive the end of the process, and may lose their
+// tail in a power failure. They hold no secret keys, but every message received from the network.
 package flight
 
 import (
@@ -26,7 +29,7 @@ const magic = "RFLIGHT1"
 //
 //	length of body u32 | CRC-32C of the length u32 | kind u8 | body | CRC-32C of kind and body u32
 //
-// The length has a sum of its own, so that damage to it is told from a file that ends early.
+// The length has a checksum of its own, which tells a damaged length from a file that ends early.
 const (
 	prefixSize = 4 + 4
 	recordSize = prefixSize + 1 + 4 // without the body
@@ -50,7 +53,7 @@ type record struct {
 	body []byte
 }
 
-// tape is a recording under replay.
+// tape is a recording in replay.
 type tape struct {
 	rest []byte
 	read int // records
@@ -58,18 +61,18 @@ type tape struct {
 
 func newTape(recording []byte) (*tape, error) {
 	if len(recording) < len(magic) || string(recording[:len(magic)]) != magic {
-		return nil, fmt.Errorf("flight: %w: the file does not begin with %q: it is no recording, or one of another version", remora.ErrMalformed, magic)
+		return nil, fmt.Errorf("flight: %w: the file does not begin with %q: it is not a recording, or of another version", remora.ErrMalformed, magic)
 	}
 	return &tape{rest: recording[len(magic):]}, nil
 }
 
-// next returns the next record, and io.EOF at the end or where the last record was cut off.
-func (t *tape) next() (record, error) {
+// nextRecord returns the next record. It returns io.EOF at the end, or where the last record was cut off.
+func (t *tape) nextRecord() (record, error) {
 	if len(t.rest) < prefixSize {
 		return record{}, io.EOF
 	}
 	if crc32.Checksum(t.rest[:4], castagnoli) != binary.BigEndian.Uint32(t.rest[4:]) {
-		return record{}, t.damaged()
+		return record{}, t.damageError()
 	}
 	size := uint64(binary.BigEndian.Uint32(t.rest))
 	if uint64(len(t.rest)) < size+recordSize {
@@ -77,7 +80,7 @@ func (t *tape) next() (record, error) {
 	}
 	end := prefixSize + 1 + int(size)
 	if crc32.Checksum(t.rest[prefixSize:end], castagnoli) != binary.BigEndian.Uint32(t.rest[end:]) {
-		return record{}, t.damaged()
+		return record{}, t.damageError()
 	}
 	r := record{kind: kind(t.rest[prefixSize]), body: t.rest[prefixSize+1 : end]}
 	t.rest = t.rest[end+4:]
@@ -85,9 +88,9 @@ func (t *tape) next() (record, error) {
 	return r, nil
 }
 
-func (t *tape) damaged() error {
+func (t *tape) damageError() error {
 	return fmt.Errorf("flight: %w: record %d has a wrong checksum", remora.ErrCorrupt, t.read+1)
 }
 
-// ended reports whether an error is only the end of the recording.
-func ended(err error) bool { return errors.Is(err, io.EOF) }
+// isEnd reports whether an error only means the end of the recording.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) }

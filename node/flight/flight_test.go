@@ -145,7 +145,7 @@ func TestRecordingsAreBounded(t *testing.T) {
 	}
 }
 
-// A replay tells why the node stopped.
+// A replay returns the error that stopped the node.
 func TestReplayStopsAsTheNodeDid(t *testing.T) {
 	c := newCluster(t, unlimited)
 	m := c.members[0]
@@ -163,7 +163,7 @@ func TestReplayStopsAsTheNodeDid(t *testing.T) {
 	}
 }
 
-// A recorder that cannot write gets out of the way.
+// A recorder that cannot write stops and disturbs nothing.
 func TestRecorderWithoutAFolder(t *testing.T) {
 	c := newCluster(t, unlimited)
 	m := c.members[0]

@@ -66,7 +66,7 @@ func FuzzTape(f *testing.F) {
 			if records > len(recording)/recordSize {
 				t.Fatalf("%d records in %d bytes", records, len(recording))
 			}
-			_, err = tape.next()
+			_, err = tape.nextRecord()
 		}
 	})
 }

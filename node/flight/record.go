@@ -8,16 +8,16 @@ import (
 	"github.com/remora-network/remora/node/restore"
 )
 
-// kind says what a record holds.
+// kind is the type of a record's body.
 type kind uint8
 
-// The kinds. A new one goes to the end; the magic changes with the meaning of an old one.
+// The kinds. A new one is added at the end; when the meaning of an old one changes, so does the magic.
 const (
 	_ kind = iota
 	kindStart
 	kindTick
-	kindWork    // the hash of all work that the shell has taken, see digest
-	kindOrdered // digests of sub-DAGs: the commit rule under replay makes them again
+	kindWork    // hash of all work that the shell has taken, see chainWork
+	kindOrdered // digests of sub-DAGs, which the commit rule orders again in a replay
 	kindHeaderSigned
 	kindVoteSigned
 	kindAggregated
@@ -32,7 +32,7 @@ const (
 	kindTip
 )
 
-// start is where the cores of a recording begin.
+// start is the first record: the state from which the cores are built.
 type start struct {
 	_        struct{} `cbor:",toarray"`
 	Genesis  remora.Genesis
@@ -41,7 +41,7 @@ type start struct {
 	Snapshot restore.Snapshot
 }
 
-// headerSigned, voteSigned and aggregated are answers of the signer, in the order of the questions.
+// headerSigned, voteSigned and aggregated are the signer's answers, in the order in which they were asked for.
 type headerSigned struct {
 	_         struct{} `cbor:",toarray"`
 	Digest    remora.Hash
@@ -62,12 +62,12 @@ type aggregated struct {
 	Bad       []remora.Authority
 }
 
-// encodeMessage returns the record of a message. What consensus ordered is recorded by name.
+// encodeMessage returns the record of a message. Ordered sub-DAGs are recorded by their digests.
 func encodeMessage(chainID string, m mempool.Message) (record, error) {
 	var k kind
 	switch m := m.(type) {
 	case mempool.Ordered:
-		return record{kindOrdered, remora.Encode(digests(chainID, m.SubDAGs))}, nil
+		return record{kindOrdered, remora.Encode(subDAGDigests(chainID, m.SubDAGs))}, nil
 	case mempool.HeaderReceived:
 		k = kindHeader
 	case mempool.VoteReceived:
@@ -87,44 +87,44 @@ func encodeMessage(chainID string, m mempool.Message) (record, error) {
 	case mempool.TipReceived:
 		k = kindTip
 	default:
-		return record{}, fmt.Errorf("flight: no kind of record for a message of type %T", m)
+		return record{}, fmt.Errorf("flight: messages of type %T have no kind of record", m)
 	}
 	return record{k, remora.Encode(m)}, nil
 }
 
-// decodeMessage reads a message other than Ordered, and seals what it carries.
+// decodeMessage decodes a message other than Ordered and seals its headers.
 func decodeMessage(chainID string, r record) (mempool.Message, error) {
 	switch r.kind {
 	case kindHeader:
-		m, err := decode[mempool.HeaderReceived](r)
-		seal(chainID, m.Header)
+		m, err := decodeBody[mempool.HeaderReceived](r)
+		sealHeader(chainID, m.Header)
 		return m, err
 	case kindVote:
-		return decode[mempool.VoteReceived](r)
+		return decodeBody[mempool.VoteReceived](r)
 	case kindCertificate:
-		m, err := decode[mempool.CertificateReceived](r)
+		m, err := decodeBody[mempool.CertificateReceived](r)
 		sealCertificate(chainID, m.Certificate)
 		return m, err
 	case kindBatchStored:
-		return decode[mempool.BatchStored](r)
+		return decodeBody[mempool.BatchStored](r)
 	case kindBatchReady:
-		return decode[mempool.BatchReady](r)
+		return decodeBody[mempool.BatchReady](r)
 	case kindShare:
-		return decode[mempool.ShareMade](r)
+		return decodeBody[mempool.ShareMade](r)
 	case kindContribution:
-		return decode[mempool.ContributionMade](r)
+		return decodeBody[mempool.ContributionMade](r)
 	case kindDemand:
-		return decode[mempool.Demand](r)
+		return decodeBody[mempool.Demand](r)
 	case kindTip:
-		m, err := decode[mempool.TipReceived](r)
+		m, err := decodeBody[mempool.TipReceived](r)
 		sealCertificate(chainID, m.Certificate)
 		return m, err
 	default:
-		return nil, fmt.Errorf("flight: %w: a record of kind %d is no message", remora.ErrMalformed, r.kind)
+		return nil, fmt.Errorf("flight: %w: a record of kind %d is not a message", remora.ErrMalformed, r.kind)
 	}
 }
 
-func decode[T any](r record) (T, error) {
+func decodeBody[T any](r record) (T, error) {
 	var v T
 	if err := remora.Decode(r.body, len(r.body), &v); err != nil {
 		return v, fmt.Errorf("flight: record of kind %d: %w", r.kind, err)
@@ -132,17 +132,17 @@ func decode[T any](r record) (T, error) {
 	return v, nil
 }
 
-// decodeStart reads the first record.
+// decodeStart decodes the first record.
 func decodeStart(r record) (start, error) {
 	if r.kind != kindStart {
 		return start{}, fmt.Errorf("flight: %w: a recording begins with a record of kind %d", remora.ErrMalformed, r.kind)
 	}
-	s, err := decode[start](r)
+	s, err := decodeBody[start](r)
 	if err != nil {
 		return s, err
 	}
 	chainID := s.Genesis.ChainID
-	seal(chainID, s.Snapshot.Mempool.Proposed)
+	sealHeader(chainID, s.Snapshot.Mempool.Proposed)
 	for _, c := range s.Snapshot.Mempool.Certificates {
 		if c == nil {
 			return s, fmt.Errorf("flight: %w: a snapshot without one of its certificates", remora.ErrMalformed)
@@ -152,7 +152,7 @@ func decodeStart(r record) (start, error) {
 	return s, nil
 }
 
-func seal(chainID string, h *remora.Header) {
+func sealHeader(chainID string, h *remora.Header) {
 	if h != nil {
 		h.Seal(chainID)
 	}
@@ -164,7 +164,7 @@ func sealCertificate(chainID string, c *remora.Certificate) {
 	}
 }
 
-func digests(chainID string, subs []remora.SubDAG) []remora.Hash {
+func subDAGDigests(chainID string, subs []remora.SubDAG) []remora.Hash {
 	names := make([]remora.Hash, len(subs))
 	for i := range subs {
 		names[i] = subs[i].Digest(chainID)
@@ -172,7 +172,7 @@ func digests(chainID string, subs []remora.SubDAG) []remora.Hash {
 	return names
 }
 
-// work is what one Ready asks for, as far as two runs must agree on it, and what all before asked for.
+// work is the part of a Ready on which two runs must agree, chained to the work before it.
 type work struct {
 	_         struct{} `cbor:",toarray"`
 	Before    remora.Hash
@@ -184,8 +184,8 @@ type work struct {
 	Events    []string // their types
 }
 
-// digest chains a Ready to the work before it.
-func digest(before remora.Hash, rd *mempool.Ready) remora.Hash {
+// chainWork returns the hash of a Ready chained to the work before it.
+func chainWork(before remora.Hash, rd *mempool.Ready) remora.Hash {
 	w := work{Before: before, Persist: rd.Persist, Sync: rd.Sync, Send: rd.Send, Want: rd.Want}
 	for _, c := range rd.Delivered {
 		w.Delivered = append(w.Delivered, c.Digest())

@@ -13,15 +13,15 @@ import (
 	"github.com/remora-network/remora/node/restore"
 )
 
-// The recordings in a Recorder's folder: the one that is written and the one before it.
+// The files in a Recorder's folder: the present recording and the one before it.
 const (
 	Current  = "current.flight"
 	Previous = "previous.flight"
 )
 
-// Recorder writes recordings. A nil one records nothing. It belongs to the goroutine of the cores.
+// Recorder writes recordings. It belongs to the goroutine of the cores; a nil Recorder records nothing.
 //
-// It is no condition of consensus: when it cannot write, it says so once and stops.
+// Consensus does not depend on it: when it cannot write, it logs a warning and stops.
 type Recorder struct {
 	dir     string
 	limit   int64 // bytes of a recording
@@ -29,33 +29,34 @@ type Recorder struct {
 	file    *os.File // nil: not recording
 	size    int64    // of file
 	chainID string
-	done    remora.Hash // see digest
+	done    remora.Hash // see chainWork
 }
 
-// New returns a recorder for a folder, which it makes, and which holds limit bytes at most.
+// New returns a recorder for a folder, which it creates and which holds at most limit bytes.
 func New(dir string, limit int64, log *slog.Logger) *Recorder {
 	return &Recorder{dir: dir, limit: limit / 2, log: log}
 }
 
-// Start builds the cores of a snapshot and begins a recording with it. The one before it is kept, older ones are not.
+// Start builds the cores from a snapshot and begins a recording with it. The previous recording is kept, older ones are
+// not.
 func (r *Recorder) Start(s restore.Snapshot, c restore.Config) (*restore.Cores, error) {
 	if r == nil {
 		return restore.Start(s, c)
 	}
 	r.Close()
-	if err := r.begin(); err != nil {
-		r.stop(err)
+	if err := r.beginFile(); err != nil {
+		r.stopRecording(err)
 	}
 	r.chainID, r.done = c.Genesis.ChainID, remora.Hash{}
-	r.write(kindStart, remora.Encode(start{Genesis: *c.Genesis, Self: c.Self, Pace: c.Pace, Snapshot: s}))
-	if r.size > r.limit/2 { // it would be full again at once
-		r.stop(fmt.Errorf("the snapshot takes %d of %d bytes: raise the limit", r.size, r.limit))
+	r.writeRecord(kindStart, remora.Encode(start{Genesis: *c.Genesis, Self: c.Self, Pace: c.Pace, Snapshot: s}))
+	if r.size > r.limit/2 { // it would soon be full again
+		r.stopRecording(fmt.Errorf("the snapshot takes %d of %d bytes: raise the limit", r.size, r.limit))
 	}
 	c.Signer = signer{Signer: c.Signer, recorder: r}
 	return restore.Start(s, c)
 }
 
-func (r *Recorder) begin() error {
+func (r *Recorder) beginFile() error {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
@@ -72,37 +73,37 @@ func (r *Recorder) begin() error {
 	return err
 }
 
-// Step records a message, which the core is to take afterwards.
+// Step records a message before the core takes it.
 func (r *Recorder) Step(m mempool.Message) {
 	if r == nil || r.file == nil {
 		return
 	}
 	rec, err := encodeMessage(r.chainID, m)
 	if err != nil {
-		r.stop(err)
+		r.stopRecording(err)
 		return
 	}
-	r.write(rec.kind, rec.body)
+	r.writeRecord(rec.kind, rec.body)
 }
 
-// Tick records a tick, which the core is to take afterwards.
+// Tick records a tick before the core takes it.
 func (r *Recorder) Tick(now remora.Millis) {
 	if r == nil || r.file == nil {
 		return
 	}
-	r.write(kindTick, remora.Encode(now))
+	r.writeRecord(kindTick, remora.Encode(now))
 }
 
-// Took records what the shell takes from the core, before it carries it out.
+// Took records the work that the shell has taken from the core, before the shell carries it out.
 func (r *Recorder) Took(rd *mempool.Ready) {
 	if r == nil || r.file == nil {
 		return
 	}
-	r.done = digest(r.done, rd)
-	r.write(kindWork, r.done[:])
+	r.done = chainWork(r.done, rd)
+	r.writeRecord(kindWork, r.done[:])
 }
 
-// Full reports that the recording has reached its limit and goes no further: the cores should be built again, with Start.
+// Full reports that the recording has reached its limit and takes no more: the cores should be built again with Start.
 func (r *Recorder) Full() bool { return r != nil && r.file != nil && r.size >= r.limit }
 
 // Close ends the recording.
@@ -116,25 +117,25 @@ func (r *Recorder) Close() {
 	r.file = nil
 }
 
-func (r *Recorder) write(k kind, body []byte) {
+func (r *Recorder) writeRecord(k kind, body []byte) {
 	if r.file == nil || r.Full() {
 		return
 	}
 	framed := appendRecord(make([]byte, 0, recordSize+len(body)), k, body)
 	if _, err := r.file.Write(framed); err != nil {
-		r.stop(err)
+		r.stopRecording(err)
 		return
 	}
 	r.size += int64(len(framed))
 }
 
-// stop gives up. A part of a record may be in the file: a replay ends there.
-func (r *Recorder) stop(err error) {
+// stopRecording gives up. Part of a record may be in the file; a replay ends there.
+func (r *Recorder) stopRecording(err error) {
 	r.log.Warn("the cores are not recorded any more", slog.Any("reason", err))
 	r.Close()
 }
 
-// signer records what another one signs.
+// signer records the signatures of another signer.
 type signer struct {
 	mempool.Signer
 	recorder *Recorder
@@ -143,20 +144,20 @@ type signer struct {
 // SignHeader implements mempool.Signer.
 func (s signer) SignHeader(digest remora.Hash) remora.Signature {
 	sig := s.Signer.SignHeader(digest)
-	s.recorder.write(kindHeaderSigned, remora.Encode(headerSigned{Digest: digest, Signature: sig}))
+	s.recorder.writeRecord(kindHeaderSigned, remora.Encode(headerSigned{Digest: digest, Signature: sig}))
 	return sig
 }
 
 // SignVote implements mempool.Signer.
 func (s signer) SignVote(message remora.Hash) remora.BLSSignature {
 	sig := s.Signer.SignVote(message)
-	s.recorder.write(kindVoteSigned, remora.Encode(voteSigned{Message: message, Signature: sig}))
+	s.recorder.writeRecord(kindVoteSigned, remora.Encode(voteSigned{Message: message, Signature: sig}))
 	return sig
 }
 
 // Aggregate implements mempool.Signer.
 func (s signer) Aggregate(message remora.Hash, votes []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
 	sig, signers, bad := s.Signer.Aggregate(message, votes)
-	s.recorder.write(kindAggregated, remora.Encode(aggregated{Message: message, Signature: sig, Signers: signers, Bad: bad}))
+	s.recorder.writeRecord(kindAggregated, remora.Encode(aggregated{Message: message, Signature: sig, Signers: signers, Bad: bad}))
 	return sig, signers, bad
 }

@@ -10,31 +10,30 @@ import (
 	"github.com/remora-network/remora/node/restore"
 )
 
-// ErrDiffers says that the cores under replay did something else than was recorded: the code is another one, or what
-// they do depends on more than their input.
+// ErrDiffers says that the cores in replay did something else than was recorded: the code has changed, or the cores
+// depend on more than their input.
 var ErrDiffers = errors.New("the replay differs from the recording")
 
-// Report is what a replay found.
-type Report struct {
-	Records int          // that were replayed
-	Rounds  remora.Round // that the core has reached
-	Stopped error        // after which the node could not go on: it was the same when it was recorded
+// Outcome describes a replay.
+type Outcome struct {
+	Records int          // replayed
+	Rounds  remora.Round // reached by the core
+	Stopped error        // that stopped the node, then and now; nil if none did
 }
 
-// Replay builds the cores of a recording and takes them through it. A recording that ends early is replayed as far as
-// it goes. It returns ErrDiffers where the cores first do something else, and panics where they do: that is what it is
-// for.
-func Replay(recording []byte) (Report, error) {
+// Replay builds the cores of a recording and replays it, as far as it goes if it ends early. It returns ErrDiffers
+// where the cores first do something else, and panics where the recorded cores panicked: that is its purpose.
+func Replay(recording []byte) (Outcome, error) {
 	t, err := newTape(recording)
 	if err != nil {
-		return Report{}, err
+		return Outcome{}, err
 	}
 	p := player{tape: t}
-	err = p.play()
-	if ended(err) {
+	err = p.playRecords()
+	if isEnd(err) {
 		err = nil
 	}
-	report := Report{Records: t.read, Stopped: p.stopped}
+	report := Outcome{Records: t.read, Stopped: p.stopped}
 	if p.cores != nil {
 		report.Rounds = p.cores.Mempool.Round()
 	}
@@ -46,29 +45,29 @@ type player struct {
 	tape    *tape
 	chainID string
 	cores   *restore.Cores
-	done    remora.Hash     // see digest
-	ordered []remora.SubDAG // by the commit rule, not handed to the mempool yet
+	done    remora.Hash     // see chainWork
+	ordered []remora.SubDAG // by the commit rule, not passed to the mempool yet
 	failed  error           // of the signer, within a step
-	stopped error           // see Report
+	stopped error           // see Outcome
 }
 
-func (p *player) play() error {
-	if err := p.start(); err != nil {
+func (p *player) playRecords() error {
+	if err := p.startCores(); err != nil {
 		return err
 	}
 	for {
-		r, err := p.tape.next()
+		r, err := p.tape.nextRecord()
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(p.step(r), p.failed); err != nil {
+		if err := errors.Join(p.playRecord(r), p.failed); err != nil {
 			return fmt.Errorf("record %d: %w", p.tape.read, err)
 		}
 	}
 }
 
-func (p *player) start() error {
-	r, err := p.tape.next()
+func (p *player) startCores() error {
+	r, err := p.tape.nextRecord()
 	if err != nil {
 		return err
 	}
@@ -91,21 +90,21 @@ func (p *player) start() error {
 	return nil
 }
 
-func (p *player) step(r record) error {
+func (p *player) playRecord(r record) error {
 	switch r.kind {
 	case kindTick:
-		now, err := decode[remora.Millis](r)
+		now, err := decodeBody[remora.Millis](r)
 		if err != nil {
 			return err
 		}
 		p.cores.Mempool.Tick(now)
 		return nil
 	case kindWork:
-		return p.take(r)
+		return p.takeWork(r)
 	case kindOrdered:
-		return p.order(r)
+		return p.stepOrdered(r)
 	case kindHeaderSigned, kindVoteSigned, kindAggregated:
-		return fmt.Errorf("%w: something was signed that is not signed now", ErrDiffers)
+		return fmt.Errorf("%w: the recording has a signature that was not asked for now", ErrDiffers)
 	default:
 		m, err := decodeMessage(p.chainID, r)
 		if err != nil {
@@ -114,21 +113,21 @@ func (p *player) step(r record) error {
 		if err := p.cores.Mempool.Step(m); errors.Is(err, mempool.ErrSafety) || errors.Is(err, mempool.ErrTwin) {
 			p.stopped = err
 		}
-		return nil // another refusal is the sender's matter
+		return nil // the core refused the message, as it did then
 	}
 }
 
-// take takes work from the core, as the shell did, and gives the commit rule what is delivered.
-func (p *player) take(r record) error {
+// takeWork takes work from the core, as the shell did, and passes the delivered certificates to the commit rule.
+func (p *player) takeWork(r record) error {
 	if len(p.ordered) > 0 {
-		return fmt.Errorf("%w: sub-DAGs are ordered that were not: the first is %s", ErrDiffers, p.ordered[0].Digest(p.chainID))
+		return fmt.Errorf("%w: sub-DAGs are ordered that were not ordered then, first %s", ErrDiffers, p.ordered[0].Digest(p.chainID))
 	}
 	rd, ok := p.cores.Mempool.Ready()
 	if !ok {
-		return fmt.Errorf("%w: there was work, and is none", ErrDiffers)
+		return fmt.Errorf("%w: the recording has work here, the cores have none", ErrDiffers)
 	}
-	if p.done = digest(p.done, &rd); string(p.done[:]) != string(r.body) {
-		return fmt.Errorf("%w: the work is another: %d records, %d messages, %d wants, %d certificates, %d events",
+	if p.done = chainWork(p.done, &rd); string(p.done[:]) != string(r.body) {
+		return fmt.Errorf("%w: the work has changed; now %d records, %d messages, %d wants, %d certificates, %d events",
 			ErrDiffers, len(rd.Persist), len(rd.Send), len(rd.Want), len(rd.Delivered), len(rd.Events))
 	}
 	for _, c := range rd.Delivered {
@@ -143,63 +142,63 @@ func (p *player) take(r record) error {
 	return nil
 }
 
-// order hands the mempool what the commit rule ordered.
-func (p *player) order(r record) error {
-	names, err := decode[[]remora.Hash](r)
+// stepOrdered passes to the mempool what the commit rule ordered.
+func (p *player) stepOrdered(r record) error {
+	names, err := decodeBody[[]remora.Hash](r)
 	if err != nil {
 		return err
 	}
-	if got := digests(p.chainID, p.ordered); !slices.Equal(got, names) {
-		return fmt.Errorf("%w: sub-DAGs %v are ordered, they were %v", ErrDiffers, got, names)
+	if got := subDAGDigests(p.chainID, p.ordered); !slices.Equal(got, names) {
+		return fmt.Errorf("%w: sub-DAGs %v are ordered, then %v", ErrDiffers, got, names)
 	}
 	err = p.cores.Mempool.Step(mempool.Ordered{SubDAGs: p.ordered})
 	p.ordered = nil
 	return err
 }
 
-// prompter is the signer of a replay: it knows the signatures from the recording.
+// prompter is the signer of a replay. It returns the recorded signatures.
 type prompter player
 
 // SignHeader implements mempool.Signer.
 func (p *prompter) SignHeader(digest remora.Hash) remora.Signature {
-	said := prompt[headerSigned](p, kindHeaderSigned)
-	p.compare(said.Digest, digest)
+	said := nextAnswer[headerSigned](p, kindHeaderSigned)
+	p.compareSigned(said.Digest, digest)
 	return said.Signature
 }
 
 // SignVote implements mempool.Signer.
 func (p *prompter) SignVote(message remora.Hash) remora.BLSSignature {
-	said := prompt[voteSigned](p, kindVoteSigned)
-	p.compare(said.Message, message)
+	said := nextAnswer[voteSigned](p, kindVoteSigned)
+	p.compareSigned(said.Message, message)
 	return said.Signature
 }
 
 // Aggregate implements mempool.Signer.
 func (p *prompter) Aggregate(message remora.Hash, _ []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
-	said := prompt[aggregated](p, kindAggregated)
-	p.compare(said.Message, message)
+	said := nextAnswer[aggregated](p, kindAggregated)
+	p.compareSigned(said.Message, message)
 	return said.Signature, said.Signers, said.Bad
 }
 
-// compare notes that something else is signed than was. After a failure nothing more is of interest.
-func (p *prompter) compare(said, asked remora.Hash) {
+// compareSigned fails the replay if another message is signed than was. Only the first failure is kept.
+func (p *prompter) compareSigned(said, asked remora.Hash) {
 	if p.failed == nil && said != asked {
-		p.failed = fmt.Errorf("%w: %s is signed, it was %s", ErrDiffers, asked, said)
+		p.failed = fmt.Errorf("%w: %s is signed, then %s", ErrDiffers, asked, said)
 	}
 }
 
-// prompt returns the signer's answer that comes next in the recording.
-func prompt[T any](p *prompter, k kind) T {
+// nextAnswer returns the signer's next answer in the recording.
+func nextAnswer[T any](p *prompter, k kind) T {
 	var said T
 	if p.failed != nil {
 		return said
 	}
-	r, err := p.tape.next()
+	r, err := p.tape.nextRecord()
 	if err == nil && r.kind != k {
-		err = fmt.Errorf("%w: something is signed where the recording has a record of kind %d", ErrDiffers, r.kind)
+		err = fmt.Errorf("%w: a signature is asked for where the recording has a record of kind %d", ErrDiffers, r.kind)
 	}
 	if err == nil {
-		said, err = decode[T](r)
+		said, err = decodeBody[T](r)
 	}
 	p.failed = err
 	return said
