@@ -18,50 +18,51 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// settleWait bounds how long acknowledged transactions may take to execute when all validators run again.
-const settleWait = 60 * time.Second
+// executionWait bounds the time in which acknowledged transactions have to be executed when all validators run again.
+const executionWait = 60 * time.Second
 
-// Outcomes of a whole run that may not be.
+// Errors of a whole run.
 var (
 	ErrBroken = errors.New("the chain is broken")
-	ErrLog    = errors.New("a validator's log tells of a fault")
+	ErrLog    = errors.New("a validator's log reports a fault")
 )
 
-// Checked is what Check found beside the verdict.
+// Checked is a verdict with the chain on which it was reached.
 type Checked struct {
 	*Verdict
 	Blocks remora.Height
 	chain  *chain
 }
 
-// Check holds a history against what every validator executed: the same blocks, everything acknowledged in effect once,
-// transfers of an account in order, one header of an author and round. Every validator runs, and no client any more.
+// Check compares a history with what every validator executed: the same blocks, every acknowledged transaction in
+// effect once, transfers of an account in order, one header per author and round. Every validator must run, and no
+// client may.
 func (n *Network) Check(ctx context.Context, h *History) (*Checked, error) {
-	submits := h.all()
+	submits := h.allSubmits()
 	first := newChain(n.genesis.ChainID)
-	if err := n.settle(ctx, first, submits); err != nil {
+	if err := n.readUntilIdle(ctx, first, submits); err != nil {
 		return nil, err
 	}
 	for v := 1; v < Validators; v++ {
 		other := newChain(n.genesis.ChainID)
-		if err := n.readAll(ctx, v, other, first.tip()); err != nil {
+		if err := n.readChain(ctx, v, other, first.tipHeight()); err != nil {
 			return nil, fmt.Errorf("read the blocks of %s: %w", n.names[v], err)
 		}
-		first.compare(n.names[v], other)
+		first.compareWith(n.names[v], other)
 		first.faults = append(first.faults, other.faults...)
 	}
-	verdict := judge(submits, first.runs)
+	verdict := judgeRuns(submits, first.runs)
 	err := verdict.Err()
 	if len(first.faults) > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %s", ErrBroken, strings.Join(first.faults, "; ")))
 	}
-	return &Checked{Verdict: verdict, Blocks: first.tip(), chain: first}, err
+	return &Checked{Verdict: verdict, Blocks: first.tipHeight(), chain: first}, err
 }
 
-// settle reads the first validator's blocks until everything acknowledged is executed and the chain is idle, or takes
-// too long: then the verdict will say what is missing.
-func (n *Network) settle(ctx context.Context, c *chain, submits []Submit) error {
-	ctx, cancel := context.WithTimeout(ctx, settleWait)
+// readUntilIdle reads the first validator's blocks until every acknowledged transaction is executed and the chain is
+// idle. After executionWait it returns, too: then the verdict names the missing ones.
+func (n *Network) readUntilIdle(ctx context.Context, c *chain, submits []Submit) error {
+	ctx, cancel := context.WithTimeout(ctx, executionWait)
 	defer cancel()
 	owed := map[remora.Hash]bool{}
 	for _, s := range submits {
@@ -69,18 +70,18 @@ func (n *Network) settle(ctx context.Context, c *chain, submits []Submit) error 
 			owed[s.Tx] = true
 		}
 	}
-	last, _ := n.highest(ctx)
+	last, _ := n.highestHeights(ctx)
 	read := 0
 	err := devnet.Poll(ctx, func() (bool, error) {
-		_, certified := n.height(ctx, 0)
-		if err := c.read(ctx, n.nodes[0], certified); err != nil && ctx.Err() == nil {
+		_, certified := n.heightsOf(ctx, 0)
+		if err := c.readBlocks(ctx, n.nodes[0], certified); err != nil && ctx.Err() == nil {
 			return false, fmt.Errorf("read the blocks of %s: %w", n.names[0], err)
 		}
 		for _, r := range c.runs[read:] {
 			delete(owed, r.Tx)
 		}
 		read = len(c.runs)
-		return len(owed) == 0 && c.tip() > last, nil
+		return len(owed) == 0 && c.tipHeight() > last, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil
@@ -88,38 +89,38 @@ func (n *Network) settle(ctx context.Context, c *chain, submits []Submit) error 
 	return err
 }
 
-// readAll waits until a validator has certified a height, and reads up to it.
-func (n *Network) readAll(ctx context.Context, validator int, c *chain, to remora.Height) error {
-	waiting, cancel := context.WithTimeout(ctx, settleWait)
+// readChain waits until a validator has certified a height, and reads the blocks up to it.
+func (n *Network) readChain(ctx context.Context, validator int, c *chain, to remora.Height) error {
+	waiting, cancel := context.WithTimeout(ctx, executionWait)
 	defer cancel()
 	var certified remora.Height
 	err := devnet.Poll(waiting, func() (bool, error) {
-		_, certified = n.height(ctx, validator)
+		_, certified = n.heightsOf(ctx, validator)
 		return certified >= to, nil
 	})
 	if err != nil {
 		return fmt.Errorf("certified up to block %d of %d: %w", certified, to, err)
 	}
-	return c.read(ctx, n.nodes[validator], to)
+	return c.readBlocks(ctx, n.nodes[validator], to)
 }
 
-// CheckStores looks into the stores of all validators, none of which runs, for two headers of one author and round: among
-// the certificates that they keep, the headers that they proposed and the ones that they voted for.
+// CheckStores looks for two headers of one author and round in the stores of all validators, none of which may run:
+// among the stored certificates, the headers that they proposed and those that they voted for.
 func (n *Network) CheckStores(c *Checked) error {
 	c.chain.faults = nil
 	for i, dir := range n.homes {
-		kept, err := n.readStore(filepath.Join(dir, "data"))
+		kept, err := n.readStoredDAG(filepath.Join(dir, "data"))
 		if err != nil {
 			return fmt.Errorf("store of %s: %w", n.names[i], err)
 		}
 		for _, cert := range kept.Certificates {
-			c.chain.sign(slot{cert.Author(), cert.Round()}, cert.Header.Digest(), n.names[i])
+			c.chain.noteSigned(slot{cert.Author(), cert.Round()}, cert.Header.Digest(), n.names[i])
 		}
 		for _, v := range kept.Votes {
-			c.chain.sign(slot{v.Author, v.Round}, v.Digest, n.names[i])
+			c.chain.noteSigned(slot{v.Author, v.Round}, v.Digest, n.names[i])
 		}
 		if h := kept.Proposed; h != nil {
-			c.chain.sign(slot{h.Author, h.Round}, h.Digest(), n.names[i])
+			c.chain.noteSigned(slot{h.Author, h.Round}, h.Digest(), n.names[i])
 		}
 	}
 	if len(c.chain.faults) > 0 {
@@ -128,7 +129,7 @@ func (n *Network) CheckStores(c *Checked) error {
 	return nil
 }
 
-func (n *Network) readStore(dir string) (store.DAG, error) {
+func (n *Network) readStoredDAG(dir string) (store.DAG, error) {
 	st, err := store.Open(dir, store.Options{})
 	if err != nil {
 		return store.DAG{}, err
@@ -137,10 +138,11 @@ func (n *Network) readStore(dir string) (store.DAG, error) {
 	return kept, errors.Join(err, st.Close())
 }
 
-// alarms are what no validator may log, whatever happens to others: errors, crashes, and what a safety fault looks like.
+// alarms are the texts that no validator may log under any fault of others: errors, crashes and signs of a safety
+// fault.
 var alarms = []string{"level=ERROR", "signed two headers for one round", "a vote whose signature is wrong", "panic:", "fatal error:", "error "}
 
-// CheckLogs looks for alarms in the logs of all validators. A line that holds one of but is expected.
+// CheckLogs looks for alarms in the logs of all validators. Lines that contain one of but are expected.
 func (n *Network) CheckLogs(but ...string) error {
 	var found []string
 	for i, dir := range n.homes {
@@ -151,7 +153,7 @@ func (n *Network) CheckLogs(but ...string) error {
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() && len(found) < maxExamples {
-			if line := lines.Text(); alarming(line) && !slices.ContainsFunc(but, func(b string) bool { return strings.Contains(line, b) }) {
+			if line := lines.Text(); isAlarm(line) && !slices.ContainsFunc(but, func(b string) bool { return strings.Contains(line, b) }) {
 				found = append(found, n.names[i]+": "+line)
 			}
 		}
@@ -165,10 +167,10 @@ func (n *Network) CheckLogs(but ...string) error {
 	return nil
 }
 
-func alarming(line string) bool {
+func isAlarm(line string) bool {
 	return slices.ContainsFunc(alarms, func(a string) bool {
 		if a == "error " {
-			return strings.HasPrefix(line, a) // what the program says when it ends; others say it in the middle
+			return strings.HasPrefix(line, a) // the program's last line; elsewhere in a line the word is harmless
 		}
 		return strings.Contains(line, a)
 	})

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// clockTick is the unit of processor times in /proc on every Linux of today (sysconf _SC_CLK_TCK).
+// clockTick is the unit of processor times in /proc on every present Linux (sysconf _SC_CLK_TCK).
 const clockTick = 10 * time.Millisecond
 
 // CPU returns the processor time that a validator's process has used so far.
 func (n *Network) CPU(validator int) (time.Duration, error) {
-	pid, err := n.pid(validator)
+	pid, err := n.processID(validator)
 	if err != nil {
 		return 0, err
 	}
@@ -21,7 +21,8 @@ func (n *Network) CPU(validator int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Behind the command, which stands in parentheses and may hold anything, user and system time are the 12th and 13th.
+	// The command stands in parentheses and may hold any character; user and system time are the 12th and 13th field
+	// behind it.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, stat)

@@ -13,20 +13,20 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 )
 
-// SmallDisk is a file system of its own under the data of one validator, which a file fills up to some room. It takes a
+// SmallDisk is a file system under the data of one validator, with a filler file that leaves only some room. It needs a
 // lab.
 type SmallDisk struct {
 	filler   string
-	exitCode string // file that the validator's last exit code is in
+	exitCode string // file with the validator's last exit code
 }
 
-// The size of a small disk, and how much of it is free at first.
+// The size of a small disk in bytes, and the part that is free at first.
 const (
 	diskBytes = 320 << 20
 	diskRoom  = 64 << 20
 )
 
-// MoveToSmallDisk moves the data of a validator that does not run to a file system of a kind: tmpfs or ext4.
+// MoveToSmallDisk moves the data of a stopped validator to a file system of a kind: tmpfs or ext4.
 func (n *Network) MoveToSmallDisk(validator int, kind string) (*SmallDisk, error) {
 	name, data := n.names[validator], filepath.Join(n.homes[validator], "data")
 	base := filepath.Join(n.options.Dir, name)
@@ -36,24 +36,24 @@ func (n *Network) MoveToSmallDisk(validator int, kind string) (*SmallDisk, error
 	switch kind {
 	case "tmpfs":
 		lines = append(lines, fmt.Sprintf("mount -t tmpfs -o mode=700,size=%d tmpfs %s", diskBytes, data))
-	case "ext4": // the kernel gives the loop device back with the mount, which ends with the lab
+	case "ext4": // the kernel frees the loop device with the mount, which ends with the lab
 		lines = append(lines, fmt.Sprintf("truncate -s %d %s", diskBytes, image), "mkfs.ext4 -q -m 0 "+image, "mount -o loop "+image+" "+data)
 	default:
-		return nil, fmt.Errorf("a disk of the kind %q", kind)
+		return nil, fmt.Errorf("file system %q: want tmpfs or ext4", kind)
 	}
 	for _, line := range append(lines, "cp -a "+aside+"/. "+data, "rm -r "+aside) {
-		if err := command(line); err != nil {
+		if err := runCommand(line); err != nil {
 			return nil, err
 		}
 	}
-	// The shell stays to tell how the validator ended.
+	// The shell stays, to record the validator's exit code.
 	record := `"$@"; echo $? >'` + d.exitCode + "'"
-	return d, errors.Join(d.fill(data), n.Relaunch(validator, Launch{Within: []string{"sh", "-c", record, "sh"}}))
+	return d, errors.Join(d.writeFiller(data), n.Relaunch(validator, Launch{Within: []string{"sh", "-c", record, "sh"}}))
 }
 
-// fill takes the disk but for the room.
-func (d *SmallDisk) fill(dir string) error {
-	out, err := feed("", "df --output=avail -B1 "+dir)
+// writeFiller fills the disk but for diskRoom.
+func (d *SmallDisk) writeFiller(dir string) error {
+	out, err := runWithInput("", "df --output=avail -B1 "+dir)
 	if err != nil {
 		return err
 	}
@@ -62,18 +62,18 @@ func (d *SmallDisk) fill(dir string) error {
 	if err != nil {
 		return fmt.Errorf("df: %w", err)
 	}
-	return command(fmt.Sprintf("fallocate -l %d %s", free-diskRoom, d.filler))
+	return runCommand(fmt.Sprintf("fallocate -l %d %s", free-diskRoom, d.filler))
 }
 
-// MakeRoom gives the disk back what the file took.
+// MakeRoom removes the filler.
 func (d *SmallDisk) MakeRoom() error { return os.Remove(d.filler) }
 
-// Detach takes the file system off the validator's home, which can be removed then.
+// Detach unmounts the file system from the validator's home, which can be removed afterwards.
 func (d *SmallDisk) Detach() error {
 	return os.NewSyscallError("unmount", syscall.Unmount(filepath.Dir(d.filler), syscall.MNT_DETACH))
 }
 
-// ExitCode waits until the validator has ended, and returns its exit code.
+// ExitCode waits until the validator has ended and returns its exit code.
 func (d *SmallDisk) ExitCode(ctx context.Context) (int, error) {
 	code := 0
 	err := devnet.Poll(ctx, func() (bool, error) {

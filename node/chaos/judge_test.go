@@ -60,7 +60,7 @@ func TestJudge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := judge(tt.submits, tt.runs)
+			got := judgeRuns(tt.submits, tt.runs)
 			faults := tt.want.Lost + tt.want.Duplicated + tt.want.Disordered + tt.want.Foreign
 			if (got.Err() != nil) != (faults > 0) || len(got.Examples) != faults {
 				t.Errorf("error %v, examples %v", got.Err(), got.Examples)
@@ -82,7 +82,7 @@ func equal(a, b Verdict) bool {
 func made(c *chain, headers ...*remora.Header) *remora.CertifiedBlock {
 	b := &remora.CertifiedBlock{Block: remora.Block{DAG: headers}}
 	h := &b.Block.Header
-	h.ChainID, h.Height, h.Time = c.id, c.tip()+1, remora.Millis(100+10*c.tip())
+	h.ChainID, h.Height, h.Time = c.id, c.tipHeight()+1, remora.Millis(100+10*c.tipHeight())
 	if n := len(c.hashes); n > 0 {
 		h.Parent = c.hashes[n-1]
 	}
@@ -125,7 +125,7 @@ func TestChainFindsFaults(t *testing.T) {
 				func() *remora.CertifiedBlock { return made(c, &remora.Header{Author: 1, Round: 2}) },
 				func() *remora.CertifiedBlock { return tt.spoil(c) },
 			} {
-				if err := c.add(next()); err != nil {
+				if err := c.addBlock(next()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -141,22 +141,22 @@ func TestChainFindsFaults(t *testing.T) {
 func TestChainsCompare(t *testing.T) {
 	a, b := newChain("dev-x"), newChain("dev-x")
 	for _, c := range []*chain{a, b} {
-		if err := c.add(made(c)); err != nil {
+		if err := c.addBlock(made(c)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if a.compare("same", b); len(a.faults) > 0 {
+	if a.compareWith("same", b); len(a.faults) > 0 {
 		t.Errorf("equal chains: %v", a.faults)
 	}
 	other := made(b)
 	other.Block.Header.StateRoot[0]++
-	if err := b.add(other); err != nil {
+	if err := b.addBlock(other); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.add(made(a)); err != nil {
+	if err := a.addBlock(made(a)); err != nil {
 		t.Fatal(err)
 	}
-	if a.compare("other", b); len(a.faults) != 1 || !strings.Contains(a.faults[0], "at height 2 other executed") {
+	if a.compareWith("other", b); len(a.faults) != 1 || !strings.Contains(a.faults[0], "at height 2 other executed") {
 		t.Errorf("different state roots: %v", a.faults)
 	}
 }
@@ -164,13 +164,13 @@ func TestChainsCompare(t *testing.T) {
 // What a store keeps is held against the blocks: the same header again is fine, another one of its round is not.
 func TestSignedTwice(t *testing.T) {
 	c := newChain("dev-x")
-	c.sign(slot{1, 2}, tx(1), "a")
-	c.sign(slot{1, 2}, tx(1), "b")
-	c.sign(slot{1, 3}, tx(2), "b")
+	c.noteSigned(slot{1, 2}, tx(1), "a")
+	c.noteSigned(slot{1, 2}, tx(1), "b")
+	c.noteSigned(slot{1, 3}, tx(2), "b")
 	if len(c.faults) > 0 {
 		t.Errorf("one header a round: %v", c.faults)
 	}
-	if c.sign(slot{1, 2}, tx(9), "b"); len(c.faults) != 1 || !strings.Contains(c.faults[0], "authority 1 signed headers") {
+	if c.noteSigned(slot{1, 2}, tx(9), "b"); len(c.faults) != 1 || !strings.Contains(c.faults[0], "authority 1 signed headers") {
 		t.Errorf("two headers of a round: %v", c.faults)
 	}
 }
@@ -185,7 +185,7 @@ func TestAlarms(t *testing.T) {
 		`error STATE_DIVERGED: state diverged at block 3`:                                   true,
 		`time=1 level=WARN msg="an authority sent a vote whose signature is wrong" voter=1`: true,
 	} {
-		if alarming(line) != want {
+		if isAlarm(line) != want {
 			t.Errorf("%s: alarm %v", line, !want)
 		}
 	}

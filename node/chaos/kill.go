@@ -11,39 +11,39 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Kills is a seeded schedule: validators are killed without warning and started again, under whatever load there is.
+// Kills is a seeded schedule: validators are killed without warning and started again under load.
 type Kills struct {
 	Seed  uint64
 	Count int           // processes killed
-	Down  time.Duration // at most, how long the victims of a cycle stay down
-	Gap   time.Duration // at most, how long all run before the next cycle
-	Every int           // kills after which every validator has to execute something new before it goes on
+	Down  time.Duration // longest time that the victims of a cycle stay down
+	Gap   time.Duration // longest time that all run before the next cycle
+	Every int           // kills after which every validator has to execute a new block before the schedule continues
 }
 
 const (
-	stumbles  = 5                      // one of so many restarts is killed on its way
-	startTime = 150 * time.Millisecond // about what a validator needs until it answers
+	stumbles  = 5                      // one in this many restarts is killed while it starts
+	startTime = 150 * time.Millisecond // about the time until a starting validator answers
 )
 
-// liveWait bounds how long the validators may take to make new blocks when all of them run.
-const liveWait = 60 * time.Second
+// progressWait bounds the time in which all validators, when all run, have to execute a new block.
+const progressWait = 60 * time.Second
 
-// Killed is what a schedule of kills did.
+// Killed describes what a schedule of kills did.
 type Killed struct {
 	Kills    int
-	All      int // cycles in which nobody was left
-	Stumbles int // more kills, of validators that were just starting
+	All      int // cycles in which all were killed
+	Stumbles int // further kills, of starting validators
 	Rejoin   Times
 }
 
-// String sums up.
+// String returns a summary.
 func (k Killed) String() string {
 	return fmt.Sprintf("%d kills, %d times all at once, and %d on the way up; rejoin p50 %d ms, p99 %d ms", k.Kills, k.All, k.Stumbles,
 		k.Rejoin.Quantile(0.5).Milliseconds(), k.Rejoin.Quantile(0.99).Milliseconds())
 }
 
-// victims draws whom a cycle kills: mostly one, sometimes more, sometimes all.
-func victims(chance *rand.Rand) []int {
+// drawVictims draws the validators that a cycle kills: mostly one, sometimes more, sometimes all.
+func drawVictims(chance *rand.Rand) []int {
 	order := chance.Perm(Validators)
 	switch n := chance.IntN(20); {
 	case n < 14:
@@ -57,18 +57,18 @@ func victims(chance *rand.Rand) []int {
 	}
 }
 
-// Suffer carries the schedule out. An error says that a validator did not come back, or that the chain stood still.
+// Suffer carries the schedule out. An error says that a validator did not come back, or that the chain stopped.
 func (n *Network) Suffer(ctx context.Context, k Kills) (Killed, error) {
 	chance := rand.New(rand.NewPCG(k.Seed, 0))
-	watch := n.watch(ctx)
-	defer watch.stop()
+	watch := n.watchRejoins(ctx)
+	defer watch.stopWatching()
 	var done Killed
 	breath := k.Every
 	for done.Kills < k.Count {
-		chosen := victims(chance)
+		chosen := drawVictims(chance)
 		chosen = chosen[:min(len(chosen), k.Count-done.Kills)]
 		for _, v := range chosen {
-			watch.forget(v)
+			watch.forgetValidator(v)
 			if err := n.Kill(ctx, v); err != nil {
 				return done, err
 			}
@@ -76,57 +76,57 @@ func (n *Network) Suffer(ctx context.Context, k Kills) (Killed, error) {
 		if done.Kills += len(chosen); len(chosen) == Validators {
 			done.All++
 		}
-		wait(ctx, between(chance, k.Down))
+		pauseFor(ctx, randomUpTo(chance, k.Down))
 		for _, v := range chosen {
 			if chance.IntN(stumbles) == 0 {
-				if err := n.Stumble(ctx, v, between(chance, startTime)); err != nil {
+				if err := n.Stumble(ctx, v, randomUpTo(chance, startTime)); err != nil {
 					return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
 				}
 				done.Stumbles++
 			}
-			watch.expect(v)
+			watch.expectRejoin(v)
 			if err := n.Start(ctx, v); err != nil {
 				return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
 			}
 		}
-		wait(ctx, between(chance, k.Gap))
+		pauseFor(ctx, randomUpTo(chance, k.Gap))
 		if done.Kills >= breath || done.Kills == k.Count {
 			breath = done.Kills + k.Every
-			if err := n.breathe(ctx); err != nil {
+			if err := n.awaitProgress(ctx); err != nil {
 				return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
 			}
 		}
 	}
-	done.Rejoin = watch.times()
+	done.Rejoin = watch.rejoinTimes()
 	return done, ctx.Err()
 }
 
-// breathe waits until every validator executes something new.
-func (n *Network) breathe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, liveWait)
+// awaitProgress waits until every validator has executed a new block.
+func (n *Network) awaitProgress(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, progressWait)
 	defer cancel()
 	return n.Progress(ctx, 1, All()...)
 }
 
-func between(chance *rand.Rand, most time.Duration) time.Duration {
+func randomUpTo(chance *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(chance.Int64N(int64(most) + 1))
 }
 
 // Times are durations to take quantiles of.
 type Times []time.Duration
 
-// Quantile returns the smallest time that a share of the times does not exceed, 0 when there are none.
-func (t Times) Quantile(share float64) time.Duration {
+// Quantile returns the smallest time that a fraction q of the times does not exceed, 0 if there are none.
+func (t Times) Quantile(q float64) time.Duration {
 	if len(t) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(t))
-	return sorted[min(len(t)-1, int(share*float64(len(t))))]
+	return sorted[min(len(t)-1, int(q*float64(len(t))))]
 }
 
-// watch times how long validators need, from the start of their process, until they have executed a block that nobody had
-// then. It asks them all the time.
-type watch struct {
+// rejoinWatch measures the time from the start of a validator's process until it has executed a block that no validator
+// had executed at the start. It polls all validators.
+type rejoinWatch struct {
 	network *Network
 	cancel  context.CancelFunc
 	asking  sync.WaitGroup
@@ -142,27 +142,27 @@ type restart struct {
 	behind remora.Height
 }
 
-func (n *Network) watch(ctx context.Context) *watch {
+func (n *Network) watchRejoins(ctx context.Context) *rejoinWatch {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{network: n, cancel: cancel, begun: map[int]restart{}}
+	w := &rejoinWatch{network: n, cancel: cancel, begun: map[int]restart{}}
 	for v := range n.nodes {
 		w.asking.Go(func() {
 			for ctx.Err() == nil {
-				height, _ := n.height(ctx, v)
-				w.see(v, height)
-				wait(ctx, look)
+				height, _ := n.heightsOf(ctx, v)
+				w.noteHeight(v, height)
+				pauseFor(ctx, pollInterval)
 			}
 		})
 	}
 	return w
 }
 
-func (w *watch) stop() {
+func (w *rejoinWatch) stopWatching() {
 	w.cancel()
 	w.asking.Wait()
 }
 
-func (w *watch) see(v int, height remora.Height) {
+func (w *rejoinWatch) noteHeight(v int, height remora.Height) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.highest = max(w.highest, height)
@@ -172,21 +172,21 @@ func (w *watch) see(v int, height remora.Height) {
 	}
 }
 
-// expect begins to time a validator that is about to start.
-func (w *watch) expect(v int) {
+// expectRejoin starts the time of a validator that is about to start.
+func (w *rejoinWatch) expectRejoin(v int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.begun[v] = restart{at: time.Now(), behind: w.highest}
 }
 
-// forget gives a validator up that is killed before it has rejoined.
-func (w *watch) forget(v int) {
+// forgetValidator ends the measurement of a validator that is killed before it has rejoined.
+func (w *rejoinWatch) forgetValidator(v int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.begun, v)
 }
 
-func (w *watch) times() Times {
+func (w *rejoinWatch) rejoinTimes() Times {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.took)

@@ -14,14 +14,14 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 )
 
-// Load is what clients submit until they are stopped.
+// Load describes the transactions that clients submit.
 type Load struct {
 	Seed    uint64
-	Opaque  int           // clients that send transactions without signature, never one twice
-	Signed  int           // clients that send transfers of an account of their own, one at a time, until it is executed
+	Opaque  int           // clients that send unsigned transactions, each one once
+	Signed  int           // clients that send transfers of their account, the next one when the last is executed
 	Size    int           // bytes of an opaque payload
-	Burst   int           // opaque transactions of one submission
-	Between time.Duration // two submissions of a client
+	Burst   int           // opaque transactions in one submission
+	Between time.Duration // pause between two submissions of a client
 }
 
 // DefaultLoad is a few hundred transactions a second.
@@ -29,15 +29,15 @@ func DefaultLoad(seed uint64) Load {
 	return Load{Seed: seed, Opaque: 4, Signed: 4, Size: 200, Burst: 5, Between: 50 * time.Millisecond}
 }
 
-// Drive lets the clients submit until ctx ends, and returns when the last answer is there or given up.
+// Drive lets the clients submit until ctx ends, and returns when the last answer is received or given up.
 func (n *Network) Drive(ctx context.Context, l Load, h *History) {
 	var clients sync.WaitGroup
 	for i := range l.Opaque + l.Signed {
 		s := &sender{network: n, history: h, load: l, number: i, chance: rand.New(rand.NewPCG(l.Seed, uint64(i)))}
 		if i < l.Opaque {
-			clients.Go(func() { s.opaque(ctx) })
+			clients.Go(func() { s.sendOpaque(ctx) })
 		} else {
-			clients.Go(func() { s.signed(ctx, i-l.Opaque) })
+			clients.Go(func() { s.sendTransfers(ctx, i-l.Opaque) })
 		}
 	}
 	clients.Wait()
@@ -53,20 +53,20 @@ type sender struct {
 	made    uint64
 }
 
-// opaque sends bursts of new transactions, each to any validator.
-func (s *sender) opaque(ctx context.Context) {
+// sendOpaque sends bursts of new transactions, each to a random validator.
+func (s *sender) sendOpaque(ctx context.Context) {
 	for ctx.Err() == nil {
 		txs := make([][]byte, s.load.Burst)
 		for i := range txs {
-			txs[i] = s.payload()
+			txs[i] = s.newPayload()
 		}
-		s.submit(s.chance.IntN(Validators), txs, Submit{})
-		wait(ctx, s.load.Between)
+		s.submitTxs(s.chance.IntN(Validators), txs, Submit{})
+		pauseFor(ctx, s.load.Between)
 	}
 }
 
-// payload makes an opaque transaction that no other one equals.
-func (s *sender) payload() []byte {
+// newPayload returns a new opaque transaction, different from all others.
+func (s *sender) newPayload() []byte {
 	payload := make([]byte, s.load.Size)
 	for at := 16; at+8 <= len(payload); at += 8 {
 		binary.LittleEndian.PutUint64(payload[at:], s.chance.Uint64())
@@ -77,10 +77,10 @@ func (s *sender) payload() []byte {
 	return remora.EncodeOpaque(payload)
 }
 
-// submit sends transactions to a validator and enters what came of each. An answer is awaited when the load has ended,
-// too: what it acknowledges counts.
-func (s *sender) submit(validator int, txs [][]byte, draft Submit) {
-	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+// submitTxs sends transactions to a validator and records the outcome of each. Answers are awaited even when the load
+// has ended: an acknowledgement counts.
+func (s *sender) submitTxs(validator int, txs [][]byte, draft Submit) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	draft.At, draft.Client, draft.Validator = time.Now(), s.number, validator
 	answer, err := s.network.nodes[validator].SendTxs(ctx, txs)
@@ -97,12 +97,13 @@ func (s *sender) submit(validator int, txs [][]byte, draft Submit) {
 		}
 		entries[i] = draft
 	}
-	s.history.add(entries...)
+	s.history.addSubmits(entries...)
 }
 
-// signed sends transfers of one account in the order of their nonces: the next when the last one is executed. One that is
-// not executed soon is sent again, the same bytes to another validator; the nonce lets only one of them take effect.
-func (s *sender) signed(ctx context.Context, account int) {
+// sendTransfers sends transfers of one account in the order of their nonces, each when the last is executed. A transfer
+// that is not executed soon is sent again, the same bytes to another validator; its nonce lets it take effect only
+// once.
+func (s *sender) sendTransfers(ctx context.Context, account int) {
 	keys := s.network.keys
 	transfer := client.Draft{
 		Kind: remora.KindTransfer, Body: remora.Transfer{To: keys[(account+1)%len(keys)].Public(), Amount: 1},
@@ -111,21 +112,21 @@ func (s *sender) signed(ctx context.Context, account int) {
 		tx := client.Sign(keys[account], s.network.genesis, transfer, nonce)
 		for ctx.Err() == nil {
 			validator := s.chance.IntN(Validators)
-			s.submit(validator, [][]byte{tx}, Submit{Signed: true, Nonce: nonce})
-			if s.used(ctx, keys[account], nonce) {
+			s.submitTxs(validator, [][]byte{tx}, Submit{Signed: true, Nonce: nonce})
+			if s.awaitNonce(ctx, keys[account], nonce) {
 				break
 			}
 		}
-		wait(ctx, s.load.Between)
+		pauseFor(ctx, s.load.Between)
 	}
 }
 
-// patience is how long a client waits for the execution of a transfer before it sends it again.
-const patience = 2 * time.Second
+// resendAfter is the time after which a client sends a transfer that was not executed again.
+const resendAfter = 2 * time.Second
 
-// used waits until some validator has executed a transaction with the nonce.
-func (s *sender) used(ctx context.Context, key *ed25519.PrivateKey, nonce uint64) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// awaitNonce waits until some validator has executed a transaction with the nonce, and reports whether one did.
+func (s *sender) awaitNonce(ctx context.Context, key *ed25519.PrivateKey, nonce uint64) bool {
+	ctx, cancel := context.WithTimeout(ctx, resendAfter)
 	defer cancel()
 	return devnet.Poll(ctx, func() (bool, error) {
 		account, err := s.network.nodes[s.chance.IntN(Validators)].Account(ctx, key.Public())

@@ -1,5 +1,9 @@
-// Package chaos runs validators as real processes, lets clients load them, harms them by a seeded schedule, and holds
-// what the clients saw against what every validator executed. Its tests are what it is for.
+// Package chaos runs validators as real processes under load, harms them by a seeded schedule, and compares what the
+// clients saw with what every validator executed. It exists for its own tests; docs/chaos.md says how to run them.
+//
+// A test starts a network ([Up]), drives clients ([Network.Drive]) that write a [History], applies faults ([Network.Suffer],
+// [Network.Freeze], [Wires], [SmallDisk]), ends the load, and checks ([Network.Check], [Network.CheckLogs],
+// [Network.CheckStores], [Network.Replay]). Faults of links and disks need root and run in a [Lab].
 package chaos
 
 import (
@@ -19,24 +23,24 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-// Validators is how many there are: as few as tolerate the failure of one.
+// Validators is the size of the committee: the smallest that tolerates the failure of one.
 const Validators = 4
 
 const (
-	look     = 25 * time.Millisecond // distance of two looks at a validator's height
-	callWait = 5 * time.Second       // for one answer of a node
+	pollInterval = 25 * time.Millisecond // between two reads of a validator's height
+	callTimeout  = 5 * time.Second       // for one answer of a node
 )
 
 // Options describe a network.
 type Options struct {
-	Dir    string            // holds everything; the caller makes and removes it
+	Dir    string            // holds all files; the caller creates and removes it
 	Binary string            // the remora program
 	Epoch  time.Duration     // 0: that of a devnet
 	Hosts  []string          // IPv4 address of each validator; nil: loopback
-	Launch map[string]Launch // by validator, where one is started in a way of its own
+	Launch map[string]Launch // by name, for validators that are started in a special way
 }
 
-// Network is a devnet under a driver.
+// Network is a devnet with clients of its nodes.
 type Network struct {
 	options Options
 	net     *devnet.Devnet
@@ -47,18 +51,18 @@ type Network struct {
 	keys    []*ed25519.PrivateKey // of the accounts
 }
 
-// graceTime is how much longer than the driver validators run that it never came to end.
+// graceTime is the time for which validators outlive a driver that was killed before it could end them.
 const graceTime = time.Minute
 
-// Up starts the validators of a new chain. Down ends them; when the driver is killed they end by themselves, a while after
-// the context would have.
+// Up starts the validators of a new chain; Down ends them. If the driver is killed, they end graceTime after the
+// deadline of the context.
 func Up(ctx context.Context, o Options) (*Network, error) {
 	n := &Network{options: o}
 	if err := n.writeLauncher(); err != nil {
 		return nil, err
 	}
 	spec := devnet.Spec{
-		Home: filepath.Join(o.Dir, "net"), Validators: Validators, Epoch: o.Epoch, Hosts: o.Hosts, Binary: n.launcher(),
+		Home: filepath.Join(o.Dir, "net"), Validators: Validators, Epoch: o.Epoch, Hosts: o.Hosts, Binary: n.launcherPath(),
 	}
 	if end, limited := ctx.Deadline(); limited {
 		spec.For = time.Until(end) + graceTime
@@ -67,13 +71,13 @@ func Up(ctx context.Context, o Options) (*Network, error) {
 	if n.net, err = devnet.Up(ctx, spec); err != nil {
 		return nil, err
 	}
-	if err := n.connect(); err != nil {
+	if err := n.connectClients(); err != nil {
 		return nil, errors.Join(err, n.Down())
 	}
 	return n, nil
 }
 
-func (n *Network) connect() error {
+func (n *Network) connectClients() error {
 	status, err := n.net.Status()
 	if err != nil {
 		return err
@@ -110,7 +114,7 @@ func (n *Network) Down() error {
 	return n.net.Down(context.Background())
 }
 
-// Kill ends a validator as a crash would.
+// Kill ends a validator by SIGKILL.
 func (n *Network) Kill(ctx context.Context, validator int) error {
 	return n.net.Kill(ctx, n.names[validator])
 }
@@ -120,17 +124,17 @@ func (n *Network) Start(ctx context.Context, validator int) error {
 	return n.net.Start(ctx, n.names[validator])
 }
 
-// Stumble starts a validator that does not run and kills it a time after it has taken its home's lock, most likely before
-// it answers.
+// Stumble starts a validator that does not run, and kills it some time after it has taken its home's lock, most likely
+// before it answers.
 func (n *Network) Stumble(ctx context.Context, validator int, after time.Duration) error {
 	starting := make(chan error, 1)
 	go func() { starting <- n.Start(ctx, validator) }()
 	err := devnet.Poll(ctx, func() (bool, error) {
-		pid, err := n.pid(validator)
+		pid, err := n.processID(validator)
 		if pid == 0 || err != nil {
 			return false, err
 		}
-		wait(ctx, after)
+		pauseFor(ctx, after)
 		return true, os.NewSyscallError("kill", syscall.Kill(pid, syscall.SIGKILL))
 	})
 	if failed := <-starting; !errors.Is(failed, devnet.ErrNotReady) {
@@ -139,8 +143,8 @@ func (n *Network) Stumble(ctx context.Context, validator int, after time.Duratio
 	return errors.Join(err, n.Kill(ctx, validator)) // returns when it is gone
 }
 
-// pid returns the process of a validator, 0 when it does not run.
-func (n *Network) pid(validator int) (int, error) {
+// processID returns the process of a validator, 0 if it does not run.
+func (n *Network) processID(validator int) (int, error) {
 	status, err := n.net.Status()
 	if err != nil {
 		return 0, err
@@ -148,14 +152,14 @@ func (n *Network) pid(validator int) (int, error) {
 	return status.Nodes[validator].Pid, nil
 }
 
-// Stop ends a validator in order.
+// Stop ends a validator gracefully.
 func (n *Network) Stop(ctx context.Context, validator int) error {
 	return n.net.Stop(ctx, n.names[validator])
 }
 
-// Pause stops a validator's process for a time, as a machine that hangs would.
+// Pause stops a validator's process for a time, like a machine that hangs.
 func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) error {
-	pid, err := n.pid(validator)
+	pid, err := n.processID(validator)
 	if err != nil {
 		return err
 	}
@@ -165,13 +169,13 @@ func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) err
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
-	wait(ctx, d)
+	pauseFor(ctx, d)
 	return os.NewSyscallError("continue", syscall.Kill(pid, syscall.SIGCONT))
 }
 
-// height asks a validator for its newest executed block and its newest certified one, both 0 when it does not answer.
-func (n *Network) height(ctx context.Context, validator int) (executed, certified remora.Height) {
-	ctx, cancel := context.WithTimeout(ctx, callWait)
+// heightsOf returns a validator's newest executed and newest certified height, both 0 if it does not answer.
+func (n *Network) heightsOf(ctx context.Context, validator int) (executed, certified remora.Height) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	status, err := n.nodes[validator].Status(ctx)
 	if err != nil {
@@ -180,10 +184,10 @@ func (n *Network) height(ctx context.Context, validator int) (executed, certifie
 	return status.Height, status.CertifiedHeight
 }
 
-// highest returns the newest height that any validator has executed, and the newest that any has certified.
-func (n *Network) highest(ctx context.Context) (executed, certified remora.Height) {
+// highestHeights returns the newest executed and the newest certified height of all validators.
+func (n *Network) highestHeights(ctx context.Context) (executed, certified remora.Height) {
 	for i := range n.nodes {
-		e, c := n.height(ctx, i)
+		e, c := n.heightsOf(ctx, i)
 		executed, certified = max(executed, e), max(certified, c)
 	}
 	return executed, certified
@@ -194,7 +198,7 @@ func (n *Network) Reach(ctx context.Context, height remora.Height, validators ..
 	for _, v := range validators {
 		var at remora.Height
 		err := devnet.Poll(ctx, func() (bool, error) {
-			at, _ = n.height(ctx, v)
+			at, _ = n.heightsOf(ctx, v)
 			return at >= height, nil
 		})
 		if err != nil {
@@ -204,25 +208,25 @@ func (n *Network) Reach(ctx context.Context, height remora.Height, validators ..
 	return nil
 }
 
-// Progress waits until validators have executed blocks that none had when it was called.
+// Progress waits until validators have executed a number of blocks that none had executed at the call.
 func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators ...int) error {
-	highest, _ := n.highest(ctx)
+	highest, _ := n.highestHeights(ctx)
 	return n.Reach(ctx, highest+blocks, validators...)
 }
 
-// Stands waits until no validator executes anything for a time. What was certified before still may.
+// Stands waits until no validator has executed a block for a time. Blocks certified before may still be executed later.
 func (n *Network) Stands(ctx context.Context, quiet time.Duration) error {
-	last, _ := n.highest(ctx)
+	last, _ := n.highestHeights(ctx)
 	since := time.Now()
 	return devnet.Poll(ctx, func() (bool, error) {
-		if now, _ := n.highest(ctx); now > last {
+		if now, _ := n.highestHeights(ctx); now > last {
 			last, since = now, time.Now()
 		}
 		return time.Since(since) >= quiet, nil
 	})
 }
 
-// All lists every validator.
+// All returns the indices of all validators.
 func All() []int {
 	all := make([]int, Validators)
 	for i := range all {
@@ -231,8 +235,8 @@ func All() []int {
 	return all
 }
 
-// wait lets a time pass, less when the context ends.
-func wait(ctx context.Context, d time.Duration) {
+// pauseFor waits for d or the end of the context.
+func pauseFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

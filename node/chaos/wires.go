@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// subnet is the network of the validators in a lab; the driver is the last host of it.
+// subnet is the network of the validators in a lab; the driver is its last host.
 const subnet = "10.77.0."
 
-// Wires join the validators of a lab, each in a network namespace of its own, by a bridge. Faults are between
-// validators; what the driver says to them is exempt from all but Limit. A fault replaces the one before.
+// Wires connect the validators of a lab, each in a network namespace, by a bridge. Faults are between validators; only
+// Limit affects the driver's traffic. A fault replaces the previous one.
 type Wires struct{ names []string }
 
-// NewWires makes the namespaces and links.
+// NewWires creates the namespaces and links.
 func NewWires() (*Wires, error) {
 	w := &Wires{}
 	lines := []string{"ip link add chaos type bridge", "ip addr add " + subnet + "254/24 dev chaos", "ip link set chaos up"}
@@ -31,7 +31,7 @@ func NewWires() (*Wires, error) {
 		)
 	}
 	for _, line := range lines {
-		if err := command(line); err != nil {
+		if err := runCommand(line); err != nil {
 			return nil, err
 		}
 	}
@@ -56,43 +56,43 @@ func (w *Wires) Launch() map[string]Launch {
 	return launch
 }
 
-// Partition lets validators hear only those of their own group. One that is in no group hears nobody.
+// Partition lets validators receive only from their own group. A validator in no group receives nothing.
 func (w *Wires) Partition(groups ...[]int) error {
 	rules := make([]string, Validators)
 	for v := range rules {
 		own := slices.IndexFunc(groups, func(g []int) bool { return slices.Contains(g, v) })
 		for other := range rules {
 			if other != v && (own < 0 || !slices.Contains(groups[own], other)) {
-				rules[v] += drop(other, "")
+				rules[v] += dropRule(other, "")
 			}
 		}
 	}
-	return w.filter(rules)
+	return w.replaceRules(rules)
 }
 
-// Deafen lets one validator no longer hear another, which goes on hearing it.
+// Deafen drops the packets that one validator would receive from another; the other direction is not affected.
 func (w *Wires) Deafen(validator, to int) error {
 	rules := make([]string, Validators)
-	rules[validator] = drop(to, "")
-	return w.filter(rules)
+	rules[validator] = dropRule(to, "")
+	return w.replaceRules(rules)
 }
 
-// Lose drops packets by chance, so many of a hundred.
+// Lose drops the given percentage of packets at random.
 func (w *Wires) Lose(percent int) error {
 	rules := make([]string, Validators)
 	for v := range rules {
 		for other := range rules {
-			rules[v] += drop(other, fmt.Sprintf("numgen random mod 100 < %d ", percent))
+			rules[v] += dropRule(other, fmt.Sprintf("numgen random mod 100 < %d ", percent))
 		}
 	}
-	return w.filter(rules)
+	return w.replaceRules(rules)
 }
 
-// Limit bounds what each validator sends, in megabits a second, until Heal.
+// Limit bounds the traffic that each validator sends, in megabits per second, until Heal.
 func (w *Wires) Limit(megabits int) error {
 	var errs []error
 	for _, name := range w.names {
-		errs = append(errs, command(fmt.Sprintf("ip netns exec %s tc qdisc replace dev eth0 root tbf rate %dmbit burst 64kb latency 200ms", name, megabits)))
+		errs = append(errs, runCommand(fmt.Sprintf("ip netns exec %s tc qdisc replace dev eth0 root tbf rate %dmbit burst 64kb latency 200ms", name, megabits)))
 	}
 	return errors.Join(errs...)
 }
@@ -101,21 +101,21 @@ func (w *Wires) Limit(megabits int) error {
 func (w *Wires) Heal() error {
 	var errs []error
 	for _, name := range w.names {
-		errs = append(errs, command("ip netns exec "+name+" tc qdisc replace dev eth0 root pfifo"))
+		errs = append(errs, runCommand("ip netns exec "+name+" tc qdisc replace dev eth0 root pfifo"))
 	}
-	return errors.Join(append(errs, w.filter(make([]string, Validators)))...)
+	return errors.Join(append(errs, w.replaceRules(make([]string, Validators)))...)
 }
 
-func drop(from int, chance string) string {
+func dropRule(from int, chance string) string {
 	return fmt.Sprintf("ip saddr %s%d %sdrop\n", subnet, from+1, chance)
 }
 
-// filter replaces the rules for what each validator receives.
-func (w *Wires) filter(rules []string) error {
+// replaceRules replaces each validator's rules for received packets.
+func (w *Wires) replaceRules(rules []string) error {
 	var errs []error
 	for v, name := range w.names {
 		table := "flush ruleset\ntable ip chaos {\nchain in {\ntype filter hook input priority 0;\n" + rules[v] + "}\n}\n"
-		_, err := feed(table, "ip netns exec "+name+" nft -f -")
+		_, err := runWithInput(table, "ip netns exec "+name+" nft -f -")
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
