@@ -39,7 +39,7 @@ func TestCatchUp(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	targets, err := aim(net)
+	targets, err := connectTargets(net)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +55,9 @@ func TestCatchUp(t *testing.T) {
 	loading, stop := context.WithCancel(ctx)
 	l := &load{size: size, ledger: newLedger(4, window{from: time.Now(), to: time.Now().Add(24 * time.Hour)})}
 	ended := make(chan struct{})
-	go func() { defer close(ended); l.open(loading, targets[:3], rate) }()
+	go func() { defer close(ended); l.driveOpenLoop(loading, targets[:3], rate) }()
 	defer func() { stop(); <-ended }()
-	wait(ctx, down)
+	pauseFor(ctx, down)
 	behind := height(t, targets[0].client)
 	began := time.Now()
 	if err := net.Start(ctx, name); err != nil {
@@ -75,15 +75,15 @@ func TestCatchUp(t *testing.T) {
 		if mine+20 >= theirs {
 			took := time.Since(began)
 			bytes := float64(rate*size) * (down + took).Seconds()
-			used := back.read()
+			used := back.readUsage()
 			t.Logf("down %s at %d tx/s of %d B: %d blocks behind; answered after %.1f s (at height %d), caught up at %d after %.1f s: %.0f blocks/s, %.0f tx/s, %.1f MB/s; CPU %.1f s, RSS %.0f MiB",
 				down, rate, size, behind-first, answers.Seconds(), first, mine, took.Seconds(), float64(mine-first)/took.Seconds(),
 				bytes/size/took.Seconds(), bytes/took.Seconds()/1e6, used.cpu, used.rss)
 			break
 		}
-		wait(ctx, 50*time.Millisecond)
+		pauseFor(ctx, 50*time.Millisecond)
 	}
-	wait(ctx, 5*time.Second)
+	pauseFor(ctx, 5*time.Second)
 	mine, theirs := height(t, targets[3].client), height(t, targets[0].client)
 	t.Logf("5 s later: height %d of %d", mine, theirs)
 	at := min(mine, theirs)

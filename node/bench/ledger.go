@@ -9,37 +9,37 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// window is when things count.
+// window is the time of the measurement.
 type window struct{ from, to time.Time }
 
-func (w window) holds(t time.Time) bool { return !t.Before(w.from) && t.Before(w.to) }
+func (w window) contains(t time.Time) bool { return !t.Before(w.from) && t.Before(w.to) }
 
-// ledger knows what was submitted, acknowledged and executed. Several goroutines write to it.
+// ledger counts submitted, acknowledged and executed transactions. It may be used from any goroutine.
 type ledger struct {
 	mu        sync.Mutex
 	window    window
-	submitted uint64        // acknowledged, submitted within the window
-	refused   uint64        // pushed back
-	committed uint64        // executed within the window on the validator that took them
-	blocks    uint64        // executed within the window on the first validator
-	height    remora.Height // highest that any validator executed
+	submitted uint64        // submitted within the window, and acknowledged
+	refused   uint64        // by back-pressure
+	committed uint64        // executed within the window by the validator that took them
+	blocks    uint64        // executed within the window by the first validator
+	height    remora.Height // highest executed by any validator
 	latencies []time.Duration
 	weights   []int // transactions of each latency
-	// waiting are acknowledged transactions by validator and batch; early are batches whose execution was heard of
-	// before the acknowledgement.
+	// waiting holds acknowledged transactions by validator and batch; early holds the executed batches, whose
+	// acknowledgement may arrive later than the news of their execution.
 	waiting []map[remora.Hash][]entry
 	early   []map[remora.Hash]time.Time
 	acked   []span // numbers of acknowledged transactions
-	unheard []span // numbers of those whose validator gave no answer
+	unheard []span // numbers of transactions without an answer
 }
 
-// entry is transactions of one submission in one batch.
+// entry is the transactions of one submission in one batch.
 type entry struct {
 	at    time.Time
 	count int
 }
 
-// span is numbers from first on, without gaps.
+// span is a range of count consecutive numbers.
 type span struct{ first, count uint64 }
 
 func newLedger(validators int, w window) *ledger {
@@ -51,19 +51,19 @@ func newLedger(validators int, w window) *ledger {
 	return l
 }
 
-func (l *ledger) pushedBack(n int) {
+func (l *ledger) notePushedBack(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refused += uint64(n)
 }
 
-func (l *ledger) unanswered(first uint64, n int, at time.Time) {
+func (l *ledger) noteUnanswered(first uint64, n int, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unheard = append(l.unheard, span{first, uint64(n)})
 }
 
-func (l *ledger) acknowledged(validator int, first uint64, at time.Time, answer *client.Submitted) {
+func (l *ledger) noteAcknowledged(validator int, first uint64, at time.Time, answer *client.Submitted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counts := make([]int, len(answer.Batches))
@@ -73,8 +73,8 @@ func (l *ledger) acknowledged(validator int, first uint64, at time.Time, answer 
 			continue
 		}
 		counts[place]++
-		l.ack(first + uint64(i))
-		if l.window.holds(at) {
+		l.addAcked(first + uint64(i))
+		if l.window.contains(at) {
 			l.submitted++
 		}
 	}
@@ -84,14 +84,14 @@ func (l *ledger) acknowledged(validator int, first uint64, at time.Time, answer 
 		}
 		digest := answer.Batches[place]
 		if done, heard := l.early[validator][digest]; heard {
-			l.execute(at, done, n)
+			l.countExecuted(at, done, n)
 			continue
 		}
 		l.waiting[validator][digest] = append(l.waiting[validator][digest], entry{at, n})
 	}
 }
 
-func (l *ledger) ack(number uint64) {
+func (l *ledger) addAcked(number uint64) {
 	if n := len(l.acked); n > 0 && l.acked[n-1].first+l.acked[n-1].count == number {
 		l.acked[n-1].count++
 		return
@@ -99,25 +99,25 @@ func (l *ledger) ack(number uint64) {
 	l.acked = append(l.acked, span{number, 1})
 }
 
-// block enters an executed block of a validator.
-func (l *ledger) block(validator int, e client.Event, at time.Time) {
+// noteBlock enters a block that a validator executed.
+func (l *ledger) noteBlock(validator int, e client.Event, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if validator == 0 && l.window.holds(at) {
+	if validator == 0 && l.window.contains(at) {
 		l.blocks++
 	}
 	l.height = max(l.height, e.Height)
 	for _, digest := range e.Batches {
 		l.early[validator][digest] = at
 		for _, w := range l.waiting[validator][digest] {
-			l.execute(w.at, at, w.count)
+			l.countExecuted(w.at, at, w.count)
 		}
 		delete(l.waiting[validator], digest)
 	}
 }
 
-func (l *ledger) execute(submitted, done time.Time, n int) {
-	if !l.window.holds(done) {
+func (l *ledger) countExecuted(submitted, done time.Time, n int) {
+	if !l.window.contains(done) {
 		return
 	}
 	l.committed += uint64(n)
@@ -125,8 +125,8 @@ func (l *ledger) execute(submitted, done time.Time, n int) {
 	l.weights = append(l.weights, n)
 }
 
-// drained reports whether every acknowledged transaction was executed.
-func (l *ledger) drained() bool {
+// allExecuted reports whether every acknowledged transaction was executed.
+func (l *ledger) allExecuted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range l.waiting {
@@ -137,8 +137,8 @@ func (l *ledger) drained() bool {
 	return true
 }
 
-// quantiles returns latencies in milliseconds, weighted by transactions, for ascending shares.
-func (l *ledger) quantiles(shares ...float64) []float64 {
+// latencyQuantiles returns latencies in milliseconds, weighted by transactions, for ascending fractions.
+func (l *ledger) latencyQuantiles(fractions ...float64) []float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	order := make([]int, len(l.latencies))
@@ -148,11 +148,11 @@ func (l *ledger) quantiles(shares ...float64) []float64 {
 		total += l.weights[i]
 	}
 	slices.SortFunc(order, func(a, b int) int { return int(l.latencies[a] - l.latencies[b]) })
-	found := make([]float64, len(shares))
+	found := make([]float64, len(fractions))
 	seen, next := 0, 0
 	for _, i := range order {
 		seen += l.weights[i]
-		for next < len(shares) && float64(seen) >= shares[next]*float64(total) {
+		for next < len(fractions) && float64(seen) >= fractions[next]*float64(total) {
 			found[next] = float64(l.latencies[i].Microseconds()) / 1000
 			next++
 		}

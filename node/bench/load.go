@@ -14,28 +14,26 @@ import (
 )
 
 const (
-	// stride is how often an open-loop load makes transactions.
+	// stride is the interval at which an open-loop load submits transactions.
 	stride = 10 * time.Millisecond
-	// closedTxs and closedRequests shape a load that goes as fast as it is let: transactions a request, and requests
-	// under way per validator.
+	// closedBytes is the size of a closed-loop request, closedRequests the number of requests in flight per validator.
 	closedBytes    = 128 << 10
 	closedRequests = 4
-	// maxUnderWay bounds the open-loop requests under way per validator; beyond it a stride's transactions count as
-	// pushed back.
+	// maxUnderWay bounds the open-loop requests in flight per validator; transactions beyond it count as refused.
 	maxUnderWay = 256
 	backOff     = 20 * time.Millisecond
 )
 
-// load makes opaque transactions of one size, each with a number of its own, and hands them to validators.
+// load submits opaque transactions of one size, each with a unique number, to validators.
 type load struct {
 	size    int
 	counter atomic.Uint64
 	ledger  *ledger
 }
 
-// frames returns a framed submission of n new transactions and the number of the first. All but the number is filled by
-// a cheap generator, so that nothing on the way can compress or share it.
-func (l *load) frames(n int) ([]byte, uint64) {
+// makeFrames returns a framed submission of n new transactions and the number of the first. All other bytes come from a
+// cheap generator, so that nothing on the way can compress or deduplicate them.
+func (l *load) makeFrames(n int) ([]byte, uint64) {
 	first := l.counter.Add(uint64(n)) - uint64(n)
 	source := rand.NewPCG(first, 1)
 	payload := make([]byte, l.size)
@@ -52,8 +50,8 @@ func (l *load) frames(n int) ([]byte, uint64) {
 	return body, first
 }
 
-// number returns the number in an opaque transaction of this load.
-func number(raw []byte) (uint64, bool) {
+// txNumber returns the number in an opaque transaction of a load.
+func txNumber(raw []byte) (uint64, bool) {
 	payload, err := remora.DecodeOpaque(raw)
 	if err != nil || len(payload) < 8 {
 		return 0, false
@@ -61,26 +59,26 @@ func number(raw []byte) (uint64, bool) {
 	return binary.BigEndian.Uint64(payload), true
 }
 
-// send submits n new transactions to one validator and enters the answer into the ledger. It reports whether the
-// validator pushed back.
-func (l *load) send(ctx context.Context, target *target, n int) (busy bool) {
-	body, first := l.frames(n)
+// submitTxs submits n new transactions to one validator and enters the answer into the ledger. It reports whether the
+// validator refused any.
+func (l *load) submitTxs(ctx context.Context, target *target, n int) (busy bool) {
+	body, first := l.makeFrames(n)
 	at := time.Now()
 	answer, err := target.client.SendFramed(ctx, body, n)
 	switch {
 	case errors.Is(err, client.ErrBusy):
-		l.ledger.pushedBack(n)
+		l.ledger.notePushedBack(n)
 		return true
 	case err != nil:
-		l.ledger.unanswered(first, n, at)
+		l.ledger.noteUnanswered(first, n, at)
 		return true
 	}
-	l.ledger.acknowledged(target.index, first, at, answer)
+	l.ledger.noteAcknowledged(target.index, first, at, answer)
 	return len(answer.Rejected) > 0
 }
 
-// open submits rate transactions a second, spread over the validators, whether or not earlier ones are done.
-func (l *load) open(ctx context.Context, targets []*target, rate int) {
+// driveOpenLoop submits rate transactions per second, spread over the validators, independently of earlier answers.
+func (l *load) driveOpenLoop(ctx context.Context, targets []*target, rate int) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	ticker := time.NewTicker(stride)
@@ -103,19 +101,19 @@ func (l *load) open(ctx context.Context, targets []*target, rate int) {
 			}
 			if t.underWay.Add(1) > maxUnderWay {
 				t.underWay.Add(-1)
-				l.ledger.pushedBack(n)
+				l.ledger.notePushedBack(n)
 				continue
 			}
 			group.Go(func() {
 				defer t.underWay.Add(-1)
-				l.send(context.WithoutCancel(ctx), t, n)
+				l.submitTxs(context.WithoutCancel(ctx), t, n)
 			})
 		}
 	}
 }
 
-// closed keeps a fixed number of requests under way at every validator and backs off when it is told to.
-func (l *load) closed(ctx context.Context, targets []*target) {
+// driveClosedLoop keeps a fixed number of requests in flight at every validator, and backs off when refused.
+func (l *load) driveClosedLoop(ctx context.Context, targets []*target) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	n := max(1, closedBytes/(l.size+client.FrameOverhead))
@@ -123,8 +121,8 @@ func (l *load) closed(ctx context.Context, targets []*target) {
 		for range closedRequests {
 			group.Go(func() {
 				for ctx.Err() == nil {
-					if l.send(context.WithoutCancel(ctx), t, n) {
-						wait(ctx, backOff)
+					if l.submitTxs(context.WithoutCancel(ctx), t, n) {
+						pauseFor(ctx, backOff)
 					}
 				}
 			})
@@ -132,7 +130,7 @@ func (l *load) closed(ctx context.Context, targets []*target) {
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) {
+func pauseFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

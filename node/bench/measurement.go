@@ -8,14 +8,14 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// Report is the outcome of a run. Counts are transactions.
-type Report struct {
+// Measurement is the outcome of a run. Counts are transactions.
+type Measurement struct {
 	Validators   int     `json:"validators"`
 	Size         int     `json:"size"`
 	Rate         int     `json:"rate"`
 	Seconds      float64 `json:"seconds"`
-	Submitted    uint64  `json:"submitted"`  // acknowledged, of those submitted within the window
-	Refused      uint64  `json:"refused"`    // pushed back by a validator, or not sent because too many answers were open
+	Submitted    uint64  `json:"submitted"`  // submitted within the window, and acknowledged
+	Refused      uint64  `json:"refused"`    // refused by a validator, or not sent because too many requests were in flight
 	Committed    uint64  `json:"committed"`  // executed and durable within the window on the validator that took them
 	Duplicated   uint64  `json:"duplicated"` // executed more than once
 	Lost         uint64  `json:"lost"`       // acknowledged and never executed
@@ -32,7 +32,7 @@ type Report struct {
 	Certificates string  `json:"certificates"` // scheme of the DAG's certificates
 }
 
-// Latency is from a submission to its execution being durable on the validator that took it, in milliseconds.
+// Latency is the time from a submission until its execution is durable on the validator that took it, in milliseconds.
 type Latency struct {
 	P50 float64 `json:"p50"`
 	P90 float64 `json:"p90"`
@@ -40,8 +40,8 @@ type Latency struct {
 	Max float64 `json:"max"`
 }
 
-// audit reads the whole chain back and counts how often each transaction was executed.
-func audit(ctx context.Context, c *client.Client, to remora.Height, made uint64) (times []uint8, err error) {
+// countExecutions reads the whole chain back and returns how often each transaction was executed.
+func countExecutions(ctx context.Context, c *client.Client, to remora.Height, made uint64) (times []uint8, err error) {
 	times = make([]uint8, made)
 	err = c.CertifiedBlocks(ctx, 1, to, func(cb *remora.CertifiedBlock) error {
 		for _, raw := range cb.Batches {
@@ -50,7 +50,7 @@ func audit(ctx context.Context, c *client.Client, to remora.Height, made uint64)
 				return fmt.Errorf("block %d: %w", cb.Block.Header.Height, err)
 			}
 			for _, tx := range b.Txs() {
-				if n, ours := number(tx); ours && n < made && times[n] < 255 {
+				if n, ours := txNumber(tx); ours && n < made && times[n] < 255 {
 					times[n]++
 				}
 			}
@@ -60,8 +60,8 @@ func audit(ctx context.Context, c *client.Client, to remora.Height, made uint64)
 	return times, err
 }
 
-// settle compares what was acknowledged with what the chain holds.
-func (l *ledger) settle(times []uint8, r *Report) {
+// countLosses compares the acknowledged transactions with the chain, and counts those without an answer.
+func (l *ledger) countLosses(times []uint8, r *Measurement) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.acked {

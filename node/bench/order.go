@@ -1,5 +1,5 @@
-// Package bench measures a chain of real processes on this machine: it boots them, loads them, and counts what they
-// executed.
+// Package bench measures a chain of real processes on this machine: [Order] boots validators, loads them, counts what they
+// executed and reads the chain back, so that a lost or duplicated transaction shows in the [Measurement].
 package bench
 
 import (
@@ -22,20 +22,20 @@ const (
 	drainWait = 30 * time.Second
 )
 
-// Options say what to measure.
+// Options describe a run.
 type Options struct {
 	Validators int
 	Size       int // bytes of a payload
-	Rate       int // transactions a second over all validators; 0: as fast as it goes
+	Rate       int // transactions per second over all validators; 0: as many as they take
 	Duration   time.Duration
-	Home       string // kept afterwards; empty: a temporary one
+	Home       string // kept afterwards; empty: a temporary directory
 	Progress   func(format string, args ...any)
 }
 
-// ErrOptions says that a run cannot be as asked.
+// ErrOptions says that an option is out of range.
 var ErrOptions = errors.New("impossible options")
 
-func (o *Options) check() error {
+func (o *Options) checkLimits() error {
 	switch {
 	case o.Size < 16 || o.Size > remora.MaxTxBytes-64:
 		return fmt.Errorf("%w: --size %d, want 16 to %d", ErrOptions, o.Size, remora.MaxTxBytes-64)
@@ -55,12 +55,12 @@ type target struct {
 	underWay atomic.Int64
 }
 
-// Order measures ordering: opaque transactions from submission to their block being executed and durable.
-func Order(ctx context.Context, o Options) (*Report, error) {
-	if err := o.check(); err != nil {
+// Order measures ordering: opaque transactions from submission until their block is executed and durable.
+func Order(ctx context.Context, o Options) (*Measurement, error) {
+	if err := o.checkLimits(); err != nil {
 		return nil, err
 	}
-	dir, discard, err := workspace(o.Home)
+	dir, discard, err := makeWorkspace(o.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func Order(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, errors.Join(err, discard())
 	}
-	report, err := order(ctx, o, net)
+	report, err := measureOrder(ctx, o, net)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	err = errors.Join(err, net.Down(stop))
@@ -79,8 +79,8 @@ func Order(ctx context.Context, o Options) (*Report, error) {
 	return report, errors.Join(err, discard())
 }
 
-// workspace returns the directory to use, and what removes it when nobody asked to keep it.
-func workspace(home string) (dir string, discard func() error, err error) {
+// makeWorkspace returns the directory to use, and a function that removes it unless the caller named it.
+func makeWorkspace(home string) (dir string, discard func() error, err error) {
 	if home != "" {
 		return home, func() error { return nil }, nil
 	}
@@ -88,8 +88,8 @@ func workspace(home string) (dir string, discard func() error, err error) {
 	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
-func order(ctx context.Context, o Options, net *devnet.Devnet) (*Report, error) {
-	targets, err := aim(net)
+func measureOrder(ctx context.Context, o Options, net *devnet.Devnet) (*Measurement, error) {
+	targets, err := connectTargets(net)
 	if err != nil {
 		return nil, err
 	}
@@ -99,32 +99,32 @@ func order(ctx context.Context, o Options, net *devnet.Devnet) (*Report, error) 
 	listening, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	for _, t := range targets {
-		go listen(listening, t, l.ledger)
+		go followBlocks(listening, t, l.ledger)
 	}
 	before := make(chan []usage, 1)
-	atStart := time.AfterFunc(time.Until(w.from), func() { before <- measure(targets) })
+	atStart := time.AfterFunc(time.Until(w.from), func() { before <- measureUsage(targets) })
 	defer atStart.Stop()
 	loading, stop := context.WithDeadline(ctx, w.to)
 	defer stop()
 	o.Progress("loading for %s after %s of warm-up", o.Duration, warmUp)
 	if o.Rate == 0 {
-		l.closed(loading, targets)
+		l.driveClosedLoop(loading, targets)
 	} else {
-		l.open(loading, targets, o.Rate)
+		l.driveOpenLoop(loading, targets, o.Rate)
 	}
-	after := measure(targets)
+	after := measureUsage(targets)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	o.Progress("draining")
-	drain(ctx, l.ledger)
-	r := l.report(o, len(targets))
-	r.spend(<-before, after)
+	awaitExecution(ctx, l.ledger)
+	r := l.summarise(o, len(targets))
+	r.addUsage(<-before, after)
 	o.Progress("reading the chain back")
-	return r, l.verify(ctx, targets[0].client, r)
+	return r, l.verifyChain(ctx, targets[0].client, r)
 }
 
-func aim(net *devnet.Devnet) ([]*target, error) {
+func connectTargets(net *devnet.Devnet) ([]*target, error) {
 	status, err := net.Status()
 	if err != nil {
 		return nil, err
@@ -140,37 +140,38 @@ func aim(net *devnet.Devnet) ([]*target, error) {
 	return targets, nil
 }
 
-// listen enters the blocks of a validator as they come. A stream that breaks is taken up behind its last block.
-func listen(ctx context.Context, t *target, l *ledger) {
+// followBlocks enters the blocks of a validator as they are executed. A broken stream is continued behind its last
+// block.
+func followBlocks(ctx context.Context, t *target, l *ledger) {
 	next := remora.Height(1)
 	for ctx.Err() == nil {
 		for e, err := range t.client.Events(ctx, next) {
 			if err != nil {
 				break
 			}
-			l.block(t.index, e, time.Now())
+			l.noteBlock(t.index, e, time.Now())
 			next = e.Height + 1
 		}
-		wait(ctx, backOff)
+		pauseFor(ctx, backOff)
 	}
 }
 
-// drain waits until everything acknowledged was executed, or nothing more will be.
-func drain(ctx context.Context, l *ledger) {
+// awaitExecution waits until every acknowledged transaction was executed, or for drainWait.
+func awaitExecution(ctx context.Context, l *ledger) {
 	ctx, cancel := context.WithTimeout(ctx, drainWait)
 	defer cancel()
-	for !l.drained() && ctx.Err() == nil {
-		wait(ctx, backOff)
+	for !l.allExecuted() && ctx.Err() == nil {
+		pauseFor(ctx, backOff)
 	}
 }
 
-func (l *load) report(o Options, validators int) *Report {
-	q := l.ledger.quantiles(0.5, 0.9, 0.99, 1)
+func (l *load) summarise(o Options, validators int) *Measurement {
+	q := l.ledger.latencyQuantiles(0.5, 0.9, 0.99, 1)
 	l.ledger.mu.Lock()
 	defer l.ledger.mu.Unlock()
 	seconds := o.Duration.Seconds()
 	committed := float64(l.ledger.committed)
-	return &Report{
+	return &Measurement{
 		Validators: validators, Size: o.Size, Rate: o.Rate, Seconds: seconds,
 		Submitted: l.ledger.submitted, Refused: l.ledger.refused, Committed: l.ledger.committed,
 		TxPerS: committed / seconds, MBPerS: committed * float64(o.Size) / seconds / 1e6,
@@ -179,25 +180,25 @@ func (l *load) report(o Options, validators int) *Report {
 	}
 }
 
-// verify counts every transaction on the chain itself.
-func (l *load) verify(ctx context.Context, c *client.Client, r *Report) error {
+// verifyChain counts every transaction on the chain itself.
+func (l *load) verifyChain(ctx context.Context, c *client.Client, r *Measurement) error {
 	l.ledger.mu.Lock()
 	height := l.ledger.height
 	l.ledger.mu.Unlock()
 	if _, err := c.CertifiedBlock(ctx, height, 10*time.Second); err != nil {
 		return err
 	}
-	times, err := audit(ctx, c, height, l.counter.Load())
+	times, err := countExecutions(ctx, c, height, l.counter.Load())
 	if err != nil {
 		return fmt.Errorf("read the chain back: %w", err)
 	}
-	l.ledger.settle(times, r)
+	l.ledger.countLosses(times, r)
 	return nil
 }
 
 func diskBytes(dir string) int64 {
 	var total int64
-	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error { // a file that goes meanwhile counts nothing
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error { // a file that is removed meanwhile is not counted
 		if err == nil && e.Type().IsRegular() {
 			if info, err := e.Info(); err == nil {
 				total += info.Size()
