@@ -29,7 +29,7 @@ var (
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
 		"app/delivery", "app/gateway", "app/publish", "app/archive", "app/dashboard",
 	}
-	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover"}
+	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover", "node/wallet"}
 
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree", "state/verdict"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
@@ -62,10 +62,11 @@ var layers = slices.Concat([]layer{
 	{[]string{crashFS}, belowNode},
 }, climb(spine), []layer{
 	{shells, belowShell},
-	{[]string{"node/bench", "node/chaos"}, join(belowShell, []string{"node/devnet"})},
-	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
 	{[]string{"testdata"}, nil},
-	{[]string{"cmd/remora", "cmd/vet", "cmd/mutants"}, join(belowShell, shells, []string{"node/bench", "node", "testdata"})},
+	{[]string{"node/bench", "node/chaos"}, join(belowShell, []string{"node/devnet"})},
+	{[]string{"node/story"}, join(belowShell, []string{"node/devnet", "node/replay", "node/wallet", "testdata"})},
+	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
+	{[]string{"cmd/remora", "cmd/vet", "cmd/mutants"}, join(belowShell, shells, []string{"node/bench", "node/story", "node", "testdata"})},
 })
 
 type layer struct{ packages, imports []string }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +39,7 @@ func (p *program) account() *cli.Command {
 
 // proveAccount prints the proof; without -o json it is readable JSON, since nobody reads hashes otherwise.
 func (p *program) proveAccount(ctx context.Context, node *client.Client, address remora.Address, asJSON bool) error {
-	proof, err := awaitProof(ctx, node, address)
+	proof, err := node.AwaitAccountProof(ctx, address, certificateWait)
 	if err != nil {
 		return err
 	}
@@ -53,25 +51,6 @@ func (p *program) proveAccount(ctx context.Context, node *client.Client, address
 		return fmt.Errorf("encode the proof: %w", err)
 	}
 	return p.answer(asJSON, proof, string(text))
-}
-
-// awaitProof asks again while the node has no certified state, which it has a moment after it started.
-func awaitProof(ctx context.Context, node *client.Client, address remora.Address) (*light.AccountProof, error) {
-	limited, cancel := context.WithTimeout(ctx, certificateWait)
-	defer cancel()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		proof, err := node.AccountProof(ctx, address)
-		if !errors.Is(err, client.ErrNotCertified) {
-			return proof, err
-		}
-		select {
-		case <-ticker.C:
-		case <-limited.Done():
-			return nil, err
-		}
-	}
 }
 
 // describeProof says what a verified proof proves.

@@ -87,7 +87,7 @@ func openSource(from string) (replay.Source, func() error, error) {
 		if err != nil {
 			return nil, nil, misuse("--from: %v", err)
 		}
-		return patient{replay.Remote{Client: node}}, func() error { node.Close(); return nil }, nil
+		return replay.Remote{Client: node}, func() error { node.Close(); return nil }, nil
 	}
 	info, err := os.Stat(from)
 	if err != nil {

@@ -51,7 +51,7 @@ func (p *program) devnetUp() *cli.Command {
 			&cli.IntFlag{Name: "validators", Usage: "how many (default: 4, or as many as the devnet has)"},
 			&cli.IntFlag{Name: "caches", Usage: "how many"},
 			&cli.IntFlag{Name: "gateways", Usage: "how many"},
-			&cli.StringFlag{Name: "gateway-hosts", Usage: "hosts that gateways treat as subdomain gateways, separated by commas"},
+			&cli.StringFlag{Name: "gateway-hosts", Usage: "not supported yet: comma-separated hosts that gateways serve as subdomain gateways"},
 			&cli.IntFlag{Name: "port-base", Usage: "first port; each node takes the next ten (default: free ports)"},
 			&cli.DurationFlag{Name: flagFor, Usage: "end everything after this time"},
 			&cli.DurationFlag{Name: "epoch", Value: 15 * time.Second, Usage: "length of an epoch of a new chain"},
@@ -69,6 +69,8 @@ func spec(c *cli.Context) (devnet.Spec, error) {
 		For: c.Duration(flagFor), Epoch: c.Duration("epoch"),
 	}
 	switch {
+	case c.IsSet("gateway-hosts"):
+		return s, misuse("--gateway-hosts is not supported yet: leave it out")
 	case c.IsSet("validators") && (s.Validators < 1 || s.Validators > devnet.MaxValidators):
 		return s, misuse("--validators %d, want 1 to %d", s.Validators, devnet.MaxValidators)
 	case s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > devnet.MaxValidators:

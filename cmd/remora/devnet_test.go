@@ -18,6 +18,7 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/home"
 	"github.com/remora-network/remora/node/replay"
+	"github.com/remora-network/remora/node/story"
 )
 
 // network is a devnet of real processes for a test, with a client and a funded key for each validator.
@@ -119,10 +120,9 @@ func (n *network) executed(node int, hashes []remora.Hash) {
 // agreed waits until every validator has the newest height of the first, and compares their roots there.
 func (n *network) agreed() {
 	n.Helper()
-	s := &story{status: n.status, nodes: n.nodes}
 	st, err := n.nodes[0].Status(n.ctx)
 	n.must(err)
-	_, err = s.sameRoot(n.ctx, st.Height)
+	_, err = story.AwaitRoot(n.ctx, n.nodes, st.Height)
 	n.must(err)
 }
 
@@ -175,7 +175,7 @@ func TestAcknowledgedSurvivesKills(t *testing.T) {
 
 	st, err := n.nodes[3].Status(n.ctx)
 	n.must(err)
-	report, err := replay.Replay(n.ctx, n.genesis, patient{replay.Remote{Client: n.nodes[3]}}, st.Height)
+	report, err := replay.Replay(n.ctx, n.genesis, replay.Remote{Client: n.nodes[3]}, st.Height)
 	n.must(err)
 	if owed = append(owed, more...); !report.Matches || report.Txs < len(owed) {
 		t.Errorf("the replay %+v has fewer transactions than the %d acknowledged ones", report, len(owed))

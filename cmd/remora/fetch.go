@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,11 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
-	"github.com/remora-network/remora/app/transfer"
-	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/wallet"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -81,7 +78,7 @@ func (p *program) pay(c *cli.Context, o *fetch.Options) (*client.Client, error) 
 	if err != nil {
 		return nil, misuse("%v", err)
 	}
-	o.Key, o.Chain, o.Sessions = key, payer{node, key}, c.String("sessions")
+	o.Key, o.Chain, o.Sessions = key, wallet.Payer{Node: node, Key: key}, c.String("sessions")
 	if o.Sessions == "" {
 		o.Sessions = c.String(flagKey) + ".sessions"
 	}
@@ -100,61 +97,4 @@ func (p *program) progress() func(done, total uint64) {
 			p.say("%d of %d MiB verified\n", done>>20, total>>20)
 		}
 	}
-}
-
-// payer is the chain as a paying fetch needs it: through a node's API.
-type payer struct {
-	node *client.Client
-	key  *ed25519.PrivateKey
-}
-
-// Terms implements fetch.Chain.
-func (p payer) Terms(ctx context.Context, account remora.Address) (fetch.Terms, error) {
-	genesis, err := p.node.Genesis(ctx)
-	if err != nil {
-		return fetch.Terms{}, err
-	}
-	status, err := p.node.Status(ctx)
-	if err != nil {
-		return fetch.Terms{}, err
-	}
-	a, err := p.node.Account(ctx, account)
-	if err != nil {
-		return fetch.Terms{}, err
-	}
-	return fetch.Terms{ChainID: genesis.ChainID, Epoch: status.Epoch, Price: genesis.Params.PricePerMiB, Balance: a.Balance}, nil
-}
-
-// Caches implements fetch.Chain.
-func (p payer) Caches(ctx context.Context) ([]transfer.Cache, error) {
-	nodes, err := p.node.AllNodes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found []transfer.Cache
-	for _, n := range nodes {
-		if n.Roles&remora.RoleCache != 0 {
-			found = append(found, transfer.Cache{Address: n.Address, Name: n.Name, PeerID: n.PeerID, Addrs: n.Addrs})
-		}
-	}
-	return found, nil
-}
-
-// Session implements fetch.Chain.
-func (p payer) Session(ctx context.Context, owner remora.Address, number uint64) (*fetch.Opened, error) {
-	s, err := p.node.SessionByNumber(ctx, owner, number)
-	if err != nil {
-		return nil, err
-	}
-	opened := &fetch.Opened{Session: s.Session, Grants: map[remora.Address]remora.Grant{}}
-	for _, g := range s.Grants {
-		opened.Grants[g.Node] = g.Grant
-	}
-	return opened, nil
-}
-
-// Open implements fetch.Chain.
-func (p payer) Open(ctx context.Context, body remora.OpenSession) error {
-	_, err := p.node.Send(ctx, p.key, client.Draft{Kind: remora.KindOpenSession, Body: body}, true)
-	return err
 }

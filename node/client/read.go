@@ -58,6 +58,26 @@ func (c *Client) AccountProof(ctx context.Context, address remora.Address) (*lig
 	return light.ParseAccount(b)
 }
 
+// AwaitAccountProof is AccountProof that waits up to wait for the node to have a certified state, which it lacks for a
+// moment after its start.
+func (c *Client) AwaitAccountProof(ctx context.Context, address remora.Address, wait time.Duration) (*light.AccountProof, error) {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		proof, err := c.AccountProof(ctx, address)
+		if !errors.Is(err, ErrNotCertified) {
+			return proof, err
+		}
+		select {
+		case <-ticker.C:
+		case <-limited.Done():
+			return nil, err
+		}
+	}
+}
+
 // Genesis returns the genesis of the node's chain, checked but not trusted: whoever verifies has one of his own.
 func (c *Client) Genesis(ctx context.Context) (*remora.Genesis, error) {
 	body, err := c.open(ctx, call{method: "GET", path: "/v1/genesis"})

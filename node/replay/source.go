@@ -15,7 +15,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// Remote is a node as a source.
+// Remote is a running node as a source.
 type Remote struct{ Client *client.Client }
 
 // Tip implements Source.
@@ -27,9 +27,31 @@ func (r Remote) Tip(ctx context.Context) (remora.Height, error) {
 	return s.CertifiedHeight, nil
 }
 
-// Blocks implements Source.
+// Blocks implements Source. It waits for missing certificates: a node that was down while a certificate formed asks the
+// others for it when it is back.
 func (r Remote) Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
-	return r.Client.CertifiedBlocks(ctx, from, to, visit)
+	next := from
+	counted := func(cb *remora.CertifiedBlock) error {
+		next++
+		return visit(cb)
+	}
+	for next <= to {
+		err := r.Client.CertifiedBlocks(ctx, next, to, counted)
+		if !errors.Is(err, ErrNotCertified) {
+			return err
+		}
+		cb, err := r.Client.CertifiedBlock(ctx, next, certificateWait)
+		if err != nil {
+			return err
+		}
+		if h := cb.Block.Header.Height; h != next {
+			return fmt.Errorf("%w: got block %d, asked for block %d", client.ErrAnswer, h, next)
+		}
+		if err := counted(cb); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dataDir is the store in a node's home.

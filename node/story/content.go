@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"bytes"
@@ -16,21 +16,22 @@ import (
 	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/publish"
 	"github.com/remora-network/remora/node/devnet"
+	"github.com/remora-network/remora/node/wallet"
 	"github.com/remora-network/remora/testdata"
 )
 
 // filmSize is the length of the story's large file.
 const filmSize = 64 << 20
 
-// content publishes a site and a large file, kills a cache, and fetches both with every piece verified.
-func (s *story) content(ctx context.Context) error {
+// publishContent publishes a site and a large file, kills a cache, and fetches both with every piece verified.
+func (s *Story) publishContent(ctx context.Context) error {
 	dir := filepath.Join(s.status.Home, "story")
-	film, err := writeStory(dir)
+	film, err := writeContent(dir)
 	if err != nil {
 		return err
 	}
-	chain := publisher{s.nodes[0], s.keys[0]}
-	options := publish.Options{Chain: chain, Replicas: storyCaches, Progress: func(string, ...any) {}}
+	chain := wallet.Publisher{Node: s.nodes[0], Key: s.keys[0]}
+	options := publish.Options{Chain: chain, Replicas: caches, Progress: func(string, ...any) {}}
 	site, err := publish.Publish(ctx, filepath.Join(dir, "site"), options)
 	if err != nil {
 		return err
@@ -40,13 +41,13 @@ func (s *story) content(ctx context.Context) error {
 		return err
 	}
 	s.film = large
-	s.say("a site of %d files and a file of %d MiB are published: %d caches hold them", site.Files, filmSize>>20, large.Replicas)
-	gateway := s.gateway()
-	if err := s.browse(ctx, gateway+"/ipfs/"+site.CID+"/"); err != nil {
+	s.sayf("a site of %d files and a file of %d MiB are published: %d caches hold them", site.Files, filmSize>>20, large.Replicas)
+	gateway := s.gatewayURL()
+	if err := s.browseSite(ctx, gateway+"/ipfs/"+site.CID+"/"); err != nil {
 		return err
 	}
-	cache := s.status.Nodes[storyValidators].Name
-	if err := s.net.Kill(ctx, cache); err != nil {
+	cache := s.status.Nodes[validators].Name
+	if err := s.Net.Kill(ctx, cache); err != nil {
 		return err
 	}
 	out := filepath.Join(dir, "fetched.bin")
@@ -55,19 +56,19 @@ func (s *story) content(ctx context.Context) error {
 		return err
 	}
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, film) {
-		return errors.Join(fmt.Errorf("%w: the fetched file differs from the published one", errStory), err)
+		return errors.Join(fmt.Errorf("%w: the fetched file differs from the published one", ErrBroken), err)
 	}
-	s.say("%s is killed; a reader fetches %d MiB through the gateway, every piece verified, at %.0f MB/s",
+	s.sayf("%s is killed; a reader fetches %d MiB through the gateway, every piece verified, at %.0f MB/s",
 		cache, filmSize>>20, float64(r.Bytes)/1e6/r.Seconds)
-	if err := s.net.Start(ctx, cache); err != nil {
+	if err := s.Net.Start(ctx, cache); err != nil {
 		return err
 	}
-	s.say("%s is back", cache)
+	s.sayf("%s is back", cache)
 	return os.Remove(out)
 }
 
-// writeStory writes what is published and returns the large file, another one each time.
-func writeStory(dir string) ([]byte, error) {
+// writeContent writes the site and the large file, and returns the latter. It differs from call to call.
+func writeContent(dir string) ([]byte, error) {
 	site := filepath.Join(dir, "site")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.RemoveAll(site)); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func writeStory(dir string) ([]byte, error) {
 	return film, os.WriteFile(filepath.Join(dir, "film.bin"), film, 0o600)
 }
 
-func (s *story) gateway() string {
+func (s *Story) gatewayURL() string {
 	for _, n := range s.status.Nodes {
 		if n.Role == devnet.RoleGateway {
 			return n.Gateway
@@ -91,8 +92,8 @@ func (s *story) gateway() string {
 	return ""
 }
 
-// browse reads the site's first page as a browser would.
-func (s *story) browse(ctx context.Context, url string) error {
+// browseSite reads the site's first page as a browser would.
+func (s *Story) browseSite(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -111,8 +112,8 @@ func (s *story) browse(ctx context.Context, url string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK || !bytes.Equal(page, want) {
-		return fmt.Errorf("%w: %s answers %s with %d bytes", errStory, url, resp.Status, len(page))
+		return fmt.Errorf("%w: %s answers %s with %d bytes", ErrBroken, url, resp.Status, len(page))
 	}
-	s.say("its first page comes from %s", url)
+	s.sayf("its first page comes from %s", url)
 	return nil
 }
