@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// maxForeign bounds the batches of one peer that are remembered for adoption. Those beyond it are left to their author.
+	// maxForeign bounds the batches of one peer that wait for adoption. The rest are left to their author.
 	maxForeign = 256
-	// maxOrdered is how many ordered batches are remembered: headers that list them again come for a while.
+	// maxOrdered is the number of ordered batches to remember: later headers may list them again.
 	maxOrdered = 8192
 )
 
-// adopter remembers the batches of peers that are stored here and that no leader has ordered. An authority that is too
-// slow for its headers to be anybody's parents, or that dies after a quorum has stored a batch, would otherwise keep
-// clients waiting for ever: after a while another authority proposes the batch in its place. A batch executes once,
-// however many headers list it.
+// adopter tracks the peers' batches that are stored here and not yet ordered. Another authority proposes such a batch
+// after a while, because its author may have died or may be too slow for its headers to become parents, and clients
+// would wait forever. A batch executes once, however many headers list it.
 type adopter struct {
 	byAuthor [][]foreign // oldest first
 	open     map[remora.Hash]bool
@@ -35,7 +34,7 @@ func newAdopter(n int) adopter {
 	}
 }
 
-// rememberBatch notes a peer's stored batch.
+// rememberBatch adds a peer's stored batch.
 func (a *adopter) rememberBatch(author remora.Authority, ref remora.BatchRef, tick int) {
 	if a.open[ref.Digest] || a.done.Has(ref.Digest) || len(a.byAuthor[author]) >= maxForeign {
 		return
@@ -44,7 +43,7 @@ func (a *adopter) rememberBatch(author remora.Authority, ref remora.BatchRef, ti
 	a.byAuthor[author] = append(a.byAuthor[author], foreign{ref: ref, since: tick})
 }
 
-// forgetOrdered forgets what a header in a sub-DAG lists.
+// forgetOrdered drops the batches that an ordered header lists.
 func (a *adopter) forgetOrdered(h *remora.Header) {
 	for _, ref := range h.Payload {
 		delete(a.open, ref.Digest)
@@ -52,13 +51,13 @@ func (a *adopter) forgetOrdered(h *remora.Header) {
 	}
 }
 
-// adoptBatches lines up the peers' batches that have waited long enough. The authority after the author comes first, so
-// that usually one does it; with every further wait it is the turn of as many more as had theirs before, so that all had
-// theirs soon even where few are in time.
+// adoptBatches queues the peers' batches that have waited long enough. The author's successor adopts first, so that
+// usually one authority does; each further wait doubles the number of authorities that adopt, so that after log n waits
+// all of them have, even if few are correct.
 func (c *Core) adoptBatches() {
 	n := len(c.foreign.byAuthor)
 	for author := range c.foreign.byAuthor {
-		rank := (int(c.config.Self) - author + n) % n // from 1: nobody remembers own batches here
+		rank := (int(c.config.Self) - author + n) % n // at least 1: own batches are never remembered
 		patience := (1 + bits.Len(uint(rank-1))) * c.config.Pace.Adopt
 		list := c.foreign.byAuthor[author]
 		for len(list) > 0 {

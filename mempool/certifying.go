@@ -12,12 +12,12 @@ type certifier struct {
 	message     remora.Hash    // what votes for it sign
 	votes       []*remora.Vote // by voter
 	stake       remora.Amount
-	banned      []bool              // voters who sent a wrong signature for it
+	banned      []bool              // voters that sent a wrong signature for it
 	certificate *remora.Certificate // the newest own one
 }
 
-// collectVotes starts to collect votes for an own header, beginning with the own one. That vote needs no record: the header,
-// durable before it leaves, says as much.
+// collectVotes starts to collect votes for an own header, beginning with the own vote. That vote needs no record: it is
+// implied by the header, which is durable before it leaves.
 func (c *Core) collectVotes(h *remora.Header) {
 	v := &c.votes
 	v.header, v.stake = h, 0
@@ -30,8 +30,8 @@ func (c *Core) collectVotes(h *remora.Header) {
 	})
 }
 
-// receiveVote counts a vote for the newest own header. Repeated votes and votes for the newest certificate's header are
-// welcome and ignored.
+// receiveVote counts a vote for the newest own header. Repeated votes and votes for a header that has its certificate
+// are ignored without an error.
 func (c *Core) receiveVote(vote remora.Vote) error {
 	v := &c.votes
 	mine := c.own.header
@@ -41,7 +41,7 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	case vote.Author != c.config.Self || vote.Term != c.config.Committee.Term || mine == nil || vote.Round > mine.Round:
 		return fmt.Errorf("%w: term %d, author %d, round %d", ErrNotOurs, vote.Term, vote.Author, vote.Round)
 	case v.certificate != nil && vote.Digest == v.certificate.Digest():
-		return nil // one more than was needed
+		return nil // the quorum was complete without it
 	case vote.Round < mine.Round:
 		return fmt.Errorf("%w: vote in round %d, the newest own header is of round %d", ErrTooOld, vote.Round, mine.Round)
 	case vote.Digest != mine.Digest():
@@ -55,8 +55,8 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	return nil
 }
 
-// countVote adds a vote and makes the certificate when the votes hold a quorum. Votes are verified as one aggregate
-// then, not one by one on arrival.
+// countVote adds a vote and makes the certificate when the votes hold a quorum. Only then are votes verified, as one
+// aggregate.
 func (c *Core) countVote(vote remora.Vote) {
 	v := &c.votes
 	v.votes[vote.Voter] = &vote
@@ -90,22 +90,22 @@ func (c *Core) banVoter(voter remora.Authority) {
 	c.out.addEvent(BadVote{Voter: voter, Round: v.header.Round})
 }
 
-// publishCertificate publishes a new own certificate. Its bytes are durable before anybody sees them: made anew after a crash, by
-// other votes, it would be another spelling of the same vertex.
+// publishCertificate sends a new own certificate. Its bytes are durable before they leave: rebuilt after a crash, from
+// other votes, it would be a different encoding of the same vertex.
 func (c *Core) publishCertificate(cert *remora.Certificate) {
 	c.stopCollecting(cert)
 	if err := c.insertCertificate(cert); err != nil {
 		c.unsafe = err
 		return
 	}
-	if !c.dag.vertexAt(cert.Round(), cert.Author()).isAccepted() { // parents were lost in a crash
+	if !c.dag.vertexAt(cert.Round(), cert.Author()).isAccepted() { // its parents were lost in a crash
 		c.out.addRecord(Record{Certificate: cert}, true)
 	}
 	c.out.addMessage(Outgoing{Broadcast: true, Certificate: cert})
 	c.out.addEvent(Certified{Certificate: cert})
 }
 
-// stopCollecting ends the collection of votes when an own header has its certificate, made here or brought back by a peer.
+// stopCollecting ends the collection of votes when the own header has its certificate, made here or returned by a peer.
 func (c *Core) stopCollecting(cert *remora.Certificate) {
 	if c.votes.header == nil || cert.Digest() != c.votes.header.Digest() {
 		return
@@ -113,8 +113,8 @@ func (c *Core) stopCollecting(cert *remora.Certificate) {
 	c.votes.header, c.votes.certificate = nil, cert
 }
 
-// resendUnanswered repeats what others may have lost, byte for byte, while nothing moves: the own header to those who did not
-// vote for it, and the newest own certificate.
+// resendUnanswered repeats, byte for byte, what others may have lost while no round advances: the own header to those
+// that have not voted for it, and the newest own certificate.
 func (c *Core) resendUnanswered() {
 	silence := c.clock - c.progress
 	if c.inquiry.doubt != Trusted || silence == 0 || silence%c.config.Pace.Resend != 0 {

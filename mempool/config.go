@@ -6,39 +6,39 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Signer is the cryptography that the core needs: functions of their arguments and the authority's keys.
+// Signer is the cryptography of an authority: pure functions of their arguments and the authority's keys.
 type Signer interface {
 	SignHeader(digest remora.Hash) remora.Signature
-	// SignVote is deterministic: one message has one signature.
+	// SignVote is deterministic: a message has one signature.
 	SignVote(message remora.Hash) remora.BLSSignature
-	// Aggregate checks the votes over one message as one aggregate, one by one on failure. It aggregates the good ones
-	// and names the voters of the bad ones.
+	// Aggregate verifies the votes for one message together, and one by one if that fails. It returns the aggregate of
+	// the good votes, their signers, and the voters of the bad ones.
 	Aggregate(message remora.Hash, votes []remora.Vote) (sig remora.BLSSignature, signers remora.Bitmap, bad []remora.Authority)
 }
 
-// Config is what a core is for its lifetime.
+// Config holds the constants of a core.
 type Config struct {
 	Committee *remora.Committee
 	Self      remora.Authority
-	Origin    remora.Hash  // what round 1 builds on, see remora.GenesisParents
-	GCDepth   remora.Round // rounds below a leader that it still orders; the chain's constant
-	// Leader returns the leader of a round; ok is false in a round without one.
+	Origin    remora.Hash  // base of round 1, see remora.GenesisParents
+	GCDepth   remora.Round // rounds below a leader that it still orders; a constant of the chain
+	// Leader returns the leader of a round; ok is false if the round has none.
 	Leader func(remora.Round) (leader remora.Authority, ok bool)
 	Pace   Pace
 	Signer Signer
 }
 
-// Pace sets the delays in ticks. A zero field has the default.
+// Pace sets the delays in ticks. Zero means the default.
 type Pace struct {
-	HeaderDelay   int // least time between own headers while anything waits to be ordered; default 4
-	IdleDelay     int // the same when nothing does; default 100
-	LeaderTimeout int // longest wait for a leader, or for its support, after a quorum of parents; default 20
+	HeaderDelay   int // least time between own headers while payload waits to be ordered; default 4
+	IdleDelay     int // least time between own headers otherwise; default 100
+	LeaderTimeout int // longest wait for a leader or its support after a quorum of parents; default 20
 	Resend        int // silence after which the newest own header and certificate are sent again; default 100
-	Adopt         int // age at which a peer's batch that is not ordered is proposed by its author's successor; default 200
-	Listen        int // longest wait for others' answers when the snapshot says Listening; default 400, none when negative
+	Adopt         int // age at which a peer's unordered batch is proposed by its author's successor; default 200
+	Listen        int // longest wait for answers if Snapshot.Doubt is Listening; default 400, negative: none
 }
 
-// withDefaults fills the fields that are not set.
+// withDefaults replaces zero fields by their defaults.
 func (p Pace) withDefaults() Pace {
 	set := func(field *int, ticks int) {
 		if *field == 0 {
@@ -66,17 +66,17 @@ func (c *Config) checkFields() error {
 	return nil
 }
 
-// Snapshot is what a core starts from. The zero value is a fresh term.
+// Snapshot is the state from which a core starts. The zero value is a fresh term.
 type Snapshot struct {
 	Committed    remora.Round          // round of the last committed leader
 	Certificates []*remora.Certificate // accepted ones, in any order; those at or below the GC round are skipped
 	Proposed     *remora.Header        // last own header
 	Votes        []remora.Vote         // own; the newest per author counts
 	Payload      []remora.BatchRef     // own batches that a quorum holds and no block has executed
-	// Floor is a round at or below which the core neither proposes nor votes: the newest Record.Floor.
+	// Floor is the newest Record.Floor: the core neither proposes nor votes at or below this round.
 	Floor remora.Round
 	Doubt Doubt
-	// Quiet is how many ticks pass before Behind is reported: time to follow the DAG for a core that is built after block
-	// sync brought nothing new.
+	// Quiet is the number of ticks before the first Behind event. It gives a core that follows a fruitless block sync
+	// time to catch up through the DAG.
 	Quiet int
 }

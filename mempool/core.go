@@ -1,9 +1,3 @@
-// Package mempool is the Narwhal primary of one authority as a pure state machine: it proposes headers, votes for those
-// of others, turns votes into certificates and releases certificates in causal order.
-//
-// The shell decodes and authenticates messages, calls Step and Tick, and does what Ready says in the order that Ready
-// states; then it calls Advance. The core has no clock, no goroutine and no disk: the same calls in the same order give
-// the same results. It is used by one goroutine. It never changes what it was given, and what it hands out is read-only.
 package mempool
 
 import (
@@ -15,9 +9,9 @@ import (
 // Core is the primary of one authority in one term.
 type Core struct {
 	config     Config
-	threshold  remora.Amount // the quorum
+	threshold  remora.Amount // stake of a quorum
 	clock      int           // ticks since the start
-	now        remora.Millis // the newest time that Tick was told
+	now        remora.Millis // from the last Tick
 	floor      remora.Round  // see Snapshot.Floor
 	committed  remora.Round  // of the newest committed leader
 	progress   int           // tick of the last own header or quorum
@@ -30,16 +24,16 @@ type Core struct {
 	inquiry    inquiry
 	tips       []remora.Round // by author: highest round of a verified certificate, in the window or not
 	highestTip remora.Round   // of tips
-	alarm      int            // tick from which Behind may be reported again
+	alarm      int            // tick from which Behind may be emitted again
 	out        Ready
-	busy       bool  // a Ready is with the shell
-	unsafe     error // two quorums contradict each other, or the keys are in use twice
+	busy       bool  // the shell is working on a Ready
+	unsafe     error // ErrSafety or ErrTwin, kept for every later Step
 }
 
-// New builds a core and makes it ready to go on where the snapshot ends. Certificates of the snapshot count as accepted
-// and are not delivered again: the shell hands the same ones to consensus. One whose parents are not all there, which a
-// crash may leave behind at the GC boundary, waits for them and is delivered later. An own header without certificate
-// is sent again as it was, once the snapshot is trusted.
+// New builds a core that continues where the snapshot ends. Certificates of the snapshot count as accepted and are not
+// delivered again: the shell passes the same ones to consensus. A certificate with missing parents, which a crash may
+// leave at the GC boundary, waits for them and is delivered later. An own header without a certificate is sent again,
+// byte for byte, once the snapshot is trusted.
 func New(config Config, snapshot Snapshot) (*Core, error) {
 	if err := config.checkFields(); err != nil {
 		return nil, err
@@ -70,8 +64,8 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 	return c, nil
 }
 
-// Step takes a message. An error is the reason why the message was refused; it leaves the core as it was, up to events.
-// After ErrSafety and ErrTwin the authority must sign nothing more.
+// Step processes a message. An error says why the message was refused; it leaves the core unchanged, except for events.
+// After ErrSafety or ErrTwin the authority must sign nothing more.
 func (c *Core) Step(m Message) error {
 	err := c.applyMessage(m)
 	c.proposeHeader()
@@ -110,7 +104,7 @@ func (c *Core) applyMessage(m Message) error {
 	return nil
 }
 
-// Tick advances the time by one tick. The wall clock is used for nothing but the time in own headers.
+// Tick advances the time by one tick. The wall clock only sets the time in own headers.
 func (c *Core) Tick(now remora.Millis) {
 	c.clock++
 	c.now = now
@@ -122,8 +116,8 @@ func (c *Core) Tick(now remora.Millis) {
 	c.requestParents()
 }
 
-// Ready returns what the shell has to do and reports whether there is anything. Until Advance it reports nothing new:
-// what Step and Tick produce meanwhile is in the next one.
+// Ready returns the pending work of the shell and reports whether there is any. Until Advance it returns nothing: what
+// Step and Tick produce meanwhile goes into the next Ready.
 func (c *Core) Ready() (Ready, bool) {
 	if c.busy || c.out.isEmpty() {
 		return Ready{}, false
@@ -133,25 +127,25 @@ func (c *Core) Ready() (Ready, bool) {
 	return ready, true
 }
 
-// Advance tells that everything in the last Ready was done.
+// Advance confirms that everything in the last Ready is done.
 func (c *Core) Advance(Ready) { c.busy = false }
 
 // Round returns the round that the authority works on: the one above the highest quorum of accepted certificates.
 func (c *Core) Round() remora.Round { return c.dag.quorum + 1 }
 
-// GCRound returns the highest round that is forgotten.
+// GCRound returns the highest garbage-collected round.
 func (c *Core) GCRound() remora.Round { return c.dag.gc }
 
-// Holds reports whether the certificate of a round is accepted or suspended here, so that it need not be verified again.
+// Holds reports whether a certificate is accepted or suspended, so that it need not be verified again.
 func (c *Core) Holds(r remora.Round, id remora.Parent) bool {
 	v := c.dag.vertexAt(r, id.Author)
 	return v != nil && v.certificate != nil && v.certificate.Digest() == id.Digest
 }
 
-// localRound is the round that the DAG has reached: after block sync, the blocks may be ahead of it.
+// localRound is the round that this node has reached: after block sync, its blocks may be ahead of its DAG.
 func (c *Core) localRound() remora.Round { return max(c.Round(), c.committed) }
 
-// highestKept is the highest round of which headers and certificates are kept: it bounds the memory that peers can claim.
+// highestKept is the highest round whose headers and certificates are kept: it bounds the memory that peers can claim.
 func (c *Core) highestKept() remora.Round { return c.localRound() + 2*c.config.GCDepth }
 
 // gcHorizon is the GC round after a leader.

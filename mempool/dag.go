@@ -7,27 +7,27 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// dag holds the certificates above the GC round: one slot per round and author. A certificate is suspended in its slot
-// while a parent is not accepted, accepted afterwards.
+// dag holds the certificates above the GC round, one slot per round and author. A certificate is suspended until all
+// its parents are accepted; then it is accepted.
 type dag struct {
 	committee *remora.Committee
 	threshold remora.Amount
 	genesis   []remora.Parent
 	layers    map[remora.Round]*layer
-	gc        remora.Round // rounds up to here are forgotten: a parent there is as good as accepted
+	gc        remora.Round // rounds up to here are dropped: parents there count as accepted
 	quorum    remora.Round // highest round whose accepted certificates hold a quorum, or the GC round
-	seen      remora.Round // highest round of a certificate held, suspended or not
-	payload   int          // accepted certificates with batches that are not ordered
+	seen      remora.Round // highest round of any certificate held, accepted or suspended
+	payload   int          // accepted, unordered certificates with batches
 }
 
 type layer struct {
 	vertices []vertex      // by author
-	stake    remora.Amount // of accepted ones
+	stake    remora.Amount // of accepted certificates
 }
 
 type vertex struct {
-	certificate *remora.Certificate // nil: none
-	missing     int                 // parents that are not accepted
+	certificate *remora.Certificate // nil if the slot is empty
+	missing     int                 // number of parents that are not accepted
 	ordered     bool
 }
 
@@ -45,7 +45,7 @@ func newDAG(committee *remora.Committee, origin remora.Hash, gc remora.Round) da
 	}
 }
 
-// vertexAt returns the place of a certificate, nil when nothing of its round is held.
+// vertexAt returns the slot of an author in a round, nil if nothing of the round is held.
 func (d *dag) vertexAt(r remora.Round, a remora.Authority) *vertex {
 	if l := d.layers[r]; l != nil && int(a) < len(l.vertices) {
 		return &l.vertices[a]
@@ -53,7 +53,7 @@ func (d *dag) vertexAt(r remora.Round, a remora.Authority) *vertex {
 	return nil
 }
 
-// acceptedIn yields the accepted certificates of a round by author.
+// acceptedIn returns the accepted certificates of a round, sorted by author.
 func (d *dag) acceptedIn(r remora.Round) []*remora.Certificate {
 	l := d.layers[r]
 	if l == nil {
@@ -68,7 +68,7 @@ func (d *dag) acceptedIn(r remora.Round) []*remora.Certificate {
 	return certificates
 }
 
-// parentsFrom returns the parents that a child in round r+1 may have.
+// parentsFrom returns the parents that a header of round r+1 may name.
 func (d *dag) parentsFrom(r remora.Round) []remora.Parent {
 	if r == 0 {
 		return d.genesis
@@ -80,7 +80,7 @@ func (d *dag) parentsFrom(r remora.Round) []remora.Parent {
 	return parents
 }
 
-// acceptedStake is that of the accepted certificates of a round.
+// acceptedStake returns the stake of the authors with an accepted certificate in round r.
 func (d *dag) acceptedStake(r remora.Round) remora.Amount {
 	if l := d.layers[r]; l != nil {
 		return l.stake
@@ -91,8 +91,8 @@ func (d *dag) acceptedStake(r remora.Round) remora.Amount {
 // hasQuorum reports whether a header may build on round r.
 func (d *dag) hasQuorum(r remora.Round) bool { return r == 0 || d.acceptedStake(r) >= d.threshold }
 
-// absentParents returns the parents of h that are not accepted. It fails with ErrParents on one that never can be: no genesis,
-// or another certificate holds its slot.
+// absentParents returns the parents of h that are not accepted. It fails with ErrParents if one of them never can be:
+// it is not genesis, or another certificate holds its slot.
 func (d *dag) absentParents(h *remora.Header) ([]remora.Parent, error) {
 	var absent []remora.Parent
 	below := h.Round - 1
@@ -118,8 +118,9 @@ func (d *dag) absentParents(h *remora.Header) ([]remora.Parent, error) {
 	return absent, nil
 }
 
-// findConflict returns a held header that cannot have been certified by honest voters beside c: another one in its slot, a
-// parent's slot held by another one than c names, or a child that names another one than c. It returns nil if all fit.
+// findConflict returns a held header that honest quorums cannot have certified beside c: another header in c's slot,
+// another one in the slot of a parent of c, or a child that names another header in c's slot. It returns nil if there
+// is none.
 func (d *dag) findConflict(c *remora.Certificate) *remora.Header {
 	if v := d.vertexAt(c.Round(), c.Author()); v != nil && v.certificate != nil && v.certificate.Digest() != c.Digest() {
 		return &v.certificate.Header
@@ -137,7 +138,7 @@ func (d *dag) findConflict(c *remora.Certificate) *remora.Header {
 	return nil
 }
 
-// verticesAbove yields the vertices held in the round above r.
+// verticesAbove yields the vertices held in round r+1.
 func (d *dag) verticesAbove(r remora.Round) func(yield func(*vertex) bool) {
 	return func(yield func(*vertex) bool) {
 		l := d.layers[r+1]
@@ -152,7 +153,7 @@ func (d *dag) verticesAbove(r remora.Round) func(yield func(*vertex) bool) {
 	}
 }
 
-// findParent returns the parent of h by an author.
+// findParent returns the parent that h names of an author.
 func findParent(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
 	i, ok := slices.BinarySearchFunc(h.Parents, a, func(p remora.Parent, a remora.Authority) int { return int(p.Author) - int(a) })
 	if !ok {
@@ -161,8 +162,8 @@ func findParent(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
 	return h.Parents[i], true
 }
 
-// insertVertex puts a certificate with so many absent parents into its slot and returns what became accepted by it, parents
-// first.
+// insertVertex puts a certificate into its slot; absent is the number of its parents that are not accepted. It returns
+// the certificates that become accepted, parents first.
 func (d *dag) insertVertex(c *remora.Certificate, absent int) []*remora.Certificate {
 	l := d.layers[c.Round()]
 	if l == nil {
@@ -177,8 +178,8 @@ func (d *dag) insertVertex(c *remora.Certificate, absent int) []*remora.Certific
 	return d.acceptDescendants([]*remora.Certificate{c})
 }
 
-// acceptDescendants counts the accepted certificates and all suspended descendants that they complete. It is a loop, not a
-// recursion: a chain of suspended certificates may be thousands of rounds long.
+// acceptDescendants counts the accepted certificates and returns them with all suspended descendants that they complete.
+// It is a loop, not a recursion: a chain of suspended certificates may be thousands of rounds long.
 func (d *dag) acceptDescendants(accepted []*remora.Certificate) []*remora.Certificate {
 	for i := 0; i < len(accepted); i++ {
 		c := accepted[i]
@@ -218,7 +219,8 @@ func (d *dag) markOrdered(h *remora.Header) {
 	}
 }
 
-// forgetRounds drops the rounds up to gc and returns what became accepted because its parents are forgotten.
+// forgetRounds drops the rounds up to gc and returns the certificates that become accepted because their missing
+// parents are dropped.
 func (d *dag) forgetRounds(gc remora.Round) []*remora.Certificate {
 	for ; d.gc < gc; d.gc++ {
 		d.dropLayer(d.gc + 1)

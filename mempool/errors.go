@@ -2,17 +2,17 @@ package mempool
 
 import "errors"
 
-// Reasons for which Step refuses a message. ErrSafety and ErrTwin are the only ones that are not about the sender alone.
+// Reasons for which Step refuses a message. All but ErrSafety and ErrTwin concern the sender alone.
 var (
 	ErrTooOld      = errors.New("round is too old")
 	ErrTooFarAhead = errors.New("round is too far ahead")
-	// ErrEquivocation: two different headers of one author and round.
+	// ErrEquivocation: an author signed two headers of one round.
 	ErrEquivocation = errors.New("equivocation")
-	// ErrSafety: a quorum signed both of two conflicting headers, so a third of the stake or more is faulty. Ordering
-	// must stop: what it ordered may differ from what others did.
+	// ErrSafety: quorums signed two conflicting headers, so at least a third of the stake is faulty. Ordering must stop:
+	// its result may differ from that of other nodes.
 	ErrSafety = errors.New("conflicting certificates")
-	// ErrTwin: a header of this authority that it did not make. Whoever made it has the same keys; signing on would
-	// contradict it sooner or later.
+	// ErrTwin: another process signed a header with this authority's keys. To go on signing would sooner or later be
+	// equivocation.
 	ErrTwin    = errors.New("this authority's keys are in use elsewhere")
 	ErrParents = errors.New("wrong parents")
 	ErrPayload = errors.New("wrong payload reference")

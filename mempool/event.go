@@ -2,59 +2,61 @@ package mempool
 
 import "github.com/remora-network/remora"
 
-// Event is something to log, count or keep as evidence: one of the types of this file. Dropping one harms nothing.
+// Event is something to log, count or keep as evidence: one of the types in this file. The core does not depend on how
+// events are handled.
 type Event interface{ isEvent() }
 
-// Proposed reports a new own header.
+// Proposed is emitted for a new own header.
 type Proposed struct{ Header *remora.Header }
 
-// Voted reports a first vote for a peer's header.
+// Voted is emitted for the first vote for a peer's header.
 type Voted struct{ Header *remora.Header }
 
-// Certified reports a new own certificate.
+// Certified is emitted for a new own certificate.
 type Certified struct{ Certificate *remora.Certificate }
 
-// Advanced reports that the accepted certificates of a round first hold a quorum.
+// Advanced is emitted when the accepted certificates of a round first hold a quorum.
 type Advanced struct{ Round remora.Round }
 
-// LeaderTimeout reports that a header was made without the leader, or without its support decided, in Round.
+// LeaderTimeout is emitted when a header is made before the leader of Round, or the support of the leader below it, is
+// known.
 type LeaderTimeout struct{ Round remora.Round }
 
-// Equivocation is evidence against First's author: two headers of one round, both signed by it. First is nil when a
-// restart left only the vote for it. Certified tells that a quorum signed both; Second may then be a child that names
-// the conflicting parent.
+// Equivocation is evidence that an author signed two headers of one round. First is nil if a restart kept only the vote
+// for it. If Certified, quorums signed both; Second may then be a child that names the conflicting parent.
 type Equivocation struct {
 	First, Second *remora.Header
 	Certified     bool
 }
 
-// BadVote reports a voter whose signature over the own header of a round is wrong.
+// BadVote is emitted when a voter's signature for the own header of a round is wrong.
 type BadVote struct {
 	Voter remora.Authority
 	Round remora.Round
 }
 
-// Refused reports a header that waited and turned out to be wrong.
+// Refused is emitted when a waiting header turns out to be invalid.
 type Refused struct {
 	Header *remora.Header
 	Reason error
 }
 
-// Requeued reports that batches of an own header that was not ordered in time wait for the next header again.
+// Requeued is emitted when an own header was not ordered in time, so that its batches wait for the next one.
 type Requeued struct {
 	Round   remora.Round
 	Batches int
 }
 
-// Behind reports that certificates of a validity stake are more than GCDepth rounds above the local ones: Round is
-// surely reached by an honest authority. The DAG may be gone there; the shell syncs blocks and builds a new core.
+// Behind is emitted when authors of a validity stake have certificates more than GCDepth rounds above the local ones, so
+// that an honest authority has reached Round. Peers may have dropped the rounds between: the shell syncs blocks and
+// builds a new core.
 type Behind struct{ Round remora.Round }
 
-// Outdated reports an own header that the snapshot should have known and does not: the disk is an older copy of itself.
-// The core goes on as one whose record is lost.
+// Outdated is emitted for an own header that a peer holds and the snapshot lacks: the disk was restored from an older
+// copy. The core continues as with Snapshot.Doubt Lost.
 type Outdated struct{ Header *remora.Header }
 
-// Rejoined reports that a lost record is lost no more: the authority signs above Floor from here on.
+// Rejoined is emitted when an authority whose record was lost signs again, above Floor.
 type Rejoined struct{ Floor remora.Round }
 
 func (Proposed) isEvent()      {}

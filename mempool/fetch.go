@@ -8,22 +8,22 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// A parent in the rounds now being certified is most likely on its way. It is asked for when it is late by half of what
-// the last round took, which tells how far apart the authorities are, and by no less or more ticks than these.
+// A parent in the rounds that are being certified is most likely on its way. It is requested only after a grace of half
+// the duration of the last round, which measures how far apart the authorities are, within these bounds in ticks.
 const (
 	leastGrace = 2
 	mostGrace  = 20
 )
 
-// fetcher knows which certificates are asked for. Each is asked of one authority at a time; it is a parent of a waiting
-// header or of a suspended certificate, which bounds their number.
+// fetcher tracks the requested certificates. Each is requested from one authority at a time. Each is a parent of a
+// waiting header or of a suspended certificate, which bounds their number.
 type fetcher struct {
 	wants map[absence]*want
-	next  int // tick at which the first of them may be due
+	next  int // no request is due before this tick
 }
 
-// absence is a certificate that is not here. Its round is part of it: a header may name, as its parents, certificates
-// that exist in another round, and what is asked for on its behalf must not hide what the others need.
+// absence names a missing certificate. The round is part of the key: a faulty header may name certificates of another
+// round as its parents, and the requests on its behalf must not hide those that others need.
 type absence struct {
 	round remora.Round
 	remora.Parent
@@ -34,8 +34,8 @@ type want struct {
 	due  int
 }
 
-// wantParents registers the absent parents of a header or certificate, unless they are suspended or asked for already. The
-// author of the child is the first to be asked.
+// wantParents registers requests for the absent parents of a header or certificate, unless they are suspended or
+// requested already. The child's author is asked first.
 func (c *Core) wantParents(child *remora.Header, absent []remora.Parent) {
 	for _, p := range absent {
 		missing := absence{child.Round - 1, p}
@@ -51,7 +51,7 @@ func (c *Core) wantParents(child *remora.Header, absent []remora.Parent) {
 	}
 }
 
-// skipSelf returns a, or the next authority when a is this one.
+// skipSelf returns a, or the next authority if a is this one.
 func (c *Core) skipSelf(a remora.Authority) remora.Authority {
 	if a == c.config.Self {
 		return c.peerAfter(a)
@@ -59,7 +59,7 @@ func (c *Core) skipSelf(a remora.Authority) remora.Authority {
 	return a
 }
 
-// peerAfter returns the next authority to ask, never this one unless it is alone.
+// peerAfter returns the authority after a, skipping this one unless it is alone.
 func (c *Core) peerAfter(a remora.Authority) remora.Authority {
 	n := remora.Authority(c.config.Committee.Size())
 	a = (a + 1) % n
@@ -69,7 +69,8 @@ func (c *Core) peerAfter(a remora.Authority) remora.Authority {
 	return a
 }
 
-// requestParents emits the requests that are due, one per authority and round, and drops those that nothing waits for any more.
+// requestParents emits the requests that are due, one Want per authority and round, and drops those that no child needs
+// any more.
 func (c *Core) requestParents() {
 	f := &c.missing
 	if len(f.wants) == 0 || c.clock < f.next {
@@ -77,7 +78,7 @@ func (c *Core) requestParents() {
 	}
 	var due []absence
 	f.next = c.clock + c.config.Pace.Resend
-	//remora:unordered what is due is sorted below, and a minimum has no order
+	//remora:unordered due requests are sorted below, and a minimum has no order
 	for p, w := range f.wants {
 		if w.due <= c.clock {
 			due = append(due, p)
@@ -123,7 +124,7 @@ func (c *Core) isNeeded(p absence) bool {
 	return false
 }
 
-// requestBatches asks for the unconfirmed payload of a waiting header.
+// requestBatches requests the unconfirmed payload of a waiting header.
 func (c *Core) requestBatches(w *waiting) {
 	refs := make([]remora.BatchRef, 0, len(w.batches))
 	for _, ref := range w.header.Payload {
@@ -135,7 +136,7 @@ func (c *Core) requestBatches(w *waiting) {
 	w.asked, w.due = c.peerAfter(w.asked), c.clock+c.config.Pace.Resend
 }
 
-// repeatBatchRequests repeats requests for batches to the next authority.
+// repeatBatchRequests repeats overdue requests for batches, each to the next authority.
 func (c *Core) repeatBatchRequests() {
 	for _, w := range c.peers.waiting {
 		if w != nil && len(w.batches) > 0 && c.clock >= w.due {

@@ -2,8 +2,8 @@ package mempool
 
 import "github.com/remora-network/remora"
 
-// applyOrdered takes what consensus committed: own payload is accounted for, what was passed over is proposed again, and the
-// rounds that no later leader can order are forgotten.
+// applyOrdered applies committed sub-DAGs: it drops the own payload that they order, requeues the payload that they
+// passed over, and collects the rounds that no later leader can order.
 func (c *Core) applyOrdered(subDAGs []remora.SubDAG) {
 	for i := range subDAGs {
 		if len(subDAGs[i].Headers) == 0 {
@@ -24,10 +24,10 @@ func (c *Core) applyOrdered(subDAGs []remora.SubDAG) {
 	}
 }
 
-// requeuePassedOver lines up the payload of own headers that were passed over: by leaders two rounds above, or by so many rounds
-// that only a leader that should have been committed by now could still order them. Without the latter, leaders that are
-// further apart than GC reaches would pass over the same payload again and again. The newest goes first, so that the
-// oldest ends up in front.
+// requeuePassedOver requeues the payload of own headers that were passed over: a leader more than two rounds above is
+// committed without them, or they are GCDepth rounds old, so that only a leader that is overdue could still order them.
+// Without the second case, leaders further apart than GCDepth would pass over the same payload forever. It iterates from
+// the newest header, so that the oldest payload ends up first in the queue.
 func (c *Core) requeuePassedOver() {
 	flight := c.own.flight
 	for i := len(flight) - 1; i >= 0; i-- {
@@ -40,8 +40,8 @@ func (c *Core) requeuePassedOver() {
 	}
 }
 
-// collectGarbage forgets the rounds up to gc: certificates, waiting headers, requests. Certificates that were suspended just
-// above it are accepted, since nobody can have their parents ordered any more.
+// collectGarbage drops the certificates, waiting headers and requests of the rounds up to gc. Certificates suspended just
+// above it are accepted, since no leader can order their parents any more.
 func (c *Core) collectGarbage(gc remora.Round) {
 	accepted := c.dag.forgetRounds(gc)
 	for a, w := range c.peers.waiting {
@@ -49,7 +49,7 @@ func (c *Core) collectGarbage(gc remora.Round) {
 			c.dismissWaiting(remora.Authority(a))
 		}
 	}
-	//remora:unordered each entry is judged and dropped by itself
+	//remora:unordered each entry is judged and dropped independently
 	for p := range c.missing.wants {
 		if p.round <= gc {
 			delete(c.missing.wants, p)

@@ -9,14 +9,14 @@ import (
 // proposer makes the own headers.
 type proposer struct {
 	header       *remora.Header // the newest
-	round        remora.Round   // nothing is proposed up to here
+	round        remora.Round   // of the newest header
 	at           int            // tick of the newest header
-	parents      remora.Round   // the quorum on which the next header builds
+	parents      remora.Round   // highest round with a quorum, on which the next header builds
 	entered      int            // tick at which that quorum was complete
-	lasted       int            // ticks from the quorum before to that one
+	lasted       int            // ticks between that quorum and the one before
 	queue        []remora.BatchRef
 	known        map[remora.Hash]bool // batches in queue and in flight
-	flight       []*remora.Header     // own headers that are not ordered, oldest first
+	flight       []*remora.Header     // unordered own headers, oldest first
 	shares       []remora.Share
 	contribution []remora.Contribution // at most one
 	busyUntil    int                   // tick up to which a peer's payload is expected to be certified
@@ -25,7 +25,7 @@ type proposer struct {
 
 func newProposer(at int) proposer { return proposer{at: at, known: make(map[remora.Hash]bool)} }
 
-// enqueueBatch takes an own batch for the next header, unless it is in line or in a header already. The worker's limit on
+// enqueueBatch queues an own batch for the next header, unless it is queued or in flight. The worker's limit on
 // unexecuted batches bounds the queue.
 func (p *proposer) enqueueBatch(ref remora.BatchRef) {
 	if p.known[ref.Digest] {
@@ -35,15 +35,15 @@ func (p *proposer) enqueueBatch(ref remora.BatchRef) {
 	p.queue = append(p.queue, ref)
 }
 
-// carryShare takes an own block share for the next header. Of more than a header holds, the newest stay.
+// carryShare queues an own block share for the next header. Only the newest MaxHeaderShares are kept.
 func (p *proposer) carryShare(s remora.Share) {
 	p.shares = append(p.shares, s)
 	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
 }
 
-// proposeHeader makes a header for the round above the highest quorum when it is time to. It never proposes up to a round that
-// it proposed for before, nor below a round that has a certificate, which proves a quorum there, nor so far below any
-// certificate that nobody would vote for it.
+// proposeHeader makes a header for the round above the highest quorum when it is due. It never proposes in a round at or
+// below an earlier header or the floor, nor below a round that has a certificate, which proves a quorum there, nor so far
+// below any certificate that nobody would vote for it.
 func (c *Core) proposeHeader() {
 	p := &c.own
 	parents := c.dag.quorum
@@ -61,7 +61,7 @@ func (c *Core) proposeHeader() {
 	}
 	waited := c.clock - p.entered
 	if c.votes.header != nil && c.votes.header.Round == parents && waited < c.config.Pace.HeaderDelay {
-		return // the own certificate of this round is likely to come; without it the header's payload has to wait
+		return // the own certificate is likely on its way; a header without it as parent delays its payload
 	}
 	if !c.leaderDecided(parents) {
 		if waited < c.config.Pace.LeaderTimeout {
@@ -72,9 +72,9 @@ func (c *Core) proposeHeader() {
 	c.publishHeader(c.composeHeader(round))
 }
 
-// headerDelay is the least time between own headers, before that of a round. Where nothing waits, authorities would pass each
-// other for ever if they started at different times: a quorum would be through with a round before it is the turn of
-// the others, always the same ones. Whoever sees a correct author ahead joins.
+// headerDelay returns the least time between the last own header and that of a round. An idle authority joins at once
+// when it sees a correct author ahead. Otherwise authorities that started at different times would stay out of step: the
+// same quorum would finish every round before the others propose.
 func (c *Core) headerDelay(round remora.Round) int {
 	busy := c.own.demand || len(c.own.queue) > 0 || c.dag.payload > 0 || c.clock < c.own.busyUntil
 	if busy || c.dag.acceptedStake(round) >= c.config.Committee.Validity() {
@@ -83,9 +83,9 @@ func (c *Core) headerDelay(round remora.Round) int {
 	return c.config.Pace.IdleDelay
 }
 
-// leaderDecided reports whether round r has what the commit rule hopes for: the certificate of its leader, or the decision
-// about the leader below it, one way or the other. The leader of the round above waits for neither: its own header is
-// what others wait for.
+// leaderDecided reports whether round r lets the commit rule progress: it has the certificate of its leader, and the
+// leader below it has either support or too much stake against it. The leader of round r+1 does not wait for this,
+// because others wait for its header.
 func (c *Core) leaderDecided(r remora.Round) bool {
 	if next, ok := c.config.Leader(r + 1); ok && next == c.config.Self {
 		return true
@@ -113,7 +113,7 @@ func (c *Core) leaderDecided(r remora.Round) bool {
 	return support >= c.config.Committee.Validity() || against >= c.threshold
 }
 
-// composeHeader fills and signs the header of a round with all that waits.
+// composeHeader makes and signs the header of a round with the queued payload, shares and contribution.
 func (c *Core) composeHeader(round remora.Round) *remora.Header {
 	p := &c.own
 	if c.votes.header != nil { // overtaken without a certificate
@@ -125,7 +125,7 @@ func (c *Core) composeHeader(round remora.Round) *remora.Header {
 		Term:          c.config.Committee.Term,
 		Author:        c.config.Self,
 		Round:         round,
-		CreatedAt:     c.now, // never a peer's: one wrong clock would reach every header, and the median protects no more
+		CreatedAt:     c.now, // own clock only: if peers' times were taken over, one wrong clock would spread to all, past the median
 		Payload:       slices.Clone(p.queue[:batches]),
 		Parents:       slices.Clone(c.dag.parentsFrom(round - 1)),
 		Shares:        shares,
@@ -137,7 +137,7 @@ func (c *Core) composeHeader(round remora.Round) *remora.Header {
 	return h
 }
 
-// publishHeader sends a new header. Its record is what keeps a restarted core from making another one for the round.
+// publishHeader records and sends a new header. The record keeps a restarted core from making another for the round.
 func (c *Core) publishHeader(h *remora.Header) {
 	p := &c.own
 	p.header, p.round, p.at, c.progress = h, h.Round, c.clock, c.clock
@@ -151,8 +151,8 @@ func (c *Core) publishHeader(h *remora.Header) {
 	c.collectVotes(h)
 }
 
-// requeuePayload puts what an own header carries in front of the line again. It may be ordered twice then, by the old header
-// and by a new one: execution takes a batch once.
+// requeuePayload puts the batches, shares and contribution of an own header at the front of the queue. They may be
+// ordered twice then, but a batch executes once.
 func (c *Core) requeuePayload(h *remora.Header) {
 	p := &c.own
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f == h })
@@ -168,8 +168,8 @@ func (c *Core) requeuePayload(h *remora.Header) {
 	}
 }
 
-// unorderedBatches returns the batches of h that are not ordered, without those that are in line or in another header in flight: a
-// restart may find two own headers with the same batch, and a header that lists one twice is refused by everybody.
+// unorderedBatches returns the unordered batches of h that are neither queued nor in another header in flight. After a
+// restart two own headers may list the same batch, and peers refuse a header that lists one twice.
 func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
 	taken := make(map[remora.Hash]bool, len(p.queue))
 	for _, ref := range p.queue {
@@ -190,12 +190,12 @@ func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
 	return batches
 }
 
-// queuesBatchOf reports whether an ordered header carries a batch that is in line here too.
+// queuesBatchOf reports whether an ordered header lists a batch that is queued or in flight here.
 func (p *proposer) queuesBatchOf(h *remora.Header) bool {
 	return slices.ContainsFunc(h.Payload, func(ref remora.BatchRef) bool { return p.known[ref.Digest] })
 }
 
-// forgetPayload forgets the payload of a header that is ordered: an own one, or one that carries what is in line here too.
+// forgetPayload drops the batches of an ordered header from queue and flight.
 func (p *proposer) forgetPayload(h *remora.Header) {
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f.Digest() == h.Digest() })
 	for _, ref := range h.Payload {

@@ -2,43 +2,44 @@ package mempool
 
 import "github.com/remora-network/remora"
 
-// Message is an input of the core: one of the types of this file, decoded and authenticated by the shell.
+// Message is an input of the core: one of the types in this file, decoded and authenticated by the shell.
 type Message interface{ isMessage() }
 
-// HeaderReceived brings a peer's header, from its author or relayed. The shell has verified its Ed25519 signature.
+// HeaderReceived carries a peer's header, from its author or relayed. The shell has verified its Ed25519 signature.
 type HeaderReceived struct{ Header *remora.Header }
 
-// VoteReceived brings a vote for an own header. The transport vouches for Vote.Voter; the BLS signature is unverified.
+// VoteReceived carries a vote for an own header. The transport authenticates Vote.Voter; the BLS signature is unverified.
 type VoteReceived struct{ Vote remora.Vote }
 
-// CertificateReceived brings a certificate whose aggregate the shell has verified, or which a verified child names.
+// CertificateReceived carries a certificate whose aggregate the shell has verified, or whose digest a verified child
+// names.
 type CertificateReceived struct{ Certificate *remora.Certificate }
 
-// BatchStored says that the bytes of a batch are durable here: the answer to a Want, or news of a peer's batch. Author
-// and Ref come from the bytes, not from the header that names them.
+// BatchStored confirms that the bytes of a batch are durable here, in answer to a Want or because a peer sent them.
+// Author and Ref come from the bytes, not from a header that names them.
 type BatchStored struct {
 	Author remora.Authority
 	Ref    remora.BatchRef
 }
 
-// BatchReady hands over an own batch that a quorum holds, for one of the next headers.
+// BatchReady adds an own batch that a quorum holds to the payload of the next headers.
 type BatchReady struct{ Ref remora.BatchRef }
 
-// Ordered reports what consensus committed, oldest first, each sub-DAG once.
+// Ordered carries the sub-DAGs that consensus committed, oldest first, each once.
 type Ordered struct{ SubDAGs []remora.SubDAG }
 
-// ShareMade hands over an own block share for the next header.
+// ShareMade adds an own block share to the next header.
 type ShareMade struct{ Share remora.Share }
 
-// ContributionMade hands over an own beacon contribution for the next header. A newer one replaces it.
+// ContributionMade adds an own beacon contribution to the next header, in place of an older one.
 type ContributionMade struct{ Contribution remora.Contribution }
 
-// Demand keeps the fast pace while the newest block with transactions lacks its certificate.
+// Demand keeps up the fast pace while the newest block with transactions lacks its certificate.
 type Demand struct{ Uncertified bool }
 
-// TipReceived answers a Want for a tip: the certificate of the highest round that From holds, verified; nil when it
-// holds none. The newest certificate of this authority that From holds goes ahead of it as a CertificateReceived: it
-// tells whether the disk has forgotten anything.
+// TipReceived answers a Want for a tip with the verified certificate of the highest round that From holds, nil if it
+// holds none. The shell first passes the newest certificate of this authority that From holds, as a
+// CertificateReceived: it shows whether the disk has lost an own header.
 type TipReceived struct {
 	From        remora.Authority
 	Certificate *remora.Certificate

@@ -2,27 +2,27 @@ package mempool
 
 import "github.com/remora-network/remora"
 
-// Ready is work for the shell. The order of the fields is binding: nothing of a later field may happen before all of
-// an earlier one has. A shell that cannot persist must stop; it never sends what it failed to persist.
+// Ready is work for the shell, to be done in the order of its fields: each field is complete before the next begins. A
+// shell that cannot persist must stop; it never sends what it failed to persist.
 type Ready struct {
 	Persist   []Record              // 1. durable before anything below, if Sync
-	Sync      bool                  //    Persist holds anything but certificates of others
+	Sync      bool                  //    whether Persist holds anything but certificates of others
 	Send      []Outgoing            // 2. after Persist
-	Want      []Want                // 3. repeated by the core, to other authorities, while missing
+	Want      []Want                // 3. requests; the core repeats unanswered ones to other authorities
 	Delivered []*remora.Certificate // 4. causally complete, parents first: for consensus
 	Events    []Event               // for logs and metrics
 }
 
-// Record is something to remember across a crash. Exactly one field is set.
+// Record is state that must survive a crash. Exactly one field is set.
 type Record struct {
-	Header      *remora.Header // own: Snapshot.Proposed of a restart
-	Vote        *remora.Vote   // own, for a peer's header: the newest per author is in Snapshot.Votes
+	Header      *remora.Header // own: becomes Snapshot.Proposed
+	Vote        *remora.Vote   // own, for a peer's header: the newest per author become Snapshot.Votes
 	Certificate *remora.Certificate
 	Lost        bool         // Snapshot.Doubt is Lost until a Floor is recorded
-	Floor       remora.Round // Snapshot.Floor; what was signed above it is recorded
+	Floor       remora.Round // becomes Snapshot.Floor; everything signed above it is recorded
 }
 
-// Outgoing is a message to one peer or to all. Exactly one of the pointers is set; the receiver does not change it.
+// Outgoing is a message to one peer or to all. Exactly one of the pointers is set.
 type Outgoing struct {
 	To          remora.Authority // unless Broadcast
 	Broadcast   bool
@@ -31,14 +31,14 @@ type Outgoing struct {
 	Certificate *remora.Certificate
 }
 
-// Want asks for certificates, for batches that From should have, or for the highest certificate that it has. Exactly one
-// of the lists or Tip is set.
+// Want is a request to From: for certificates, for batches, or for its highest certificate. Exactly one of Parents,
+// Batches and Tip is set.
 type Want struct {
 	From    remora.Authority
 	Round   remora.Round      // of Parents
-	Parents []remora.Parent   // certificates to be brought by CertificateReceived
+	Parents []remora.Parent   // certificates, each answered by CertificateReceived
 	Author  remora.Authority  // of the header that lists Batches
-	Batches []remora.BatchRef // answered by BatchStored, at once for those that are stored already
+	Batches []remora.BatchRef // each answered by BatchStored, at once if it is stored already
 	Tip     bool              // answered by TipReported
 }
 
@@ -46,7 +46,7 @@ func (r *Ready) isEmpty() bool {
 	return len(r.Persist) == 0 && len(r.Send) == 0 && len(r.Want) == 0 && len(r.Delivered) == 0 && len(r.Events) == 0
 }
 
-// addRecord adds a record; sync tells that a message below it must not overtake it.
+// addRecord adds a record; with sync, it must be durable before any message leaves.
 func (r *Ready) addRecord(rec Record, sync bool) {
 	r.Persist = append(r.Persist, rec)
 	r.Sync = r.Sync || sync

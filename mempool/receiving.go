@@ -7,8 +7,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// receiveCertificate accepts a verified certificate, or suspends it until its parents are accepted. What is held
-// already is ignored.
+// receiveCertificate accepts a verified certificate, or suspends it until its parents are accepted. It ignores
+// certificates that are held already.
 func (c *Core) receiveCertificate(cert *remora.Certificate) error {
 	if cert == nil || cert.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: certificate without digest", remora.ErrInvalid)
@@ -32,7 +32,7 @@ func (c *Core) receiveCertificate(cert *remora.Certificate) error {
 	return c.insertCertificate(cert)
 }
 
-// insertCertificate puts a certificate that is not held yet into the DAG and asks for the parents that are not there.
+// insertCertificate puts a new certificate into the DAG and requests its absent parents.
 func (c *Core) insertCertificate(cert *remora.Certificate) error {
 	if other := c.dag.findConflict(cert); other != nil {
 		c.out.addEvent(Equivocation{First: other, Second: &cert.Header, Certified: true})
@@ -49,7 +49,7 @@ func (c *Core) insertCertificate(cert *remora.Certificate) error {
 	return nil
 }
 
-// deliverAccepted releases newly accepted certificates.
+// deliverAccepted records and delivers newly accepted certificates.
 func (c *Core) deliverAccepted(accepted []*remora.Certificate) {
 	for _, cert := range accepted {
 		c.out.addRecord(Record{Certificate: cert}, cert.Author() == c.config.Self)
@@ -59,7 +59,7 @@ func (c *Core) deliverAccepted(accepted []*remora.Certificate) {
 	c.noteQuorum()
 }
 
-// noteQuorum notes a new highest quorum.
+// noteQuorum enters the round above a new highest quorum.
 func (c *Core) noteQuorum() {
 	if c.dag.quorum <= c.own.parents {
 		return
@@ -69,8 +69,8 @@ func (c *Core) noteQuorum() {
 	c.out.addEvent(Advanced{Round: c.dag.quorum})
 }
 
-// noteProgress counts a verified certificate, wherever its round is, as a sign of how far others are. Stake that claims a round
-// decides, never one peer.
+// noteProgress takes a verified certificate of any round as a sign of its author's progress, and emits Behind when the
+// rest is far ahead. A validity stake decides, never one peer.
 func (c *Core) noteProgress(cert *remora.Certificate) {
 	if !c.noteTip(cert) {
 		return
@@ -85,7 +85,7 @@ func (c *Core) noteProgress(cert *remora.Certificate) {
 	}
 }
 
-// noteTip reports whether a certificate is of a higher round than those of its author before.
+// noteTip updates the highest round of an author and reports whether the certificate raised it.
 func (c *Core) noteTip(cert *remora.Certificate) bool {
 	tip := &c.tips[cert.Author()]
 	if cert.Round() <= *tip {
@@ -96,7 +96,7 @@ func (c *Core) noteTip(cert *remora.Certificate) bool {
 	return true
 }
 
-// remoteRound returns the highest round that authors of a validity stake have certificates of or above.
+// remoteRound returns the highest round that authors of a validity stake have reached by their certificates.
 func (c *Core) remoteRound() remora.Round {
 	authors := make([]remora.Authority, len(c.tips))
 	for i := range authors {

@@ -6,45 +6,44 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Doubt says how far a snapshot can be trusted to hold all that the authority signed. While there is any, the core
-// neither proposes nor votes: it follows the DAG and asks the others how far it is.
+// Doubt says whether a snapshot may lack something that the authority signed. While there is doubt, the core neither
+// proposes nor votes: it follows the DAG and asks the others for their highest certificates.
 type Doubt uint8
 
 const (
-	// Trusted is a snapshot that is complete.
+	// Trusted means that the snapshot is complete.
 	Trusted Doubt = iota
-	// Listening is a snapshot that is complete unless the disk is an older copy of itself, or another process uses the
-	// same keys. The core waits a while for own headers that it does not know.
+	// Listening means that the snapshot is complete unless the disk was restored from an older copy or another process
+	// uses the same keys. The core waits up to Pace.Listen for own headers that it does not know.
 	Listening
-	// Lost is a snapshot that is not complete. The core signs nothing until it knows a round above all that it may have
-	// signed.
+	// Lost means that the snapshot is incomplete. The core signs nothing until it knows a round above everything that it
+	// may have signed.
 	Lost
 )
 
-// rejoinMargin is how far above the highest certificate that others hold a rejoining authority begins. Whatever it
-// signed in round r had a quorum of parents in round r-1, and a quorum of the others has a correct author of one of them
-// in common with that quorum: so r is at most one above what they report. The second round is a margin.
+// rejoinMargin is the distance from the highest certificate that others hold to the round in which a rejoining authority
+// begins. A header that it signed in round r named a quorum of parents in round r-1. Every quorum of the others shares a
+// correct author with that quorum, so r is at most one above their answers. The second round is a margin.
 const rejoinMargin = 2
 
-// inquiry asks all others for the highest certificate that they hold.
+// inquiry tracks the requests to all others for their highest certificates.
 type inquiry struct {
 	doubt    Doubt
 	answered []bool // by authority
-	due      int    // tick of the next questions
+	due      int    // tick of the next requests
 }
 
-// Doubt returns how far the record of what the authority signed is trusted by now: a core built from the same disk later
-// starts with it.
+// Doubt returns the present doubt. A core that is later built from the same disk starts with it.
 func (c *Core) Doubt() Doubt { return c.inquiry.doubt }
 
-// askForTips asks those who have not answered, again and again, until the doubt ends.
+// askForTips repeats the request to those that have not answered until the doubt ends.
 func (c *Core) askForTips() {
 	q := &c.inquiry
 	c.concludeInquiry()
 	if q.doubt == Trusted || c.clock < q.due {
 		return
 	}
-	q.due = c.clock + max(1, c.config.Pace.Resend/4) // an answer is all that is between a start and the first vote
+	q.due = c.clock + max(1, c.config.Pace.Resend/4) // soon, because a start waits for the answers
 	for a, answered := range q.answered {
 		if peer := remora.Authority(a); !answered && peer != c.config.Self {
 			c.out.Want = append(c.out.Want, Want{From: peer, Tip: true})
@@ -52,10 +51,10 @@ func (c *Core) askForTips() {
 	}
 }
 
-// receiveTip takes a peer's answer. A certificate of a round that is not kept here still tells how far the DAG is.
+// receiveTip takes a peer's answer. A certificate outside the window is refused but still raises the tip.
 func (c *Core) receiveTip(m TipReceived) error {
 	if !c.config.Committee.Has(m.From) || m.From == c.config.Self {
-		return fmt.Errorf("%w: a report of authority %d", ErrVoter, m.From)
+		return fmt.Errorf("%w: tip from authority %d", ErrVoter, m.From)
 	}
 	var err error
 	if m.Certificate != nil {
@@ -69,7 +68,7 @@ func (c *Core) receiveTip(m TipReceived) error {
 	return err
 }
 
-// concludeInquiry ends the doubt once enough others have answered, or have had the time to.
+// concludeInquiry ends the doubt once enough others have answered or, if only listening, the wait is over.
 func (c *Core) concludeInquiry() {
 	q, committee := &c.inquiry, c.config.Committee
 	own := committee.Stake(c.config.Self)
@@ -94,7 +93,7 @@ func (c *Core) concludeInquiry() {
 	c.trustRecord()
 }
 
-// trustRecord ends the doubt: what is signed from here on is above the floor.
+// trustRecord ends the doubt: the core proposes and votes above the floor.
 func (c *Core) trustRecord() {
 	c.inquiry.doubt = Trusted
 	c.resendNewest()
@@ -109,9 +108,9 @@ func (c *Core) trustRecord() {
 	}
 }
 
-// judgeOwnHeader judges an own header that came from outside, alone or in a certificate. One that is not among those made here
-// proves an earlier life that the disk has forgotten or, once the record is trusted, a second process with the same keys.
-// A lost record stays lost over a restart, although the disk may know the header by then.
+// judgeOwnHeader judges an own header that a peer sent, alone or in a certificate. If this core did not make it, the disk
+// has lost it or, once the record is trusted, a second process has the same keys. The loss is recorded, because a restart
+// may find the header on disk and take the record for complete.
 func (c *Core) judgeOwnHeader(h *remora.Header) {
 	mine := c.own.header
 	made := h.Round < c.own.round || h.Round == c.own.round && h.Digest() == mine.Digest()

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// restoreSnapshot brings a new core to where the snapshot ends.
+// restoreSnapshot fills a new core from a snapshot.
 func (c *Core) restoreSnapshot(s Snapshot) error {
 	if err := c.restoreCertificates(s.Certificates); err != nil {
 		return err
@@ -25,8 +25,8 @@ func (c *Core) restoreSnapshot(s Snapshot) error {
 	return nil
 }
 
-// restoreCertificates fills the DAG. Which certificates up to the last leader are ordered is not recorded: they count
-// as ordered, which matters for the pace only.
+// restoreCertificates fills the DAG. All certificates up to the last leader count as ordered, because which of them are
+// is not recorded; this affects the pace only.
 func (c *Core) restoreCertificates(certificates []*remora.Certificate) error {
 	sorted := slices.Clone(certificates)
 	slices.SortStableFunc(sorted, func(a, b *remora.Certificate) int {
@@ -76,7 +76,7 @@ func (c *Core) restoreVotes(votes []remora.Vote) error {
 	return nil
 }
 
-// restoreOwn takes up the own headers: those with a certificate and the newest one wait to be ordered.
+// restoreOwn restores the own headers: those with a certificate and the newest one wait to be ordered.
 func (c *Core) restoreOwn(proposed *remora.Header) error {
 	for r := c.dag.gc + 1; r <= c.dag.seen; r++ {
 		v := c.dag.vertexAt(r, c.config.Self)
@@ -95,8 +95,8 @@ func (c *Core) restoreOwn(proposed *remora.Header) error {
 	return nil
 }
 
-// resendNewest sends again what was sent last before the start: the newest own certificate, and the newest own header if it has
-// none.
+// resendNewest repeats the last messages before the restart: the newest own certificate, and the newest own header if it
+// has none.
 func (c *Core) resendNewest() {
 	if c.votes.certificate != nil {
 		c.out.addMessage(Outgoing{Broadcast: true, Certificate: c.votes.certificate})
@@ -112,7 +112,7 @@ func (c *Core) resendNewest() {
 	c.collectVotes(h)
 }
 
-// restoreHeader takes h as the newest own header, and as one to be ordered if open.
+// restoreHeader makes h the newest own header and, if open, waits for it to be ordered.
 func (c *Core) restoreHeader(h *remora.Header, open bool) {
 	c.own.header, c.own.round = h, h.Round
 	if !open {

@@ -6,31 +6,30 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// voter keeps what was voted for and what may be voted for next: one ballot and one waiting header per author.
+// voter keeps, per author, the newest vote and the header that waits for one.
 type voter struct {
 	ballots []ballot
 	waiting []*waiting
-	accused []remora.Round // by author: the newest round of an equivocation that was reported
+	accused []remora.Round // by author: newest round with an Equivocation event
 }
 
-// ballot is the newest vote for an author's headers. Round 0: none.
+// ballot is the newest vote for an author's headers; none if its round is 0.
 type ballot struct {
 	vote   remora.Vote
-	header *remora.Header // nil when a restart left only the vote
+	header *remora.Header // nil if a restart kept only the vote
 }
 
-// waiting is a header that lacks parents or the word that its payload is stored. It is the author's newest.
+// waiting is the newest header of an author, as long as parents or payload of it are missing.
 type waiting struct {
 	header  *remora.Header
-	parents int                             // not accepted yet
+	parents int                             // number not accepted yet
 	batches map[remora.Hash]remora.BatchRef // not confirmed yet
-	asked   remora.Authority                // for batches
+	asked   remora.Authority                // next to be asked for batches
 	due     int                             // tick of the next request for batches
 }
 
-// receiveHeader votes for a header, or keeps it until its parents and its payload are there. Checks go from cheap to
-// dear. The header's time is no reason to refuse or delay a vote: clocks of honest authorities may differ by any amount,
-// and block time is a median.
+// receiveHeader votes for a header, or keeps it until its parents and payload are there. Cheap checks come first. The
+// header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a median.
 func (c *Core) receiveHeader(h *remora.Header) error {
 	if h != nil && h.Author == c.config.Self {
 		return c.receiveOwnHeader(h)
@@ -61,8 +60,8 @@ func (c *Core) receiveHeader(h *remora.Header) error {
 }
 
 // checkHeader refuses a header by its structure and its round. The lower limit is the GC round, not a few rounds below
-// the own one: a header above it can still be certified and ordered, and an authority that is slow, but not too slow,
-// must be able to contribute. Parents of the lowest round above it are forgotten, so that they cannot be checked.
+// the own round: a header above it can still be ordered, and slow authorities must be able to contribute. The lowest
+// round above it is refused too, because its parents are dropped and cannot be checked.
 func (c *Core) checkHeader(h *remora.Header) error {
 	if h == nil || h.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
@@ -80,7 +79,7 @@ func (c *Core) checkHeader(h *remora.Header) error {
 	return h.Check(c.config.Committee)
 }
 
-// receiveOwnHeader handles an own header that came back. Its round may be out of the window: it is judged, not kept.
+// receiveOwnHeader judges an own header that a peer returns. It does not keep it, so its round may be out of the window.
 func (c *Core) receiveOwnHeader(h *remora.Header) error {
 	if h.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
@@ -96,14 +95,14 @@ func (c *Core) receiveOwnHeader(h *remora.Header) error {
 }
 
 func (c *Core) refuseEquivocation(first, second *remora.Header) error {
-	if second.Round > c.peers.accused[second.Author] { // two headers prove it, more of them say nothing new
+	if second.Round > c.peers.accused[second.Author] { // two headers are proof enough
 		c.peers.accused[second.Author] = second.Round
 		c.out.addEvent(Equivocation{First: first, Second: second})
 	}
 	return fmt.Errorf("%w: author %d made two headers of round %d", ErrEquivocation, second.Author, second.Round)
 }
 
-// considerHeader votes for a header that is new for its author or has it wait.
+// considerHeader votes for a header that is the author's newest, or lets it wait.
 func (c *Core) considerHeader(h *remora.Header) error {
 	if w := c.peers.waiting[h.Author]; w != nil {
 		switch {
@@ -137,7 +136,7 @@ func (c *Core) considerHeader(h *remora.Header) error {
 	return nil
 }
 
-// dismissWaiting forgets the waiting header of an author and what was asked for it alone.
+// dismissWaiting drops the waiting header of an author and the requests for parents that no other child needs.
 func (c *Core) dismissWaiting(author remora.Authority) {
 	w := c.peers.waiting[author]
 	if w == nil {
@@ -168,13 +167,13 @@ func (c *Core) voteIfComplete(w *waiting) {
 	c.out.addEvent(Voted{Header: h})
 }
 
-// confirmBatch tells the waiting headers that a batch is stored, and refuses those that name it wrongly.
+// confirmBatch marks a batch as stored in the waiting headers, and refuses headers that list it with other attributes.
 func (c *Core) confirmBatch(author remora.Authority, ref remora.BatchRef) error {
 	if !c.config.Committee.Has(author) {
 		return fmt.Errorf("%w: batch of author %d, who is not in the committee", ErrPayload, author)
 	}
 	if author != c.config.Self {
-		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it
+		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it soon
 		c.foreign.rememberBatch(author, ref, c.clock)
 	}
 	for _, w := range c.peers.waiting {
@@ -200,7 +199,7 @@ func (c *Core) refuseWaiting(w *waiting, reason error) {
 	c.out.addEvent(Refused{Header: w.header, Reason: reason})
 }
 
-// parentAccepted tells the waiting headers of the round above that a certificate is accepted.
+// parentAccepted marks a certificate as accepted in the waiting headers of the round above.
 func (c *Core) parentAccepted(parent *remora.Certificate) {
 	for _, w := range c.peers.waiting {
 		if w == nil || w.header.Round != parent.Round()+1 {

@@ -28,7 +28,7 @@ func NewVote(c *remora.Committee, voter remora.Authority, h *remora.Header) remo
 	}
 }
 
-// Certify returns a header's certificate by the given signers; without any, by the first authorities that make a quorum.
+// Certify returns a header's certificate by the given signers, by default the first authorities that form a quorum.
 func Certify(c *remora.Committee, h *remora.Header, signers ...remora.Authority) *remora.Certificate {
 	if len(signers) == 0 {
 		var stake remora.Amount
@@ -48,10 +48,10 @@ func Certify(c *remora.Committee, h *remora.Header, signers ...remora.Authority)
 // Builder grows a DAG of certificates, layer by layer.
 type Builder struct {
 	Committee *remora.Committee
-	layers    [][]*remora.Certificate // by round, from 1; a layer by author, nil where there is none
+	layers    [][]*remora.Certificate // by round, from 1; each layer by author, nil for none
 }
 
-// NewBuilder returns a DAG of genesis alone, which is built on Origin.
+// NewBuilder returns a DAG without certificates whose genesis is built on Origin.
 func NewBuilder(c *remora.Committee) *Builder { return &Builder{Committee: c} }
 
 // Round returns the highest round that has a certificate.
@@ -82,7 +82,7 @@ func (b *Builder) All() []*remora.Certificate {
 	return all
 }
 
-// Parents returns the parents of a child in round r+1: the certificates of r by the given authors, of all without any.
+// Parents returns the parents of a child in round r+1: the certificates of round r by the given authors, by default all.
 func (b *Builder) Parents(r remora.Round, authors ...remora.Authority) []remora.Parent {
 	var parents []remora.Parent
 	if r == 0 {
@@ -97,8 +97,8 @@ func (b *Builder) Parents(r remora.Round, authors ...remora.Authority) []remora.
 	return slices.DeleteFunc(parents, func(p remora.Parent) bool { return !slices.Contains(authors, p.Author) })
 }
 
-// Header returns a header of an author that builds on the certificates of the round below by the given authors, on all
-// of them without any.
+// Header returns a header of an author. Its parents are the certificates of the round below by the given authors, by
+// default all.
 func (b *Builder) Header(r remora.Round, author remora.Authority, parents ...remora.Authority) *remora.Header {
 	return NewHeader(b.Committee, author, r, b.Parents(r-1, parents...))
 }
@@ -113,13 +113,13 @@ func (b *Builder) Put(h *remora.Header) *remora.Certificate {
 	return c
 }
 
-// Add adds a certificate of a round and author that builds on those of the round below by the given authors, on all of
-// them without any.
+// Add adds a certificate of a round and author. Its parents are those of the round below by the given authors, by default
+// all.
 func (b *Builder) Add(r remora.Round, author remora.Authority, parents ...remora.Authority) *remora.Certificate {
 	return b.Put(b.Header(r, author, parents...))
 }
 
-// Grow adds a round in which the given authors, all without any, build on all of the round below, and returns it.
+// Grow adds a round in which the given authors, by default all, build on the whole round below, and returns it.
 func (b *Builder) Grow(authors ...remora.Authority) []*remora.Certificate {
 	r := b.Round() + 1
 	for a := range remora.Authority(b.Committee.Size()) {

@@ -12,7 +12,7 @@ import (
 // ChainID is the chain of the committees that this package makes.
 const ChainID = "dev-test"
 
-// Origin is what their first round builds on.
+// Origin is the base of their first round.
 var Origin = remora.SumBLAKE3([]byte("mempooltest origin"))
 
 // NewCommittee returns a committee of n members of stake 1.
@@ -25,7 +25,7 @@ func NewCommittee(n int) *remora.Committee {
 }
 
 // NewWeightedCommittee returns a committee whose authority i has stakes[i]. Its keys are numbers, not curve points. It
-// panics on stakes that no committee may have.
+// panics on invalid stakes.
 func NewWeightedCommittee(stakes ...remora.Amount) *remora.Committee {
 	members := make([]remora.Member, len(stakes))
 	for i, stake := range stakes {

@@ -6,8 +6,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Signer is cryptography for tests: a signature is a hash over the signer's number, an aggregate the exclusive or of
-// signatures. Anyone can forge one, so tests forge on purpose only.
+// Signer is fake cryptography for tests: a signature is a hash over the signer's number, an aggregate the exclusive or of
+// signatures. Anyone can forge one.
 type Signer struct {
 	Committee *remora.Committee
 	Self      remora.Authority
@@ -23,7 +23,7 @@ func (s Signer) SignHeader(digest remora.Hash) remora.Signature {
 // SignVote signs a vote's message.
 func (s Signer) SignVote(message remora.Hash) remora.BLSSignature { return SignVote(s.Self, message) }
 
-// Aggregate combines the votes whose signatures are right and names the voters of the others.
+// Aggregate combines the votes with valid signatures and returns the voters of the others as bad.
 func (s Signer) Aggregate(message remora.Hash, votes []remora.Vote) (sig remora.BLSSignature, signers remora.Bitmap, bad []remora.Authority) {
 	signers = remora.NewBitmap(s.Committee.Size())
 	for _, v := range votes {

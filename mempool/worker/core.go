@@ -1,8 +1,3 @@
-// Package worker bundles transactions into batches and sees to it that a quorum stores them before the mempool may
-// propose them. It is a pure state machine of the kind that package mempool describes: the shell calls Submit, Step and
-// Tick from one goroutine, does what Ready says, then calls Advance.
-//
-// The bytes of a batch are shared, never copied and never changed.
 package worker
 
 import (
@@ -11,18 +6,18 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Config is what a worker is for its lifetime. A zero limit has the default.
+// Config holds the constants of a worker. Zero limits mean the defaults.
 type Config struct {
 	Committee   *remora.Committee
 	Self        remora.Authority
 	ID          remora.Worker
 	MaxBatch    int          // bytes at which a batch is sealed; default 500,000
-	SealTicks   int          // ticks at which it is sealed, from its first transaction on; default 4
-	ResendTicks int          // ticks after which a batch is sent again to who did not acknowledge it; default 100
-	MaxPending  int          // bytes of own unexecuted batches, at least 4 KiB for each, before Submit pushes back; default 8 MiB
-	PeerQuota   int          // bytes of unexecuted batches stored for each peer, at least 4 KiB for each; default 64 MiB
-	FirstSeq    uint64       // number of the next batch: above all that this worker ever sealed
-	Epoch       remora.Epoch // of the state at start
+	SealTicks   int          // ticks from its first transaction until it is sealed; default 4
+	ResendTicks int          // ticks after which a batch is sent again to peers that have not acknowledged it; default 100
+	MaxPending  int          // bytes of own unexecuted batches before Submit pushes back, a batch counting 4 KiB or more; default 8 MiB
+	PeerQuota   int          // bytes of unexecuted batches stored per peer, a batch counting 4 KiB or more; default 64 MiB
+	FirstSeq    uint64       // number of the next batch, above every number that this worker ever used
+	Epoch       remora.Epoch // of the state at the start
 }
 
 func (c Config) withDefaults() Config {
@@ -43,8 +38,8 @@ func (c Config) withDefaults() Config {
 // Core is one worker of an authority.
 type Core struct {
 	config Config
-	epoch  remora.Epoch // executed
-	ahead  remora.Epoch // ordered, not below epoch
+	epoch  remora.Epoch // of execution
+	ahead  remora.Epoch // of ordering, at least epoch
 	clock  int          // ticks since the start
 	own    maker
 	peers  keeper
@@ -53,7 +48,7 @@ type Core struct {
 	busy   bool // a Ready is with the shell
 }
 
-// New builds a worker. Own unexecuted batches of an earlier run come back by Restored.
+// New builds a worker. The shell passes own unexecuted batches of an earlier run as Restored.
 func New(config Config) (*Core, error) {
 	if config.Committee == nil || !config.Committee.Has(config.Self) {
 		return nil, fmt.Errorf("worker: %w: a worker needs a committee that it is in", remora.ErrInvalid)
@@ -69,7 +64,7 @@ func New(config Config) (*Core, error) {
 	}, nil
 }
 
-// Step takes a message. An error is the reason why it was refused.
+// Step processes a message. An error says why the message was refused.
 func (c *Core) Step(m Message) error {
 	switch m := m.(type) {
 	case Acked:
@@ -107,7 +102,7 @@ func (c *Core) Tick() {
 	c.resendUnacked()
 }
 
-// Ready returns what the shell has to do and reports whether there is anything. Until Advance it reports nothing new.
+// Ready returns the pending work of the shell and reports whether there is any. Until Advance it returns nothing.
 func (c *Core) Ready() (Ready, bool) {
 	if c.busy || c.out.isEmpty() {
 		return Ready{}, false
@@ -117,13 +112,13 @@ func (c *Core) Ready() (Ready, bool) {
 	return ready, true
 }
 
-// Advance tells that everything in the last Ready was done.
+// Advance confirms that everything in the last Ready is done.
 func (c *Core) Advance(Ready) { c.busy = false }
 
-// Pending returns the bytes of own batches that are not executed, the one under construction included.
+// Pending returns the bytes of own unexecuted batches, including the one under construction.
 func (c *Core) Pending() int { return c.own.pendingBytes() }
 
-// enterEpoch starts an epoch. A batch executes in the epoch of its seal or in the next one.
+// enterEpoch starts an epoch: own batches that expired are sealed again, those of peers are dropped.
 func (c *Core) enterEpoch(epoch remora.Epoch) {
 	if epoch <= c.epoch {
 		return
@@ -133,5 +128,5 @@ func (c *Core) enterEpoch(epoch remora.Epoch) {
 	c.peers.removeExpired(epoch)
 }
 
-// hasExpired reports whether a batch of an epoch can no longer execute.
+// hasExpired reports whether a batch sealed in an epoch can no longer execute: it may in that epoch and the next.
 func (c *Core) hasExpired(epoch remora.Epoch) bool { return epoch+1 < c.epoch }

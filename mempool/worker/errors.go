@@ -2,7 +2,7 @@ package worker
 
 import "errors"
 
-// Reasons for which Submit and Step refuse.
+// Reasons for which Submit refuses a transaction, or Step a message.
 var (
 	ErrBusy   = errors.New("too many unexecuted batches: try again later")
 	ErrTxSize = errors.New("transaction of a wrong size")

@@ -7,26 +7,26 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// maxBackoff bounds how much the time between repetitions grows.
+// maxBackoff is the largest time between repetitions, in units of Config.ResendTicks.
 const maxBackoff = 8
 
-// maker builds the own batches and keeps them until they are executed.
+// maker builds the own batches and keeps them until they execute.
 type maker struct {
 	builder    remora.BatchBuilder
 	seq        uint64 // of the batch under construction
 	since      int    // tick of its first transaction
 	unexecuted map[remora.Hash]*ownBatch
 	order      []*ownBatch // the same, by age
-	bytes      int         // that they are charged with
+	bytes      int         // their quotaCharge
 }
 
 type ownBatch struct {
 	batch     remora.Batch
-	acks      remora.Bitmap // with the own one
-	stake     remora.Amount
-	certified bool
-	silent    bool // sent again after the quorum: whoever lacks it fetches it
-	wait, due int  // ticks between repetitions, and tick of the next one
+	acks      remora.Bitmap // includes this authority
+	stake     remora.Amount // of acks
+	certified bool          // a quorum acknowledged it
+	silent    bool          // repeated after the quorum: peers that still lack it fetch it
+	wait, due int           // ticks between repetitions, and tick of the next one
 }
 
 func (m *maker) pendingBytes() int {
@@ -47,8 +47,8 @@ func (m *maker) removeBatch(digest remora.Hash) {
 	m.bytes -= quotaCharge(&b.batch)
 }
 
-// Submit puts a copy of a transaction into the batch under construction and returns that batch's number. ErrBusy asks the
-// client to wait; nothing was taken then.
+// Submit adds a copy of a transaction to the batch under construction and returns that batch's number. On ErrBusy nothing
+// was added, and the client should wait.
 func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 	if len(tx) == 0 || len(tx) > remora.MaxTxBytes {
 		return 0, fmt.Errorf("%w: %d bytes, want 1 to %d", ErrTxSize, len(tx), remora.MaxTxBytes)
@@ -67,7 +67,7 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 	return m.seq, nil
 }
 
-// sealBatch finishes the batch under construction and offers it to the peers.
+// sealBatch finishes the batch under construction and sends it to the peers.
 func (c *Core) sealBatch() {
 	m := &c.own
 	b := m.builder.Seal(c.ahead, c.config.Self, c.config.ID, m.seq)
@@ -77,7 +77,7 @@ func (c *Core) sealBatch() {
 	c.offerBatch(b)
 }
 
-// offerBatch sends an own batch to the peers and waits for their acks, the own one counted.
+// offerBatch sends an own batch to the peers and counts the own ack.
 func (c *Core) offerBatch(b remora.Batch) {
 	own := &ownBatch{
 		batch: b, acks: remora.NewBitmap(c.config.Committee.Size()),
@@ -94,7 +94,7 @@ func (c *Core) receiveAck(from remora.Authority, digest remora.Hash) error {
 	if !c.config.Committee.Has(from) || from == c.config.Self {
 		return fmt.Errorf("%w: from authority %d", ErrAck, from)
 	}
-	if own, ok := c.own.unexecuted[digest]; ok { // else it is executed, and the ack late
+	if own, ok := c.own.unexecuted[digest]; ok { // otherwise it has executed and the ack is late
 		c.countAck(own, from)
 	}
 	return nil
@@ -113,8 +113,8 @@ func (c *Core) countAck(own *ownBatch, from remora.Authority) {
 	c.out.Certified = append(c.out.Certified, own.batch.Ref())
 }
 
-// resendUnacked repeats batches to the peers that did not acknowledge them, ever more rarely: until a quorum has, and once more
-// afterwards.
+// resendUnacked repeats batches, at doubling intervals, to the peers that have not acknowledged them: until a quorum has,
+// and once afterwards.
 func (c *Core) resendUnacked() {
 	for _, own := range c.own.order {
 		if own.silent || c.clock < own.due {
@@ -130,8 +130,8 @@ func (c *Core) resendUnacked() {
 	}
 }
 
-// notePeerAlive notes a sign of life. After a silence the batches that lack a quorum are sent again at once, and not when their
-// turn comes, which may be long after a partition has healed.
+// notePeerAlive notes a message of a peer. The first one after a silence makes all batches without a quorum due at once:
+// their regular turn may come long after a partition has healed.
 func (c *Core) notePeerAlive(from remora.Authority) {
 	if !c.config.Committee.Has(from) {
 		return
@@ -147,7 +147,7 @@ func (c *Core) notePeerAlive(from remora.Authority) {
 	}
 }
 
-// resealExpired gives expired own batches another life, oldest first.
+// resealExpired seals expired own batches again, oldest first.
 func (c *Core) resealExpired() {
 	for _, own := range slices.Clone(c.own.order) {
 		if !c.hasExpired(own.batch.Epoch) {
@@ -158,8 +158,8 @@ func (c *Core) resealExpired() {
 	}
 }
 
-// resealBatch seals the transactions of an expired batch anew, under the same number: whoever finds both after a
-// crash knows that they are one.
+// resealBatch seals the transactions of an expired batch in the present epoch. The new batch has the same number, by
+// which a restart that finds both on disk knows that they hold the same transactions.
 func (c *Core) resealBatch(b remora.Batch) {
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
@@ -170,7 +170,7 @@ func (c *Core) resealBatch(b remora.Batch) {
 	c.offerBatch(renewed)
 }
 
-// restoreBatch takes back an own batch of an earlier run, to be acknowledged once more.
+// restoreBatch offers an own batch of an earlier run again, because its acks were not recorded.
 func (c *Core) restoreBatch(b remora.Batch) error {
 	if b.Author != c.config.Self || b.Worker != c.config.ID {
 		return fmt.Errorf("worker: %w: restored batch of author %d, worker %d", remora.ErrCorrupt, b.Author, b.Worker)

@@ -6,19 +6,19 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// maxRecent is how many executed batches of peers are remembered, so that one sent again is acknowledged and no more.
+// maxRecent is the number of executed peers' batches to remember: one that arrives again is acknowledged but not stored.
 const maxRecent = 4096
 
-// minCharge is the least that a batch takes of a quota: it bounds their number, too.
+// minCharge is the least quota that a batch takes, in bytes. It bounds the number of batches.
 const minCharge = 4 << 10
 
-// quotaCharge is what a batch takes of its author's quota, here and at the peers, in bytes.
+// quotaCharge returns the quota that a batch takes, here and at the peers, in bytes.
 func quotaCharge(b *remora.Batch) int { return max(len(b.Raw), minCharge) }
 
-// keeper accounts for the peers' batches that are stored here and not executed.
+// keeper accounts for the unexecuted batches of peers that are stored here.
 type keeper struct {
 	unexecuted map[remora.Hash]peerBatch
-	bytes      []int                   // of those, by the authority that answers for them
+	bytes      []int                   // charged, by authority
 	done       remora.Recent[struct{}] // executed
 }
 
@@ -32,8 +32,8 @@ func newKeeper(n int) keeper {
 	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: remora.NewRecent[struct{}](maxRecent)}
 }
 
-// receiveBatch stores a peer's batch, within the quota of who answers for it, and acknowledges it unless it was asked for: whoever is asked
-// waits for no answer. A batch that was asked for may have expired, because voters must hold all that a header lists.
+// receiveBatch stores a peer's batch within the quota of m.From, and acknowledges it unless it was fetched. A fetched
+// batch may have expired, because voters must hold all batches that a header lists.
 func (c *Core) receiveBatch(m PeerBatch) error {
 	b := m.Batch
 	switch {
@@ -48,7 +48,7 @@ func (c *Core) receiveBatch(m PeerBatch) error {
 		c.acknowledgeBatch(m)
 		return nil
 	}
-	if !m.Fetched && (c.hasExpired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer may be one ahead: it ordered a block more
+	if !m.Fetched && (c.hasExpired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer that ordered one more block may be one epoch ahead
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.ahead)
 	}
 	size := quotaCharge(&b)
@@ -83,9 +83,9 @@ func (k *keeper) removeExecuted(digest remora.Hash) {
 	k.done.Add(digest, struct{}{})
 }
 
-// removeExpired forgets the batches that can no longer execute.
+// removeExpired drops the batches that can no longer execute.
 func (k *keeper) removeExpired(epoch remora.Epoch) {
-	//remora:unordered each entry is judged and dropped by itself
+	//remora:unordered each entry is judged and dropped independently
 	for digest, b := range k.unexecuted {
 		if b.epoch+1 < epoch {
 			delete(k.unexecuted, digest)

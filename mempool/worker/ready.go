@@ -2,15 +2,15 @@ package worker
 
 import "github.com/remora-network/remora"
 
-// Ready is work for the shell, in this order: nothing of a later field may happen before all of Persist is durable.
+// Ready is work for the shell, in the order of its fields. Persist must be durable before the rest begins.
 type Ready struct {
-	Persist   []remora.Batch    // own and peers'
-	Stored    []Stored          // of Persist, and duplicates that came again: for the mempool's BatchStored
-	Broadcast []remora.Batch    // own, to the worker of the same number at every peer
-	Resend    []Resend          // own, to peers that were silent
+	Persist   []remora.Batch    // own batches and peers'
+	Stored    []Stored          // peers' batches in Persist, and repeated ones: for the mempool's BatchStored
+	Broadcast []remora.Batch    // own batches, to the worker of the same number at every peer
+	Resend    []Resend          // own batches, to peers that have not acknowledged them
 	Acks      []Ack             // answers to peers
 	Certified []remora.BatchRef // own batches that a quorum holds: for the mempool's BatchReady
-	Sealed    []Sealed          // own: answers to waiting clients
+	Sealed    []Sealed          // own batches, for the answers to waiting clients
 }
 
 // Stored is a peer's batch whose bytes are durable here.
@@ -25,13 +25,13 @@ type Resend struct {
 	Batch remora.Batch
 }
 
-// Ack tells a batch's author that it is stored here.
+// Ack confirms to a peer that its batch is stored here.
 type Ack struct {
 	To     remora.Authority
 	Digest remora.Hash
 }
 
-// Sealed tells what became of a batch under construction, named by the number that Submit returned.
+// Sealed describes a batch that was under construction, by the number that Submit returned.
 type Sealed struct {
 	Seq    uint64
 	Digest remora.Hash
