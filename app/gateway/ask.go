@@ -16,60 +16,59 @@ import (
 )
 
 const (
-	// askTimeout is how long one cache may take for a range.
-	askTimeout = 10 * time.Second
-	// huntTimeout is how long all of them may.
+	// askTimeout bounds one cache's time for a range, huntTimeout the time of all caches together.
+	askTimeout  = 10 * time.Second
 	huntTimeout = 20 * time.Second
-	// hedgeAfter is how long the others wait for a cache before the next one is asked as well.
+	// hedgeAfter is the time after which another cache is asked beside a slow one.
 	hedgeAfter = 2 * time.Second
-	// maxAsked bounds the caches that are asked for a range at a time.
+	// maxAsked bounds the caches that are asked for a range at the same time.
 	maxAsked = 3
-	// maxHedges bounds the caches that are asked, for all requests together, beside one that keeps them waiting: when
-	// many wait it is the load that is to blame, and more of it does not help.
+	// maxHedges bounds the caches that are asked beside slow ones, for all requests together: when many are slow the
+	// load is the cause, and more requests would add to it.
 	maxHedges = 16
-	// A cache that cannot be reached, or has lost its connection, is asked up to so often, with a pause: it may just be
-	// starting. One that answers falsely or too late is not asked again.
+	// A cache that cannot be reached, or has lost its connection, is asked maxPasses times with pauses: it may be
+	// starting. One that answers with false content or too late is not asked again.
 	maxPasses = 3
 	passPause = 400 * time.Millisecond
-	// maxTried bounds what an error says about who was tried.
+	// maxTried bounds the attempts that an error lists.
 	maxTried = 16
 )
 
-// hunt looks for a range among the caches. The first that delivers it truly ends it.
+// hunt looks for a range among the caches. It ends with the first answer that verifies.
 type hunt struct {
 	source    *source
 	content   remora.Content
 	rng       content.Range
-	providers []transfer.Cache // those that were not asked yet
-	failed    []transfer.Cache // those that may be asked again
-	asking    []string         // names of those that are being asked
+	providers []transfer.Cache // not asked yet
+	failed    []transfer.Cache // may be asked again
+	asking    []string         // names of those being asked
 	outcomes  chan outcome
 	failure   *failure
 }
 
-// outcome is what asking one cache came to.
+// outcome is the answer of one cache, or the error.
 type outcome struct {
 	from   transfer.Cache
 	answer []byte
 	err    error
 }
 
-// ask gets a range from the first cache that delivers it truly, the ones that the chain assigns first. A cache that
-// keeps others waiting gets company.
-func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
-	providers, err := s.providers(c.Root)
+// askCaches returns a verified range from the first cache that delivers it. Caches are asked in the order of
+// orderedCaches; a slow one is hedged by the next.
+func (s *source) askCaches(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+	providers, err := s.orderedCaches(c.Root)
 	if err != nil {
 		return nil, err
 	}
 	h := &hunt{
 		source: s, content: c, rng: r, providers: providers, outcomes: make(chan outcome, maxPasses*len(providers)),
-		failure: failed(http.StatusGatewayTimeout, "connect", "no cache that the chain knows delivers it"),
+		failure: newFailure(http.StatusGatewayTimeout, "connect", "no registered cache delivered the content"),
 	}
 	hunting, cancel := context.WithTimeout(ctx, huntTimeout)
-	defer cancel() // those that are still asked are not waited for
-	answer := h.run(hunting)
-	for pass := 1; pass < maxPasses && answer == nil && h.again(hunting); pass++ {
-		answer = h.run(hunting)
+	defer cancel() // requests still under way are abandoned
+	answer := h.searchCaches(hunting)
+	for pass := 1; pass < maxPasses && answer == nil && h.awaitRetry(hunting); pass++ {
+		answer = h.searchCaches(hunting)
 	}
 	switch {
 	case answer != nil:
@@ -78,32 +77,32 @@ func (s *source) ask(ctx context.Context, c remora.Content, r content.Range) ([]
 		return nil, ctx.Err()
 	}
 	for _, name := range h.asking {
-		h.blame(name, context.DeadlineExceeded)
+		h.noteFailure(name, context.DeadlineExceeded)
 	}
 	return nil, h.failure
 }
 
-// run returns a true answer, or nil.
-func (h *hunt) run(ctx context.Context) []byte {
+// searchCaches asks caches until one answer verifies or none is left, and returns that answer or nil.
+func (h *hunt) searchCaches(ctx context.Context) []byte {
 	hedge := time.NewTicker(hedgeAfter)
 	defer hedge.Stop()
-	h.next(ctx, func() {})
+	h.askNext(ctx, func() {})
 	for len(h.asking) > 0 {
 		select {
 		case o := <-h.outcomes:
 			if o.err == nil {
 				return o.answer
 			}
-			h.blame(o.from.Name, o.err)
-			h.forget(o.from.Name)
+			h.noteFailure(o.from.Name, o.err)
+			h.removeAsked(o.from.Name)
 			if !errors.Is(o.err, errFalse) && !errors.Is(o.err, context.DeadlineExceeded) {
 				h.failed = append(h.failed, o.from)
 			}
-			h.next(ctx, func() {})
+			h.askNext(ctx, func() {})
 		case <-hedge.C:
 			select {
 			case h.source.hedges <- struct{}{}:
-				h.next(ctx, func() { <-h.source.hedges })
+				h.askNext(ctx, func() { <-h.source.hedges })
 			default:
 			}
 		case <-ctx.Done():
@@ -113,8 +112,8 @@ func (h *hunt) run(ctx context.Context) []byte {
 	return nil
 }
 
-// again prepares another pass after a pause, and reports whether there is anybody to ask.
-func (h *hunt) again(ctx context.Context) bool {
+// awaitRetry prepares another pass after a pause, and reports whether there is any cache to ask again.
+func (h *hunt) awaitRetry(ctx context.Context) bool {
 	if len(h.failed) == 0 {
 		return false
 	}
@@ -129,8 +128,8 @@ func (h *hunt) again(ctx context.Context) bool {
 	return true
 }
 
-// next asks one more cache, if there is one and not too many are asked, and calls ended after that.
-func (h *hunt) next(ctx context.Context, ended func()) {
+// askNext asks one more cache, unless none is left or maxAsked are being asked, and calls ended afterwards.
+func (h *hunt) askNext(ctx context.Context, ended func()) {
 	if len(h.providers) == 0 || len(h.asking) == maxAsked || ctx.Err() != nil {
 		ended()
 		return
@@ -139,12 +138,12 @@ func (h *hunt) next(ctx context.Context, ended func()) {
 	h.providers, h.asking = h.providers[1:], append(h.asking, p.Name)
 	h.source.group.Go(func() {
 		defer ended()
-		answer, err := h.askOne(ctx, p)
+		answer, err := h.askCache(ctx, p)
 		h.outcomes <- outcome{p, answer, err}
 	})
 }
 
-func (h *hunt) askOne(ctx context.Context, p transfer.Cache) ([]byte, error) {
+func (h *hunt) askCache(ctx context.Context, p transfer.Cache) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	c, r := h.content, h.rng
@@ -153,18 +152,18 @@ func (h *hunt) askOne(ctx context.Context, p transfer.Cache) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(answer, c, r); err != nil {
+	if err := verifyStream(answer, c, r); err != nil {
 		h.source.log.WarnContext(ctx, "a cache delivered false content", slog.String("cache", p.Name), slog.Any("reason", err))
 		return nil, fmt.Errorf("%w: %w", errFalse, err)
 	}
 	return answer, nil
 }
 
-// errFalse says that a cache delivered something else than what it was asked for.
+// errFalse says that a cache delivered content that does not verify.
 var errFalse = errors.New("false content")
 
-// blame notes who failed how. The phase is the furthest that any cache came to.
-func (h *hunt) blame(name string, err error) {
+// noteFailure adds a cache's error to the failure, whose phase is the furthest that any cache reached.
+func (h *hunt) noteFailure(name string, err error) {
 	f := h.failure
 	switch {
 	case errors.Is(err, errFalse):
@@ -177,7 +176,7 @@ func (h *hunt) blame(name string, err error) {
 	}
 }
 
-func (h *hunt) forget(name string) {
+func (h *hunt) removeAsked(name string) {
 	for i, asked := range h.asking {
 		if asked == name {
 			h.asking = append(h.asking[:i], h.asking[i+1:]...)
@@ -186,8 +185,8 @@ func (h *hunt) forget(name string) {
 	}
 }
 
-// check verifies a stream to its last byte.
-func check(stream []byte, c remora.Content, r content.Range) error {
+// verifyStream verifies a stream up to its last byte.
+func verifyStream(stream []byte, c remora.Content, r content.Range) error {
 	d, err := content.NewDecoder(bytes.NewReader(stream), c.Root, c.Length, r)
 	if err != nil {
 		return err

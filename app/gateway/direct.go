@@ -15,13 +15,13 @@ import (
 
 const (
 	directDial = time.Second
-	// directStart is how long a cache may take before it answers at all.
+	// directStart bounds the time until a cache's answer begins.
 	directStart  = 5 * time.Second
 	directBuffer = 256 << 10
 )
 
-// newWebClient returns a client for the web side of caches. It follows no redirects and uses no proxy: it talks to whom
-// the chain names.
+// newWebClient returns a client for the web side of caches. It follows no redirects and uses no proxy, so that it
+// connects only to registered addresses.
 func newWebClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -33,10 +33,11 @@ func newWebClient() *http.Client {
 	}
 }
 
-// direct relays over the web where the cache serves it, and passes the answer on as it comes. It returns false, with
-// nothing written, when the cache did not take the request: then the network of the chain is tried. A request that it may
-// have taken is not repeated, for it would count twice against the session's window; the error says what became of it.
-func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Cache, request []byte) (taken bool, err error) {
+// relayOverWeb relays over the web if the cache serves it, and passes the answer on as it arrives. If the cache did not
+// take the request it returns false with nothing written, and the chain's network is tried. A request that the cache
+// may have taken is not repeated, because it would count twice against the session's window; the error describes what
+// happened.
+func (l *relay) relayOverWeb(w http.ResponseWriter, r *http.Request, cache transfer.Cache, request []byte) (taken bool, err error) {
 	at, serves := transfer.WebAddress(cache.Addrs)
 	if !serves || !l.private && !isPublic(at.Addr()) {
 		return false, nil
@@ -54,7 +55,7 @@ func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Ca
 	case errors.As(err, &op) && op.Op == "dial":
 		return false, nil
 	case err != nil:
-		f := failed(http.StatusGatewayTimeout, "transfer", "cache %.64s: %v", cache.Name, err)
+		f := newFailure(http.StatusGatewayTimeout, "transfer", "cache %.64s: %v", cache.Name, err)
 		f.tried = []string{cache.Name}
 		return true, f
 	}
@@ -62,20 +63,20 @@ func (l *relay) direct(w http.ResponseWriter, r *http.Request, cache transfer.Ca
 	if answer.StatusCode != http.StatusOK || answer.ContentLength < 0 || answer.ContentLength > maxRelayAnswer {
 		return false, nil
 	}
-	reply(w, answer.ContentLength)
+	startAnswer(w, answer.ContentLength)
 	if _, err := io.CopyBuffer(onlyWriter{w}, onlyReader{answer.Body}, make([]byte, directBuffer)); err != nil {
-		panic(http.ErrAbortHandler) // never a clean end of a short body
+		panic(http.ErrAbortHandler) // a short body must not end cleanly
 	}
 	return true, nil
 }
 
-// isPublic reports whether an address is anybody's to ask.
+// isPublic reports whether an address belongs to no private network.
 func isPublic(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsGlobalUnicast() && !a.IsPrivate()
 }
 
-// onlyWriter and onlyReader keep io.CopyBuffer to its buffer.
+// onlyWriter and onlyReader hide ReadFrom and WriteTo, so that io.CopyBuffer uses its buffer.
 type (
 	onlyWriter struct{ io.Writer }
 	onlyReader struct{ io.Reader }

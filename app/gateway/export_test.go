@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Limits that tests count on.
+// Limits on which tests depend.
 const (
-	Budget      = budget
+	Budget      = memoryBudget
 	IndexWait   = indexWait
 	HuntTimeout = huntTimeout
 	HedgeAfter  = hedgeAfter
 )
 
-// SetPatience changes how long clients may take nothing.
+// SetPatience replaces writePatience.
 func (g *Gateway) SetPatience(d time.Duration) { g.patience = d }
 
-// SetOfferWait changes how long a content that is being kept waits for what clients are served of it.
+// SetOfferWait replaces offerWait.
 func (g *Gateway) SetOfferWait(d time.Duration) { g.source.offerWait = d }
 
-// Occupy takes a part of the budget.
+// Occupy reserves a part of the memory budget.
 func (g *Gateway) Occupy(ctx context.Context, bytes int64) error { return g.memory.Acquire(ctx, bytes) }
 
-// Vacate gives it back.
+// Vacate releases what Occupy reserved.
 func (g *Gateway) Vacate(bytes int64) { g.memory.Release(bytes) }
 
-// NewHurriedRelay returns a relay on which nobody waits for long.
-func NewHurriedRelay(index Index, network Network) http.Handler {
-	l := NewRelay(index, network, true).(*relay)
+// NewHurriedRelay returns a relay in which requests wait for a slot only a moment.
+func NewHurriedRelay(chain Chain, network Network) http.Handler {
+	l := NewRelay(chain, network, true).(*relay)
 	l.wait = time.Millisecond
 	return l
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// failure is an error with what a client should know: the phase in which it happened and who was tried.
+// failure is an error with details for the client: the phase in which it happened and the caches that were tried.
 type failure struct {
 	status int
 	phase  string // resolve, index, connect, transfer or verify
@@ -18,15 +18,15 @@ type failure struct {
 // Error returns phase and reason.
 func (f *failure) Error() string { return f.phase + ": " + f.reason }
 
-func failed(status int, phase, format string, args ...any) *failure {
+func newFailure(status int, phase, format string, args ...any) *failure {
 	return &failure{status: status, phase: phase, reason: fmt.Sprintf(format, args...)}
 }
 
-// report answers with a failure. Errors are never kept by caches in between for long.
-func report(w http.ResponseWriter, err error) {
+// writeFailure answers with an error. Intermediate caches must not store it.
+func writeFailure(w http.ResponseWriter, err error) {
 	f := new(failure)
 	if !errors.As(err, &f) {
-		f = failed(http.StatusBadGateway, "transfer", "%v", err)
+		f = newFailure(http.StatusBadGateway, "transfer", "%v", err)
 	}
 	h := w.Header()
 	if f.status == http.StatusServiceUnavailable {

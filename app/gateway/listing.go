@@ -20,19 +20,19 @@ var listing = template.Must(template.New("listing").Parse(`<!doctype html>
 {{end}}</table></html>
 `))
 
-type line struct {
+type listingLine struct {
 	Name, Href string
 	Size       uint64
 }
 
-// list answers with a page of a directory's names, in the order of the manifest.
-func (g *Gateway) list(w http.ResponseWriter, r *http.Request, t target) error {
+// serveListing answers with a page of a directory's names in the order of the manifest.
+func (g *Gateway) serveListing(w http.ResponseWriter, r *http.Request, t target) error {
 	page := struct {
 		Title   string
-		Entries []line
+		Entries []listingLine
 	}{Title: content.CID(t.content.Root, true)}
 	for _, e := range t.directory.Entries {
-		l := line{Name: e.Name, Href: "./" + url.PathEscape(e.Name), Size: e.Length}
+		l := listingLine{Name: e.Name, Href: "./" + url.PathEscape(e.Name), Size: e.Length}
 		if e.Directory {
 			l.Name, l.Href = l.Name+"/", l.Href+"/"
 		}
@@ -40,7 +40,7 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	var html bytes.Buffer
 	if err := listing.Execute(&html, page); err != nil {
-		return failed(http.StatusInternalServerError, "resolve", "listing: %v", err)
+		return newFailure(http.StatusInternalServerError, "resolve", "listing: %v", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -48,7 +48,7 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, t target) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Etag", strconv.Quote("listing-"+page.Title))
 	steady := newSteady(w, g.patience)
-	defer steady.done()
-	http.ServeContent(steady, oneRange(r, uint64(html.Len())), "", time.Time{}, bytes.NewReader(html.Bytes()))
+	defer steady.clearDeadline()
+	http.ServeContent(steady, singleRange(r, uint64(html.Len())), "", time.Time{}, bytes.NewReader(html.Bytes()))
 	return nil
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// A window is how much of a content a reader holds, twice: what is being read and what comes next. What is in the
-// gateway's own store costs no round trips and is read in small ones.
+// A reader holds two windows of a content: the one being read and the next one. Content in the gateway's own store costs
+// no round trips, so its windows are small.
 const (
 	farWindow  = transfer.MaxRange / 2
 	nearWindow = 256 << 10
 )
 
-// reader reads content from anywhere and releases only what verified. While one window is read the next is fetched. It
-// implements io.ReadSeeker for one response; close ends it.
+// reader reads content from the own store or from caches, verified, and fetches the next window while one is read. It
+// implements io.ReadSeeker for one response and ends with that response's context.
 type reader struct {
-	ctx    context.Context // of the response: a reader lives as long
+	ctx    context.Context // of the response
 	source *source
 	c      remora.Content
-	size   uint64 // of a window
+	size   uint64 // of a window in bytes
 	offset uint64
 
 	current []byte
@@ -38,7 +38,7 @@ type fetched struct {
 	err   error
 }
 
-func (s *source) reader(ctx context.Context, c remora.Content) *reader {
+func (s *source) newReader(ctx context.Context, c remora.Content) *reader {
 	r := &reader{ctx: ctx, source: s, c: c, size: farWindow}
 	if _, held := s.store.Length(c.Root); held {
 		r.size = nearWindow
@@ -46,8 +46,8 @@ func (s *source) reader(ctx context.Context, c remora.Content) *reader {
 	return r
 }
 
-// memory returns how many bytes the reader holds at most: two windows, and the stream of one.
-func (r *reader) memory() uint64 { return min(3*r.size, 2*r.c.Length) }
+// memoryLimit returns the most bytes that the reader holds: two windows, and the stream of one.
+func (r *reader) memoryLimit() uint64 { return min(3*r.size, 2*r.c.Length) }
 
 // Seek implements io.Seeker.
 func (r *reader) Seek(offset int64, whence int) (int64, error) {
@@ -69,7 +69,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	if r.offset >= r.c.Length {
 		return 0, io.EOF
 	}
-	if err := r.begin(); err != nil {
+	if err := r.ensureWindow(); err != nil {
 		return 0, err
 	}
 	n := copy(p, r.current[r.offset-r.start:])
@@ -77,22 +77,22 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// begin makes sure that the byte at offset is here, if there is one. What failed is not tried again.
-func (r *reader) begin() error {
+// ensureWindow loads the window at offset unless it is loaded. After an error it returns that error again.
+func (r *reader) ensureWindow() error {
 	if r.failed == nil && r.offset < r.c.Length && (r.offset < r.start || r.offset >= r.start+uint64(len(r.current))) {
-		r.failed = r.load()
+		r.failed = r.loadWindow()
 	}
 	return r.failed
 }
 
-// load makes the window at offset the current one and fetches the one behind it.
-func (r *reader) load() error {
+// loadWindow makes the window at offset the current one and starts to fetch the next one.
+func (r *reader) loadWindow() error {
 	at := r.offset - r.offset%r.size
 	var got fetched
 	if r.next != nil && r.nextAt == at {
 		got = <-r.next
 	} else {
-		got.bytes, got.err = r.source.read(r.ctx, r.c, r.window(at))
+		got.bytes, got.err = r.source.readRange(r.ctx, r.c, r.windowRange(at))
 	}
 	r.next = nil
 	if got.err != nil {
@@ -100,16 +100,16 @@ func (r *reader) load() error {
 	}
 	r.current, r.start = got.bytes, at
 	if ahead := at + r.size; ahead < r.c.Length {
-		next := make(chan fetched, 1) // nobody waits for what is not needed any more
+		next := make(chan fetched, 1) // buffered: a window that is no longer needed is not received
 		r.next, r.nextAt = next, ahead
 		r.source.group.Go(func() {
-			b, err := r.source.read(r.ctx, r.c, r.window(ahead))
+			b, err := r.source.readRange(r.ctx, r.c, r.windowRange(ahead))
 			next <- fetched{b, err}
 		})
 	}
 	return nil
 }
 
-func (r *reader) window(at uint64) content.Range {
+func (r *reader) windowRange(at uint64) content.Range {
 	return content.Range{Offset: at, Length: min(r.size, r.c.Length-at)}
 }

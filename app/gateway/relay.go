@@ -13,51 +13,51 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// RelayPath is where clients send requests for deliveries that they pay for, followed by the address of a cache.
+// RelayPath is the path of paid deliveries, followed by the address of a cache.
 const RelayPath = "/v1/deliveries/"
 
 // ErrAnswered is for a Network to wrap around the error answer of a cache that was reached.
 var ErrAnswered = errors.New("the cache answered with an error")
 
 const (
-	// maxRelays bounds the relays under way: each holds a request, what checking it takes and an answer, at most 6 MiB, so
-	// all of them 96 MiB.
+	// maxRelays bounds the relays under way. Each holds a request, its decoded form and an answer, at most 6 MiB: 96 MiB
+	// together.
 	maxRelays = 16
-	// maxRelayAnswer is a verified stream with the head in front of it.
+	// maxRelayAnswer is the size of the largest verified stream with its head.
 	maxRelayAnswer = transfer.MaxAnswer + 4<<10
-	// A client that is slow to speak or to listen is cut off: it would keep others out.
+	// A client that takes longer to send or to receive is cut off, since it occupies a slot.
 	relayRead  = 5 * time.Second
 	relayWrite = 30 * time.Second
-	// relayWait is how long a request waits for others to end: a client sends several at once, and few wait long.
+	// relayWait bounds the time for which a request waits for a slot: a client sends several requests at once.
 	relayWait = 5 * time.Second
-	// maxRelayWaiters bounds the requests that wait. They hold nothing but their connection.
+	// maxRelayWaiters bounds the waiting requests. They hold only their connection.
 	maxRelayWaiters = 256
 )
 
-// relay passes requests on to caches and their answers back. It keeps nothing and trusts nobody: client and cache check
-// each other by what they signed, and who stands between can only fail to deliver.
+// relay passes requests on to caches and their answers back. It stores nothing and needs no trust: client and cache
+// verify each other's signatures, so a relay can only fail to deliver.
 type relay struct {
-	index   Index
+	chain   Chain
 	network Network
 	slots   chan struct{} // one per relay under way
 	waiters chan struct{} // one per request under way or waiting
 	wait    time.Duration
 	web     *http.Client
-	private bool // caches of private networks are asked over the web, too
+	private bool // caches in private networks are asked over the web, too
 }
 
-// NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}. Addresses in the
-// registry are anybody's to choose: unless private is set, as on chains for development, none within a private network is
+// NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}. Anybody can
+// register any address: unless private is set, as on chains for development, addresses in private networks are not
 // asked over the web.
-func NewRelay(index Index, network Network, private bool) http.Handler {
+func NewRelay(chain Chain, network Network, private bool) http.Handler {
 	return &relay{
-		index: index, network: network, slots: make(chan struct{}, maxRelays),
+		chain: chain, network: network, slots: make(chan struct{}, maxRelays),
 		waiters: make(chan struct{}, maxRelays+maxRelayWaiters), wait: relayWait, web: newWebClient(), private: private,
 	}
 }
 
-// enter reports whether a relay may begin, waiting its turn. Who may leaves again.
-func (l *relay) enter(ctx context.Context) bool {
+// takeSlot waits up to wait for a slot and reports whether it got one, which releaseSlot gives back.
+func (l *relay) takeSlot(ctx context.Context) bool {
 	select {
 	case l.waiters <- struct{}{}:
 	default:
@@ -74,108 +74,108 @@ func (l *relay) enter(ctx context.Context) bool {
 	}
 }
 
-func (l *relay) leave() {
+func (l *relay) releaseSlot() {
 	<-l.slots
 	<-l.waiters
 }
 
 // ServeHTTP relays a request.
 func (l *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !l.enter(r.Context()) {
+	if !l.takeSlot(r.Context()) {
 		w.Header().Set("Retry-After", "1")
-		report(w, failed(http.StatusServiceUnavailable, "connect", "%d deliveries are under way already: try again, or through another gateway", maxRelays))
+		writeFailure(w, newFailure(http.StatusServiceUnavailable, "connect", "%d deliveries are under way: try again later or use another gateway", maxRelays))
 		return
 	}
-	defer l.leave()
-	if err := l.relay(w, r); err != nil {
-		report(w, err)
+	defer l.releaseSlot()
+	if err := l.relayRequest(w, r); err != nil {
+		writeFailure(w, err)
 	}
 }
 
-// reply starts an answer of a size.
-func reply(w http.ResponseWriter, size int64) {
+// startAnswer writes the headers of an answer of some bytes.
+func startAnswer(w http.ResponseWriter, size int64) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// What cannot have a deadline is no connection.
+	// It fails only where there is no connection, in tests.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(relayWrite))
 }
 
-// relay answers, or returns why it cannot before anything is written.
-func (l *relay) relay(w http.ResponseWriter, r *http.Request) error {
+// relayRequest answers, or returns an error before it has written anything.
+func (l *relay) relayRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return failed(http.StatusMethodNotAllowed, "resolve", "%.16q, want POST", r.Method)
+		return newFailure(http.StatusMethodNotAllowed, "resolve", "method %.16q: want POST", r.Method)
 	}
 	address, err := remora.ParseAddress(r.PathValue("node"))
 	if err != nil {
-		return failed(http.StatusBadRequest, "resolve", "cache: %v", err)
+		return newFailure(http.StatusBadRequest, "resolve", "cache: %v", err)
 	}
 	request, err := readRequest(w, r)
 	if err != nil {
 		return err
 	}
-	cache, err := l.find(address)
+	cache, err := l.findCache(address)
 	if err != nil {
 		return err
 	}
-	if taken, err := l.direct(w, r, cache, request); taken {
+	if taken, err := l.relayOverWeb(w, r, cache, request); taken {
 		return err
 	}
-	answer, err := l.ask(r.Context(), cache, request)
+	answer, err := l.askNetwork(r.Context(), cache, request)
 	if err != nil {
 		return err
 	}
-	reply(w, int64(len(answer)))
-	_, _ = w.Write(answer) // the client is gone if it fails
+	startAnswer(w, int64(len(answer)))
+	_, _ = w.Write(answer) // fails only if the client is gone
 	return nil
 }
 
-// readRequest reads the body and sees to it that it is a request, so that caches are not asked for nonsense.
+// readRequest reads the body and checks that it is a delivery request, so that caches are not sent malformed ones.
 func readRequest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > transfer.MaxDeliveryRequest {
-		return nil, tooLarge()
+		return nil, tooLargeFailure()
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(relayRead)) // what cannot have one is no connection
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(relayRead)) // fails only in tests
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
 	var over *http.MaxBytesError
 	switch _, err := io.Copy(body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); {
 	case errors.As(err, &over):
-		return nil, tooLarge()
+		return nil, tooLargeFailure()
 	case err != nil:
-		return nil, failed(http.StatusBadRequest, "transfer", "read the request: %v", err)
+		return nil, newFailure(http.StatusBadRequest, "transfer", "read the request: %v", err)
 	}
 	if _, err := transfer.DecodeDeliveryRequest(body.Bytes()); err != nil {
-		return nil, failed(http.StatusBadRequest, "resolve", "%v", err)
+		return nil, newFailure(http.StatusBadRequest, "resolve", "%v", err)
 	}
 	return body.Bytes(), nil
 }
 
-func tooLarge() error {
-	return failed(http.StatusRequestEntityTooLarge, "resolve", "a request of more than %d bytes: acknowledge fewer extents at a time", transfer.MaxDeliveryRequest)
+func tooLargeFailure() error {
+	return newFailure(http.StatusRequestEntityTooLarge, "resolve", "the request has more than %d bytes: acknowledge fewer extents at a time", transfer.MaxDeliveryRequest)
 }
 
-// find returns the registered cache with an address.
-func (l *relay) find(address remora.Address) (transfer.Cache, error) {
-	caches, err := l.index.Caches()
+// findCache returns the registered cache with an address.
+func (l *relay) findCache(address remora.Address) (transfer.Cache, error) {
+	caches, err := l.chain.Caches()
 	if err != nil {
-		return transfer.Cache{}, failed(http.StatusBadGateway, "index", "read the registry: %v", err)
+		return transfer.Cache{}, newFailure(http.StatusBadGateway, "index", "read the registry: %v", err)
 	}
 	for _, c := range caches {
 		if c.Address == address {
 			return c, nil
 		}
 	}
-	return transfer.Cache{}, failed(http.StatusNotFound, "index", "no cache %s is registered on the chain", address)
+	return transfer.Cache{}, newFailure(http.StatusNotFound, "index", "no cache %s is registered on the chain", address)
 }
 
-func (l *relay) ask(ctx context.Context, cache transfer.Cache, request []byte) ([]byte, error) {
+func (l *relay) askNetwork(ctx context.Context, cache transfer.Cache, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answer, err := l.network.Ask(ctx, cache, transfer.AskDelivery, request, maxRelayAnswer)
-	f := failed(http.StatusGatewayTimeout, "connect", "cache %.64s: %v", cache.Name, err)
+	f := newFailure(http.StatusGatewayTimeout, "connect", "cache %.64s: %v", cache.Name, err)
 	f.tried = []string{cache.Name}
 	switch {
 	case errors.Is(err, ErrAnswered):

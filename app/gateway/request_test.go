@@ -39,14 +39,14 @@ func TestBadPaths(t *testing.T) {
 		dir + "/%25252e%25252e":                  {404, "resolve"},
 		dir + "/back%5Cslash":                    {200, "a name like others"},
 		dir + "/..%5C..%5Cetc%5Cpasswd":          {404, "resolve"},
-		dir + "/%2fetc%2fpasswd":                 {400, "no name"},
-		dir + "/..%2f..%2fetc":                   {400, "no name"},
-		dir + "/.":                               {400, "no name"},
-		dir + "/./a":                             {400, "no name"},
-		dir + "/a%00":                            {400, "no name"},
-		dir + "/%c0%ae%c0%ae":                    {400, "no name"}, // an overlong spelling of two dots
-		dir + "/%ed%a0%80":                       {400, "no name"}, // half a surrogate
-		dir + "//":                               {400, "no name"},
+		dir + "/%2fetc%2fpasswd":                 {400, "not a valid name"},
+		dir + "/..%2f..%2fetc":                   {400, "not a valid name"},
+		dir + "/.":                               {400, "not a valid name"},
+		dir + "/./a":                             {400, "not a valid name"},
+		dir + "/a%00":                            {400, "not a valid name"},
+		dir + "/%c0%ae%c0%ae":                    {400, "not a valid name"}, // an overlong spelling of two dots
+		dir + "/%ed%a0%80":                       {400, "not a valid name"}, // half a surrogate
+		dir + "//":                               {400, "not a valid name"},
 		dir + "/a/":                              {200, "first"},
 		dir + "/" + strings.Repeat("a", 255):     {404, "resolve"},
 		dir + "/" + strings.Repeat("a", 8<<10):   {400, "at most"},

@@ -13,25 +13,25 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// source reads content from the gateway's own store, or from the caches that the chain names.
+// source reads content from the gateway's own store, or from registered caches.
 type source struct {
 	store   *store.Store
-	index   Index
+	chain   Chain
 	network Network
 	log     *slog.Logger
 
-	ctx     context.Context // ends with Close: what is fetched for later is nobody's request
+	ctx     context.Context // of the background work; ends with Close
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	mu      sync.Mutex
 	warming map[remora.Hash]*warmer // by the content's root
-	// offerWait is how long those wait for what clients are served.
+	// offerWait bounds the time for which a warmer waits for a range that clients are served.
 	offerWait time.Duration
-	hedges    chan struct{} // taken by each cache that is asked beside a slow one
+	hedges    chan struct{} // one slot for each cache that is asked beside a slow one
 }
 
-// stream returns the verified stream of a range of at most transfer.MaxRange bytes. It has been verified here.
-func (s *source) stream(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+// verifiedStream returns the stream of a range of at most transfer.MaxRange bytes. It is already verified.
+func (s *source) verifiedStream(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
 	if _, held := s.store.Length(c.Root); held {
 		size, err := content.StreamSize(c.Length, r)
 		if err != nil {
@@ -42,19 +42,19 @@ func (s *source) stream(ctx context.Context, c remora.Content, r content.Range) 
 		if err == nil {
 			return out.Bytes(), nil
 		}
-		s.log.WarnContext(ctx, "own copy is not usable; asking caches", slog.String("root", c.Root.String()), slog.Any("reason", err))
+		s.log.WarnContext(ctx, "own copy cannot be read; asking caches", slog.String("root", c.Root.String()), slog.Any("reason", err))
 	}
-	stream, err := s.ask(ctx, c, r)
+	stream, err := s.askCaches(ctx, c, r)
 	if err == nil {
-		s.warm(c)
-		s.offer(c, r, stream)
+		s.startWarmer(c)
+		s.offerRange(c, r, stream)
 	}
 	return stream, err
 }
 
-// providers returns the caches, those that are to hold the content first.
-func (s *source) providers(root remora.Hash) ([]transfer.Cache, error) {
-	caches, err := s.index.Caches()
+// orderedCaches returns the registered caches, those to which the content is assigned first.
+func (s *source) orderedCaches(root remora.Hash) ([]transfer.Cache, error) {
+	caches, err := s.chain.Caches()
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +69,12 @@ func (s *source) providers(root remora.Hash) ([]transfer.Cache, error) {
 	return ordered, nil
 }
 
-// read returns the bytes of a range of at most transfer.MaxRange.
-func (s *source) read(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
+// readRange returns the bytes of a range of at most transfer.MaxRange bytes.
+func (s *source) readRange(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
 	if c.Length == 0 {
 		return nil, nil
 	}
-	stream, err := s.stream(ctx, c, r)
+	stream, err := s.verifiedStream(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}

@@ -13,32 +13,32 @@ import (
 )
 
 const (
-	// warmers bounds the contents that are brought into the gateway's own store at a time.
-	warmers  = 2
-	warmTime = 10 * time.Minute
-	// maxOffers bounds the ranges that a warmer holds ahead of its turn, and offerWait how long it waits for
-	// the next one.
+	// maxWarmers bounds the contents that are copied into the gateway's own store at the same time.
+	maxWarmers = 2
+	warmTime   = 10 * time.Minute
+	// maxOffers bounds the ranges that a warmer holds ahead of their turn, offerWait the time for which it waits for the
+	// next one.
 	maxOffers = 4
 	offerWait = 50 * time.Millisecond
 )
 
-// warmer brings one content into the gateway's own store. What clients are served meanwhile it takes, so that caches are
-// not asked twice.
+// warmer copies one content into the gateway's own store. It takes the ranges that clients are served meanwhile, so
+// that caches are not asked for them twice.
 type warmer struct {
 	offers chan offer
-	wait   time.Duration    // for the next one
-	ahead  map[uint64]offer // by offset; at most maxOffers, its loop's own
-	alone  bool             // nothing was offered lately
+	wait   time.Duration    // for the next offer
+	ahead  map[uint64]offer // by offset; at most maxOffers; owned by fillStore
+	alone  bool             // the last wait was without an offer
 }
 
-// offer is a verified stream of a range. It is read only.
+// offer is a verified stream of a range. It is read-only.
 type offer struct {
 	r      content.Range
 	stream []byte
 }
 
-// offer lets whoever brings the content have a range that was just served.
-func (s *source) offer(c remora.Content, r content.Range, stream []byte) {
+// offerRange passes a range that was just served to the content's warmer, if there is one.
+func (s *source) offerRange(c remora.Content, r content.Range, stream []byte) {
 	s.mu.Lock()
 	w := s.warming[c.Root]
 	s.mu.Unlock()
@@ -47,18 +47,19 @@ func (s *source) offer(c remora.Content, r content.Range, stream []byte) {
 	}
 	select {
 	case w.offers <- offer{r, stream}:
-	default: // it falls behind, and asks for it later
+	default: // the warmer is behind; it will ask a cache for this range
 	}
 }
 
-// warm brings content into the gateway's own store in the background, so that it is served from there the next time.
-func (s *source) warm(c remora.Content) {
+// startWarmer copies content into the gateway's own store in the background, so that it is served from there the next
+// time.
+func (s *source) startWarmer(c remora.Content) {
 	if _, held := s.store.Length(c.Root); held {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.warming[c.Root] != nil || len(s.warming) >= warmers {
+	if s.warming[c.Root] != nil || len(s.warming) >= maxWarmers {
 		return
 	}
 	w := &warmer{offers: make(chan offer, maxOffers), wait: s.offerWait, ahead: map[uint64]offer{}}
@@ -66,8 +67,8 @@ func (s *source) warm(c remora.Content) {
 	s.group.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, warmTime)
 		defer cancel()
-		if err := s.bring(ctx, c, w); err != nil {
-			s.log.DebugContext(ctx, "content was not kept", slog.String("root", c.Root.String()), slog.Any("reason", err))
+		if err := s.fillStore(ctx, c, w); err != nil {
+			s.log.DebugContext(ctx, "content was not copied into the own store", slog.String("root", c.Root.String()), slog.Any("reason", err))
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -75,16 +76,16 @@ func (s *source) warm(c remora.Content) {
 	})
 }
 
-func (s *source) bring(ctx context.Context, c remora.Content, w *warmer) error {
+func (s *source) fillStore(ctx context.Context, c remora.Content, w *warmer) error {
 	p, err := s.store.Receive(c)
 	if err != nil {
 		return err
 	}
 	for p.Have() < c.Length {
 		r := content.Range{Offset: p.Have(), Length: min(transfer.MaxRange, c.Length-p.Have())}
-		stream, offered := w.next(ctx, r)
+		stream, offered := w.awaitRange(ctx, r)
 		if !offered {
-			stream, err = s.ask(ctx, c, r)
+			stream, err = s.askCaches(ctx, c, r)
 		}
 		if err == nil {
 			err = p.Take(bytes.NewReader(stream), r.Length)
@@ -96,8 +97,8 @@ func (s *source) bring(ctx context.Context, c remora.Content, w *warmer) error {
 	return p.Commit()
 }
 
-// next returns a range if it is offered, waiting for it a moment as long as others are.
-func (w *warmer) next(ctx context.Context, r content.Range) ([]byte, bool) {
+// awaitRange returns a range if it is offered. It waits a moment for the offer unless the last wait was without one.
+func (w *warmer) awaitRange(ctx context.Context, r content.Range) ([]byte, bool) {
 	for at := range w.ahead {
 		if at < r.Offset {
 			delete(w.ahead, at)

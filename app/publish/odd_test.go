@@ -132,7 +132,7 @@ func TestGoodDirectories(t *testing.T) {
 // TestDeepestPathIsServed holds the limit on depth against what a gateway takes.
 func TestDeepestPathIsServed(t *testing.T) {
 	path := "/ipfs/" + content.CID(remora.Hash{1}, true) + strings.Repeat("/d", maxDepth-1) + "/file"
-	g := gateway.New(noIndex{}, nil, nil, nil)
+	g := gateway.New(noChain{}, nil, nil, nil)
 	defer g.Close()
 	for extra, want := range map[string]int{"": http.StatusServiceUnavailable, "/x": http.StatusBadRequest} {
 		w := httptest.NewRecorder()
@@ -143,10 +143,10 @@ func TestDeepestPathIsServed(t *testing.T) {
 	}
 }
 
-// noIndex fails when a request gets as far as to look something up.
-type noIndex struct{ gateway.Index }
+// noChain fails when a request gets as far as to look something up.
+type noChain struct{ gateway.Chain }
 
-func (noIndex) Content(remora.Hash, bool) (remora.ContentEntry, bool, error) {
+func (noChain) Content(remora.Hash, bool) (remora.ContentEntry, bool, error) {
 	return remora.ContentEntry{}, false, errors.New("looked up")
 }
 
