@@ -29,7 +29,7 @@ var (
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
 		"app/delivery", "app/gateway", "app/publish", "app/archive", "app/dashboard",
 	}
-	shells = []string{"node/rpc", "node/metrics", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover", "node/wallet"}
+	shells = []string{"node/rpc", "node/services", "node/replay", "node/sim", "node/sim/twins", "node/devnet", "node/prover", "node/wallet"}
 
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree", "state/verdict"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
@@ -40,7 +40,8 @@ var (
 	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
 	spine = []string{
 		"node/store/segment", "node/store", "node/exec", "node/restore", "node/flight", "node/trust", "node/head", "node/p2p",
-		"node/client/strict", "node/light", "node/client", "node/home", "node/config",
+		"node/metrics", "node/peers", "node/blocksync",
+		"node/client/strict", "node/light", "node/client", "node/home", "node/config", "node/validator",
 	}
 	belowShell = join(belowNode, spine)
 )

@@ -15,6 +15,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/blocksync"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/p2p/p2ptest"
 	"github.com/remora-network/remora/state/ledger"
@@ -85,8 +86,8 @@ func requireMinority(ctx context.Context, t *testing.T, ended <-chan error) *exe
 		t.Fatal("the damaged node goes on")
 	}
 	var d *exec.Divergence
-	if !errors.Is(err, node.ErrMinority) || !errors.As(err, &d) {
-		t.Fatalf("it stops with %v, want %v and the block", err, node.ErrMinority)
+	if !errors.Is(err, blocksync.ErrMinority) || !errors.As(err, &d) {
+		t.Fatalf("it stops with %v, want %v and the block", err, blocksync.ErrMinority)
 	}
 	return d
 }
@@ -214,7 +215,7 @@ func TestDamagedTablesAreRefusedAtStart(t *testing.T) {
 	f.configs[0].Logger = slog.New(slog.NewTextHandler(log, nil))
 	_, err := node.New(f.configs[0])
 	var d *exec.Divergence
-	if !errors.Is(err, node.ErrMinority) || !errors.Is(err, remora.ErrCorrupt) || !errors.As(err, &d) || d.Height == 0 || d.Expected.StateRoot == d.Got.StateRoot {
+	if !errors.Is(err, blocksync.ErrMinority) || !errors.Is(err, remora.ErrCorrupt) || !errors.As(err, &d) || d.Height == 0 || d.Expected.StateRoot == d.Got.StateRoot {
 		t.Fatalf("it starts with %v, want a refusal that names height and roots", err)
 	}
 	if !strings.Contains(err.Error(), "empty the data directory") || log.errors() != 1 {

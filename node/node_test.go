@@ -15,6 +15,7 @@ import (
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/home"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/p2p/p2ptest"
 )
@@ -63,7 +64,7 @@ func newFleet(t *testing.T, n int) *fleet {
 }
 
 // member makes the keys of a node and its record.
-func member(t *testing.T, i int, name string, roles remora.Roles, listen string) (*node.Keys, remora.Node) {
+func member(t *testing.T, i int, name string, roles remora.Roles, listen string) (*home.Signers, remora.Node) {
 	t.Helper()
 	consensus, err := bls.DeriveKey(seed("consensus", i))
 	if err != nil {
@@ -82,7 +83,7 @@ func member(t *testing.T, i int, name string, roles remora.Roles, listen string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := &node.Keys{Account: account(t, i), Consensus: consensus, Beacon: beacon, Header: header, Network: network}
+	keys := &home.Signers{Account: account(t, i), Consensus: consensus, Beacon: beacon, Header: header, Network: network}
 	return keys, remora.Node{
 		Name: name, Roles: roles,
 		Consensus: consensus.Public(), Possession: consensus.ProvePossession(),

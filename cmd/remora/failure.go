@@ -15,6 +15,7 @@ import (
 	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/blocksync"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/devnet"
@@ -23,6 +24,7 @@ import (
 	"github.com/remora-network/remora/node/light"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/validator"
 )
 
 // Exit codes.
@@ -97,7 +99,7 @@ func sentinels() []struct {
 		{keystore.ErrCorrupt, "KEY_CORRUPT"},
 		{keystore.ErrCost, "KEY_COST"},
 		{keystore.ErrKeys, "KEY_KIND"},
-		{node.ErrNotValidator, "NOT_VALIDATOR"},
+		{validator.ErrNotValidator, "NOT_VALIDATOR"},
 		{devnet.ErrNoDevnet, "DEVNET_MISSING"},
 		{devnet.ErrPortTaken, "ADDRESS_IN_USE"},
 		{devnet.ErrNotReady, "DEVNET_NOT_READY"},
@@ -108,7 +110,7 @@ func sentinels() []struct {
 		{mempool.ErrTwin, "KEYS_IN_USE"},
 		{mempool.ErrSafety, "QUORUMS_CONFLICT"},
 		{keystore.ErrRecord, "SIGNING_RECORD"},
-		{node.ErrMinority, codeDiverged},
+		{blocksync.ErrMinority, codeDiverged},
 		{exec.ErrDiverged, codeDiverged},
 		{light.ErrUnverified, codeUnverified},
 		{client.ErrNotCertified, client.CodeNotCertified},
@@ -191,7 +193,7 @@ func (p *program) report(err error) int {
 // final reports whether a node stopped for a reason that is still there after a restart: a supervisor must leave it down
 // until somebody has looked.
 func final(err error) bool {
-	for _, reason := range []error{node.ErrMinority, mempool.ErrTwin, mempool.ErrSafety, keystore.ErrRecord} {
+	for _, reason := range []error{blocksync.ErrMinority, mempool.ErrTwin, mempool.ErrSafety, keystore.ErrRecord} {
 		if errors.Is(err, reason) {
 			return true
 		}

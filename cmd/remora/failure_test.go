@@ -12,6 +12,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node"
+	"github.com/remora-network/remora/node/blocksync"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/devnet"
@@ -50,9 +51,9 @@ func TestReport(t *testing.T) {
 		{&client.Error{Code: client.CodeServerBusy, Message: "later"}, 1, "error SERVER_BUSY: "},
 		{fmt.Errorf("x: %w", light.ErrUnverified), 20, "error VERIFICATION_FAILED: "},
 		{&exec.Divergence{Height: 3}, 20, "error STATE_DIVERGED: state diverged at block 3"},
-		{fmt.Errorf("x: %w", node.ErrMinority), 21, "error STATE_DIVERGED: "},
-		{fmt.Errorf("%w: %w", node.ErrMinority, &exec.Divergence{Height: 3}), 21, "error STATE_DIVERGED: "},
-		{errors.Join(fmt.Errorf("%w: x", node.ErrMinority), syscall.ENOSPC), 21, "error "},
+		{fmt.Errorf("x: %w", blocksync.ErrMinority), 21, "error STATE_DIVERGED: "},
+		{fmt.Errorf("%w: %w", blocksync.ErrMinority, &exec.Divergence{Height: 3}), 21, "error STATE_DIVERGED: "},
+		{errors.Join(fmt.Errorf("%w: x", blocksync.ErrMinority), syscall.ENOSPC), 21, "error "},
 		{errors.Join(fmt.Errorf("x"), context.Canceled), 1, "error INTERRUPTED: "},
 		{withCode("STORY_FAILED", light.ErrUnverified), 1, "error STORY_FAILED: "},
 		{errors.New("bell \a and \x1b[31mred\u202e"), 1, "error FAILED: bell ? and ?[31mred?\n"},

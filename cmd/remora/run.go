@@ -22,6 +22,7 @@ import (
 	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/validator"
 )
 
 // stopTime is how long an orderly stop may take before the process ends anyway. Nothing is lost then: what matters is
@@ -51,8 +52,8 @@ func configFlags() []cli.Flag {
 	return flags
 }
 
-func tuning(conf *config.Loaded, h *home.Home, log *slog.Logger) node.Tuning {
-	t := node.Tuning{
+func tuning(conf *config.Loaded, h *home.Home, log *slog.Logger) validator.Tuning {
+	t := validator.Tuning{
 		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
 		Pace:      mempool.Pace{Listen: conf.Mempool.ListenTicks()},
 	}
@@ -133,7 +134,7 @@ func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, 
 		return node.Config{}, err
 	}
 	settings := node.Config{
-		Genesis: genesis, Keys: (*node.Keys)(signers), Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
+		Genesis: genesis, Keys: signers, Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
 		Name: conf.Node.Name, Roles: roles, Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen,
 		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: tuning(conf, h, log),
 		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },

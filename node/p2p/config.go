@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
 	"time"
 
@@ -83,11 +84,12 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Channels = channels
-	for name, handler := range c.Serve {
-		if !nameRule.MatchString(name) || handler == nil {
-			return c, fmt.Errorf("p2p: request protocol %q: want a handler and a name of 1 to 64 of a-z 0-9 . _ -", name)
-		}
+	if err := checkHandlers(c.Serve); err != nil {
+		return c, err
 	}
+	served := make(map[string]Handler, len(c.Serve))
+	maps.Copy(served, c.Serve)
+	c.Serve = served
 	applyDefault(&c.MaxRequest, DefaultMaxRequest)
 	applyDefault(&c.PeerRequests, DefaultPeerRequests)
 	applyDefault(&c.TotalRequests, DefaultTotalRequests)
@@ -154,4 +156,13 @@ func parsePeer(p Peer) (peer.AddrInfo, error) {
 		info.Addrs = append(info.Addrs, addr)
 	}
 	return info, nil
+}
+
+func checkHandlers(handlers map[string]Handler) error {
+	for name, handler := range handlers {
+		if !nameRule.MatchString(name) || handler == nil {
+			return fmt.Errorf("p2p: request protocol %q: want a handler and a name of 1 to 64 of a-z 0-9 . _ -", name)
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -194,6 +195,15 @@ func (h *Host) Run(ctx context.Context) error {
 		close(c)
 	}
 	return err
+}
+
+// Handle adds handlers of requests, by protocol. It is for before Run.
+func (h *Host) Handle(handlers map[string]Handler) error {
+	if err := checkHandlers(handlers); err != nil {
+		return err
+	}
+	maps.Copy(h.cfg.Serve, handlers)
+	return nil
 }
 
 // Close releases a host that was never run. After Run it does nothing: Run releases the host itself.

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state"
@@ -51,7 +52,7 @@ type life struct {
 	passed   []passedRound
 	queue    []work // for the engine, in order
 	working  bool   // the engine is at it
-	sources  *exec.Sources
+	sources  *peers.Sources
 	asking   []remora.Authority // by the engine for batches, next
 	attempt  int                // counts those questions and their ends
 	catching bool               // block sync runs, or will
@@ -106,7 +107,7 @@ func (v *validator) startProcess() {
 func (v *validator) openProcess() error {
 	w := v.world
 	n := w.committee.Size()
-	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, n), sources: exec.NewSources(v.self, n)}
+	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, n), sources: peers.NewSources(v.self, n)}
 	var err error
 	if v.store, err = v.disk.openStore(); err != nil {
 		return err

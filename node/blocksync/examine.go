@@ -1,0 +1,195 @@
+package blocksync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/metrics"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
+	"github.com/remora-network/remora/state/tree"
+)
+
+// ErrMinority says that this node's state is not the one that a quorum certified. The node must stop, and a restart does
+// not mend it.
+var ErrMinority = errors.New("this node's state is not the one that a quorum certified")
+
+// Minority is an ErrMinority: a quorum has another block at a height than this node executed there.
+type Minority struct {
+	Height remora.Height
+	Hash   remora.Hash // of the quorum's block
+}
+
+// Error returns height and hash.
+func (m *Minority) Error() string {
+	return fmt.Sprintf("%v: block %d of the quorum is %s (protocol version here: %d)", ErrMinority, m.Height, m.Hash, remora.ProtocolVersion)
+}
+
+// Is makes a minority an ErrMinority.
+func (m *Minority) Is(target error) bool { return target == ErrMinority }
+
+const (
+	// examineTime bounds how long a node looks for the reason before it stops.
+	examineTime = 10 * time.Second
+	// formWait is how long a peer may wait for the certificate of a block of which it has signed the share.
+	formWait = time.Second
+)
+
+// Examiner finds out where this node's state parts from the quorum's, before the node stops. It asks the peers whose
+// state is the right one, and believes nothing but what hashes to what a quorum signed.
+type Examiner struct {
+	Self      remora.Authority
+	Committee *trust.Committee
+	Store     *store.Store
+	Head      *head.Head
+	Client    *peers.Client
+	Counts    *metrics.Counts
+	Log       *slog.Logger
+}
+
+// Watch returns a loop that executes blocks with the Examiner behind it: when it ends because this node is in the minority,
+// the reason is found out.
+func (x *Examiner) Watch(loop func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error { return x.explainEnd(ctx, loop(ctx)) }
+}
+
+// explainEnd returns the error with which a loop ends: err itself, unless it says that this node is in the minority. Then it
+// is an ErrMinority that names the first block that differs and, if it can be found out, the first row.
+func (x *Examiner) explainEnd(ctx context.Context, err error) error {
+	d, height, concerned := findAccusation(err)
+	if !concerned {
+		return err
+	}
+	x.Counts.Diverged.Store(uint64(height))
+	ctx, cancel := context.WithTimeout(ctx, examineTime)
+	defer cancel()
+	if m, ok := errors.AsType[*Minority](err); ok && d == nil {
+		var failed error
+		if d, failed = x.findParting(ctx, *m); failed != nil {
+			err = fmt.Errorf("%w; where it begins could not be found out: %w", err, failed)
+		}
+	}
+	if d != nil {
+		d.Row = x.findRow(ctx, d)
+		err = d
+	}
+	return AnnounceStop(x.Log, err)
+}
+
+// findAccusation reports whether an error says that this node is in the minority, and at which height.
+func findAccusation(err error) (*exec.Divergence, remora.Height, bool) {
+	if d, ok := errors.AsType[*exec.Divergence](err); ok {
+		return d, d.Height, true
+	}
+	if m, ok := errors.AsType[*Minority](err); ok {
+		return nil, m.Height, true
+	}
+	return nil, 0, false
+}
+
+// AnnounceStop tells the operator, once, and makes the error an ErrMinority.
+func AnnounceStop(log *slog.Logger, err error) error {
+	log.Error("the state diverged: this node stops, do not restart it before you have read: remora explain STATE_DIVERGED", slog.Any("reason", err))
+	if errors.Is(err, ErrMinority) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrMinority, err)
+}
+
+// findParting walks down from a block that differs to the first one that does, along the hashes of the parents.
+func (x *Examiner) findParting(ctx context.Context, m Minority) (*exec.Divergence, error) {
+	for height, hash := m.Height, m.Hash; ; height-- {
+		theirs, err := x.findHeader(ctx, height, hash)
+		if err != nil {
+			return nil, err
+		}
+		ours, err := x.Store.Block(height)
+		if err != nil {
+			return nil, err
+		}
+		if theirs.Parent == ours.Header.Parent || height == 1 {
+			d := &exec.Divergence{Height: height, Expected: *theirs, Got: ours.Header}
+			d.View, _ = x.Head.Past(height)
+			return d, nil
+		}
+		hash = theirs.Parent
+	}
+}
+
+// findHeader asks the peers for the header with a hash, which a quorum has signed or whose child it has.
+func (x *Examiner) findHeader(ctx context.Context, height remora.Height, hash remora.Hash) (*remora.BlockHeader, error) {
+	request := peers.RangeRequest{From: height, Count: 1, Wait: uint16(formWait.Milliseconds())}
+	var found *remora.BlockHeader
+	err := x.tryPeers(ctx, func(ctx context.Context, peer remora.Authority) error {
+		got, err := x.Client.AskBlocks(ctx, peer, request)
+		if err != nil {
+			return err
+		}
+		if len(got.Blocks) == 0 {
+			return fmt.Errorf("authority %d has no certificate of block %d", peer, height)
+		}
+		h := &got.Blocks[0].Block.Header
+		if h.Hash() != hash {
+			return fmt.Errorf("%w: asked authority %d for block %s, got %s", remora.ErrInvalid, peer, hash, h.Hash())
+		}
+		found = h
+		return nil
+	})
+	return found, err
+}
+
+// tryPeers tries one peer after the other until one succeeds.
+func (x *Examiner) tryPeers(ctx context.Context, try func(ctx context.Context, peer remora.Authority) error) error {
+	failures := errors.New("no other validator could be asked")
+	for a := range remora.Authority(x.Committee.Size()) {
+		if a == x.Self {
+			continue
+		}
+		trying, cancel := context.WithTimeout(ctx, peers.AskTimeout)
+		err := try(trying, a)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		failures = errors.Join(failures, err)
+	}
+	return failures
+}
+
+// findRow returns the first row that differs after the block. It is nil when the states are the same and only the header
+// differs, and when nobody keeps the state after that block any more.
+func (x *Examiner) findRow(ctx context.Context, d *exec.Divergence) *exec.Row {
+	if d.View.Tree.Root() != d.Got.StateRoot || d.Got.StateRoot == d.Expected.StateRoot {
+		return nil
+	}
+	var row *exec.Row
+	err := x.tryPeers(ctx, func(ctx context.Context, peer remora.Authority) error {
+		found, _, err := d.View.Tree.Difference(d.Expected.StateRoot, func(at tree.Path) (tree.Node, error) {
+			return x.Client.AskTreeNode(ctx, peer, d.Height, at)
+		})
+		if err != nil {
+			return err
+		}
+		row = &exec.Row{Place: found.Key, Expected: exec.Value{Hash: found.Theirs}, Got: exec.Value{Hash: found.Ours}}
+		if c, ok := peers.FindChange(d.View.Changes, found.Key); ok {
+			row.Table, row.Key, row.Got.Bytes = c.Table, c.Key, c.Value
+		}
+		// The row is named without the peer's change if this node changed it.
+		c, err := x.Client.AskChange(ctx, peer, d.Height, found)
+		if err == nil {
+			row.Table, row.Key, row.Expected.Bytes = c.Table, c.Key, c.Value
+		}
+		return nil
+	})
+	if err != nil {
+		x.Log.Warn("the first row that differs could not be found out", slog.Any("reason", err))
+	}
+	return row
+}

@@ -1,0 +1,108 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/trust"
+)
+
+const (
+	// AskTimeout bounds one question to one peer, blocksTimeout one for blocks, of which an answer holds more.
+	AskTimeout    = 3 * time.Second
+	blocksTimeout = 8 * time.Second
+)
+
+// Call asks a peer by its name in the network, within a bound on the answer.
+type Call func(ctx context.Context, peer, protocol string, request []byte, maxAnswer int) ([]byte, error)
+
+// Client asks validators and checks their answers. It is safe for use by several goroutines.
+type Client struct {
+	committee *trust.Committee
+	call      Call
+}
+
+// NewClient returns a client of the members of a committee.
+func NewClient(c *trust.Committee, call Call) *Client { return &Client{committee: c, call: call} }
+
+// request sends one question and returns the answer as it came.
+func (c *Client) request(ctx context.Context, from remora.Authority, protocol string, request any) ([]byte, error) {
+	answer, err := c.call(ctx, c.committee.Members[from].PeerID, protocol, remora.Encode(request), MaxAnswer)
+	if err != nil {
+		return nil, fmt.Errorf("%s from %q: %w", protocol, c.committee.Members[from].Name, err)
+	}
+	return answer, nil
+}
+
+// Ask asks a question whose answer is a list of items.
+func (c *Client) Ask(ctx context.Context, from remora.Authority, protocol string, request any) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, AskTimeout)
+	defer cancel()
+	answer, err := c.request(ctx, from, protocol, request)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeItems(answer)
+}
+
+// AskBlocks asks for certified blocks and checks the answer.
+func (c *Client) AskBlocks(ctx context.Context, from remora.Authority, r RangeRequest) (*Span, error) {
+	ctx, cancel := context.WithTimeout(ctx, blocksTimeout+time.Duration(r.Wait)*time.Millisecond)
+	defer cancel()
+	answer, err := c.request(ctx, from, ProtocolBlocks, r)
+	if err != nil {
+		return nil, err
+	}
+	return OpenSpan(c.committee, from, r, answer)
+}
+
+// AskCertificates asks for named certificates and their ancestors above a round. A quorum signed each one.
+func (c *Client) AskCertificates(ctx context.Context, from remora.Authority, r CertificateRequest) ([]*remora.Certificate, error) {
+	items, err := c.Ask(ctx, from, ProtocolCertificates, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) > MaxCertificateRange {
+		return nil, fmt.Errorf("%w: %d certificates in an answer, at most %d", remora.ErrInvalid, len(items), MaxCertificateRange)
+	}
+	list := make([]*remora.Certificate, len(items))
+	for i, item := range items {
+		if list[i], err = remora.DecodeCertificate(c.committee.ChainID, item); err != nil {
+			return nil, err
+		}
+	}
+	for i, bad := range c.committee.Certificates(list) {
+		if bad != nil {
+			return list[:i], bad
+		}
+	}
+	return list, nil
+}
+
+// AskBatches asks for batches by digest and returns those that the peer had.
+func (c *Client) AskBatches(ctx context.Context, from remora.Authority, digests []remora.Hash) ([]remora.Batch, error) {
+	items, err := c.Ask(ctx, from, ProtocolBatches, BatchRequest{Digests: digests})
+	if err != nil {
+		return nil, err
+	}
+	if len(items) != len(digests) {
+		return nil, fmt.Errorf("%w: %d batches in an answer to %d digests", remora.ErrInvalid, len(items), len(digests))
+	}
+	var found []remora.Batch
+	for i, item := range items {
+		if len(item) == 0 {
+			continue // the peer does not have it, or no room for it
+		}
+		b, err := remora.ParseBatch(item)
+		if err != nil {
+			return nil, err
+		}
+		if b.Digest != digests[i] {
+			return nil, fmt.Errorf("%w: asked for batch %s, got %s", remora.ErrInvalid, digests[i], b.Digest)
+		}
+		found = append(found, b)
+	}
+	return found, nil
+}

@@ -1,0 +1,56 @@
+package peers
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/remora-network/remora"
+)
+
+// Sources decides whom to ask for batches that execution waits for. A block that waits costs little when its first
+// question is answered; a few peers that hang, asked for every block, would make blocks take longer here than the chain
+// makes them, until all that this authority seals expires.
+type Sources struct {
+	self   remora.Authority
+	failed []int // questions in a row that brought nothing, by authority
+}
+
+// NewSources makes the sources of an authority in a committee of n.
+func NewSources(self remora.Authority, n int) *Sources {
+	return &Sources{self: self, failed: make([]int, n)}
+}
+
+// Order returns all others in the order in which to ask them for batches of an author: those that failed least first,
+// and among equals those after the author first and itself last, which may have kept them from this one on purpose.
+func (s *Sources) Order(author remora.Authority) []remora.Authority {
+	n := len(s.failed)
+	order := make([]remora.Authority, 0, n)
+	for i := range n {
+		if a := remora.Authority((int(author) + 1 + i) % n); a != s.self {
+			order = append(order, a)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b remora.Authority) int { return cmp.Compare(s.failed[a], s.failed[b]) })
+	return order
+}
+
+// Report tells whether a question brought anything.
+func (s *Sources) Report(a remora.Authority, useful bool) {
+	if useful {
+		s.failed[a] = 0
+	} else {
+		s.failed[a]++
+	}
+}
+
+// Author returns the author of the header that lists a batch.
+func Author(dag []*remora.Header, digest remora.Hash) remora.Authority {
+	for _, h := range dag {
+		for _, ref := range h.Payload {
+			if ref.Digest == digest {
+				return h.Author
+			}
+		}
+	}
+	return 0
+}

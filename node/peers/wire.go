@@ -1,0 +1,119 @@
+package peers
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/state/tree"
+)
+
+// The channels between validators: small urgent frames, and batches.
+const (
+	ChannelDAG   = "dag"
+	ChannelBatch = "batch"
+)
+
+// The first byte of a frame on ChannelDAG.
+const (
+	FrameHeader      = 'H'
+	FrameVote        = 'V'
+	FrameCertificate = 'C'
+	FrameAck         = 'A' // followed by the digest of a batch
+)
+
+// The request protocols.
+const (
+	ProtocolCertificates      = "certificates"
+	ProtocolBatches           = "batches"
+	ProtocolBlocks            = "blocks"
+	ProtocolBlockCertificates = "block-certificates"
+	ProtocolSubmit            = "submit"
+	ProtocolTip               = "tip"
+	ProtocolTreeNode          = "tree-node" // the state after one of the newest blocks
+	ProtocolChange            = "change"    // what one of the newest blocks changed
+)
+
+// Bounds of answers, in bytes and in items.
+const (
+	MaxAnswer           = 24 << 20
+	maxAnswerBlocks     = 8 << 20 // a server stops adding blocks above it
+	MaxCertificateRange = 512
+	MaxBatchRange       = 32
+	MaxBlockRange       = 256
+	maxRequestBytes     = 64 << 10
+	MaxSubmitBytes      = 768 << 10 // of transactions that a follower passes on at a time
+	maxPatience         = 3 * time.Second
+	maxNodeBytes        = 128 // an encoded node of the state tree
+)
+
+// Channels returns the channels between validators.
+func Channels() []p2p.Channel {
+	return []p2p.Channel{
+		{Name: ChannelDAG, MaxFrame: remora.MaxCertificateBytes + 1, QueueFrames: 4096, QueueBytes: 16 << 20},
+		{Name: ChannelBatch, MaxFrame: remora.MaxBatchBytes, QueueFrames: 256, QueueBytes: 64 << 20},
+	}
+}
+
+// CertificateRequest asks for named certificates of one round and for their ancestors above a round.
+type CertificateRequest struct {
+	_       struct{} `cbor:",toarray"`
+	Round   remora.Round
+	Parents []remora.Parent
+	Above   remora.Round
+}
+
+// BatchRequest asks for the bytes of batches.
+type BatchRequest struct {
+	_       struct{} `cbor:",toarray"`
+	Digests []remora.Hash
+}
+
+// RangeRequest asks for consecutive heights: certified blocks, or certificates of blocks.
+type RangeRequest struct {
+	_     struct{} `cbor:",toarray"`
+	From  remora.Height
+	Count uint16
+	Wait  uint16 // milliseconds that the answer may wait for the first certified block
+}
+
+// NodeRequest asks for a node of the state tree after a block. The answer has one item.
+type NodeRequest struct {
+	_      struct{} `cbor:",toarray"`
+	Height remora.Height
+	At     tree.Path
+}
+
+// ChangeRequest asks how a block changed the row at a place of the state tree. The answer's items are the number of the
+// table, the row's key, and its value unless it was deleted.
+type ChangeRequest struct {
+	_      struct{} `cbor:",toarray"`
+	Height remora.Height
+	Place  remora.Hash
+}
+
+// BlocksAnswer carries consecutive certified blocks, and the height of the newest one that the server could have sent.
+type BlocksAnswer struct {
+	_      struct{} `cbor:",toarray"`
+	Items  [][]byte
+	Newest remora.Height
+}
+
+// ListAnswer carries encoded items.
+type ListAnswer struct {
+	_     struct{} `cbor:",toarray"`
+	Items [][]byte
+}
+
+// DecodeItems returns the items of an answer.
+func DecodeItems(b []byte) ([][]byte, error) {
+	var a ListAnswer
+	if err := remora.Decode(b, MaxAnswer, &a); err != nil {
+		return nil, fmt.Errorf("answer: %w", err)
+	}
+	return a.Items, nil
+}
+
+// EncodeFrame makes a frame of a kind for ChannelDAG.
+func EncodeFrame(kind byte, body []byte) []byte { return append([]byte{kind}, body...) }

@@ -1,0 +1,56 @@
+package services
+
+import (
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/delivery"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
+	"github.com/remora-network/remora/state/table"
+)
+
+// deliveries is how a cache's deliveries read the state and act on it: each call at the newest block.
+type deliveries struct {
+	chain
+	self        remora.Address
+	epochMillis remora.Millis // how long an epoch lasts
+}
+
+// Epoch returns the epoch of the next block, how long it has lasted by the time of the blocks, and how long it lasts.
+func (d deliveries) Epoch() (number remora.Epoch, age, length remora.Millis, err error) {
+	view := d.head.Newest()
+	defer view.Release()
+	e, err := registry.GetEpoch(view.Tables)
+	return e.Number, view.Tip.Time - min(e.StartTime, view.Tip.Time), d.epochMillis, err
+}
+
+// Session returns a session and what it allots to this node, and whether it does.
+func (d deliveries) Session(id remora.SessionID) (s remora.Session, g remora.Grant, found bool, err error) {
+	err = d.readTables(func(v table.View) (err error) {
+		if s, found, err = delivery.GetSession(v, id); err == nil && found {
+			g, found, err = delivery.GetGrant(v, id, d.self)
+		}
+		return err
+	})
+	return s, g, found, err
+}
+
+// Claim returns this node's claim for an epoch with the seed that challenges it, whose step is 0 until it is fixed.
+func (d deliveries) Claim(epoch remora.Epoch) (c remora.Claim, seed remora.Seed, found bool, err error) {
+	err = d.readTables(func(v table.View) (err error) {
+		if c, found, err = delivery.GetClaim(v, d.self, epoch); err == nil && found {
+			c.State, seed, err = delivery.Stage(v, &c)
+		}
+		return err
+	})
+	return c, seed, found, err
+}
+
+// Balance returns what this node's account holds.
+func (d deliveries) Balance() (balance remora.Amount, err error) {
+	err = d.readTables(func(v table.View) error {
+		account, _, err := ledger.Get(v, d.self)
+		balance = account.Balance
+		return err
+	})
+	return balance, err
+}

@@ -1,0 +1,7 @@
+// Package services is what a cache or a gateway runs beside the follower that keeps its chain: the store of content, the
+// services of app over it, the node's entry in the registry, and the transactions that the node sends for itself.
+//
+// New opens the content directory and builds the services; the host and the API then serve Handlers, Uploads and Sales.
+// OpenGateway takes a gateway's address. Loops returns the goroutines to start, and Close releases the files after they
+// have ended. The services of app see the chain through chain and deliveries, each call at the newest block.
+package services

@@ -1,0 +1,278 @@
+package validator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/metrics"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/store"
+)
+
+// submission is a client's request: it is answered when every batch that took one of its transactions is durable.
+type submission struct {
+	txs   [][]byte
+	reply chan<- submitted // buffered for one
+}
+
+// submitted names the batch of each transaction, in order, up to the first that found no room.
+type submitted struct {
+	batches []remora.Hash
+	err     error
+}
+
+// waiter is a submission whose batches are not all durable yet.
+type waiter struct {
+	submission
+	seqs    []uint64 // batch of each transaction
+	sealed  map[uint64]remora.Hash
+	missing int
+	err     error
+}
+
+// batcher owns the worker core: clients' transactions into batches, peers' batches onto the disk.
+type batcher struct {
+	self      remora.Authority
+	committee *remora.Committee
+	core      *worker.Core
+	store     *store.Store
+	host      *p2p.Host
+	log       *slog.Logger
+
+	submissions <-chan submission
+	network     <-chan p2p.Message    // batches of peers
+	acks        <-chan worker.Message // of peers, for own batches
+	local       <-chan worker.Message // from the engine; never dropped
+	fetched     <-chan fetched        // batches that headers list
+	reannounce  <-chan struct{}       // tell the primary again which own batches wait
+	primary     chan<- mempool.Message
+	ordered     *atomic.Uint64 // epoch after what the primary has ordered
+	counts      *metrics.Counts
+
+	waiters map[uint64][]*waiter            // by batch under construction
+	waiting map[remora.Hash]remora.BatchRef // own, held by a quorum, not executed
+}
+
+func (b *batcher) run(ctx context.Context) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for ticking := true; ; {
+		if busy := b.core.Pending() > 0; busy != ticking { // an idle node is not woken up for nothing
+			ticking = busy
+			if ticker.Stop(); busy {
+				ticker.Reset(tick)
+			}
+		}
+		b.step(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
+		select {
+		case s := <-b.submissions:
+			b.submit(s)
+			b.drain()
+		case m := <-b.network:
+			b.receive(ctx, m)
+			b.drainNetwork(ctx)
+		case m := <-b.acks:
+			b.step(ctx, m)
+		case m := <-b.local:
+			b.forget(m)
+			b.step(ctx, m)
+		case f := <-b.fetched:
+			f.reply <- b.take(f)
+		case <-b.reannounce:
+			if err := b.announce(ctx); err != nil {
+				return nil //nolint:nilerr // only the context ends it
+			}
+		case <-ticker.C:
+			b.core.Tick()
+		case <-ctx.Done():
+			return nil
+		}
+		if err := b.settle(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// drain takes what else clients have sent, so that one sync serves all of it.
+func (b *batcher) drain() {
+	for range verifyBatch {
+		select {
+		case s := <-b.submissions:
+			b.submit(s)
+		default:
+			return
+		}
+	}
+}
+
+func (b *batcher) drainNetwork(ctx context.Context) {
+	for range verifyBatch {
+		select {
+		case m := <-b.network:
+			b.receive(ctx, m)
+		default:
+			return
+		}
+	}
+}
+
+func (b *batcher) submit(s submission) {
+	w := &waiter{submission: s, sealed: map[uint64]remora.Hash{}}
+	for _, tx := range s.txs {
+		seq, err := b.core.Submit(tx)
+		if err != nil {
+			w.err = err
+			break
+		}
+		if n := len(w.seqs); n == 0 || w.seqs[n-1] != seq {
+			b.waiters[seq] = append(b.waiters[seq], w)
+			w.missing++
+		}
+		w.seqs = append(w.seqs, seq)
+	}
+	if w.missing == 0 {
+		s.reply <- submitted{err: w.err}
+	}
+}
+
+// answer tells the clients whose transactions are in a batch that is now durable.
+func (b *batcher) answer(s worker.Sealed) {
+	for _, w := range b.waiters[s.Seq] {
+		w.sealed[s.Seq] = s.Digest
+		if w.missing--; w.missing > 0 {
+			continue
+		}
+		batches := make([]remora.Hash, len(w.seqs))
+		for i, seq := range w.seqs {
+			batches[i] = w.sealed[seq]
+		}
+		w.reply <- submitted{batches: batches, err: w.err}
+	}
+	delete(b.waiters, s.Seq)
+}
+
+func (b *batcher) receive(ctx context.Context, m p2p.Message) {
+	from, known := b.committee.ByPeer(m.Peer)
+	if !known {
+		return
+	}
+	batch, err := remora.ParseBatch(m.Payload)
+	if err != nil {
+		b.log.DebugContext(ctx, "dropped a peer's batch", slog.Any("peer", m.Peer), slog.Any("reason", err))
+		return
+	}
+	if _, done, err := b.store.BatchHeight(batch.Digest); err == nil && done {
+		// Late, or offered again by an author that restarted: it needs no room any more, only the answer.
+		b.host.Send(m.Peer, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, batch.Digest[:]))
+		return
+	}
+	b.step(ctx, worker.PeerBatch{From: from, Batch: batch})
+}
+
+// take stores batches that were asked for, in order, as long as the author that listed them has room here.
+func (b *batcher) take(f fetched) error {
+	for _, batch := range f.batches {
+		if err := b.core.Step(worker.PeerBatch{From: f.author, Batch: batch, Fetched: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batcher) step(ctx context.Context, m worker.Message) {
+	if err := b.core.Step(m); err != nil {
+		b.log.DebugContext(ctx, "refused a batch message", slog.String("kind", fmt.Sprintf("%T", m)), slog.Any("reason", err))
+	}
+}
+
+// forget drops own batches that a block has executed, or none can any more, from those to announce again.
+func (b *batcher) forget(m worker.Message) {
+	switch m := m.(type) {
+	case worker.Executed:
+		for _, digest := range m.Digests {
+			delete(b.waiting, digest)
+		}
+	case worker.EpochChanged:
+		maps.DeleteFunc(b.waiting, func(_ remora.Hash, ref remora.BatchRef) bool { return ref.Epoch+1 < m.Epoch })
+	}
+}
+
+func (b *batcher) announce(ctx context.Context) error {
+	for _, ref := range b.waiting { // the order does not matter: execution is by the DAG's order
+		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle carries out what the core asks for: batches are durable before they are acked, spread or answered for.
+func (b *batcher) settle(ctx context.Context) error {
+	for {
+		rd, ok := b.core.Ready()
+		if !ok {
+			return nil
+		}
+		if len(rd.Persist) > 0 {
+			began := time.Now()
+			if err := b.store.AppendBatches(rd.Persist); err != nil {
+				return errors.Join(err, errStopped)
+			}
+			b.counts.BatchWrites.Since(began)
+		}
+		b.send(&rd)
+		for _, s := range rd.Sealed {
+			b.answer(s)
+		}
+		if err := b.inform(ctx, &rd); err != nil {
+			return err
+		}
+		b.core.Advance(rd)
+	}
+}
+
+// errStopped marks the failures after which a node must not go on.
+var errStopped = errors.New("the disk failed: restart the node when it is healthy again")
+
+func (b *batcher) send(rd *worker.Ready) {
+	for _, batch := range rd.Broadcast {
+		for a, m := range b.committee.Members {
+			if remora.Authority(a) != b.self {
+				b.host.Send(m.PeerID, peers.ChannelBatch, batch.Raw)
+			}
+		}
+	}
+	for _, r := range rd.Resend {
+		b.host.Send(b.committee.Members[r.To].PeerID, peers.ChannelBatch, r.Batch.Raw)
+	}
+	for _, a := range rd.Acks {
+		b.host.Send(b.committee.Members[a.To].PeerID, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, a.Digest[:]))
+	}
+}
+
+func (b *batcher) inform(ctx context.Context, rd *worker.Ready) error {
+	for _, s := range rd.Stored {
+		if err := put(ctx, b.primary, mempool.Message(mempool.BatchStored{Author: s.Author, Ref: s.Ref})); err != nil {
+			return err
+		}
+	}
+	for _, ref := range rd.Certified {
+		b.waiting[ref.Digest] = ref
+		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
+			return err
+		}
+	}
+	return nil
+}

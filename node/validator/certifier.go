@@ -1,0 +1,123 @@
+package validator
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/trust"
+)
+
+const (
+	// certifierWindow bounds how far from the newest block shares are kept, in heights, either way.
+	certifierWindow = 1024
+	// oldestKept is how many heights are kept from the oldest block without certificate on, however old.
+	oldestKept = 256
+)
+
+// certifier collects shares on executed blocks until a quorum of them makes a block certificate. It belongs to the
+// executor's goroutine. Memory: one share per authority and height within the window or among the oldest.
+type certifier struct {
+	committee *trust.Committee
+	shares    map[remora.Height]map[remora.Authority]remora.Share
+	own       map[remora.Height]remora.Hash // executed here and not yet certified
+	newest    remora.Height
+	oldest    remora.Height // all below are certified
+}
+
+func newCertifier(c *trust.Committee) *certifier {
+	return &certifier{
+		committee: c,
+		shares:    map[remora.Height]map[remora.Authority]remora.Share{},
+		own:       map[remora.Height]remora.Hash{},
+	}
+}
+
+// executed tells of a block's hash and returns its certificate if the shares for it had arrived before.
+func (c *certifier) executed(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
+	c.own[height] = hash
+	c.move(c.oldest, max(c.newest, height))
+	return c.form(height)
+}
+
+// move keeps what is near the newest block and near the oldest one without certificate.
+func (c *certifier) move(oldest, newest remora.Height) {
+	c.oldest, c.newest = oldest, newest
+	far := func(h remora.Height) bool { return h+certifierWindow < newest && h >= oldest+oldestKept }
+	maps.DeleteFunc(c.shares, func(h remora.Height, _ map[remora.Authority]remora.Share) bool { return far(h) })
+	maps.DeleteFunc(c.own, func(h remora.Height, _ remora.Hash) bool { return far(h) })
+}
+
+// hear takes a share that a certified header of its author carried and returns the certificate it completes, if any.
+func (c *certifier) hear(from remora.Authority, s remora.Share) *remora.BlockCertificate {
+	if s.Height > c.newest+certifierWindow {
+		return nil
+	}
+	if _, open := c.own[s.Height]; !open && s.Height <= c.newest {
+		return nil
+	}
+	byAuthor := c.shares[s.Height]
+	if byAuthor == nil {
+		byAuthor = map[remora.Authority]remora.Share{}
+		c.shares[s.Height] = byAuthor
+	}
+	byAuthor[from] = s
+	return c.form(s.Height)
+}
+
+// form returns a certificate when a quorum signed the block that was executed here. Bad shares are dropped.
+func (c *certifier) form(height remora.Height) *remora.BlockCertificate {
+	hash, open := c.own[height]
+	if !open {
+		return nil
+	}
+	var by []remora.Authority
+	var sigs []remora.BLSSignature
+	var stake remora.Amount
+	for _, a := range slices.Sorted(maps.Keys(c.shares[height])) {
+		if s := c.shares[height][a]; s.Hash == hash {
+			by, sigs = append(by, a), append(sigs, s.Signature)
+			stake += c.committee.Stake(a)
+		}
+	}
+	if stake < c.committee.Quorum() {
+		return nil
+	}
+	sig, signers, bad := c.committee.Aggregate(remora.BlockMessage(c.committee.ChainID, height, hash), by, sigs)
+	for _, a := range bad {
+		delete(c.shares[height], a)
+	}
+	cert := &remora.BlockCertificate{Height: height, Hash: hash, Signers: signers, Signature: sig}
+	if cert.Check(c.committee.Committee) != nil {
+		return nil
+	}
+	c.certified(height)
+	return cert
+}
+
+// certified forgets a height whose certificate is stored.
+func (c *certifier) certified(height remora.Height) {
+	delete(c.own, height)
+	delete(c.shares, height)
+}
+
+// disputed returns a share for another block than was executed here at a height, when a quorum signed that one: this
+// node diverged.
+func (c *certifier) disputed(height remora.Height) (remora.Share, bool) {
+	hash, open := c.own[height]
+	if !open {
+		return remora.Share{}, false
+	}
+	stake := map[remora.Hash]remora.Amount{}
+	for _, a := range slices.Sorted(maps.Keys(c.shares[height])) {
+		s := c.shares[height][a]
+		stake[s.Hash] += c.committee.Stake(a)
+		if s.Hash != hash && stake[s.Hash] >= c.committee.Quorum() {
+			return s, true
+		}
+	}
+	return remora.Share{}, false
+}
+
+// waiting returns the heights executed here and not yet certified, ascending.
+func (c *certifier) waiting() []remora.Height { return slices.Sorted(maps.Keys(c.own)) }

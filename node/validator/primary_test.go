@@ -1,0 +1,39 @@
+package validator
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/remora-network/remora/node/replay/replaytest"
+	"github.com/remora-network/remora/node/restore"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// TestRebuiltCoresFollowTheDAGFirst rebuilds the cores after block syncs that brought something, and after others that
+// brought nothing: they ask for the next one ever later, and never at once.
+func TestRebuiltCoresFollowTheDAGFirst(t *testing.T) {
+	c := replaytest.New(t, "dev-quiet")
+	members, err := c.Genesis.Committee()
+	if err != nil {
+		t.Fatal(err)
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &primary{
+		store: c.Store, backlog: backlog{head: c.Head, epoch: new(atomic.Uint64)},
+		cores: restore.Config{Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee}},
+	}
+	for i, want := range []int{0, minQuiet, 2 * minQuiet, minQuiet, 2 * minQuiet, 4 * minQuiet} {
+		if i == 3 {
+			c.Block()
+		}
+		if err := p.restart(); err != nil {
+			t.Fatal(err)
+		}
+		if p.cores.Quiet != want {
+			t.Errorf("rebuilt %d times: quiet for %d ticks, want %d", i, p.cores.Quiet, want)
+		}
+	}
+}

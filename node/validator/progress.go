@@ -1,0 +1,64 @@
+package validator
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+)
+
+// progress is how far the loops are, where one of them decides by another's. The primary sets the round, the engine the
+// certified leader.
+type progress struct {
+	round     atomic.Uint64 // of the DAG, that the primary works on
+	certified atomic.Uint64 // of the newest leader whose block is certified
+}
+
+func (p *progress) enterRound(r remora.Round) { p.round.Store(uint64(r)) }
+
+func (p *progress) heldRound() remora.Round { return HeldBelow(remora.Round(p.round.Load())) }
+
+// certifyLeader takes the round of a leader whose block is certified. Only the engine calls it.
+func (p *progress) certifyLeader(r remora.Round) {
+	p.certified.Store(max(p.certified.Load(), uint64(r)))
+}
+
+func (p *progress) certifiedLeader() remora.Round { return remora.Round(p.certified.Load()) }
+
+// HeldBelow returns the round up to which a validator that works on a round has what it needs of the DAG: it asks for no
+// ancestors at or below it.
+func HeldBelow(round remora.Round) remora.Round { return round - min(round, 3) }
+
+// Retention decides when certificates may be deleted that ordering has passed: after a time, so that peers can fetch them,
+// and not before their blocks are certified. Until then a restart needs them, and so does a peer, whom block sync brings no
+// further than the newest certified block.
+type Retention struct {
+	Served time.Duration // how long certificates stay servable after ordering has passed them
+	passed []passedRound // ascending
+}
+
+// passedRound says when a leader was ordered.
+type passedRound struct {
+	leader, gc remora.Round // the leader's, and up to which nothing is ordered any more
+	at         time.Time
+}
+
+// PassLeader notes that a leader was ordered, after which nothing up to gc is.
+func (r *Retention) PassLeader(leader, gc remora.Round, now time.Time) {
+	r.passed = append(r.passed, passedRound{leader: leader, gc: gc, at: now})
+}
+
+// TakeDue returns the round up to which certificates may be deleted now, once; 0 if there is nothing to delete. The newest
+// leader whose block is certified is the engine's to tell.
+func (r *Retention) TakeDue(now time.Time, certified remora.Round) remora.Round {
+	n := 0
+	for n < len(r.passed) && now.Sub(r.passed[n].at) >= r.Served && r.passed[n].leader <= certified {
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	gc := r.passed[n-1].gc
+	r.passed = append([]passedRound(nil), r.passed[n:]...)
+	return gc
+}

@@ -1,0 +1,128 @@
+package validator
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/keystore"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/store"
+)
+
+// signingAhead is how many rounds ahead of what is signed the record says that it is: one write serves so many rounds.
+const signingAhead = 256
+
+// signing keeps the record beside the consensus key ahead of what is signed. The primary owns it.
+type signing struct {
+	path   string // empty: none is kept
+	record keystore.Record
+}
+
+// cover makes the record cover what is about to be sent.
+func (s *signing) cover(records []mempool.Record) error {
+	var newest remora.Round
+	for _, r := range records {
+		switch {
+		case r.Header != nil:
+			newest = max(newest, r.Header.Round)
+		case r.Vote != nil:
+			newest = max(newest, r.Vote.Round)
+		}
+	}
+	if s.path == "" || newest == 0 || newest+signingAhead/2 <= s.record.Round {
+		return nil
+	}
+	s.record.Round = newest + signingAhead
+	return keystore.SaveRecord(s.path, s.record)
+}
+
+// findings are what a start finds of what the authority signed.
+type findings struct {
+	record *keystore.Record // nil: there is none
+	mark   store.Mark
+	floor  remora.Round
+	signed remora.Round // the highest that the store knows of; 0: none
+}
+
+// doubt says how far they can be trusted. A store that signed without a mark is older than marks are, and taken for
+// complete. A record is at most signingAhead rounds above what is durable soon after it was written: when it is twice
+// that, the store is older than the record, or the validator crashed just when it was back after a long absence.
+func (f *findings) doubt() mempool.Doubt {
+	switch {
+	case f.mark == store.Incomplete:
+		return mempool.Lost
+	case f.record != nil && !f.record.Used && f.signed == 0 && f.floor == 0:
+		return mempool.Trusted
+	case f.mark == store.Unmarked && f.signed == 0:
+		return mempool.Lost
+	case f.record == nil && f.mark == store.Unmarked:
+		return mempool.Listening
+	case f.record == nil || !f.record.Used:
+		return mempool.Lost
+	case max(f.signed, f.floor)+2*signingAhead < f.record.Round:
+		return mempool.Lost
+	}
+	return mempool.Listening
+}
+
+// openSigning compares the record beside the key with the store, and says how far the store is to be trusted. What it
+// finds lost stays so over restarts, until the authority has rejoined.
+func openSigning(c *Config) (*signing, mempool.Doubt, error) {
+	dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
+	if err != nil {
+		return nil, mempool.Lost, err
+	}
+	f := findings{mark: dag.Mark, floor: dag.Floor, signed: dag.Signed()}
+	s := &signing{path: c.Signing}
+	if f.record, err = loadRecord(c, &f); err != nil {
+		return nil, mempool.Lost, err
+	}
+	doubt := f.doubt()
+	switch {
+	case doubt == mempool.Lost:
+		c.Logger.Warn("what this validator signed before is not known: it asks the others before it signs",
+			slog.String("record", s.path), slog.Uint64("signed", uint64(f.signed)))
+		err = c.Store.SaveDAG([]mempool.Record{{Lost: true}}, true)
+	case f.mark == store.Unmarked:
+		err = c.Store.BeginDAG()
+	}
+	if err != nil {
+		return nil, doubt, err
+	}
+	s.record = keystore.Record{
+		Key: c.Keys.Consensus.Public(), Used: true, ChainID: c.Committee.ChainID, Genesis: c.Genesis.Hash(),
+		Round: max(f.signed, f.floor),
+	}
+	if f.record != nil {
+		s.record.Round = max(s.record.Round, f.record.Round)
+	}
+	if s.path != "" {
+		err = keystore.SaveRecord(s.path, s.record)
+	}
+	return s, doubt, err
+}
+
+// loadRecord returns the record of this key on this chain, nil when there is none. Without a path the store alone
+// counts.
+func loadRecord(c *Config, f *findings) (*keystore.Record, error) {
+	if c.Signing == "" {
+		return &keystore.Record{Used: f.signed > 0 || f.mark != store.Unmarked}, nil
+	}
+	r, err := keystore.LoadRecord(c.Signing)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	genesis := c.Genesis.Hash()
+	if r.Key != c.Keys.Consensus.Public() || r.Used && (r.ChainID != c.Committee.ChainID || r.Genesis != genesis) {
+		return nil, fmt.Errorf("%w: %q is of key %s on chain %q with genesis %s, this is key %s on chain %q with genesis %s",
+			keystore.ErrRecord, c.Signing, r.Key, r.ChainID, r.Genesis, c.Keys.Consensus.Public(), c.Committee.ChainID, genesis)
+	}
+	return &r, nil
+}

@@ -1,0 +1,203 @@
+package validator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/blocksync"
+	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/flight"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/metrics"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/restore"
+	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
+	"github.com/remora-network/remora/state/registry"
+)
+
+// Config is what a validator works with. Its host has the channels of peers.Channels.
+type Config struct {
+	Genesis   *remora.Genesis
+	Committee *trust.Committee
+	Self      remora.Authority
+	Keys      *home.Signers
+	Executor  *exec.Executor
+	Store     *store.Store
+	Head      *head.Head
+	Host      *p2p.Host
+	Counts    *metrics.Counts
+	Logger    *slog.Logger
+
+	// Signing is the path of the record beside the consensus key. Without one an empty store is taken for a new authority's.
+	Signing     string
+	Tuning      Tuning        // optional
+	ClockOffset time.Duration // added to the wall clock
+}
+
+// Tuning is what validators need not agree on. The zero value has the defaults.
+type Tuning struct {
+	Pace      mempool.Pace
+	SealTicks int              // age at which a batch is sealed, in ticks of 5 ms
+	Flight    *flight.Recorder // of what the cores are told; the validator closes it
+}
+
+// Validator is a member of the committee.
+type Validator struct {
+	c           Config
+	submissions chan submission
+	heard       *peers.Heard
+	loops       []func(context.Context) error
+}
+
+// localQueue holds messages between loops. It is room, not a bound on correctness: senders wait, none is dropped.
+const localQueue = 1024
+
+// New builds the loops. It compares the signing record with the store and writes what follows from that.
+func New(c Config) (*Validator, error) {
+	v := &Validator{c: c, submissions: make(chan submission, 1024), heard: peers.NewHeard(c.Committee.Size())}
+	batches, err := newWorker(&c)
+	if err != nil {
+		return nil, err
+	}
+	signed, doubt, err := openSigning(&c)
+	if err != nil {
+		return nil, err
+	}
+	v.wireLoops(batches, signed, doubt)
+	return v, nil
+}
+
+// wireLoops connects the loops with channels.
+func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempool.Doubt) {
+	c := &v.c
+	auth, members, log := &authority{committee: c.Committee, self: c.Self, keys: c.Keys}, c.Committee.Committee, c.Logger
+	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
+	acks, toBatcher := make(chan worker.Message, localQueue), make(chan worker.Message, localQueue)
+	wants, toEngine := make([]chan mempool.Want, members.Size()), make(chan work)
+	for a := range wants {
+		wants[a] = make(chan mempool.Want, wantQueue)
+	}
+	downloads := make(chan fetched)
+	rebuilt, reannounce, ordered := make(chan struct{}), make(chan struct{}), new(atomic.Uint64)
+	progress, client := new(progress), peers.NewClient(c.Committee, c.Host.Request)
+
+	check := &verifier{
+		committee: c.Committee, network: c.Host.Receive(peers.ChannelDAG), messages: network, acks: acks, log: log,
+	}
+	fetch := &fetcher{
+		self: c.Self, client: client, store: c.Store, progress: progress, log: log, wants: wants, network: network, batcher: downloads,
+	}
+	dag := &primary{
+		committee: members, store: c.Store, host: c.Host, log: log, signing: signed, heard: v.heard, progress: progress,
+		cores: restore.Config{
+			Genesis: c.Genesis, Committee: members, Self: c.Self, Signer: auth.dagSigner(), Pace: c.Tuning.Pace, Doubt: doubt,
+		},
+		ports:   ports{network: network, local: toPrimary, rebuilt: rebuilt, wants: wants},
+		backlog: backlog{head: c.Head, engine: toEngine, epoch: ordered}, retention: Retention{Served: servedFor},
+		flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[mempool.BatchStored](recentBatches), offset: c.ClockOffset,
+	}
+	bundle := &batcher{
+		self: c.Self, committee: members, core: batches, store: c.Store, host: c.Host, log: log,
+		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
+		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
+		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
+	}
+	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
+	execute := &engine{
+		authority: auth, exec: c.Executor, store: c.Store, head: c.Head, client: client, gatherer: gatherer,
+		certifier: newCertifier(c.Committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
+		rebuilt: rebuilt, reannounce: reannounce, counts: c.Counts, progress: progress,
+	}
+	execute.sync = blocksync.New(blocksync.Config{
+		Self: c.Self, Committee: c.Committee, Executor: c.Executor, Store: c.Store, Log: log,
+		Ask: client.AskBlocks, Gather: gatherer.Gather, Done: execute.synced,
+	})
+	examiner := &blocksync.Examiner{
+		Self: c.Self, Committee: c.Committee, Store: c.Store, Head: c.Head, Client: client, Counts: c.Counts, Log: log,
+	}
+	v.loops = append(v.loops, bundle.run, dag.run, examiner.Watch(execute.run))
+	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
+	for a := range remora.Authority(members.Size()) {
+		if a != c.Self {
+			v.loops = append(v.loops, func(ctx context.Context) error { return fetch.serveWants(ctx, a) })
+		}
+	}
+}
+
+// newWorker builds the worker core with the own batches that were acknowledged to clients and not executed yet.
+func newWorker(c *Config) (*worker.Core, error) {
+	epoch, err := registry.GetEpoch(c.Executor.View().Tables)
+	if err != nil {
+		return nil, err
+	}
+	core, owed, err := restore.Worker(c.Store, worker.Config{
+		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks,
+		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number,
+	})
+	if owed > 0 {
+		c.Logger.Info("acknowledged batches wait to be ordered", slog.Any("batches", owed))
+	}
+	return core, err
+}
+
+// Loops returns the goroutines of a validator: 1 batcher (worker core), 1 primary (mempool core and commit rule), 1 engine
+// (executor and block certificates), GOMAXPROCS verifiers, a fetcher per peer. While certified blocks are synced the engine
+// has 1 puller and its questions beside it.
+func (v *Validator) Loops() []func(context.Context) error { return v.loops }
+
+// Handlers returns the requests that only validators answer.
+func (v *Validator) Handlers() map[string]p2p.Handler {
+	tips := peers.TipServer{Committee: v.c.Committee, Store: v.c.Store, Depth: v.c.Genesis.Params.GCDepth, Heard: v.heard}
+	return tips.Handlers()
+}
+
+// Submit returns when the batches that took the transactions are durable here. Those that found no room are left off the
+// end, with worker.ErrBusy. The slices are the validator's to keep.
+func (v *Validator) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+	reply := make(chan submitted, 1)
+	if err := put(ctx, v.submissions, submission{txs: txs, reply: reply}); err != nil {
+		return nil, err
+	}
+	select {
+	case s := <-reply:
+		return s.batches, s.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Unready says why clients should not use this validator.
+func (v *Validator) Unready() []string {
+	var reasons []string
+	if v.c.Counts.Catching.Load() {
+		reasons = append(reasons, fmt.Sprintf("syncing certified blocks, at height %d", v.c.Store.Height()))
+	}
+	switch mempool.Doubt(v.c.Counts.Doubt.Load()) {
+	case mempool.Trusted:
+	case mempool.Listening:
+		reasons = append(reasons, "listening for headers of its own that it does not know, before it signs")
+	case mempool.Lost:
+		reasons = append(reasons, "does not know what it signed before: signs nothing until enough other validators have answered")
+	}
+	stake := v.c.Committee.Stake(v.c.Self)
+	for _, id := range v.c.Host.Connected() {
+		if a, member := v.c.Committee.ByPeer(id); member {
+			stake += v.c.Committee.Stake(a)
+		}
+	}
+	if quorum := v.c.Committee.Quorum(); stake < quorum {
+		reasons = append(reasons, fmt.Sprintf("connected to stake %s, a quorum is %s", stake, quorum))
+	}
+	return reasons
+}

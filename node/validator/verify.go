@@ -1,0 +1,141 @@
+package validator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/trust"
+)
+
+// verifyBatch bounds how many waiting messages are verified together: certificates share one pairing equation.
+const verifyBatch = 16
+
+// verifier turns frames of peers into messages that the cores may take: decoded, size-checked, signatures verified.
+// Several goroutines run it side by side.
+type verifier struct {
+	committee *trust.Committee
+	network   <-chan p2p.Message
+	messages  chan<- mempool.Message
+	acks      chan<- worker.Message
+	log       *slog.Logger
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	for {
+		select {
+		case m := <-v.network:
+			if err := v.handle(ctx, v.drain(m)); err != nil {
+				return nil //nolint:nilerr // only the context ends it
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (v *verifier) drain(first p2p.Message) []p2p.Message {
+	batch := []p2p.Message{first}
+	for len(batch) < verifyBatch {
+		select {
+		case m := <-v.network:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// handle passes on what holds and drops the rest. The error is the context's.
+func (v *verifier) handle(ctx context.Context, batch []p2p.Message) error {
+	var certificates []*remora.Certificate
+	for _, m := range batch {
+		msg, err := v.decode(m)
+		if err != nil {
+			v.log.DebugContext(ctx, "dropped a peer's message", slog.Any("peer", m.Peer), slog.Any("reason", err))
+			continue
+		}
+		switch t := msg.(type) {
+		case nil:
+		case *remora.Certificate:
+			certificates = append(certificates, t)
+		case worker.Message:
+			err = put(ctx, v.acks, t)
+		case mempool.Message:
+			err = put(ctx, v.messages, t)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+	for i, err := range v.committee.Certificates(certificates) {
+		if err != nil {
+			v.log.DebugContext(ctx, "dropped a certificate", slog.Any("reason", err))
+			continue
+		}
+		if err := put(ctx, v.messages, mempool.Message(mempool.CertificateReceived{Certificate: certificates[i]})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decode returns a message for a core, or a certificate that still has to be verified.
+func (v *verifier) decode(m p2p.Message) (any, error) {
+	from, known := v.committee.ByPeer(m.Peer)
+	if !known || len(m.Payload) == 0 {
+		return nil, fmt.Errorf("%w: sender is not in the committee, or the frame is empty", remora.ErrInvalid)
+	}
+	body := m.Payload[1:]
+	switch m.Payload[0] {
+	case peers.FrameHeader:
+		return v.header(from, body)
+	case peers.FrameVote:
+		vote, err := remora.DecodeVote(body)
+		if err != nil {
+			return nil, err
+		}
+		if vote.Voter != from {
+			return nil, fmt.Errorf("%w: vote of authority %d sent by %d", remora.ErrInvalid, vote.Voter, from)
+		}
+		return mempool.VoteReceived{Vote: *vote}, nil
+	case peers.FrameCertificate:
+		return remora.DecodeCertificate(v.committee.ChainID, body)
+	case peers.FrameAck:
+		if len(body) != remora.HashSize {
+			return nil, fmt.Errorf("ack: %w: %d bytes", remora.ErrMalformed, len(body))
+		}
+		return worker.Acked{From: from, Digest: remora.Hash(body)}, nil
+	}
+	return nil, fmt.Errorf("%w: unknown kind of frame %q", remora.ErrMalformed, m.Payload[0])
+}
+
+func (v *verifier) header(from remora.Authority, body []byte) (any, error) {
+	h, err := remora.DecodeHeader(v.committee.ChainID, body)
+	if err != nil {
+		return nil, err
+	}
+	if h.Author != from {
+		return nil, fmt.Errorf("%w: header of authority %d sent by %d", remora.ErrInvalid, h.Author, from)
+	}
+	if err := v.committee.Header(h); err != nil {
+		return nil, err
+	}
+	return mempool.HeaderReceived{Header: h}, nil
+}
+
+// put sends unless the context ends first.
+func put[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
