@@ -18,7 +18,7 @@ GOLANGCI := .bin/golangci-lint-$(GOLANGCI_VERSION)
 LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The pure cores run without goroutines; the rest is what the race detector is for.
-PURE_PKGS  := . $(addsuffix /...,$(addprefix ./,$(wildcard mempool consensus state proofs)))
+PURE_PKGS  := . $(addsuffix /...,$(addprefix ./,$(wildcard mempool consensus state proofs app/session)))
 SHELL_PKGS := $(addsuffix /...,$(addprefix ./,$(wildcard crypto app node)))
 
 .DEFAULT_GOAL := help

@@ -24,6 +24,7 @@ var (
 	durable   = []string{"app/durable"}
 	verifiers = []string{"crypto/bls", "crypto/ed25519"}
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
+	session   = []string{"app/session"}
 	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon"}
 	apps      = []string{
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
@@ -34,7 +35,7 @@ var (
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree", "state/verdict"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
-		belowSubject, subjects, durable, apps,
+		belowSubject, subjects, durable, session, apps,
 		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
 	)
 	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
@@ -59,7 +60,8 @@ var layers = slices.Concat([]layer{
 	{[]string{"state/registry"}, join(belowLedger, []string{"state/ledger"})},
 	{subjects, belowSubject},
 	{[]string{"state"}, join(belowSubject, subjects)},
-	{apps, join(root, durable, verifiers, proofs, apps)},
+	{session, join(root, proofs)},
+	{apps, join(root, durable, session, verifiers, proofs, apps)},
 	{[]string{crashFS}, belowNode},
 }, climb(spine), []layer{
 	{shells, belowShell},
@@ -309,7 +311,7 @@ func owns(name string, owners []string) bool {
 func isTest(name string) bool { return strings.HasSuffix(name, "test") || name == crashFS }
 
 func isPure(name string) bool {
-	return name == "." || within(name, []string{"mempool", "consensus", "state", "proofs"})
+	return name == "." || within(name, []string{"mempool", "consensus", "state", "proofs", "app/session"})
 }
 
 // within reports whether an import path is one of the given ones or below one.

@@ -6,84 +6,93 @@ import (
 	"sync"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 )
 
 // Limits of the sessions in memory. What goes is in the journal and comes back with the next request.
 const (
 	maxAccounts = 1024
 	maxExtents  = 1 << 19 // 28 MiB of extents in the tallies of idle sessions
-	shedShare   = 8       // an eighth goes at a time, so that one write serves many
+	shedPart    = 8       // an eighth goes at a time, so that one write serves many
 )
 
-// accounts is the sessions in memory.
-type accounts struct {
-	journal Journal
-	write   func(puts map[string][]byte, drops [][]byte) error // the service's
+// account is a session's books while they are in memory.
+type account struct {
+	id     remora.SessionID
+	mu     sync.Mutex // one request at a time does accounts
+	seller *session.Seller
 
-	mu      sync.Mutex // may be taken by who holds an account's, never the other way round
+	// guarded by the mutex of accounts
+	users   int    // requests that have it; only without any it may go
+	used    uint64 // when it was last let go
+	extents int    // in the seller's memory
+}
+
+// accounts are the sessions in memory.
+type accounts struct {
+	journal *journal
+
+	mu      sync.Mutex // may be taken while an account's is held, never the other way round
 	live    map[remora.SessionID]*account
 	extents int
 	clock   uint64
-	limits  limits
+	limits  struct{ accounts, extents int } // tests lower them
 }
 
-// limits is what accounts may hold; tests lower them.
-type limits struct{ accounts, extents int }
-
-func newAccounts(j Journal, write func(map[string][]byte, [][]byte) error) *accounts {
-	return &accounts{journal: j, write: write, live: map[remora.SessionID]*account{}, limits: limits{maxAccounts, maxExtents}}
+func newAccounts(j *journal) *accounts {
+	s := &accounts{journal: j, live: map[remora.SessionID]*account{}}
+	s.limits.accounts, s.limits.extents = maxAccounts, maxExtents
+	return s
 }
 
-// take returns a session's account for a request, which gives it back with leave.
-func (s *accounts) take(id remora.SessionID) (*account, error) {
+// takeAccount returns a session's account for a request, which gives it back with leaveAccount.
+func (s *accounts) takeAccount(id remora.SessionID) (*account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.live[id]
 	if a == nil {
 		if len(s.live) >= s.limits.accounts {
-			if err := s.evict(s.limits.accounts / shedShare); err != nil {
+			if err := s.evictIdle(s.limits.accounts / shedPart); err != nil {
 				return nil, err
 			}
 		}
-		value, err := s.journal.Get(accountKey(id))
+		value, err := s.journal.rows.Get(accountKey(id))
 		if err != nil {
 			return nil, err
 		}
-		a = &account{session: id}
+		var t session.Totals
 		if value != nil {
-			if a.t, err = decodeTotals(value); err != nil {
+			if t, err = decodeTotals(value); err != nil {
 				return nil, err
 			}
 		}
+		a = &account{id: id, seller: session.NewSeller(s.journal, t)}
 		s.live[id] = a
 	}
 	a.users++
 	return a, nil
 }
 
-func (s *accounts) leave(a *account) {
+func (s *accounts) leaveAccount(a *account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock++
 	a.users--
 	a.used = s.clock
-	s.shed()
+	s.shedExtents()
 }
 
-// weigh notes how many extents an account's tally has. The caller holds the account.
-func (s *accounts) weigh(a *account) {
-	n := 0
-	if a.book != nil && a.book.tally != nil {
-		n = int(a.book.tally.Len())
-	}
+// weighAccount notes how many extents an account has in memory. The caller holds the account.
+func (s *accounts) weighAccount(a *account) {
+	n := int(a.seller.Extents())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.extents += n - a.extents
 	a.extents = n
 }
 
-// idle returns the accounts that nobody uses, those first that were not used for longest.
-func (s *accounts) idle() []*account {
+// listIdle returns the accounts without a request, longest unused first.
+func (s *accounts) listIdle() []*account {
 	var list []*account
 	for _, a := range s.live {
 		if a.users == 0 {
@@ -94,63 +103,64 @@ func (s *accounts) idle() []*account {
 	return list
 }
 
-// shed forgets tallies until the rest is within the limit: an eighth more than has to go.
-func (s *accounts) shed() {
+// shedExtents frees extents once they are over the limit: an eighth more than has to go.
+func (s *accounts) shedExtents() {
 	if s.extents <= s.limits.extents {
 		return
 	}
-	for _, a := range s.idle() {
-		if s.extents <= s.limits.extents-s.limits.extents/shedShare {
+	for _, a := range s.listIdle() {
+		if s.extents <= s.limits.extents-s.limits.extents/shedPart {
 			return
 		}
 		s.extents -= a.extents
-		a.extents, a.book = 0, nil
+		a.extents = 0
+		a.seller.DropExtents()
 	}
 }
 
-// evict forgets up to n idle accounts. What they know and the journal does not is written first. There are always some:
-// no more than maxServing are in use.
-func (s *accounts) evict(n int) error {
-	list := s.idle()
+// evictIdle forgets up to n idle accounts, after writing the totals that the journal does not have. There are always
+// some: no more than maxServing are in use.
+func (s *accounts) evictIdle(n int) error {
+	list := s.listIdle()
 	list = list[:min(n, len(list))]
-	if err := s.save(list); err != nil {
+	if err := s.saveTotals(list); err != nil {
 		return err
 	}
 	for _, a := range list {
 		s.extents -= a.extents
-		delete(s.live, a.session)
+		delete(s.live, a.id)
 	}
 	return nil
 }
 
-// flush writes what idle accounts know and the journal does not.
+// flush writes the totals of idle accounts that the journal does not have.
 func (s *accounts) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.save(s.idle())
+	return s.saveTotals(s.listIdle())
 }
 
-func (s *accounts) save(list []*account) error {
+func (s *accounts) saveTotals(list []*account) error {
 	puts := map[string][]byte{}
 	for _, a := range list {
-		if a.dirty {
-			puts[string(accountKey(a.session))] = remora.Encode(a.t)
+		if a.seller.Unsaved() {
+			puts[string(accountKey(a.id))] = remora.Encode(a.seller.Totals())
 		}
 	}
 	if len(puts) == 0 {
 		return nil
 	}
-	if err := s.write(puts, nil); err != nil {
+	if err := s.journal.writeRows(puts, nil); err != nil {
 		return err
 	}
 	for _, a := range list {
-		a.dirty = false
+		a.seller.MarkSaved()
 	}
 	return nil
 }
 
-// forget drops accounts of sessions that the chain does not have any more.
-func (s *accounts) forget(ids []remora.SessionID) {
+// forgetSessions drops accounts of sessions that the chain does not have any more.
+func (s *accounts) forgetSessions(ids []remora.SessionID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/session"
 )
 
 // BenchmarkDeliver serves 4 MiB at a time, each with the receipt of the one before. The journal is in memory: a disk adds
@@ -22,7 +22,7 @@ func BenchmarkDeliver(b *testing.B) {
 		b.StopTimer()
 		c.took(f, 0, 4*mib)
 		r := c.request(f, 0, 4*mib)
-		r.Acks = []transfer.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.ack()}
 		encoded := remora.Encode(r)
 		b.StartTimer()
 		if answer, err := w.Deliver(b.Context(), "peer", encoded); err != nil || len(answer) < 4*mib {
@@ -44,7 +44,7 @@ func BenchmarkAcknowledge(b *testing.B) {
 		}
 		c.took(f, 0, 1024)
 		r := c.request(f, 0, 0)
-		r.Acks = []transfer.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.ack()}
 		encoded := remora.Encode(r)
 		b.StartTimer()
 		if _, err := w.Deliver(b.Context(), "peer", encoded); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -28,6 +27,9 @@ type plan struct {
 	Deposit remora.Amount // that the chain will ask for
 }
 
+// Check reports a plan that cannot be committed.
+func (p *plan) Check() error { return p.Commit.Check() }
+
 // job is what Run remembers of an epoch. Only the plan matters, and it is in the journal.
 type job struct {
 	plan    *plan // nil: not made yet
@@ -49,49 +51,46 @@ func (r *round) grace(e remora.Epoch) bool {
 	return r.now > e+1 || r.now == e+1 && r.age >= min(graceLimit, r.length/graceShare)
 }
 
-// Run claims what the receipts are worth until ctx ends or the journal fails.
-func (s *Service) Run(ctx context.Context) error {
+// claimer takes the epochs of the journal through their claims. It belongs to the goroutine of Run.
+type claimer struct {
+	c       Config
+	journal *journal
+	jobs    map[remora.Epoch]*job // at most one per epoch in the journal
+	swept   remora.Epoch          // in which rows of old sessions were last looked for
+	counts  *counts
+}
+
+// watchBlocks looks after the claims with every block until ctx ends or the journal fails.
+func (s *claimer) watchBlocks(ctx context.Context, of *accounts) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-s.failed:
-			cancel() // whatever the loop waits for
-		case <-ctx.Done():
-		}
-	})
+	defer context.AfterFunc(s.journal.works, cancel)() // whatever the loop waits for
 	for ctx.Err() == nil {
-		if err := s.round(ctx); err != nil && ctx.Err() == nil && s.stopped() == nil {
+		if err := s.round(ctx, of); err != nil && ctx.Err() == nil && s.journal.stopped() == nil {
 			s.c.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
 		}
-		if s.stopped() != nil || s.c.Chain.WaitBlock(ctx) != nil {
+		if s.journal.stopped() != nil || s.c.Chain.WaitBlock(ctx) != nil {
 			break // only the context ends the wait
 		}
 	}
-	cancel()
-	watch.Wait()
-	if err := s.stopped(); err != nil {
-		return err
-	}
-	return s.accounts.flush()
+	return s.journal.stopped()
 }
 
 // round takes every epoch of the journal as far as the chain lets it, the oldest first.
-func (s *Service) round(ctx context.Context) error {
+func (s *claimer) round(ctx context.Context, of *accounts) error {
 	r := new(round)
 	var err error
 	if r.now, r.age, r.length, err = s.c.Chain.Epoch(); err != nil {
 		return err
 	}
-	if r.now < s.open {
-		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, r.now, s.open)
+	if r.now < s.journal.open {
+		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, r.now, s.journal.open)
 	}
-	for _, e := range s.kept.list() {
-		j := s.claims[e]
+	for _, e := range s.journal.kept.listEpochs() {
+		j := s.jobs[e]
 		if j == nil {
 			j = new(job)
-			s.claims[e] = j
+			s.jobs[e] = j
 		}
 		if err := s.advance(ctx, e, j, r); err != nil {
 			return err
@@ -101,11 +100,11 @@ func (s *Service) round(ctx context.Context) error {
 		return nil
 	}
 	s.swept = r.now
-	return s.sweep()
+	return s.sweep(of)
 }
 
 // advance takes an epoch one step on.
-func (s *Service) advance(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+func (s *claimer) advance(ctx context.Context, e remora.Epoch, j *job, r *round) error {
 	if j.plan == nil {
 		if !r.grace(e) {
 			return nil
@@ -134,28 +133,28 @@ func (s *Service) advance(ctx context.Context, e remora.Epoch, j *job, r *round)
 	case remora.ClaimSettled:
 		if claim.Released || r.now > claim.Release {
 			log.Info("claim is paid", slog.Uint64("bytes", claim.Bytes), slog.String("paid", claim.Paid.String()))
-			return s.drop(e)
+			return s.dropEpoch(e, nil)
 		}
 	case remora.ClaimRejected:
 		log.Warn("claim came to nothing: the chain fixed no seed in time")
-		return s.drop(e)
+		return s.dropEpoch(e, nil)
 	case remora.ClaimSlashed:
 		log.Error("claim was not opened in time and the deposit is lost", slog.String("deposit", claim.Deposit.String()))
-		return s.drop(e)
+		return s.dropEpoch(e, nil)
 	}
 	return nil
 }
 
 // absent commits a claim that the chain does not have, as long as it may still be committed.
-func (s *Service) absent(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+func (s *claimer) absent(ctx context.Context, e remora.Epoch, j *job, r *round) error {
 	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
 	switch {
 	case j.seen:
 		log.Info("claim is closed: the chain has forgotten it")
-		return s.drop(e)
+		return s.dropEpoch(e, nil)
 	case r.now > e+remora.ClaimEpochs:
 		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))
-		return s.drop(e)
+		return s.dropEpoch(e, nil)
 	}
 	r.spoken = sum(r.spoken, j.plan.Deposit, s.fee(len(remora.Encode(j.plan.Commit))+txOverhead), s.fee(remora.MaxTxBytes))
 	s.attempt(ctx, j, log, "commit the claim", func(ctx context.Context) error {
@@ -165,7 +164,7 @@ func (s *Service) absent(ctx context.Context, e remora.Epoch, j *job, r *round) 
 }
 
 // attempt does what may fail, and after a failure waits longer each time. The next round sees what came of it.
-func (s *Service) attempt(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
+func (s *claimer) attempt(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
 	if j.wait > 0 {
 		j.wait--
 		return
@@ -191,16 +190,15 @@ func (s *Service) attempt(ctx context.Context, j *job, log *slog.Logger, what st
 	j.pause = min(2*j.pause+1, maxPause)
 }
 
-// drop ends an epoch: the chain is done with its claim, or will never take one.
-func (s *Service) drop(e remora.Epoch) error { return s.dropWith(e, nil) }
-
-func (s *Service) dropWith(e remora.Epoch, puts map[string][]byte) error {
+// dropEpoch ends an epoch, with the rows that are to be written meanwhile: the chain is done with its claim, or will
+// never take one.
+func (s *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
 	rows := [][]byte{epochKey(rowReceipt, e), epochKey(rowExtent, e), epochKey(rowPlan, e)}
-	if err := s.write(puts, rows); err != nil {
+	if err := s.journal.writeRows(puts, rows); err != nil {
 		return err
 	}
-	s.kept.done(e)
-	delete(s.claims, e)
+	s.journal.kept.endEpoch(e)
+	delete(s.jobs, e)
 	return nil
 }
 
@@ -208,27 +206,24 @@ func (s *Service) dropWith(e remora.Epoch, puts map[string][]byte) error {
 const sweepBatch = 1024
 
 // sweep removes the totals of sessions that the chain does not have any more.
-func (s *Service) sweep() error {
-	var failed error
+func (s *claimer) sweep(of *accounts) error {
 	var gone []remora.SessionID
-	err := s.c.Journal.Ascend([]byte{rowAccount}, func(key, _ []byte) bool {
-		id, err := keySession(key)
-		if err == nil {
-			var found bool
-			if _, _, found, err = s.c.Chain.Session(id); err == nil && !found {
-				gone = append(gone, id)
-			}
+	var rows [][]byte
+	err := s.journal.visitRows([]byte{rowAccount}, func(key, _ []byte) error {
+		number, err := keyNumber(key)
+		if err != nil || len(gone) == sweepBatch { // the others go in the next epoch
+			return err
 		}
-		failed = err
-		return err == nil && len(gone) < sweepBatch // the others go in the next epoch
+		id := remora.SessionID(number)
+		_, _, found, err := s.c.Chain.Session(id)
+		if err == nil && !found {
+			gone, rows = append(gone, id), append(rows, accountKey(id))
+		}
+		return err
 	})
-	if err = errors.Join(err, failed); err != nil || len(gone) == 0 {
+	if err != nil || len(gone) == 0 {
 		return err
 	}
-	s.accounts.forget(gone)
-	rows := make([][]byte, len(gone))
-	for i, id := range gone {
-		rows[i] = accountKey(id)
-	}
-	return s.write(nil, rows)
+	of.forgetSessions(gone)
+	return s.journal.writeRows(nil, rows)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 	proof "github.com/remora-network/remora/proofs/delivery"
 )
@@ -46,8 +47,8 @@ func TestClaimsArePaid(t *testing.T) {
 	if w.claimed() != total || w.chain.slashed != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
 		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimed(), total, w.chain.slashed, w.Stats())
 	}
-	if len(w.kept.roots) != 0 || len(w.claims) != 0 {
-		t.Errorf("%d roots and %d jobs are left", len(w.kept.roots), len(w.claims))
+	if len(w.journal.kept.roots) != 0 || len(w.claimer.jobs) != 0 {
+		t.Errorf("%d roots and %d jobs are left", len(w.journal.kept.roots), len(w.claimer.jobs))
 	}
 	if w.chain.sends != 4 {
 		t.Errorf("%d transactions, want 4", w.chain.sends)
@@ -94,7 +95,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 				return nil, nil
 			}
 			w.disk.dead, killed = true, true // with the process its disk stays as it is
-			w.fail(errKilled)
+			w.journal.fail(errKilled)
 			if after {
 				return nil, errKilled
 			}
@@ -168,10 +169,10 @@ func TestLargeClaim(t *testing.T) {
 func (c *client) plant(x remora.Extent) {
 	c.took(x.Content, x.Start(), x.Bytes)
 	ack := c.ack()
-	if err := c.w.write(map[string][]byte{
+	if err := c.w.journal.writeRows(map[string][]byte{
 		string(sessionKey(rowReceipt, c.epoch, c.session)): remora.Encode(ack.Receipt),
 		string(extentKey(c.epoch, c.session, 0)):           remora.Encode(x),
-		string(accountKey(c.session)):                      remora.Encode(totals{Acked: x.Bytes}),
+		string(accountKey(c.session)):                      remora.Encode(session.Totals{Acked: x.Bytes}),
 	}, nil); err != nil {
 		c.w.tb.Error(err)
 	}
@@ -223,7 +224,7 @@ func TestNothingClaimable(t *testing.T) {
 	}
 	w.restart()
 	c.took(f, 0, 10_000)
-	if head := c.late(); head.Code != transfer.ReceiptStale {
+	if head := c.late(); head.Code != session.ReceiptStale {
 		t.Errorf("a receipt after that: %+v", head)
 	}
 }
@@ -235,7 +236,7 @@ func TestBalanceDecides(t *testing.T) {
 	rich, modest := w.open(8*mib), w.open(8*mib)
 	rich.buy(f)
 	modest.buy(g)
-	fees := w.fee(txOverhead) + w.fee(remora.MaxTxBytes) + itemSize
+	fees := w.claimer.fee(txOverhead) + w.claimer.fee(remora.MaxTxBytes) + itemSize
 	w.chain.time += epochTime + epochTime/graceShare
 	w.chain.balance = fees + price/2 - 1
 	w.rounds(3)
@@ -364,7 +365,7 @@ func TestChainBehindTheJournal(t *testing.T) {
 	w.chain.time = epochTime
 	rows := len(w.disk.rows)
 	w.chain.sessions = nil
-	if err := w.round(t.Context()); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
+	if err := w.claimer.round(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
 		t.Errorf("%v, %d of %d rows", err, len(w.disk.rows), rows)
 	}
 }
@@ -388,20 +389,20 @@ func TestRejectedClaimEnds(t *testing.T) {
 func TestKeptRoots(t *testing.T) {
 	k := newKept()
 	x := func(b byte) []remora.Extent { return []remora.Extent{{Content: remora.Content{Root: remora.Hash{b}}}} }
-	k.note(5, x(1))
-	k.note(7, x(1))
-	k.note(6, x(2))
-	k.done(7)
-	if !k.needs(remora.Hash{1}) || !k.needs(remora.Hash{2}) {
+	k.noteExtents(5, x(1))
+	k.noteExtents(7, x(1))
+	k.noteExtents(6, x(2))
+	k.endEpoch(7)
+	if !k.needsRoot(remora.Hash{1}) || !k.needsRoot(remora.Hash{2}) {
 		t.Error("forgotten while epoch 5 may be opened")
 	}
-	k.note(8, x(3))
-	k.done(5)
-	k.done(6)
-	if k.needs(remora.Hash{1}) || k.needs(remora.Hash{2}) || !k.needs(remora.Hash{3}) {
+	k.noteExtents(8, x(3))
+	k.endEpoch(5)
+	k.endEpoch(6)
+	if k.needsRoot(remora.Hash{1}) || k.needsRoot(remora.Hash{2}) || !k.needsRoot(remora.Hash{3}) {
 		t.Errorf("%v", k.roots)
 	}
-	k.done(8)
+	k.endEpoch(8)
 	if len(k.roots)+len(k.epochs) != 0 {
 		t.Errorf("%v", k.roots)
 	}
@@ -415,7 +416,7 @@ func FuzzRows(f *testing.F) {
 	f.Add(extentKey(1, 2, 3), remora.Encode(x))
 	f.Add(epochKey(rowPlan, 1), remora.Encode(plan{Commit: commit}))
 	f.Add(sessionKey(rowReceipt, 1, 2), remora.Encode(remora.SignedReceipt{}))
-	f.Add(accountKey(1), remora.Encode(totals{Passes: make([]remora.Hash, keptPasses)}))
+	f.Add(accountKey(1), remora.Encode(session.Totals{Passes: make([]remora.Hash, 4)}))
 	f.Add([]byte{rowOpen}, encodeOpen(3))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var errs []error
@@ -438,9 +439,7 @@ func FuzzRows(f *testing.F) {
 		check(err)
 		_, err = decodeOpen(value)
 		check(err)
-		_, err = keyEpoch(key, sessionKeySize)
-		check(err)
-		_, err = keySession(key)
+		_, err = keyNumber(key)
 		check(err)
 		for _, err := range errs {
 			if err != nil && !errors.Is(err, remora.ErrCorrupt) {
@@ -458,7 +457,7 @@ func FuzzDeliver(f *testing.F) {
 	r := c.request(file, 0, 1000)
 	f.Add(remora.Encode(r))
 	c.took(file, 0, 1000)
-	r.Acks = []transfer.Acknowledgement{c.ack()}
+	r.Acks = []session.Acknowledgement{c.ack()}
 	f.Add(remora.Encode(r))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		answer, err := w.Deliver(t.Context(), "peer", b)

@@ -20,8 +20,8 @@ func newKept() *kept {
 	return &kept{epochs: map[remora.Epoch]bool{}, roots: map[remora.Hash]remora.Epoch{}}
 }
 
-// note remembers extents of an epoch before they are in the journal.
-func (k *kept) note(e remora.Epoch, extents []remora.Extent) {
+// noteExtents remembers extents of an epoch before they are in the journal.
+func (k *kept) noteExtents(e remora.Epoch, extents []remora.Extent) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.epochs[e] = true
@@ -31,9 +31,9 @@ func (k *kept) note(e remora.Epoch, extents []remora.Extent) {
 	}
 }
 
-// done forgets an epoch of which the journal has nothing any more. A root goes once no epoch up to its newest is left:
+// endEpoch forgets an epoch of which the journal has nothing any more. A root goes once no epoch up to its newest is left:
 // sometimes later than necessary, never too early.
-func (k *kept) done(e remora.Epoch) {
+func (k *kept) endEpoch(e remora.Epoch) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.epochs, e)
@@ -47,15 +47,15 @@ func (k *kept) done(e remora.Epoch) {
 	})
 }
 
-func (k *kept) needs(root remora.Hash) bool {
+func (k *kept) needsRoot(root remora.Hash) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_, found := k.roots[root]
 	return found
 }
 
-// list returns the epochs in order.
-func (k *kept) list() []remora.Epoch {
+// listEpochs returns the epochs in order.
+func (k *kept) listEpochs() []remora.Epoch {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Sorted(maps.Keys(k.epochs))

@@ -11,24 +11,21 @@ import (
 )
 
 // openClaim answers the challenge of a claim from the journal and the store.
-func (s *Service) openClaim(ctx context.Context, p *plan, claim remora.Claim, seed remora.Seed) error {
+func (s *claimer) openClaim(ctx context.Context, p *plan, claim remora.Claim, seed remora.Seed) error {
 	if id := p.Commit.ID(s.c.ChainID, s.c.Self); claim.ID != id {
 		return fmt.Errorf("%w: the chain has another claim of this epoch than the journal, %s: only the journal that it was made from can open it",
 			remora.ErrInvalid, id)
 	}
 	receipts := make([]remora.SignedReceipt, len(p.Commit.Items))
 	for i, item := range p.Commit.Items {
-		value, err := s.c.Journal.Get(sessionKey(rowReceipt, claim.Epoch, item.Session))
-		if err != nil {
-			return err
-		}
-		if receipts[i], err = decodeReceipt(value); err != nil {
+		var err error
+		if receipts[i], err = s.journal.Receipt(item.Session, claim.Epoch); err != nil {
 			return fmt.Errorf("receipt of session %d: %w", item.Session, err)
 		}
 	}
 	c := proof.Challenge{ChainID: s.c.ChainID, Claim: claim, Items: p.Commit.Items, Seed: seed.Hash}
 	opening, err := c.Open(receipts, proof.Evidence{
-		Extents: func(i int) ([]remora.Extent, error) { return s.extents(claim.Epoch, p.Commit.Items[i].Session) },
+		Extents: func(i int) ([]remora.Extent, error) { return s.journal.Extents(p.Commit.Items[i].Session, claim.Epoch) },
 		Chunk: func(of remora.Content, index uint64) (content.ChunkProof, error) {
 			return s.c.Store.ProveChunk(of.Root, index) // a damaged object is fetched again
 		},

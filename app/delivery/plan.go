@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"errors"
 	"log/slog"
 	"math"
 
@@ -16,7 +15,7 @@ const (
 )
 
 // fee returns what a transaction of a size costs, the most there is when that does not fit.
-func (s *Service) fee(size int) remora.Amount {
+func (s *claimer) fee(size int) remora.Amount {
 	perByte, fits := s.c.Params.FeePerByte.Mul(uint64(size))
 	if !fits {
 		return math.MaxUint64
@@ -38,11 +37,11 @@ func sum(amounts ...remora.Amount) remora.Amount {
 
 // makePlan closes an epoch for receipts and plans the claim of those that it has. Where there is nothing to claim it
 // drops the epoch; where the account cannot pay for any claim yet it leaves the epoch without a plan.
-func (s *Service) makePlan(e remora.Epoch, j *job, r *round) error {
-	s.closing.Lock()
-	s.open = max(s.open, e+1)
-	closed := map[string][]byte{string([]byte{rowOpen}): encodeOpen(s.open)}
-	s.closing.Unlock()
+func (s *claimer) makePlan(e remora.Epoch, j *job, r *round) error {
+	s.journal.closing.Lock()
+	s.journal.open = max(s.journal.open, e+1)
+	closed := map[string][]byte{string([]byte{rowOpen}): encodeOpen(s.journal.open)}
+	s.journal.closing.Unlock()
 	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
 	c, err := s.choose(e, r)
 	if err != nil {
@@ -52,7 +51,7 @@ func (s *Service) makePlan(e remora.Epoch, j *job, r *round) error {
 	switch {
 	case late && (len(c.receipts) > 0 || c.unpaid > 0):
 		log.Error("receipts are given up: no claim was planned in time", slog.Int("claimable", len(c.receipts)), slog.Int("without balance", c.unpaid))
-		return s.dropWith(e, closed)
+		return s.dropEpoch(e, closed)
 	case len(c.receipts) == 0 && c.unpaid > 0:
 		if !j.waiting {
 			log.Error("the account's balance does not cover the deposit of any claim: send it more", slog.Int("receipts", c.unpaid))
@@ -61,14 +60,14 @@ func (s *Service) makePlan(e remora.Epoch, j *job, r *round) error {
 		return nil
 	case len(c.receipts) == 0:
 		log.Info("nothing to claim", slog.Int("receipts left out", c.left))
-		return s.dropWith(e, closed)
+		return s.dropEpoch(e, closed)
 	}
 	if c.unpaid+c.left > 0 {
 		log.Warn("claim leaves receipts out", slog.Int("without balance", c.unpaid), slog.Int("not claimable", c.left))
 	}
 	p := c.plan(s.c.ChainID, e)
 	closed[string(epochKey(rowPlan, e))] = remora.Encode(p)
-	if err := s.write(closed, nil); err != nil {
+	if err := s.journal.writeRows(closed, nil); err != nil {
 		return err
 	}
 	j.plan = p
@@ -85,7 +84,7 @@ type choice struct {
 
 // choose takes receipts of an epoch by ascending session, as many as a claim may have and the balance covers. The fees
 // of the claim's opening are kept back: a claim that cannot be opened is lost with its deposit.
-func (s *Service) choose(e remora.Epoch, r *round) (c choice, err error) {
+func (s *claimer) choose(e remora.Epoch, r *round) (c choice, err error) {
 	balance, err := s.c.Chain.Balance()
 	if err != nil {
 		return c, err
@@ -93,35 +92,33 @@ func (s *Service) choose(e remora.Epoch, r *round) (c choice, err error) {
 	budget, fits := balance.Sub(sum(r.spoken, s.fee(txOverhead), s.fee(remora.MaxTxBytes)))
 	perItem, fitsToo := s.c.Params.FeePerByte.Mul(itemSize)
 	poor := !fits || !fitsToo
-	var failed error
-	err = s.c.Journal.Ascend(epochKey(rowReceipt, e), func(_, value []byte) bool {
-		var receipt remora.SignedReceipt
-		if receipt, failed = decodeReceipt(value); failed != nil {
-			return false
+	err = s.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
+		receipt, err := decodeReceipt(value)
+		if err != nil {
+			return err
 		}
 		worth, claimable, err := s.claimable(&receipt.Receipt)
-		if failed = err; failed != nil {
-			return false
-		}
-		if !claimable || len(c.receipts) == remora.MaxClaimItems {
-			c.left++
-			return true
+		if err != nil {
+			return err
 		}
 		rest, enough := budget.Sub(sum(worth, perItem))
-		if poor || !enough {
+		switch {
+		case !claimable || len(c.receipts) == remora.MaxClaimItems:
+			c.left++
+		case poor || !enough:
 			c.unpaid++
-			return true
+		default:
+			budget = rest
+			c.deposit = sum(c.deposit, worth)
+			c.receipts = append(c.receipts, receipt.Receipt)
 		}
-		budget = rest
-		c.deposit = sum(c.deposit, worth)
-		c.receipts = append(c.receipts, receipt.Receipt)
-		return true
+		return nil
 	})
-	return c, errors.Join(err, failed)
+	return c, err
 }
 
 // claimable returns what a receipt is worth, and whether the chain would pay for it.
-func (s *Service) claimable(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
+func (s *claimer) claimable(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
 	session, grant, found, err := s.c.Chain.Session(r.Session)
 	if err != nil || !found || r.Epoch > session.Expiry || grant.Left < r.Bytes {
 		return 0, false, err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 )
 
@@ -19,38 +20,38 @@ func TestBadReceipts(t *testing.T) {
 	c.buy(f)
 	c.took(f, 1024, 20_000)
 	honest := c.ack()
-	resign := func(a *transfer.Acknowledgement) { a.Receipt = c.sign(a.Receipt.Receipt) }
+	resign := func(a *session.Acknowledgement) { a.Receipt = c.sign(a.Receipt.Receipt) }
 	message := func(chain string, r remora.Receipt, scheme remora.Scheme) []byte {
 		m := r.Message(chain, scheme)
 		return m[:]
 	}
-	for name, change := range map[string]func(a *transfer.Acknowledgement){
-		"total too high": func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Bytes++; resign(a) },
-		"total too low":  func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Bytes--; resign(a) },
-		"other number":   func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Extents++; resign(a) },
-		"other root":     func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Root[0] ^= 1; resign(a) },
-		"other node":     func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Node[0] ^= 1; resign(a) },
-		"later epoch":    func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Epoch++; resign(a) },
-		"earlier epoch":  func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Epoch--; resign(a) },
-		"other session":  func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Session = other.session; resign(a) },
-		"key of another": func(a *transfer.Acknowledgement) { a.Receipt = other.sign(a.Receipt.Receipt) },
-		"signature bit":  func(a *transfer.Acknowledgement) { a.Receipt.Signature[7] ^= 1 },
-		"no signature":   func(a *transfer.Acknowledgement) { a.Receipt.Signature = remora.BLSSignature{} },
-		"other chain": func(a *transfer.Acknowledgement) {
+	for name, change := range map[string]func(a *session.Acknowledgement){
+		"total too high": func(a *session.Acknowledgement) { a.Receipt.Receipt.Bytes++; resign(a) },
+		"total too low":  func(a *session.Acknowledgement) { a.Receipt.Receipt.Bytes--; resign(a) },
+		"other number":   func(a *session.Acknowledgement) { a.Receipt.Receipt.Extents++; resign(a) },
+		"other root":     func(a *session.Acknowledgement) { a.Receipt.Receipt.Root[0] ^= 1; resign(a) },
+		"other node":     func(a *session.Acknowledgement) { a.Receipt.Receipt.Node[0] ^= 1; resign(a) },
+		"later epoch":    func(a *session.Acknowledgement) { a.Receipt.Receipt.Epoch++; resign(a) },
+		"earlier epoch":  func(a *session.Acknowledgement) { a.Receipt.Receipt.Epoch--; resign(a) },
+		"other session":  func(a *session.Acknowledgement) { a.Receipt.Receipt.Session = other.session; resign(a) },
+		"key of another": func(a *session.Acknowledgement) { a.Receipt = other.sign(a.Receipt.Receipt) },
+		"signature bit":  func(a *session.Acknowledgement) { a.Receipt.Signature[7] ^= 1 },
+		"no signature":   func(a *session.Acknowledgement) { a.Receipt.Signature = remora.BLSSignature{} },
+		"other chain": func(a *session.Acknowledgement) {
 			a.Receipt.Signature = c.secret.Sign(message("dev-other", a.Receipt.Receipt, 1))
 		},
-		"other scheme": func(a *transfer.Acknowledgement) {
+		"other scheme": func(a *session.Acknowledgement) {
 			a.Receipt.Signature = c.secret.Sign(message(testChain, a.Receipt.Receipt, 2))
 		},
-		"kept too few":      func(a *transfer.Acknowledgement) { a.Kept-- },
-		"kept none":         func(a *transfer.Acknowledgement) { a.Kept = 0; a.Extents = c.tally.Extents() },
-		"kept too many":     func(a *transfer.Acknowledgement) { a.Kept++ },
-		"other extent":      func(a *transfer.Acknowledgement) { a.Extents[0].First++ },
-		"shorter extent":    func(a *transfer.Acknowledgement) { a.Extents[0].Bytes-- },
-		"content not held":  func(a *transfer.Acknowledgement) { a.Extents[0].Content = absent },
-		"signed, not held":  func(a *transfer.Acknowledgement) { *a = c.signed(absent, 20_000) },
-		"signed, of length": func(a *transfer.Acknowledgement) { g := f; g.Length += 5; *a = c.signed(g, 20_000) },
-		"over the grant": func(a *transfer.Acknowledgement) {
+		"kept too few":      func(a *session.Acknowledgement) { a.Kept-- },
+		"kept none":         func(a *session.Acknowledgement) { a.Kept = 0; a.Extents = c.tally.Extents() },
+		"kept too many":     func(a *session.Acknowledgement) { a.Kept++ },
+		"other extent":      func(a *session.Acknowledgement) { a.Extents[0].First++ },
+		"shorter extent":    func(a *session.Acknowledgement) { a.Extents[0].Bytes-- },
+		"content not held":  func(a *session.Acknowledgement) { a.Extents[0].Content = absent },
+		"signed, not held":  func(a *session.Acknowledgement) { *a = c.signed(absent, 20_000) },
+		"signed, of length": func(a *session.Acknowledgement) { g := f; g.Length += 5; *a = c.signed(g, 20_000) },
+		"over the grant": func(a *session.Acknowledgement) {
 			*a = c.signed(f, 50_000)
 			for range 3 {
 				a.Extents = append(a.Extents, remora.Extent{Content: f, Bytes: 50_000})
@@ -58,15 +59,15 @@ func TestBadReceipts(t *testing.T) {
 			a.Receipt.Receipt.Bytes, a.Receipt.Receipt.Extents = 250_000, 5
 			resign(a)
 		},
-		"more than there is": func(a *transfer.Acknowledgement) { a.Receipt.Receipt.Bytes = 1<<64 - 1; resign(a) },
+		"more than there is": func(a *session.Acknowledgement) { a.Receipt.Receipt.Bytes = 1<<64 - 1; resign(a) },
 	} {
 		before := maps.Clone(w.disk.rows)
 		ack := honest
 		ack.Extents = append([]remora.Extent(nil), honest.Extents...)
 		change(&ack)
 		r := c.request(f, 0, 1000)
-		r.Acks = []transfer.Acknowledgement{ack}
-		if head, _ := c.ask(r); head.Code != transfer.ReceiptWrong || head.Reason == "" {
+		r.Acks = []session.Acknowledgement{ack}
+		if head, _ := c.ask(r); head.Code != session.ReceiptWrong || head.Reason == "" {
 			t.Errorf("%s: %+v", name, head)
 		}
 		if !maps.EqualFunc(before, w.disk.rows, bytes.Equal) {
@@ -75,8 +76,8 @@ func TestBadReceipts(t *testing.T) {
 	}
 	for range 2 { // and once more: it is known then
 		r := c.request(f, 0, 1000)
-		r.Acks = []transfer.Acknowledgement{honest}
-		if head, data := c.ask(r); head.Code != transfer.Delivered || len(data) != 1000 {
+		r.Acks = []session.Acknowledgement{honest}
+		if head, data := c.ask(r); head.Code != session.Delivered || len(data) != 1000 {
 			t.Errorf("the honest one: %+v", head)
 		}
 	}
@@ -86,13 +87,13 @@ func TestBadReceipts(t *testing.T) {
 }
 
 // signed is an acknowledgement of one more extent after the 50,000 bytes that the cache has, whatever it is worth.
-func (c *client) signed(of remora.Content, size uint64) transfer.Acknowledgement {
+func (c *client) signed(of remora.Content, size uint64) session.Acknowledgement {
 	x := remora.Extent{Content: of, First: 3, Bytes: min(size, 20_000)}
 	list := append([]remora.Extent(nil), c.tally.Extents()[0], x)
 	sum := tallyOf(c.w.tb, list)
 	r := c.receipt()
 	r.Bytes, r.Extents, r.Root = sum.Bytes(), sum.Len(), sum.Root()
-	return transfer.Acknowledgement{Receipt: c.sign(r), Kept: 1, Extents: list[1:]}
+	return session.Acknowledgement{Receipt: c.sign(r), Kept: 1, Extents: list[1:]}
 }
 
 // TestReceiptsAreDurableBeforeTheAnswer stops the cache after every answer. A lost answer is asked for again.
@@ -102,14 +103,14 @@ func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 	c := w.open(mib)
 	for offset := uint64(0); offset < f.Length; offset += 50 << 10 {
 		size := min(50<<10, f.Length-offset)
-		if head, data := c.ask(c.request(f, offset, size)); head.Code != transfer.Delivered || uint64(len(data)) != size {
+		if head, data := c.ask(c.request(f, offset, size)); head.Code != session.Delivered || uint64(len(data)) != size {
 			t.Fatalf("at %d: %+v", offset, head)
 		}
 		c.took(f, offset, size)
 		r := c.request(f, 0, 0)
-		r.Acks = []transfer.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.ack()}
 		for range 2 {
-			if head, _ := c.ask(r); head.Code != transfer.Delivered {
+			if head, _ := c.ask(r); head.Code != session.Delivered {
 				t.Fatalf("at %d: %+v", offset, head)
 			}
 			w.restart()
@@ -117,7 +118,7 @@ func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 			if err != nil || signed != c.sign(c.receipt()) {
 				t.Fatalf("at %d: the journal has a receipt of %d bytes, %v", offset, signed.Receipt.Bytes, err)
 			}
-			kept, err := w.extents(c.epoch, c.session)
+			kept, err := w.journal.Extents(c.session, c.epoch)
 			if err != nil || tallyOf(t, kept).Root() != c.tally.Root() {
 				t.Fatalf("at %d: the journal has %d extents, %v", offset, len(kept), err)
 			}
@@ -136,14 +137,14 @@ func TestLateReceipts(t *testing.T) {
 	c := w.open(mib)
 	deliver := func(size uint64) {
 		t.Helper()
-		if head, _ := c.ask(c.request(f, 0, size)); head.Code != transfer.Delivered {
+		if head, _ := c.ask(c.request(f, 0, size)); head.Code != session.Delivered {
 			t.Fatalf("%+v", head)
 		}
 		c.took(f, 0, size)
 	}
 	deliver(10_000)
 	w.chain.time += epochTime
-	if head := c.pay(); head.Code != transfer.Delivered || head.Epoch != firstEpoch+1 {
+	if head := c.pay(); head.Code != session.Delivered || head.Epoch != firstEpoch+1 {
 		t.Fatalf("in the grace: %+v", head)
 	}
 	deliver(20_000)
@@ -157,22 +158,22 @@ func TestLateReceipts(t *testing.T) {
 		t.Fatalf("claims %+v", w.chain.claims)
 	}
 	for range 2 {
-		if head := c.late(); head.Code != transfer.ReceiptStale || head.Epoch != firstEpoch+1 {
+		if head := c.late(); head.Code != session.ReceiptStale || head.Epoch != firstEpoch+1 {
 			t.Fatalf("after the plan: %+v", head)
 		}
 		w.restart()
 	}
-	a, err := w.accounts.take(c.session)
+	a, err := w.accounts.takeAccount(c.session)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.t.Lost != 0 || a.t.Acked != 10_000 {
-		t.Errorf("%+v", a.t)
+	if a.seller.Totals().Lost != 0 || a.seller.Totals().Acked != 10_000 {
+		t.Errorf("%+v", a.seller.Totals())
 	}
-	w.accounts.leave(a)
+	w.accounts.leaveAccount(a)
 	c.turn()
 	c.took(f, 0, 20_000) // the same bytes again, in the epoch of the answer
-	if head := c.pay(); head.Code != transfer.Delivered {
+	if head := c.pay(); head.Code != session.Delivered {
 		t.Fatalf("%+v", head)
 	}
 	// Nobody is served for nothing by late receipts.
@@ -181,17 +182,17 @@ func TestLateReceipts(t *testing.T) {
 		c.turn()
 		for range 12 {
 			head, data := c.ask(c.request(f, 0, 100_000))
-			if free += uint64(len(data)); head.Code == transfer.Delivered {
+			if free += uint64(len(data)); head.Code == session.Delivered {
 				c.took(f, 0, 100_000)
 			}
 		}
 		w.chain.time += 2 * epochTime
-		w.Service.open = w.chain.epoch()
+		w.journal.open = w.chain.epoch()
 		if len(c.more) > 0 {
 			c.late()
 		}
 	}
-	if bound := uint64(transfer.FirstWindow + transfer.FirstWindow + 200_000); free > bound {
+	if bound := uint64(session.FirstWindow + session.FirstWindow + 200_000); free > bound {
 		t.Errorf("%d bytes for nothing, want at most %d", free, bound)
 	}
 }
@@ -213,14 +214,14 @@ func TestLastReceiptAfterExpiry(t *testing.T) {
 	s := w.chain.sessions[c.session]
 	s.Expiry = firstEpoch
 	w.chain.sessions[c.session] = s
-	if head, _ := c.ask(c.request(f, 0, 1000)); head.Code != transfer.Delivered {
+	if head, _ := c.ask(c.request(f, 0, 1000)); head.Code != session.Delivered {
 		t.Fatalf("%+v", head)
 	}
 	c.took(f, 0, 1000)
 	w.chain.time += epochTime
 	r := c.request(f, 0, 1000)
-	r.Acks = []transfer.Acknowledgement{c.ack()}
-	if head, _ := c.ask(r); head.Code != transfer.SessionUnusable || !strings.Contains(head.Reason, "expired") {
+	r.Acks = []session.Acknowledgement{c.ack()}
+	if head, _ := c.ask(r); head.Code != session.SessionUnusable || !strings.Contains(head.Reason, "expired") {
 		t.Errorf("%+v", head)
 	}
 	if w.Stats().Acked != 1000 {
@@ -228,7 +229,7 @@ func TestLastReceiptAfterExpiry(t *testing.T) {
 	}
 	c.turn()
 	c.took(f, 0, 1000)
-	if head := c.pay(); head.Code != transfer.ReceiptWrong {
+	if head := c.pay(); head.Code != session.ReceiptWrong {
 		t.Errorf("a receipt after the session's end: %+v", head)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 )
 
 // The journal's key space: one byte names the kind of row. Numbers are big endian, so the rows of an epoch, and in it of
@@ -42,33 +43,24 @@ func accountKey(id remora.SessionID) []byte {
 	return binary.BigEndian.AppendUint64([]byte{rowAccount}, uint64(id))
 }
 
-// keyEpoch returns the epoch of the key of a receipt, an extent or a plan.
-func keyEpoch(key []byte, size int) (remora.Epoch, error) {
-	if len(key) != size {
-		return 0, fmt.Errorf("journal of receipts: %w: a key of %d bytes, want %d", remora.ErrCorrupt, len(key), size)
+// keySizes are the lengths of keys that begin with a number.
+var keySizes = map[byte]int{rowReceipt: 1 + 8 + 8, rowExtent: 1 + 8 + 8 + 4, rowPlan: 1 + 8, rowAccount: 1 + 8}
+
+// keyNumber returns the session of the key of totals, the epoch of any other key.
+func keyNumber(key []byte) (uint64, error) {
+	if len(key) == 0 || len(key) != keySizes[key[0]] {
+		return 0, fmt.Errorf("journal of receipts: %w: a key of %d bytes, %.8x", remora.ErrCorrupt, len(key), key)
 	}
-	return remora.Epoch(binary.BigEndian.Uint64(key[1:])), nil
+	return binary.BigEndian.Uint64(key[1:]), nil
 }
 
-// The lengths of keys.
-const (
-	epochKeySize   = 1 + 8
-	sessionKeySize = epochKeySize + 8
-	extentKeySize  = sessionKeySize + 4
-	accountKeySize = 1 + 8
-)
-
-// keySession returns the session of the key of totals.
-func keySession(key []byte) (remora.SessionID, error) {
-	if len(key) != accountKeySize {
-		return 0, fmt.Errorf("journal of receipts: %w: a key of %d bytes, want %d", remora.ErrCorrupt, len(key), accountKeySize)
-	}
-	return remora.SessionID(binary.BigEndian.Uint64(key[1:])), nil
-}
-
-// decodeRow decodes what this package encoded.
+// decodeRow decodes what this package encoded, and checks it.
 func decodeRow(value []byte, limit int, v any) error {
-	if err := remora.Decode(value, limit, v); err != nil {
+	err := remora.Decode(value, limit, v)
+	if c, has := v.(interface{ Check() error }); has && err == nil {
+		err = c.Check()
+	}
+	if err != nil {
 		return fmt.Errorf("journal of receipts: %w: %w", remora.ErrCorrupt, err)
 	}
 	return nil
@@ -79,34 +71,16 @@ func decodeReceipt(value []byte) (r remora.SignedReceipt, err error) {
 }
 
 func decodeExtent(value []byte) (e remora.Extent, err error) {
-	if err := decodeRow(value, maxExtentRow, &e); err != nil {
-		return e, err
-	}
-	if err := e.Check(); err != nil {
-		return e, fmt.Errorf("journal of receipts: %w: %w", remora.ErrCorrupt, err)
-	}
-	return e, nil
+	return e, decodeRow(value, maxExtentRow, &e)
 }
 
-func decodeTotals(value []byte) (t totals, err error) {
-	if err := decodeRow(value, maxTotalsRow, &t); err != nil {
-		return t, err
-	}
-	if len(t.Passes) > keptPasses {
-		return t, fmt.Errorf("journal of receipts: %w: %d passes, at most %d", remora.ErrCorrupt, len(t.Passes), keptPasses)
-	}
-	return t, nil
+func decodeTotals(value []byte) (t session.Totals, err error) {
+	return t, decodeRow(value, maxTotalsRow, &t)
 }
 
 func decodePlan(value []byte) (*plan, error) {
 	p := new(plan)
-	if err := decodeRow(value, maxPlanRow, p); err != nil {
-		return nil, err
-	}
-	if err := p.Commit.Check(); err != nil {
-		return nil, fmt.Errorf("journal of receipts: %w: %w", remora.ErrCorrupt, err)
-	}
-	return p, nil
+	return p, decodeRow(value, maxPlanRow, p)
 }
 
 func encodeOpen(e remora.Epoch) []byte { return binary.BigEndian.AppendUint64(nil, uint64(e)) }

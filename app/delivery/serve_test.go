@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 )
 
@@ -49,24 +50,24 @@ func TestRefusals(t *testing.T) {
 	poor := w.open(9_999)
 	for name, tt := range map[string]struct {
 		change func(r *transfer.DeliveryRequest)
-		want   transfer.DeliveryCode
+		want   session.Code
 	}{
-		"honest":              {func(*transfer.DeliveryRequest) {}, transfer.Delivered},
-		"unknown session":     {func(r *transfer.DeliveryRequest) { r.Session = 99 }, transfer.SessionUnusable},
-		"expired session":     {func(r *transfer.DeliveryRequest) { r.Session = 3 }, transfer.SessionUnusable},
-		"other scheme":        {func(r *transfer.DeliveryRequest) { r.Session = 4 }, transfer.SessionUnusable},
-		"no grant":            {func(r *transfer.DeliveryRequest) { r.Session = 5 }, transfer.SessionUnusable},
-		"session of another":  {func(r *transfer.DeliveryRequest) { r.Session = other.session }, transfer.ProofWrong},
-		"proof of another":    {func(r *transfer.DeliveryRequest) { r.Proof, r.Pass = other.request(f, 0, 1).Proof, other.pass }, transfer.ProofWrong},
-		"no point":            {func(r *transfer.DeliveryRequest) { r.Proof, r.Pass = remora.BLSSignature{}, remora.Hash{1} }, transfer.ProofWrong},
-		"absent content":      {func(r *transfer.DeliveryRequest) { r.Content = absent }, transfer.NotHeld},
-		"content of a length": {func(r *transfer.DeliveryRequest) { r.Content.Length++ }, transfer.NotHeld},
-		"grant too small":     {func(r *transfer.DeliveryRequest) { *r = *poor.request(f, 0, 10_000) }, transfer.AllotmentSpent},
+		"honest":              {func(*transfer.DeliveryRequest) {}, session.Delivered},
+		"unknown session":     {func(r *transfer.DeliveryRequest) { r.Session = 99 }, session.SessionUnusable},
+		"expired session":     {func(r *transfer.DeliveryRequest) { r.Session = 3 }, session.SessionUnusable},
+		"other scheme":        {func(r *transfer.DeliveryRequest) { r.Session = 4 }, session.SessionUnusable},
+		"no grant":            {func(r *transfer.DeliveryRequest) { r.Session = 5 }, session.SessionUnusable},
+		"session of another":  {func(r *transfer.DeliveryRequest) { r.Session = other.session }, session.ProofWrong},
+		"proof of another":    {func(r *transfer.DeliveryRequest) { r.Proof, r.Pass = other.request(f, 0, 1).Proof, other.pass }, session.ProofWrong},
+		"no point":            {func(r *transfer.DeliveryRequest) { r.Proof, r.Pass = remora.BLSSignature{}, remora.Hash{1} }, session.ProofWrong},
+		"absent content":      {func(r *transfer.DeliveryRequest) { r.Content = absent }, session.NotHeld},
+		"content of a length": {func(r *transfer.DeliveryRequest) { r.Content.Length++ }, session.NotHeld},
+		"grant too small":     {func(r *transfer.DeliveryRequest) { *r = *poor.request(f, 0, 10_000) }, session.AllotmentSpent},
 	} {
 		r := c.request(f, 0, 10_000)
 		tt.change(r)
 		head, _ := c.ask(r)
-		if head.Code != tt.want || head.Epoch != firstEpoch || (head.Reason == "") != (tt.want == transfer.Delivered) {
+		if head.Code != tt.want || head.Epoch != firstEpoch || (head.Reason == "") != (tt.want == session.Delivered) {
 			t.Errorf("%s: %+v, want code %d", name, head, tt.want)
 		}
 	}
@@ -83,17 +84,17 @@ func TestGoneContentCostsNothing(t *testing.T) {
 	if err := w.store.Remove(f.Root); err != nil {
 		t.Fatal(err)
 	}
-	if head, _ := c.ask(c.request(f, 0, 10_000)); head.Code != transfer.NotHeld {
+	if head, _ := c.ask(c.request(f, 0, 10_000)); head.Code != session.NotHeld {
 		t.Errorf("%+v", head)
 	}
 	w.hold(f)
-	a, err := w.accounts.take(c.session)
+	a, err := w.accounts.takeAccount(c.session)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.accounts.leave(a)
-	if a.t.Outstanding != 0 {
-		t.Errorf("%d bytes count as delivered", a.t.Outstanding)
+	defer w.accounts.leaveAccount(a)
+	if a.seller.Totals().Outstanding != 0 {
+		t.Errorf("%d bytes count as delivered", a.seller.Totals().Outstanding)
 	}
 }
 
@@ -104,7 +105,7 @@ func TestDamageIsNotHeld(t *testing.T) {
 	c := w.open(mib)
 	w.damage(f)
 	for range 3 {
-		if head, _ := c.ask(c.request(f, 0, 100_000)); head.Code != transfer.NotHeld {
+		if head, _ := c.ask(c.request(f, 0, 100_000)); head.Code != session.NotHeld {
 			t.Errorf("%+v", head)
 		}
 	}
@@ -126,14 +127,14 @@ func TestWindowHoldsUnderConcurrency(t *testing.T) {
 	for _, tt := range []struct {
 		c     *client
 		limit uint64
-		code  transfer.DeliveryCode
-	}{{c, transfer.FirstWindow, transfer.WindowClosed}, {tight, mib / 2, transfer.AllotmentSpent}} {
+		code  session.Code
+	}{{c, session.FirstWindow, session.WindowClosed}, {tight, mib / 2, session.AllotmentSpent}} {
 		var got atomic.Uint64
 		var group sync.WaitGroup
 		for i := range uint64(40) {
 			group.Go(func() {
 				head, data, err := tt.c.try(tt.c.request(f, i*64<<10, 64<<10))
-				if err != nil || head.Code != transfer.Delivered && head.Code != tt.code {
+				if err != nil || head.Code != session.Delivered && head.Code != tt.code {
 					t.Errorf("%+v, %v", head, err)
 				}
 				got.Add(uint64(len(data)))
@@ -155,11 +156,11 @@ func TestWindowGrows(t *testing.T) {
 		c.buy(f)
 	}
 	for range 4 {
-		if head, _ := c.ask(c.request(f, 0, 4*mib)); head.Code != transfer.Delivered {
+		if head, _ := c.ask(c.request(f, 0, 4*mib)); head.Code != session.Delivered {
 			t.Fatalf("%+v", head)
 		}
 	}
-	if head, _ := c.ask(c.request(f, 0, 1)); head.Code != transfer.WindowClosed {
+	if head, _ := c.ask(c.request(f, 0, 1)); head.Code != session.WindowClosed {
 		t.Errorf("more than 16 MiB ahead: %+v", head)
 	}
 }
@@ -188,8 +189,8 @@ func TestFreeBytesAreBounded(t *testing.T) {
 				w.restart()
 			}
 		}
-		trust := uint64(paid)*f.Length + transfer.FirstWindow
-		bound := min(trust, trust/8+transfer.MaxWindow)
+		trust := uint64(paid)*f.Length + session.FirstWindow
+		bound := min(trust, trust/8+session.MaxWindow)
 		t.Logf("paid %d MiB: %d KiB for nothing, bound %d KiB", paid*4, free>>10, bound>>10)
 		if free > bound {
 			t.Errorf("paid for %d bytes, took %d for nothing, want at most %d", uint64(paid)*f.Length, free, bound)
@@ -198,10 +199,10 @@ func TestFreeBytesAreBounded(t *testing.T) {
 		for range free/f.Length + 1 {
 			c.took(f, 0, f.Length)
 		}
-		if head := c.pay(); head.Code != transfer.Delivered {
+		if head := c.pay(); head.Code != session.Delivered {
 			t.Errorf("%+v", head)
 		}
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != transfer.Delivered {
+		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.Delivered {
 			t.Errorf("paid %d, after paying what was lost: %+v", paid, head)
 		}
 	}
@@ -217,12 +218,12 @@ func TestFetchesSideBySide(t *testing.T) {
 		if c.pass = first; i%2 == 1 {
 			c.pass[0] ^= 1
 		}
-		if head, _ := c.ask(c.request(f, 0, 20_000)); head.Code != transfer.Delivered {
+		if head, _ := c.ask(c.request(f, 0, 20_000)); head.Code != session.Delivered {
 			t.Fatalf("request %d: %+v", i, head)
 		}
 		c.took(f, 0, 20_000)
 		if i > 2 {
-			if head := c.pay(); head.Code != transfer.Delivered {
+			if head := c.pay(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
@@ -239,7 +240,7 @@ func TestSessionsInMemoryAreBounded(t *testing.T) {
 		clients = append(clients, w.open(5000))
 	}
 	for i, c := range clients {
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != transfer.Delivered {
+		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.Delivered {
 			t.Fatalf("session %d: %+v", i, head)
 		}
 	}
@@ -247,26 +248,12 @@ func TestSessionsInMemoryAreBounded(t *testing.T) {
 		t.Errorf("%d sessions in memory", n)
 	}
 	for i, c := range clients[:50] {
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != transfer.AllotmentSpent {
+		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.AllotmentSpent {
 			t.Fatalf("session %d was forgotten: %+v", i, head)
 		}
 	}
-	if n := len(w.passes.values); n > maxPasses {
+	if n := w.verified.passes.Len(); n > maxPasses {
 		t.Errorf("%d passes in memory", n)
-	}
-}
-
-func TestRecentIsBounded(t *testing.T) {
-	r := newRecent[int, int](3)
-	for i := range 10 {
-		r.put(i, -i)
-		r.put(i, 77)
-	}
-	if !maps.Equal(r.values, map[int]int{7: -7, 8: -8, 9: -9}) || len(r.ring) != 3 {
-		t.Errorf("%v", r.values)
-	}
-	if v, found := r.get(9); v != -9 || !found {
-		t.Error(v, found)
 	}
 }
 
@@ -282,7 +269,7 @@ func TestTalliesAreBounded(t *testing.T) {
 			for range 4000 {
 				c.took(f, 0, 1)
 			}
-			if head := c.pay(); head.Code != transfer.Delivered {
+			if head := c.pay(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
@@ -293,7 +280,7 @@ func TestTalliesAreBounded(t *testing.T) {
 	}
 	for _, c := range clients {
 		c.took(f, 0, 7)
-		if head := c.pay(); head.Code != transfer.Delivered {
+		if head := c.pay(); head.Code != session.Delivered {
 			t.Errorf("session %d: %+v", c.session, head)
 		}
 	}
@@ -308,7 +295,7 @@ func TestTalliesAreBounded(t *testing.T) {
 			clients[0].more = clients[0].more[:remora.MaxExtents-int(clients[0].tally.Len())]
 		}
 		if len(clients[0].more) > 0 {
-			if head := clients[0].pay(); head.Code != transfer.Delivered {
+			if head := clients[0].pay(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
@@ -316,8 +303,8 @@ func TestTalliesAreBounded(t *testing.T) {
 	over := clients[0].receipt()
 	over.Bytes, over.Extents = over.Bytes+1, over.Extents+1
 	r := clients[0].request(f, 0, 0)
-	r.Acks = []transfer.Acknowledgement{{Receipt: clients[0].sign(over), Kept: remora.MaxExtents, Extents: []remora.Extent{{Content: f, Bytes: 1}}}}
-	if head, _ := clients[0].ask(r); head.Code != transfer.ReceiptWrong {
+	r.Acks = []session.Acknowledgement{{Receipt: clients[0].sign(over), Kept: remora.MaxExtents, Extents: []remora.Extent{{Content: f, Bytes: 1}}}}
+	if head, _ := clients[0].ask(r); head.Code != session.ReceiptWrong {
 		t.Errorf("an extent more than a receipt has: %+v", head)
 	}
 }
@@ -337,7 +324,7 @@ func TestJournalFailureStops(t *testing.T) {
 	w.disk.mu.Unlock()
 	c.took(f, 0, 10_000)
 	r := c.request(f, 0, 10_000)
-	r.Acks = []transfer.Acknowledgement{c.ack()}
+	r.Acks = []session.Acknowledgement{c.ack()}
 	for range 2 {
 		if answer, err := w.Deliver(t.Context(), "peer", remora.Encode(r)); !errors.Is(err, ErrStopped) || len(answer) != 0 {
 			t.Errorf("%d bytes, %v", len(answer), err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 )
 
@@ -25,7 +26,7 @@ func TestWebDelivers(t *testing.T) {
 	good := remora.Encode(c.request(of, 0, of.Length))
 	answer := post(self.String(), good)
 	head, stream, err := transfer.DecodeDelivery(answer.Body.Bytes())
-	if answer.Code != http.StatusOK || err != nil || head.Code != transfer.Delivered || uint64(len(stream)) < of.Length {
+	if answer.Code != http.StatusOK || err != nil || head.Code != session.Delivered || uint64(len(stream)) < of.Length {
 		t.Errorf("%d, %+v with %d bytes, %v", answer.Code, head, len(stream), err)
 	}
 	for name, tt := range map[string]struct {

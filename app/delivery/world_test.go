@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/bls"
@@ -429,7 +430,7 @@ func (c *client) try(r *transfer.DeliveryRequest) (head transfer.DeliveryHead, d
 		c.w.tb.Errorf("an answer in %d bytes", cap(answer))
 	}
 	head, stream, err := transfer.DecodeDelivery(answer)
-	if err != nil || head.Code != transfer.Delivered || r.Bytes == 0 {
+	if err != nil || head.Code != session.Delivered || r.Bytes == 0 {
 		if len(stream) > 0 {
 			c.w.tb.Errorf("code %d with a stream of %d bytes", head.Code, len(stream))
 		}
@@ -451,7 +452,7 @@ func (c *client) took(of remora.Content, offset, size uint64) {
 }
 
 // ack returns the acknowledgement of what was delivered, and counts it as sent.
-func (c *client) ack() transfer.Acknowledgement {
+func (c *client) ack() session.Acknowledgement {
 	c.w.tb.Helper()
 	for _, x := range c.more {
 		if err := c.tally.Add(x); err != nil {
@@ -466,7 +467,7 @@ func (c *client) ack() transfer.Acknowledgement {
 		}
 	}
 	c.more = nil
-	ack := transfer.Acknowledgement{Receipt: c.sign(c.receipt()), Kept: kept, Extents: slices.Clone(c.tally.Extents()[kept:])}
+	ack := session.Acknowledgement{Receipt: c.sign(c.receipt()), Kept: kept, Extents: slices.Clone(c.tally.Extents()[kept:])}
 	c.sent = c.tally.Len()
 	c.last = c.tally.Extents()[c.sent-1].Bytes
 	return ack
@@ -487,7 +488,7 @@ func (c *client) sign(r remora.Receipt) remora.SignedReceipt {
 func (c *client) pay() transfer.DeliveryHead {
 	c.w.tb.Helper()
 	r := c.request(remora.Content{}, 0, 0)
-	r.Acks = []transfer.Acknowledgement{c.ack()}
+	r.Acks = []session.Acknowledgement{c.ack()}
 	head, _ := c.ask(r)
 	return head
 }
@@ -506,15 +507,15 @@ func (c *client) buy(of remora.Content) {
 	for offset := uint64(0); offset < of.Length; offset += step {
 		r := c.request(of, offset, min(step, of.Length-offset))
 		if len(c.more) > 0 {
-			r.Acks = []transfer.Acknowledgement{c.ack()}
+			r.Acks = []session.Acknowledgement{c.ack()}
 		}
 		head, data := c.ask(r)
-		if head.Code != transfer.Delivered || !bytes.Equal(data, c.w.files[of][offset:offset+r.Bytes]) {
+		if head.Code != session.Delivered || !bytes.Equal(data, c.w.files[of][offset:offset+r.Bytes]) {
 			c.w.tb.Fatalf("at %d: code %d %q, %d bytes", offset, head.Code, head.Reason, len(data))
 		}
 		c.took(of, offset, r.Bytes)
 	}
-	if head := c.pay(); head.Code != transfer.Delivered {
+	if head := c.pay(); head.Code != session.Delivered {
 		c.w.tb.Fatalf("the last receipt: code %d %q", head.Code, head.Reason)
 	}
 }
@@ -532,7 +533,7 @@ func tallyOf(tb testing.TB, extents []remora.Extent) *proof.Tally {
 func (w *world) rounds(n int) {
 	w.tb.Helper()
 	for range n {
-		if err := w.round(context.Background()); err != nil {
+		if err := w.claimer.round(context.Background(), w.accounts); err != nil {
 			w.tb.Fatal(err)
 		}
 	}
@@ -552,7 +553,7 @@ func (w *world) live(done func() bool) error {
 	defer func() { w.chain.onBlock = nil }()
 	err := w.Run(ctx)
 	if blocks > 1000 {
-		w.tb.Fatalf("a thousand blocks were not enough; %d epochs are left\n%s", len(w.kept.list()), w.logged.String())
+		w.tb.Fatalf("a thousand blocks were not enough; %d epochs are left\n%s", len(w.journal.kept.listEpochs()), w.logged.String())
 	}
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 )
 
@@ -50,13 +52,6 @@ type bookHead struct {
 	Expiry  remora.Epoch
 }
 
-// bookEntry is a signed receipt, as an acknowledgement of what it adds to the one before it for the same node and epoch.
-type bookEntry struct {
-	_      struct{} `cbor:",toarray"`
-	Ack    transfer.Acknowledgement
-	Unsure uint32 // receipts for the node right before this one of which nobody knew whether it had them
-}
-
 // bookPrefix begins the names of a chain's books. What is no chain id may come from anybody, and gets no file.
 func bookPrefix(chainID string) (string, error) {
 	strange := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' }
@@ -88,14 +83,14 @@ func createBook(dir string, h bookHead) (*book, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
-	if err := syncDir(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return b, nil
 }
 
 // openBook opens and locks a book, and returns what it holds. An errBusy says that somebody else has it.
-func openBook(name string) (*book, bookHead, []bookEntry, error) {
+func openBook(name string) (*book, bookHead, []session.Entry, error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return nil, bookHead{}, nil, err
@@ -108,7 +103,7 @@ func openBook(name string) (*book, bookHead, []bookEntry, error) {
 	return b, head, entries, nil
 }
 
-func (b *book) load() (h bookHead, entries []bookEntry, err error) {
+func (b *book) load() (h bookHead, entries []session.Entry, err error) {
 	if err := lock(b.file); err != nil {
 		return h, nil, err
 	}
@@ -129,7 +124,7 @@ func (b *book) load() (h bookHead, entries []bookEntry, err error) {
 
 // decodeBook reads head and entries, and returns the size of whole records. A torn record at the end is left out; what
 // is damaged anywhere else is an ErrCorrupt, for a receipt that was sent may be what is missing.
-func decodeBook(text []byte) (h bookHead, entries []bookEntry, size int, err error) {
+func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err error) {
 	first, rest, err := record(text)
 	if err == nil && first == nil {
 		err = errors.New("no head")
@@ -146,7 +141,7 @@ func decodeBook(text []byte) (h bookHead, entries []bookEntry, size int, err err
 		if next, rest, err = record(rest); err != nil || next == nil {
 			break
 		}
-		var e bookEntry
+		var e session.Entry
 		if err = remora.Decode(next, maxRecord, &e); err == nil {
 			entries = append(entries, e)
 		}
@@ -215,12 +210,4 @@ func lock(f *os.File) (err error) {
 		return errBusy
 	}
 	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

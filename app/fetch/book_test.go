@@ -8,17 +8,16 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/crypto/bls"
-	"github.com/remora-network/remora/proofs/delivery"
 )
 
 func head() bookHead {
 	return bookHead{Format: bookFormat, ChainID: "dev-test", Number: 7, Expiry: 300}
 }
 
-// newAccount returns an account of a session with an empty book.
-func newAccount(t testing.TB) *account {
+// testAccount returns an account of a session with an empty book.
+func testAccount(t testing.TB) *account {
 	t.Helper()
 	b, err := createBook(t.TempDir(), head())
 	if err != nil {
@@ -29,8 +28,9 @@ func newAccount(t testing.TB) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{book: b, head: head(), key: key, id: 3}
-	return &account{session: s, node: remora.Address{1}, granted: 1 << 40, tally: new(delivery.Tally), epoch: 5}
+	a := newAccount(&prepaid{book: b, head: head(), key: key, id: 3}, remora.Address{1}, 1<<40)
+	a.TakeAnswer(nil, session.Delivered, 5)
+	return a
 }
 
 // fileOf returns the content of a file of n pieces.
@@ -40,21 +40,22 @@ func fileOf(id byte, n uint64) remora.Content {
 
 // write makes a book of some receipts and returns its text.
 func write(t testing.TB) []byte {
-	a := newAccount(t)
+	a := testAccount(t)
 	for i := range byte(6) {
 		if i == 4 {
-			a.heard(6)
+			a.TakeAnswer(nil, session.Delivered, 6)
 		}
-		a.received(fileOf(i/2, 4), uint64(i%2)<<14, 1<<14)
-		a.open += 1 << 14
-		v, err := a.next()
+		a.SendRequest(1<<14, nil)
+		a.AddVerified(fileOf(i/2, 4), uint64(i%2)<<14, 1<<14)
+		v, err := a.NextVoucher()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.session.store(v); err != nil {
+		if err := a.storeVoucher(v); err != nil {
 			t.Fatal(err)
 		}
-		a.confirmed()
+		a.SendRequest(0, v)
+		a.TakeAnswer(v, session.Delivered, 0)
 	}
 	text, err := os.ReadFile(bookName(t, a))
 	if err != nil {
@@ -65,7 +66,7 @@ func write(t testing.TB) []byte {
 
 func bookName(t testing.TB, a *account) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(filepath.Dir(a.session.book.file.Name()), "*"+bookSuffix))
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(a.of.book.file.Name()), "*"+bookSuffix))
 	if err != nil || len(names) != 1 {
 		t.Fatal(names, err)
 	}
@@ -119,11 +120,11 @@ func TestTornBooks(t *testing.T) {
 }
 
 func TestBooksAreLocked(t *testing.T) {
-	a := newAccount(t)
+	a := testAccount(t)
 	if _, _, _, err := openBook(bookName(t, a)); !errors.Is(err, errBusy) {
 		t.Errorf("a book in use: %v", err)
 	}
-	if err := a.session.book.close(); err != nil {
+	if err := a.of.book.close(); err != nil {
 		t.Fatal(err)
 	}
 	b, h, _, err := openBook(bookName(t, a))
@@ -142,60 +143,26 @@ func TestBooksAreLocked(t *testing.T) {
 
 // TestFailedBook makes a write fail: nothing is signed after that, whatever the disk does then.
 func TestFailedBook(t *testing.T) {
-	a := newAccount(t)
-	a.received(fileOf(1, 4), 0, 1<<14)
-	v, err := a.next()
+	a := testAccount(t)
+	a.AddVerified(fileOf(1, 4), 0, 1<<14)
+	v, err := a.NextVoucher()
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := a.session.book.file
-	a.session.book.file, err = os.Open(os.DevNull) // for reading
+	good := a.of.book.file
+	a.of.book.file, err = os.Open(os.DevNull) // for reading
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.session.store(v); err == nil || v.stored {
+	if err := a.storeVoucher(v); err == nil || v.Stored {
 		t.Fatal("stored on a disk that fails")
 	}
-	if err := a.session.book.file.Close(); err != nil {
+	if err := a.of.book.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	a.session.book.file = good
-	if err := a.session.store(v); err == nil || v.stored {
+	a.of.book.file = good
+	if err := a.storeVoucher(v); err == nil || v.Stored {
 		t.Error("stored after a failure")
-	}
-}
-
-// TestManyExtents acknowledges more small files than fit one acknowledgement, and than fit one receipt.
-func TestManyExtents(t *testing.T) {
-	a := newAccount(t)
-	check := new(delivery.Tally)
-	for i := range remora.MaxExtents + 10 {
-		c := remora.Content{Root: remora.Hash{byte(i), byte(i >> 8), byte(i >> 16)}, Length: 10}
-		a.received(c, 0, 10)
-		a.open += 10
-	}
-	for {
-		v, err := a.next()
-		if errors.Is(err, delivery.ErrFull) {
-			break
-		}
-		if err != nil || len(v.ack.Extents) == 0 || len(v.ack.Extents) > transfer.MaxAckExtents {
-			t.Fatalf("%d extents, %v", len(v.ack.Extents), err)
-		}
-		if err := check.Replace(v.ack.Kept, v.ack.Extents); err != nil {
-			t.Fatal(err)
-		}
-		if r := v.ack.Receipt.Receipt; r.Bytes != check.Bytes() || r.Root != check.Root() || r.Extents != check.Len() {
-			t.Fatalf("receipt %+v", r)
-		}
-		a.confirmed()
-	}
-	if check.Len() != remora.MaxExtents || len(a.owed) != 10 || a.room() {
-		t.Errorf("%d extents, %d owed", check.Len(), len(a.owed))
-	}
-	a.heard(6) // a new epoch has room again
-	if v, err := a.next(); err != nil || len(v.ack.Extents) != 10 || v.ack.Receipt.Receipt.Epoch != 6 {
-		t.Errorf("in the next epoch: %v", err)
 	}
 }
 
@@ -304,10 +271,21 @@ func FuzzBook(f *testing.F) {
 		if err != nil || whole != size || len(again) != len(entries) {
 			t.Fatalf("%d bytes, %d entries, %v: not what it was", whole, len(again), err)
 		}
-		a := &account{session: &session{id: 3}, node: remora.Address{1}, tally: new(delivery.Tally)}
-		a.session.accounts = map[remora.Address]*account{a.node: a}
-		if a.session.replay(entries) == nil && len(entries) > 0 && a.past+a.tally.Bytes() != a.acked+a.open {
-			t.Errorf("%d and %d bytes signed, %d and %d counted", a.past, a.tally.Bytes(), a.acked, a.open)
+		a := newAccount(&prepaid{id: 3}, remora.Address{1}, 1<<62)
+		a.of.accounts = map[remora.Address]*account{a.Node: a}
+		if a.of.restore(entries) != nil {
+			return
+		}
+		signed := map[remora.Epoch]uint64{}
+		for _, e := range entries {
+			signed[e.Ack.Receipt.Receipt.Epoch] = e.Ack.Receipt.Receipt.Bytes
+		}
+		left := uint64(1 << 62)
+		for _, n := range signed {
+			left -= n
+		}
+		if a.Left() != left {
+			t.Errorf("%d bytes left of 2^62, the receipts leave %d", a.Left(), left)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
@@ -20,7 +20,7 @@ type fault struct {
 	false bool // it sends bytes that are not the content
 }
 
-func code(c transfer.DeliveryCode) fault {
+func code(c session.Code) fault {
 	return fault{hook: func(p *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { p.Refuse(w, c) }}
 }
 
@@ -40,13 +40,13 @@ var faults = map[string]fault{
 	}},
 	"no head":    {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{9}) }},
 	"false head": {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0, 1, 7}) }},
-	"not held":   code(transfer.NotHeld),
-	"unusable":   code(transfer.SessionUnusable),
-	"proof":      code(transfer.ProofWrong),
-	"window":     code(transfer.WindowClosed),
-	"allotment":  code(transfer.AllotmentSpent),
-	"receipt":    code(transfer.ReceiptWrong),
-	"stale":      code(transfer.ReceiptStale),
+	"not held":   code(session.NotHeld),
+	"unusable":   code(session.SessionUnusable),
+	"proof":      code(session.ProofWrong),
+	"window":     code(session.WindowClosed),
+	"allotment":  code(session.AllotmentSpent),
+	"receipt":    code(session.ReceiptWrong),
+	"stale":      code(session.ReceiptStale),
 	"a new code": code(99),
 }
 
@@ -126,7 +126,7 @@ func TestAllFail(t *testing.T) {
 
 // TestRenewal lets all caches refuse the first session: the content comes in a second one.
 func TestRenewal(t *testing.T) {
-	for _, refusal := range []transfer.DeliveryCode{transfer.AllotmentSpent, transfer.SessionUnusable, transfer.ProofWrong, transfer.ReceiptWrong} {
+	for _, refusal := range []session.Code{session.AllotmentSpent, session.SessionUnusable, session.ProofWrong, session.ReceiptWrong} {
 		w := newWorld(t, "c0", "c1")
 		data := random(3 << 20)
 		c := w.Add(data, false)
@@ -159,7 +159,7 @@ func TestLateCache(t *testing.T) {
 		if count.Add(1) > 4 {
 			return false
 		}
-		w.paid.Refuse(rw, transfer.SessionUnusable)
+		w.paid.Refuse(rw, session.SessionUnusable)
 		return true
 	})
 	if _, err := fetch.Fetch(t.Context(), w.options(t, c)); err != nil {
@@ -179,7 +179,7 @@ func TestNarrowWindow(t *testing.T) {
 	if _, err := fetch.Fetch(t.Context(), w.options(t, w.Add([]byte("opens the session"), false))); err != nil {
 		t.Fatal(err)
 	}
-	w.paid.Sessions()[0].Book(w.caches(c.Root)[0]).Lost = 100 << 10
+	w.paid.Sessions()[0].Book(w.caches(c.Root)[0]).Lose(100 << 10)
 	o := w.options(t, c)
 	if _, err := fetch.Fetch(t.Context(), o); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/remora-network/remora/app/durable"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -75,7 +76,7 @@ func (p *part) finish() error {
 	if err := os.Remove(p.out + ".part.tree"); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(p.out))
+	return durable.SyncDir(filepath.Dir(p.out))
 }
 
 func (p *part) close() error {

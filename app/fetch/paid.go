@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/proofs/content"
 	"github.com/remora-network/remora/proofs/delivery"
 )
@@ -31,13 +31,12 @@ var (
 
 // slot is a segment's place in the order of a content.
 type slot struct {
-	r        content.Range
-	state    slotState
-	stream   []byte
-	buffer   []byte // holds the stream
-	waits    int
-	discount uint64 // of the credit when it was asked for
-	alone    bool   // it was asked for with care
+	r      content.Range
+	state  slotState
+	stream []byte
+	buffer []byte // holds the stream
+	waits  int
+	ask    session.Ask // that was sent last
 }
 
 type slotState uint8
@@ -124,24 +123,19 @@ func (f *paidFlow) next(ctx context.Context) (segment, error) {
 // time.
 func (f *paidFlow) pump() error {
 	a := f.order[0]
-	for f.fault == nil && (!a.careful || f.under == 0) {
+	for f.fault == nil && (!a.Careful() || f.under == 0) {
 		s := f.upcoming(a)
 		if s == nil {
 			return nil
 		}
-		v, err := a.rider(s.r.Length)
-		if errors.Is(err, delivery.ErrFull) {
+		v, admitted, err := a.PlanRequest(s.r.Length)
+		switch {
+		case errors.Is(err, delivery.ErrFull):
 			f.fault = fmt.Errorf("%w: %w", errRefused, err)
 			return nil
-		} else if err != nil {
+		case err != nil:
 			return err
-		}
-		receipt := uint64(0)
-		if v != nil {
-			receipt = v.bytes
-		}
-		switch {
-		case a.admits(s.r.Length, receipt) && s.r.Length <= a.left():
+		case admitted:
 			f.ask(a, s, v)
 		case v != nil:
 			f.ask(a, nil, v)
@@ -156,7 +150,7 @@ func (f *paidFlow) pump() error {
 // upcoming returns the slot to be asked for next, of no more bytes than the window makes sensible. It is nil when enough
 // is under way.
 func (f *paidFlow) upcoming(a *account) *slot {
-	size := a.segment()
+	size := a.SegmentSize()
 	for i, s := range f.slots {
 		if s.state != wanted {
 			continue
@@ -178,46 +172,39 @@ func (f *paidFlow) upcoming(a *account) *slot {
 }
 
 // ask sends a request for a slot, a receipt, or both.
-func (f *paidFlow) ask(a *account, s *slot, v *voucher) {
-	r := reply{slot: s, voucher: v}
-	if s != nil {
-		s.state, s.discount, s.alone = asked, a.discount, a.careful
-		a.open += s.r.Length
+func (f *paidFlow) ask(a *account, s *slot, v *session.Voucher) {
+	if s == nil {
+		a.SendRequest(0, v)
+	} else {
+		s.state, s.ask = asked, a.SendRequest(s.r.Length, v)
 	}
-	if v != nil {
-		r.again, v.sent, a.busy = v.sent, true, true
-	}
-	a.session.prove(a, f.payer.pass)
+	a.provePass(f.payer.pass)
 	f.under++
 	ctx := f.requests
-	go func() { f.replies <- f.payer.send(ctx, a, f.content, r) }()
+	go func() { f.replies <- f.payer.send(ctx, a, f.content, reply{slot: s, voucher: v}) }()
 }
 
 // take takes a reply.
 func (f *paidFlow) take(r reply) error {
 	f.under--
 	a := f.order[0]
-	if r.voucher != nil {
-		a.busy = false
-	}
 	if r.fatal != nil {
 		return r.fatal
 	}
 	if r.err == nil {
-		a.heard(r.head.Epoch)
-		if r.voucher != nil {
-			a.settle(r.voucher, r.head, r.again)
-		}
+		a.TakeAnswer(r.voucher, r.head.Code, r.head.Epoch)
+	} else {
+		a.LoseAnswer(r.voucher)
 	}
-	if r.slot != nil && r.err == nil && r.head.Code == transfer.Delivered {
+	if r.slot != nil && r.err == nil && r.head.Code == session.Delivered {
 		r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
-		a.careful = false
+		a.TrustWindow()
 		return nil
 	}
 	f.payer.client.spare.give(r.buffer)
 	if r.slot != nil {
 		r.slot.state = wanted
-		a.open -= r.slot.r.Length
+		a.CancelBytes(r.slot.r.Length)
 	}
 	if cause := f.judgeCode(a, r); cause != nil && f.fault == nil {
 		f.fault = cause
@@ -231,52 +218,42 @@ func (f *paidFlow) judgeCode(a *account, r reply) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case a.closed:
+	case a.Closed():
 		return refused
 	}
 	switch r.head.Code {
-	case transfer.Delivered:
+	case session.Delivered:
 		return nil
-	case transfer.ReceiptStale, transfer.ReceiptWrong:
+	case session.ReceiptStale, session.ReceiptWrong:
 		if r.voucher != nil { // it is settled, and each is settled once
 			return nil
 		}
-	case transfer.NotHeld:
+	case session.NotHeld:
 		return errNotHeld
-	case transfer.WindowClosed:
-		return narrow(a, r.slot)
-	case transfer.SessionUnusable:
+	case session.WindowClosed:
+		if r.slot == nil || a.NarrowWindow(r.slot.ask) {
+			return nil
+		}
+		return errWindow
+	case session.SessionUnusable:
 		if f.mayNotKnow(a, r.slot) {
 			r.slot.waits++
 			return nil
 		}
-	case transfer.ProofWrong, transfer.AllotmentSpent:
+	case session.ProofWrong, session.AllotmentSpent:
 	}
 	return refused
 }
 
-// narrow makes less of the window that a cache was thought to allow. The error says that nothing is left of it.
-func narrow(a *account, s *slot) error {
-	switch {
-	case s == nil:
-		return nil
-	case s.alone && s.r.Length <= content.PieceSize && !a.owes():
-		return errWindow
-	case s.discount == a.discount:
-		a.shrink()
-	}
-	return nil
-}
-
 // mayNotKnow reports whether a cache may soon know a session that it does not know yet.
 func (f *paidFlow) mayNotKnow(a *account, s *slot) bool {
-	return s != nil && a.session.fresh && a.acked == 0 && firstWait<<s.waits <= f.payer.client.patience/waitShare
+	return s != nil && a.of.fresh && a.Acked() == 0 && firstWait<<s.waits <= f.payer.client.patience/waitShare
 }
 
 // stuck says why nothing is under way although something is wanted.
 func (f *paidFlow) stuck() error {
 	a := f.order[0]
-	if s := f.upcoming(a); s != nil && s.r.Length > a.left() {
+	if s := f.upcoming(a); s != nil && s.r.Length > a.Left() {
 		return fmt.Errorf("%w: what it allots to this cache is spent", errRefused)
 	}
 	return errWindow
@@ -286,8 +263,8 @@ func (f *paidFlow) judge(verified uint64, err error) error {
 	s, a := f.slots[0], f.order[0]
 	f.slots = f.slots[1:]
 	f.payer.client.spare.give(s.buffer)
-	a.received(f.content, f.have, verified-f.have)
-	a.open -= s.r.End() - verified
+	a.AddVerified(f.content, f.have, verified-f.have)
+	a.CancelBytes(s.r.End() - verified)
 	f.have = verified
 	if err == nil || !errors.Is(err, ErrUnverified) {
 		return err
@@ -301,13 +278,13 @@ func (f *paidFlow) leave() error {
 	f.halt()
 	a, cause := f.order[0], f.fault
 	f.order, f.fault = f.order[1:], nil
-	f.tried = append(f.tried, fmt.Errorf("cache %s: %w", a.node, cause))
+	f.tried = append(f.tried, fmt.Errorf("cache %s: %w", a.Node, cause))
 	switch {
 	case errors.Is(cause, errRefused):
 		a.refused = true
-		f.again = append(f.again, a.node)
+		f.again = append(f.again, a.Node)
 	case !errors.Is(cause, errNotHeld):
-		f.payer.failed[a.node] = true
+		f.payer.failed[a.Node] = true
 	}
 	if err := f.ctx.Err(); err != nil {
 		return err
@@ -319,29 +296,22 @@ func (f *paidFlow) leave() error {
 	return f.renew()
 }
 
-// renew goes on in other sessions with the caches that refused the one before.
-func (f *paidFlow) renew() error {
-	if len(f.again) == 0 {
-		return f.exhausted(nil)
-	}
-	s, err := f.payer.renew(f.ctx, f.content.Root, f.content.Length-f.have)
-	if s == nil {
-		return f.exhausted(err)
-	}
-	for _, node := range f.again {
-		if a := s.accounts[node]; a != nil {
-			f.order = append(f.order, a)
+// renew goes on in other sessions with the caches that refused the one before. The error says who was tried.
+func (f *paidFlow) renew() (err error) {
+	if len(f.again) > 0 {
+		var s *prepaid
+		if s, err = f.payer.renew(f.ctx, f.content.Root, f.content.Length-f.have); s != nil {
+			for _, node := range f.again {
+				if a := s.accounts[node]; a != nil {
+					f.order = append(f.order, a)
+				}
+			}
 		}
+		f.again = nil
 	}
-	f.again = nil
-	if len(f.order) == 0 {
-		return f.exhausted(nil)
+	if len(f.order) > 0 {
+		return nil
 	}
-	return nil
-}
-
-// exhausted says who was tried in vain.
-func (f *paidFlow) exhausted(err error) error {
 	return fmt.Errorf("%w: no cache goes on with %s at byte %d: %w",
 		ErrGateway, content.CID(f.content.Root, false), f.have, errors.Join(append(f.tried, err)...))
 }
@@ -354,7 +324,7 @@ func (f *paidFlow) halt() {
 	}
 	for _, s := range f.slots {
 		if s.state == here {
-			f.order[0].open -= s.r.Length
+			f.order[0].CancelBytes(s.r.Length)
 			f.payer.client.spare.give(s.buffer)
 		}
 	}

@@ -1,12 +1,12 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,14 +14,15 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// settleTime is how long the last receipts of a fetch may take. What is not sent by then waits for the next fetch.
-const settleTime = 10 * time.Second
+// lastReceiptsTime is how long the last receipts of a fetch may take. What is not sent by then waits for the next fetch.
+const lastReceiptsTime = 10 * time.Second
 
 // payer is the source of a client that pays. It belongs to one goroutine; of its requests only one at a time has a
 // receipt with it, so books have one writer.
@@ -35,7 +36,7 @@ type payer struct {
 	pass     remora.Hash // of this call
 
 	terms    *Terms
-	sessions []*session // in use by this call, and locked; the newest is last
+	sessions []*prepaid // in use by this call, and locked; the newest is last
 	failed   map[remora.Address]bool
 	renewed  bool // a session was opened because caches refused the one before
 }
@@ -64,7 +65,7 @@ func (p *payer) open(ctx context.Context, c remora.Content, _ bool, from uint64)
 	if err != nil {
 		return nil, err
 	}
-	order := s.order(c.Root, p.failed)
+	order := p.order(s, c.Root)
 	if len(order) == 0 {
 		return nil, fmt.Errorf("%w: session %d grants nothing to any cache", ErrGateway, s.id)
 	}
@@ -72,7 +73,7 @@ func (p *payer) open(ctx context.Context, c remora.Content, _ bool, from uint64)
 }
 
 // session returns one that covers so many bytes of a content: of those in use, of those on disk, or a new one.
-func (p *payer) session(ctx context.Context, root remora.Hash, need uint64) (*session, error) {
+func (p *payer) session(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	for _, s := range slices.Backward(p.sessions) {
 		if p.covers(s, root, need) {
 			return s, nil
@@ -95,7 +96,7 @@ func (p *payer) session(ctx context.Context, root remora.Hash, need uint64) (*se
 
 // renew returns another session after caches refused one: of those on disk, or a new one, but that only once in a fetch.
 // It is nil where there is none.
-func (p *payer) renew(ctx context.Context, root remora.Hash, need uint64) (*session, error) {
+func (p *payer) renew(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	s, err := p.stored(ctx, root, need)
 	if s != nil || err != nil || p.renewed {
 		return s, err
@@ -113,14 +114,32 @@ func (p *payer) ask(ctx context.Context) error {
 	return nil
 }
 
+// order returns the accounts that may deliver a content, in the order in which they are asked.
+func (p *payer) order(s *prepaid, root remora.Hash) (list []*account) {
+	for _, node := range p.rankNodes(root, slices.Collect(maps.Keys(s.accounts))) {
+		if a := s.accounts[node]; !a.refused && !a.Closed() && a.HasRoom() {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// rankNodes returns caches in the order in which a content is asked of them: the first choice first, except that caches
+// which failed before come last.
+func (p *payer) rankNodes(root remora.Hash, nodes []remora.Address) []remora.Address {
+	order := remora.Assign(root, nodes, len(nodes))
+	good := slices.DeleteFunc(slices.Clone(order), func(a remora.Address) bool { return p.failed[a] })
+	return append(good, slices.DeleteFunc(order, func(a remora.Address) bool { return !p.failed[a] })...)
+}
+
 // covers reports whether the first choice of a session's caches can still deliver so many bytes.
-func (p *payer) covers(s *session, root remora.Hash, need uint64) bool {
-	order := s.order(root, p.failed)
-	return len(order) > 0 && order[0].left() >= need && s.book.failed == nil
+func (p *payer) covers(s *prepaid, root remora.Hash, need uint64) bool {
+	order := p.order(s, root)
+	return len(order) > 0 && order[0].Left() >= need && s.book.failed == nil
 }
 
 // stored looks for a session on disk that nobody else uses. It is nil where none will do.
-func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*session, error) {
+func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	prefix, err := bookPrefix(p.terms.ChainID)
 	if err != nil {
 		return nil, err
@@ -152,14 +171,14 @@ func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*ses
 }
 
 // load opens a session's book, and asks the chain about it. A session that is over is not found.
-func (p *payer) load(ctx context.Context, name string) (*session, error) {
+func (p *payer) load(ctx context.Context, name string) (*prepaid, error) {
 	b, head, entries, err := openBook(name)
 	if err != nil {
 		return nil, err
 	}
 	s, err := p.join(ctx, b, head)
 	if err == nil {
-		err = s.replay(entries)
+		err = s.restore(entries)
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.close())
@@ -168,7 +187,7 @@ func (p *payer) load(ctx context.Context, name string) (*session, error) {
 }
 
 // join asks the chain about the session of a book.
-func (p *payer) join(ctx context.Context, b *book, head bookHead) (*session, error) {
+func (p *payer) join(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
 	if head.ChainID != p.terms.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.terms.Epoch {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, remora.ErrNotFound)
 	}
@@ -183,7 +202,7 @@ func (p *payer) join(ctx context.Context, b *book, head bookHead) (*session, err
 	if err != nil {
 		return nil, err
 	}
-	return newSession(b, head, key, o)
+	return newPrepaid(b, head, key, o)
 }
 
 func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
@@ -194,7 +213,7 @@ func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
 
 // begin opens a session for so many bytes of a content at least. Its book is on disk before the chain hears of it, so
 // that what is paid for is not lost.
-func (p *payer) begin(ctx context.Context, root remora.Hash, need uint64) (*session, error) {
+func (p *payer) begin(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	if err := p.ask(ctx); err != nil { // the balance has changed, or the price
 		return nil, err
 	}
@@ -221,7 +240,7 @@ func (p *payer) begin(ctx context.Context, root remora.Hash, need uint64) (*sess
 		Number: number, Scheme: remora.SchemeBLS, Key: key.Public(), Possession: key.ProvePossession(),
 		Expiry: head.Expiry, Allotments: allotments,
 	})
-	var s *session
+	var s *prepaid
 	if err == nil {
 		s, err = p.join(ctx, b, head)
 	}
@@ -246,36 +265,25 @@ func (p *payer) allotments(ctx context.Context, root remora.Hash, need uint64) (
 	for i := range caches {
 		nodes[i] = caches[i].Address
 	}
-	order := remora.Assign(root, nodes, len(nodes))
-	slices.SortStableFunc(order, func(a, b remora.Address) int { return cmp.Compare(rank(p.failed[a]), rank(p.failed[b])) })
 	limit := p.terms.Balance / 2
 	if p.maxSpend > 0 {
 		limit = min(limit, p.maxSpend-p.spent)
 	}
-	return allot(order, need, p.terms.Price, limit)
-}
-
-// rank puts what failed last.
-func rank(failed bool) int {
-	if failed {
-		return 1
-	}
-	return 0
+	return allot(p.rankNodes(root, nodes), need, p.terms.Price, limit)
 }
 
 // reply is what became of a request.
 type reply struct {
-	slot    *slot    // nil where nothing was asked for
-	voucher *voucher // nil where no receipt went along
-	again   bool     // the cache may have had the receipt before
+	slot    *slot            // nil where nothing was asked for
+	voucher *session.Voucher // nil where no receipt went along
 	head    transfer.DeliveryHead
 	stream  []byte
 	buffer  []byte // holds the stream
 	err     error  // there is no answer
-	fatal   error  // the receipt cannot be kept
+	fatal   error  // the receipt cannot be stored
 }
 
-// send makes a request and waits for its answer. What it does with the book and the voucher nobody else does meanwhile.
+// send makes a request and waits for its answer. Nobody else uses the book or the voucher meanwhile.
 func (p *payer) send(ctx context.Context, a *account, c remora.Content, r reply) reply {
 	var rng content.Range
 	if r.slot != nil {
@@ -285,49 +293,54 @@ func (p *payer) send(ctx context.Context, a *account, c remora.Content, r reply)
 		}
 	}
 	if r.voucher != nil {
-		if r.fatal = a.session.store(r.voucher); r.fatal != nil {
+		if r.fatal = a.storeVoucher(r.voucher); r.fatal != nil {
 			return r
 		}
 	}
-	request := a.session.request(a, p.pass, c, rng, r.voucher)
-	r.head, r.stream, r.buffer, r.err = p.client.deliver(ctx, a.node, request)
+	request := a.encodeRequest(p.pass, c, rng, r.voucher)
+	r.head, r.stream, r.buffer, r.err = p.client.deliver(ctx, a.Node, request)
 	return r
 }
 
 // close sends the receipts that are left, keeps those that cannot be sent for the next fetch, and lets the books go.
 func (p *payer) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceiptsTime)
 	defer cancel()
 	var err error
 	for _, s := range p.sessions {
 		for _, a := range s.accounts {
-			err = errors.Join(err, p.settle(ctx, a))
+			err = errors.Join(err, p.sendReceipts(ctx, a))
 		}
 		err = errors.Join(err, s.book.close())
 	}
 	return err
 }
 
-// settle sends an account's receipts. That a cache does not take them is no failure of the fetch.
-func (p *payer) settle(ctx context.Context, a *account) error {
-	for !a.closed && a.session.book.failed == nil {
-		v, err := a.next()
-		if v == nil || err != nil {
+// sendReceipts sends an account's receipts, and stores those that the cache does not take now. That it does not is no
+// failure of the fetch.
+func (p *payer) sendReceipts(ctx context.Context, a *account) error {
+	var last *session.Voucher
+	for !a.Closed() && a.of.book.failed == nil {
+		v, err := a.NextVoucher()
+		if v == nil || v == last || err != nil {
 			break
 		}
-		a.session.prove(a, p.pass)
-		r := p.send(ctx, a, remora.Content{}, reply{voucher: v, again: v.sent})
-		v.sent = true
+		a.provePass(p.pass)
+		a.SendRequest(0, v)
+		r := p.send(ctx, a, remora.Content{}, reply{voucher: v})
 		p.client.spare.give(r.buffer)
-		if r.fatal != nil {
+		switch {
+		case r.fatal != nil:
 			return r.fatal
+		case r.err != nil:
+			a.LoseAnswer(v)
+		default:
+			a.TakeAnswer(v, r.head.Code, r.head.Epoch)
 		}
-		if r.err != nil || !a.settle(v, r.head, r.again) || len(a.queue) > 0 && a.queue[0] == v {
-			break
-		}
+		last = v
 	}
-	if a.closed || a.session.book.failed != nil {
+	if a.Closed() || a.of.book.failed != nil {
 		return nil
 	}
-	return a.session.keep(a)
+	return a.storeOwed()
 }

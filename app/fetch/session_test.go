@@ -16,7 +16,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
-	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer/transfertest"
 	"github.com/remora-network/remora/proofs/content"
 )
@@ -33,7 +33,7 @@ func (w *world) check(t *testing.T, acked uint64) {
 	all, _ := w.Caches()
 	for _, s := range w.paid.Sessions() {
 		for _, c := range all {
-			if b := s.Book(c.Address); b.Peak > transfer.MaxWindow || b.Overrun > 0 {
+			if b := s.Book(c.Address); b.Peak > session.MaxWindow || b.Overrun > 0 {
 				t.Errorf("%d bytes were outstanding at once, %d requests went beyond the window", b.Peak, b.Overrun)
 			}
 		}

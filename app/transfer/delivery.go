@@ -5,34 +5,19 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/proofs/content"
 )
 
 // AskDelivery is the protocol of deliveries that a session pays for. A gateway relays it between a client and a cache.
 const AskDelivery = "delivery"
 
-// Limits of a delivery.
 const (
-	// FirstWindow is how many bytes a cache delivers ahead of the client's receipts at first, MaxWindow at most.
-	FirstWindow = 1 << 20
-	MaxWindow   = 16 << 20
-	// MaxAckExtents bounds the extents that one acknowledgement adds.
-	MaxAckExtents = 4096
 	// MaxDeliveryRequest bounds an encoded request.
 	MaxDeliveryRequest = 512 << 10
 	// maxHead bounds the head of an answer.
 	maxHead = 1 << 10
 )
-
-// Window returns how many bytes may be delivered ahead of receipts for acked bytes, when lost bytes were delivered
-// before and never acknowledged. Trust grows with what is paid, and shrinks eight times as fast with what is not.
-func Window(acked, lost uint64) uint64 {
-	trust := acked + FirstWindow
-	if lost > trust/8 {
-		return 0
-	}
-	return min(trust-8*lost, MaxWindow)
-}
 
 // DeliveryRequest asks for the verified stream of a range and acknowledges what came before. A cache judges the receipt
 // first: NotHeld, WindowClosed and AllotmentSpent say that it took the one that came along. A receipt may be sent again.
@@ -44,21 +29,18 @@ type DeliveryRequest struct {
 	Proof   remora.BLSSignature
 	Content remora.Content
 	Offset  uint64
-	Bytes   uint64            // 0: nothing is asked for, only acknowledged
-	Acks    []Acknowledgement // one at most
-}
-
-// Acknowledgement is a receipt with the extents by which it goes beyond what the cache has of the same session and epoch.
-type Acknowledgement struct {
-	_       struct{} `cbor:",toarray"`
-	Receipt remora.SignedReceipt
-	Kept    uint32          // the leading extents that stay; the cache has this many, or one more
-	Extents []remora.Extent // those that follow; where the cache has one more, the first is a longer form of it
+	Bytes   uint64                    // 0: nothing is asked for, only acknowledged
+	Acks    []session.Acknowledgement // one at most
 }
 
 // Range returns the range that is asked for.
 func (r *DeliveryRequest) Range() content.Range {
 	return content.Range{Offset: r.Offset, Length: r.Bytes}
+}
+
+// ForSeller returns the request as the seller's books take it, without what only the cache knows.
+func (r *DeliveryRequest) ForSeller() session.Request {
+	return session.Request{ID: r.Session, Pass: r.Pass, Proof: r.Proof, Content: r.Content, Bytes: r.Bytes, Acks: r.Acks}
 }
 
 // DecodeDeliveryRequest decodes a request and checks its limits. Signatures are the cache's to verify.
@@ -76,44 +58,17 @@ func DecodeDeliveryRequest(b []byte) (*DeliveryRequest, error) {
 		}
 	}
 	for i := range r.Acks {
-		if err := r.Acks[i].check(); err != nil {
+		if err := r.Acks[i].Check(); err != nil {
 			return nil, fmt.Errorf("delivery request: %w", err)
 		}
 	}
 	return r, nil
 }
 
-func (a *Acknowledgement) check() error {
-	if len(a.Extents) == 0 || len(a.Extents) > MaxAckExtents {
-		return fmt.Errorf("%w: an acknowledgement of %d extents, want 1 to %d", remora.ErrInvalid, len(a.Extents), MaxAckExtents)
-	}
-	for i := range a.Extents {
-		if err := a.Extents[i].Check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// DeliveryCode says what became of a delivery request.
-type DeliveryCode uint8
-
-// The outcomes of a delivery request.
-const (
-	Delivered       DeliveryCode = iota
-	NotHeld                      // the cache does not hold the content
-	SessionUnusable              // unknown, expired, or without an allotment for this cache
-	ProofWrong                   // the proof is not the session key's
-	WindowClosed                 // too much is not acknowledged yet
-	AllotmentSpent               // the range would pass what the session allots
-	ReceiptWrong                 // the receipt does not follow from what the cache has, or is signed wrong
-	ReceiptStale                 // its epoch is over and claimed for; it will not be paid, acknowledge in the epoch of the answer
-)
-
 // DeliveryHead starts every answer to a delivery request. The verified stream follows where Code is Delivered.
 type DeliveryHead struct {
 	_      struct{} `cbor:",toarray"`
-	Code   DeliveryCode
+	Code   session.Code
 	Epoch  remora.Epoch // of the cache: receipts are to name it
 	Reason string       // for a person
 }

@@ -11,7 +11,7 @@ import (
 const module = "github.com/remora-network/remora"
 
 // pureRoots are the folders whose packages, like the module's root, must be pure.
-var pureRoots = []string{"mempool", "consensus", "state", "proofs"}
+var pureRoots = []string{"mempool", "consensus", "state", "proofs", "app/session"}
 
 // isPure reports whether the product code of a package must be a pure function of its input.
 // Test packages such as mempool/mempooltest only serve tests.

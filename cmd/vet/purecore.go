@@ -13,7 +13,7 @@ var purecore = &analysis.Analyzer{
 	Name: "purecore",
 	Doc: `keep clocks, I/O, concurrency, floats and map order out of pure packages
 
-The root package, mempool, consensus, state and proofs must give the same output for the same input, byte for byte.
+The root package, mempool, consensus, state, proofs and app/session must give the same output for the same input, byte for byte.
 A loop over a map whose order cannot reach a result is excused by a line above it: //remora:unordered <reason>`,
 	Run: runPurecore,
 }

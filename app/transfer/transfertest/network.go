@@ -112,28 +112,40 @@ func (n *Network) Ask(_ context.Context, cache transfer.Cache, protocol string, 
 		return nil, err
 	}
 	n.mu.Lock()
-	o, held := n.objects[r.Root]
 	change := n.Answer[cache.Name]
 	n.Asked[cache.Name]++
+	n.mu.Unlock()
+	answer, err := n.stream(remora.Content{Root: r.Root, Length: r.Length}, r.Range())
+	switch {
+	case err != nil:
+		return nil, err
+	case change != nil:
+		return change(answer)
+	case len(answer) > maxAnswer:
+		return nil, remora.ErrTooLarge
+	}
+	return answer, nil
+}
+
+// stream returns the verified stream of a range.
+func (n *Network) stream(c remora.Content, r content.Range) ([]byte, error) {
+	n.mu.Lock()
+	o, held := n.objects[c.Root]
 	n.mu.Unlock()
 	if !held {
 		return nil, remora.ErrNotFound
 	}
-	e, err := content.NewEncoder(bytes.NewReader(o.data), bytes.NewReader(o.tree), r.Root, r.Length, r.Range())
+	e, err := content.NewEncoder(bytes.NewReader(o.data), bytes.NewReader(o.tree), c.Root, c.Length, r)
 	if err != nil {
 		return nil, err
 	}
-	var answer bytes.Buffer
-	if _, err := e.WriteTo(&answer); err != nil {
+	size, err := content.StreamSize(c.Length, r)
+	if err != nil {
 		return nil, err
 	}
-	if change != nil {
-		return change(answer.Bytes())
-	}
-	if answer.Len() > maxAnswer {
-		return nil, remora.ErrTooLarge
-	}
-	return answer.Bytes(), nil
+	b := bytes.NewBuffer(make([]byte, 0, size))
+	_, err = e.WriteTo(b)
+	return b.Bytes(), err
 }
 
 // Down answers nothing.

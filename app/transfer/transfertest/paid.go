@@ -1,7 +1,7 @@
 package transfertest
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,10 +9,9 @@ import (
 	"sync"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/bls"
-	"github.com/remora-network/remora/proofs/content"
-	"github.com/remora-network/remora/proofs/delivery"
 )
 
 // Paid is what a client that pays sees: a chain that opens sessions, and behind one HTTP endpoint, as a gateway has it,
@@ -51,14 +50,51 @@ type PaidSession struct {
 	books      map[remora.Address]*PaidBook
 }
 
-// PaidBook is what one cache has of a session.
+// PaidBook is what one cache has of a session. It implements session.Storage over maps.
 type PaidBook struct {
-	Acked, Outstanding, Lost uint64
-	Peak                     uint64                 // the most that was outstanding
-	Overrun                  int                    // requests beyond the window of a client that had lost nothing
-	Receipts                 []remora.SignedReceipt // taken, in order
-	tallies                  map[remora.Epoch]*delivery.Tally
-	pass                     remora.Hash
+	Peak     uint64                 // the most that was outstanding
+	Overrun  int                    // requests beyond the window of a client that had lost nothing
+	Receipts []remora.SignedReceipt // taken, in order
+
+	network *Network
+	deal    session.Deal
+	seller  *session.Seller
+	newest  map[remora.Epoch]remora.SignedReceipt
+	extents map[remora.Epoch][]remora.Extent
+}
+
+// Receipt implements session.Storage.
+func (b *PaidBook) Receipt(_ remora.SessionID, e remora.Epoch) (remora.SignedReceipt, error) {
+	return b.newest[e], nil
+}
+
+// Extents implements session.Storage.
+func (b *PaidBook) Extents(_ remora.SessionID, e remora.Epoch) ([]remora.Extent, error) {
+	return b.extents[e], nil
+}
+
+// Keep implements session.Storage.
+func (b *PaidBook) Keep(ack *session.Acknowledgement, _ *session.Totals) error {
+	e := ack.Receipt.Receipt.Epoch
+	b.newest[e] = ack.Receipt
+	b.extents[e] = append(b.extents[e][:ack.Kept:ack.Kept], ack.Extents...)
+	b.Receipts = append(b.Receipts, ack.Receipt)
+	return nil
+}
+
+// Holds implements session.Storage.
+func (b *PaidBook) Holds(c remora.Content) bool {
+	b.network.mu.Lock()
+	defer b.network.mu.Unlock()
+	o, held := b.network.objects[c.Root]
+	return held && uint64(len(o.data)) == c.Length
+}
+
+// Lose makes the cache count bytes as lost by this session's client.
+func (b *PaidBook) Lose(n uint64) {
+	t := b.seller.Totals()
+	t.Lost += n
+	b.seller = session.NewSeller(b, t)
 }
 
 // NewPaid returns the paid side of a network, in epoch 1.
@@ -113,12 +149,23 @@ func (p *Paid) Open(owner remora.Address, price remora.Amount, s remora.OpenSess
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	id := remora.SessionID(len(p.sessions) + 1)
+	books := map[remora.Address]*PaidBook{}
+	for _, c := range p.network.caches {
+		b := &PaidBook{network: p.network, newest: map[remora.Epoch]remora.SignedReceipt{}, extents: map[remora.Epoch][]remora.Extent{}}
+		b.deal = session.Deal{ChainID: p.ChainID, Session: id, Node: c.Address, Scheme: s.Scheme, Expiry: s.Expiry}
+		b.seller = session.NewSeller(b, session.Totals{})
+		books[c.Address] = b
+	}
+	for _, a := range s.Allotments {
+		books[a.Node].deal.Granted = a.Bytes
+	}
 	p.sessions = append(p.sessions, &PaidSession{
 		Session: remora.Session{
-			ID: remora.SessionID(len(p.sessions) + 1), Owner: owner, Number: s.Number, Scheme: s.Scheme, Key: s.Key,
+			ID: id, Owner: owner, Number: s.Number, Scheme: s.Scheme, Key: s.Key,
 			Price: price, Opened: p.epoch, Expiry: s.Expiry,
 		},
-		Allotments: s.Allotments, key: key, books: map[remora.Address]*PaidBook{},
+		Allotments: s.Allotments, key: key, books: books,
 	})
 	return nil
 }
@@ -135,7 +182,7 @@ func (p *Paid) Acked(cache remora.Address) (total uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.sessions {
-		total += s.book(cache).Acked
+		total += s.Book(cache).seller.Totals().Acked
 	}
 	return total
 }
@@ -145,26 +192,13 @@ func (p *Paid) Receipts(cache remora.Address) (list []remora.SignedReceipt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.sessions {
-		list = append(list, s.book(cache).Receipts...)
+		list = append(list, s.Book(cache).Receipts...)
 	}
 	return list
 }
 
-func (s *PaidSession) book(cache remora.Address) *PaidBook {
-	if s.books[cache] == nil {
-		s.books[cache] = &PaidBook{tallies: map[remora.Epoch]*delivery.Tally{}}
-	}
-	return s.books[cache]
-}
-
-func (s *PaidSession) granted(cache remora.Address) uint64 {
-	for _, a := range s.Allotments {
-		if a.Node == cache {
-			return a.Bytes
-		}
-	}
-	return 0
-}
+// Book returns what a cache has of a session. It may be read while no request is under way.
+func (s *PaidSession) Book(cache remora.Address) *PaidBook { return s.books[cache] }
 
 // ServeHTTP answers POST /v1/deliveries/ADDRESS.
 func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -191,10 +225,10 @@ func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	head := p.admit(d)
 	_, _ = w.Write(head.Encode())
-	if head.Code != transfer.Delivered || d.Bytes == 0 {
+	if head.Code != session.Delivered || d.Bytes == 0 {
 		return
 	}
-	stream := p.stream(d)
+	stream, _ := p.network.stream(d.Content, d.Range())
 	if spoil != nil {
 		stream = spoil(d, stream)
 	}
@@ -208,7 +242,7 @@ func refuseHTTP(w http.ResponseWriter, status int, message string) {
 }
 
 // Refuse answers with a code, in place of a cache.
-func (p *Paid) Refuse(w http.ResponseWriter, code transfer.DeliveryCode) {
+func (p *Paid) Refuse(w http.ResponseWriter, code session.Code) {
 	head := transfer.DeliveryHead{Code: code, Epoch: p.Epoch(), Reason: "for a test"}
 	_, _ = w.Write(head.Encode())
 }
@@ -222,138 +256,49 @@ func (p *Paid) cache(address string) (transfer.Cache, bool) {
 	return transfer.Cache{}, false
 }
 
-func (p *Paid) stream(d *Delivery) []byte {
-	p.network.mu.Lock()
-	o := p.network.objects[d.Content.Root]
-	p.network.mu.Unlock()
-	var b bytes.Buffer
-	if size, err := content.StreamSize(d.Content.Length, d.Range()); err == nil {
-		b.Grow(int(size))
-	}
-	e, err := content.NewEncoder(bytes.NewReader(o.data), bytes.NewReader(o.tree), d.Content.Root, d.Content.Length, d.Range())
-	if err == nil {
-		_, _ = e.WriteTo(&b)
-	}
-	return b.Bytes()
-}
-
-// admit does a cache's accounts as a cache does: session, proof, receipt, content, allotment, window.
+// admit answers a request as a cache does. What contradicts an earlier receipt of the same client is a fault.
 func (p *Paid) admit(d *Delivery) *transfer.DeliveryHead {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	code, reason := p.look(d)
-	if code == transfer.Delivered && d.Bytes > 0 {
-		code, reason = p.lend(d)
+	head := &transfer.DeliveryHead{Code: session.Delivered, Epoch: p.epoch}
+	r := d.ForSeller()
+	r.Epoch, r.Open = p.epoch, p.claimed
+	var s *PaidSession
+	if d.Session > 0 && int(d.Session) <= len(p.sessions) {
+		s = p.sessions[d.Session-1]
+		r.Deal = s.Book(d.Cache.Address).deal
+		r.Verify = func(m remora.Hash, signature remora.BLSSignature) error { return bls.Verify(s.key, m[:], signature) }
 	}
-	return &transfer.DeliveryHead{Code: code, Epoch: p.epoch, Reason: reason}
-}
-
-// look checks a request and takes its receipt.
-func (p *Paid) look(d *Delivery) (transfer.DeliveryCode, string) {
-	if d.Session == 0 || int(d.Session) > len(p.sessions) {
-		return transfer.SessionUnusable, "unknown"
+	err := r.CheckSession()
+	if err == nil {
+		err = r.CheckPass()
 	}
-	s := p.sessions[d.Session-1]
-	b := s.book(d.Cache.Address)
-	if s.granted(d.Cache.Address) == 0 || p.epoch > s.Session.Expiry && len(d.Acks) == 0 {
-		return transfer.SessionUnusable, "not for this cache, or over"
+	if err == nil {
+		err = s.Book(d.Cache.Address).admit(&r)
 	}
-	if d.Pass != b.pass {
-		m := remora.DeliveryMessage(p.ChainID, d.Session, d.Cache.Address, d.Pass)
-		if err := bls.Verify(s.key, m[:], d.Proof); err != nil {
-			return transfer.ProofWrong, err.Error()
-		}
+	var no *session.Refusal
+	if errors.As(err, &no) {
+		head.Code, head.Reason = no.Code, no.Reason
 	}
-	for i := range d.Acks {
-		if code := p.take(s, d, &d.Acks[i]); code != transfer.Delivered {
-			return code, "receipt"
-		}
-	}
-	if d.Pass != b.pass {
-		b.Lost, b.Outstanding, b.pass = b.Lost+b.Outstanding, 0, d.Pass
-	}
-	return transfer.Delivered, ""
-}
-
-// lend counts a range as outstanding, or refuses it.
-func (p *Paid) lend(d *Delivery) (transfer.DeliveryCode, string) {
-	s := p.sessions[d.Session-1]
-	b := s.book(d.Cache.Address)
-	p.network.mu.Lock()
-	_, held := p.network.objects[d.Content.Root]
-	p.network.mu.Unlock()
-	window := transfer.Window(b.Acked, b.Lost)
-	switch {
-	case p.epoch > s.Session.Expiry:
-		return transfer.SessionUnusable, "over"
-	case !held:
-		return transfer.NotHeld, "not here"
-	case b.Acked+b.Outstanding+d.Bytes > s.granted(d.Cache.Address):
-		return transfer.AllotmentSpent, "spent"
-	case b.Outstanding+d.Bytes > window:
-		if b.Lost == 0 {
-			b.Overrun++
-		}
-		return transfer.WindowClosed, fmt.Sprintf("%d of %d, lost %d", b.Outstanding, window, b.Lost)
-	}
-	b.Outstanding += d.Bytes
-	b.Peak = max(b.Peak, b.Outstanding)
-	return transfer.Delivered, ""
-}
-
-// take takes a receipt. What contradicts an earlier one of the same client is a fault.
-func (p *Paid) take(s *PaidSession, d *Delivery, ack *transfer.Acknowledgement) transfer.DeliveryCode {
-	r, b := &ack.Receipt.Receipt, s.book(d.Cache.Address)
-	t := b.tallies[r.Epoch]
-	if t == nil {
-		t = new(delivery.Tally)
-	}
-	if t.Bytes() == r.Bytes && t.Root() == r.Root {
-		return transfer.Delivered // once more
-	}
-	next, err := p.judge(s, d, ack, t)
-	if err != nil {
+	if head.Code == session.ReceiptWrong {
 		p.faults = append(p.faults, fmt.Sprintf("session %d, %s: %v", d.Session, d.Cache.Name, err))
-		return transfer.ReceiptWrong
 	}
-	if r.Epoch < p.claimed {
-		return transfer.ReceiptStale
-	}
-	more := r.Bytes - t.Bytes()
-	paid := min(more, b.Outstanding)
-	b.tallies[r.Epoch] = next
-	b.Receipts = append(b.Receipts, ack.Receipt)
-	b.Acked += more
-	b.Outstanding -= paid
-	b.Lost -= min(more-paid, b.Lost)
-	return transfer.Delivered
+	return head
 }
 
-// judge returns the tally of a receipt that follows from the one before, whose tally is given.
-func (p *Paid) judge(s *PaidSession, d *Delivery, ack *transfer.Acknowledgement, before *delivery.Tally) (*delivery.Tally, error) {
-	r := &ack.Receipt.Receipt
-	if r.Session != d.Session || r.Node != d.Cache.Address || r.Epoch > p.epoch {
-		return nil, fmt.Errorf("a receipt of session %d for %s of epoch %d", r.Session, r.Node, r.Epoch)
+func (b *PaidBook) admit(r *session.Request) error {
+	for i := range r.Acks {
+		signed := r.Acks[i].Receipt
+		if newest := b.newest[signed.Receipt.Epoch]; signed.Receipt.Bytes <= newest.Receipt.Bytes && signed.Receipt != newest.Receipt {
+			return session.Refuse(session.ReceiptWrong, "a receipt %+v after %+v", signed.Receipt, newest.Receipt)
+		}
 	}
-	message := r.Message(p.ChainID, s.Session.Scheme)
-	if err := bls.Verify(s.key, message[:], ack.Receipt.Signature); err != nil {
-		return nil, err
+	err := b.seller.Admit(r)
+	t := b.seller.Totals()
+	b.Peak = max(b.Peak, t.Outstanding)
+	var no *session.Refusal
+	if errors.As(err, &no) && no.Code == session.WindowClosed && t.Lost == 0 {
+		b.Overrun++
 	}
-	if r.Bytes <= before.Bytes() {
-		return nil, fmt.Errorf("a receipt for %d bytes after one for %d", r.Bytes, before.Bytes())
-	}
-	if more, b := r.Bytes-before.Bytes(), s.book(d.Cache.Address); b.Acked+more > s.granted(d.Cache.Address) {
-		return nil, fmt.Errorf("a receipt for %d bytes more than %d", more, b.Acked)
-	}
-	next := before.Clone()
-	if err := next.Replace(ack.Kept, ack.Extents); err != nil {
-		return nil, err
-	}
-	if next.Bytes() != r.Bytes || next.Len() != r.Extents || next.Root() != r.Root {
-		return nil, fmt.Errorf("a receipt of other extents than came with it")
-	}
-	return next, nil
+	return err
 }
-
-// Book returns what a cache has of a session. It may be read while no request is under way.
-func (s *PaidSession) Book(cache remora.Address) *PaidBook { return s.book(cache) }

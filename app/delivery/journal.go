@@ -1,0 +1,153 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
+	"github.com/remora-network/remora/app/store"
+)
+
+// Journal is an ordered key-value store.
+type Journal interface {
+	// Write removes every key that begins with one of drops, then sets puts, all or nothing. It is durable on return.
+	Write(puts map[string][]byte, drops [][]byte) error
+	// Get returns a value, nil where there is none.
+	Get(key []byte) ([]byte, error)
+	// Ascend visits the keys with a prefix in order until visit returns false.
+	Ascend(prefix []byte, visit func(key, value []byte) bool) error
+}
+
+// journal is the Journal with what its rows stand for. It implements session.Storage. Once a write failed nobody knows
+// what is durable, and every later write fails as well.
+type journal struct {
+	rows  Journal
+	store *store.Store
+	kept  *kept
+
+	// closing is held for reading while a receipt is judged and written, and for writing to close an epoch: what a plan
+	// reads after that is all there will ever be of its epoch.
+	closing sync.RWMutex
+	open    remora.Epoch // the first epoch that takes receipts
+
+	works   context.Context // until a write fails, which is its cause then
+	stop    context.CancelCauseFunc
+	failing sync.Once
+	logger  *slog.Logger
+}
+
+func newJournal(c Config) *journal {
+	j := &journal{rows: c.Journal, store: c.Store, kept: newKept(), logger: c.Logger}
+	j.works, j.stop = context.WithCancelCause(context.Background())
+	return j
+}
+
+// load reads the open epoch, and which epochs and content the rows name. It returns the plans.
+func (j *journal) load() (map[remora.Epoch]*plan, error) {
+	value, err := j.rows.Get([]byte{rowOpen})
+	if err != nil {
+		return nil, err
+	}
+	if value != nil {
+		if j.open, err = decodeOpen(value); err != nil {
+			return nil, err
+		}
+	}
+	plans := map[remora.Epoch]*plan{}
+	for _, kind := range []byte{rowReceipt, rowExtent, rowPlan} {
+		if err := j.visitRows([]byte{kind}, func(key, value []byte) error {
+			number, err := keyNumber(key)
+			if err != nil {
+				return err
+			}
+			e, named := remora.Epoch(number), []remora.Extent(nil)
+			switch kind {
+			case rowPlan:
+				plans[e], err = decodePlan(value)
+			case rowExtent:
+				named = make([]remora.Extent, 1)
+				named[0], err = decodeExtent(value)
+			}
+			j.kept.noteExtents(e, named)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return plans, nil
+}
+
+// visitRows calls visit with all rows under a prefix until it fails.
+func (j *journal) visitRows(prefix []byte, visit func(key, value []byte) error) error {
+	var failed error
+	err := j.rows.Ascend(prefix, func(key, value []byte) bool {
+		failed = visit(key, value)
+		return failed == nil
+	})
+	return errors.Join(err, failed)
+}
+
+// Receipt implements session.Storage.
+func (j *journal) Receipt(id remora.SessionID, e remora.Epoch) (r remora.SignedReceipt, err error) {
+	value, err := j.rows.Get(sessionKey(rowReceipt, e, id))
+	if value == nil || err != nil {
+		return r, err
+	}
+	return decodeReceipt(value)
+}
+
+// Extents implements session.Storage.
+func (j *journal) Extents(id remora.SessionID, e remora.Epoch) (list []remora.Extent, err error) {
+	err = j.visitRows(sessionKey(rowExtent, e, id), func(_, value []byte) error {
+		x, err := decodeExtent(value)
+		list = append(list, x)
+		return err
+	})
+	return list, err
+}
+
+// Keep implements session.Storage.
+func (j *journal) Keep(ack *session.Acknowledgement, t *session.Totals) error {
+	r := &ack.Receipt.Receipt
+	puts := map[string][]byte{
+		string(sessionKey(rowReceipt, r.Epoch, r.Session)): remora.Encode(ack.Receipt),
+		string(accountKey(r.Session)):                      remora.Encode(t),
+	}
+	for i := range ack.Extents {
+		puts[string(extentKey(r.Epoch, r.Session, ack.Kept+uint32(i)))] = remora.Encode(ack.Extents[i])
+	}
+	j.kept.noteExtents(r.Epoch, ack.Extents)
+	return j.writeRows(puts, nil)
+}
+
+// Holds implements session.Storage.
+func (j *journal) Holds(c remora.Content) bool {
+	length, held := j.store.Length(c.Root)
+	return held && length == c.Length
+}
+
+// writeRows is the only way into the journal.
+func (j *journal) writeRows(puts map[string][]byte, drops [][]byte) error {
+	if err := j.stopped(); err != nil {
+		return err
+	}
+	if err := j.rows.Write(puts, drops); err != nil {
+		return j.fail(err)
+	}
+	return nil
+}
+
+// fail stops the service.
+func (j *journal) fail(cause error) error {
+	j.failing.Do(func() {
+		j.stop(errors.Join(ErrStopped, cause))
+		j.logger.Error("deliveries are stopped", slog.Any("reason", cause))
+	})
+	return j.stopped()
+}
+
+// stopped returns why the service has stopped, nil while it has not.
+func (j *journal) stopped() error { return context.Cause(j.works) }

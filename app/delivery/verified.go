@@ -1,0 +1,57 @@
+package delivery
+
+import (
+	"sync"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/session"
+	"github.com/remora-network/remora/crypto/bls"
+)
+
+// verified remembers the newest keys that were parsed and passes whose proof was checked: both cost far more than a
+// lookup.
+type verified struct {
+	mu     sync.Mutex
+	keys   remora.Recent[*bls.PublicKey] // by the hash of the encoded key
+	passes remora.Recent[struct{}]       // by the message that proves them
+}
+
+func newVerified() verified {
+	return verified{keys: remora.NewRecent[*bls.PublicKey](maxKeys), passes: remora.NewRecent[struct{}](maxPasses)}
+}
+
+// checkPass checks the proof of a pass once.
+func (v *verified) checkPass(r *session.Request) error {
+	message := r.Deal.PassMessage(r.Pass)
+	v.mu.Lock()
+	proven := v.passes.Has(message)
+	v.mu.Unlock()
+	if proven {
+		return nil
+	}
+	if err := r.CheckPass(); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.passes.Add(message, struct{}{})
+	return nil
+}
+
+// checkSignature checks a signature of a session's key.
+func (v *verified) checkSignature(of remora.BLSPublicKey, message remora.Hash, signature remora.BLSSignature) error {
+	name := remora.SumBLAKE3(of[:])
+	v.mu.Lock()
+	key, found := v.keys.Get(name)
+	v.mu.Unlock()
+	if !found {
+		var err error
+		if key, err = bls.ParsePublicKey(of); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		v.keys.Add(name, key)
+		v.mu.Unlock()
+	}
+	return bls.Verify(key, message[:], signature)
+}
