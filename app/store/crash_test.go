@@ -33,19 +33,19 @@ var crashes = []crashed{
 		write(t, filepath.Join(s.dir, tmpDir, "tree-1"), tree)
 	}},
 	{name: "only the data has its name", leave: func(t *testing.T, s *Store, c remora.Content, data, tree []byte) {
-		write(t, s.path(c.Root, dataSuffix), data)
+		write(t, s.objectPath(c.Root, dataSuffix), data)
 		write(t, filepath.Join(s.dir, tmpDir, "tree-1"), tree)
 	}},
 	{name: "only the tree has its name", leave: func(t *testing.T, s *Store, c remora.Content, data, tree []byte) {
-		write(t, s.path(c.Root, treeSuffix), tree)
+		write(t, s.objectPath(c.Root, treeSuffix), tree)
 		write(t, filepath.Join(s.dir, tmpDir, "import-1"), data)
 	}},
 	{name: "both have their names", whole: true, leave: func(t *testing.T, s *Store, c remora.Content, data, tree []byte) {
-		write(t, s.path(c.Root, dataSuffix), data)
-		write(t, s.path(c.Root, treeSuffix), tree)
+		write(t, s.objectPath(c.Root, dataSuffix), data)
+		write(t, s.objectPath(c.Root, treeSuffix), tree)
 	}},
 	{name: "while removing", leave: func(t *testing.T, s *Store, c remora.Content, data, _ []byte) {
-		write(t, s.path(c.Root, dataSuffix), data)
+		write(t, s.objectPath(c.Root, dataSuffix), data)
 	}},
 	{name: "received two pieces", have: 2 * content.PieceSize, leave: func(t *testing.T, s *Store, c remora.Content, data, tree []byte) {
 		write(t, s.partialPath(c.Root, dataSuffix), data[:2*content.PieceSize])
@@ -80,7 +80,7 @@ var crashes = []crashed{
 		write(t, s.partialPath(c.Root, treeSuffix), append(bytes.Clone(tree), 1, 2, 3))
 	}},
 	{name: "the data moved while receiving ended", leave: func(t *testing.T, s *Store, c remora.Content, data, tree []byte) {
-		write(t, s.path(c.Root, dataSuffix), data)
+		write(t, s.objectPath(c.Root, dataSuffix), data)
 		write(t, s.partialPath(c.Root, treeSuffix), tree)
 	}},
 }

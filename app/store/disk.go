@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// disk is a file of the store while it is written.
+// disk is a file of the store while it is written. Options.Fault can make its writes and syncs fail.
 type disk struct {
 	*os.File
 	fault func(bytes int) error // Options.Fault
@@ -15,7 +15,7 @@ type disk struct {
 
 // Write implements io.Writer.
 func (d disk) Write(p []byte) (int, error) {
-	if err := d.fails(len(p)); err != nil {
+	if err := d.checkFault(len(p)); err != nil {
 		return 0, err
 	}
 	return d.File.Write(p)
@@ -23,21 +23,21 @@ func (d disk) Write(p []byte) (int, error) {
 
 // WriteAt implements io.WriterAt.
 func (d disk) WriteAt(p []byte, offset int64) (int, error) {
-	if err := d.fails(len(p)); err != nil {
+	if err := d.checkFault(len(p)); err != nil {
 		return 0, err
 	}
 	return d.File.WriteAt(p, offset)
 }
 
-// Sync makes what was written durable. Some file systems find out only now that they have no room for it.
+// Sync makes the written bytes durable. Some file systems report only here that they have no space for them.
 func (d disk) Sync() error {
-	if err := d.fails(0); err != nil {
+	if err := d.checkFault(0); err != nil {
 		return err
 	}
 	return d.File.Sync()
 }
 
-func (d disk) fails(bytes int) error {
+func (d disk) checkFault(bytes int) error {
 	if d.fault == nil {
 		return nil
 	}
@@ -46,16 +46,16 @@ func (d disk) fails(bytes int) error {
 
 // createTemp returns a new file under tmp.
 func (s *Store) createTemp(pattern string) (disk, error) {
-	f, err := os.CreateTemp(s.tmp(), pattern)
+	f, err := os.CreateTemp(s.tempPath(), pattern)
 	return disk{f, s.opts.Fault}, err
 }
 
-// discard closes a temporary file and removes it where it still is.
-func (d disk) discard() error { return errors.Join(d.Close(), unlink(d.Name())) }
+// discardFile closes a temporary file and removes it if it still exists.
+func (d disk) discardFile() error { return errors.Join(d.Close(), removeIfPresent(d.Name())) }
 
-// place moves the files of a verified object to their names, the tree last: an object is whole when its tree is there.
-// Where it fails both are back where they were, so that nothing is lost that could be resumed.
-func (s *Store) place(data, tree disk, toData, toTree string) error {
+// placeFiles moves the files of a verified object to their names, the tree last: an object is complete when its tree
+// has its name. After an error both files are back at their old names, from which they can be resumed.
+func (s *Store) placeFiles(data, tree disk, toData, toTree string) error {
 	if err := os.Rename(data.Name(), toData); err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func diskError(err error) error {
 	return err
 }
 
-// unlink removes a file that may be gone already.
-func unlink(name string) error {
+// removeIfPresent removes a file that may not exist.
+func removeIfPresent(name string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

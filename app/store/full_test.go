@@ -114,7 +114,7 @@ func TestFullDiskAtTheEnd(t *testing.T) {
 			return func() { r.bytes = 1 << 30 }
 		},
 		"tree's name": func(t *testing.T, s *Store, _ *room, c remora.Content) func() {
-			in := s.path(c.Root, treeSuffix) // a folder that is not empty cannot be replaced
+			in := s.objectPath(c.Root, treeSuffix) // a folder that is not empty cannot be replaced
 			write(t, filepath.Join(in, "x"), nil)
 			return func() { _ = os.RemoveAll(in) }
 		},

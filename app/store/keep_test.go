@@ -174,7 +174,7 @@ func TestProveChunk(t *testing.T) {
 	if _, err := s.ProveChunk(remora.Hash{}, 0); !errors.Is(err, remora.ErrNotFound) {
 		t.Errorf("unknown content: %v", err)
 	}
-	spoil(t, s.path(c.Root, dataSuffix), 99_999)
+	spoil(t, s.objectPath(c.Root, dataSuffix), 99_999)
 	if _, err := s.ProveChunk(c.Root, 0); err != nil {
 		t.Errorf("a chunk far from the damage: %v", err)
 	}
@@ -203,12 +203,12 @@ func TestScrubDropsWhatIsDamaged(t *testing.T) {
 	_, tree := put(t, s, 70_000)
 	_, short := put(t, s, 80_000)
 	_, gone := put(t, s, 0)
-	spoil(t, s.path(data.Root, dataSuffix), 30_000)
-	spoil(t, s.path(tree.Root, treeSuffix), 100)
-	if err := os.Truncate(s.path(short.Root, dataSuffix), 79_999); err != nil {
+	spoil(t, s.objectPath(data.Root, dataSuffix), 30_000)
+	spoil(t, s.objectPath(tree.Root, treeSuffix), 100)
+	if err := os.Truncate(s.objectPath(short.Root, dataSuffix), 79_999); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(s.path(gone.Root, dataSuffix)); err != nil {
+	if err := os.Remove(s.objectPath(gone.Root, dataSuffix)); err != nil {
 		t.Fatal(err)
 	}
 	found, err := s.Scrub(t.Context())
@@ -232,7 +232,7 @@ func TestScrubDropsWhatIsDamaged(t *testing.T) {
 func TestOtherErrorsAreNotDamage(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	b, c := put(t, s, 50_000)
-	name := s.path(c.Root, dataSuffix)
+	name := s.objectPath(c.Root, dataSuffix)
 	if err := errors.Join(os.Rename(name, name+"x"), os.Mkdir(name, 0o700)); err != nil {
 		t.Fatal(err)
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// takeLock locks the directory for this process, whose id it writes into the lock's file. The kernel lets go of the
-// lock when the process ends, however it ends.
-func takeLock(dir string) (*os.File, error) {
+// lockDirectory locks the directory for this process and writes the process id into the lock file. The kernel releases
+// the lock when the process ends, however it ends.
+func lockDirectory(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("content store: %w", err)
 	}
 	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, errors.Join(fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, holder(lock)), lock.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, lockHolder(lock)), lock.Close())
 	}
 	if err == nil {
 		err = lock.Truncate(0)
@@ -36,8 +36,8 @@ func takeLock(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// holder reads who has the lock; it may just be writing its id.
-func holder(lock *os.File) string {
+// lockHolder returns the process id in a lock file, which its holder may not have written yet.
+func lockHolder(lock *os.File) string {
 	var text [20]byte
 	n, _ := lock.ReadAt(text[:], 0)
 	pid, err := strconv.ParseUint(string(text[:n]), 10, 64)
@@ -47,23 +47,23 @@ func holder(lock *os.File) string {
 	return strconv.FormatUint(pid, 10)
 }
 
-// load lists what is whole and what was left half received, and removes what a crash left besides.
-func (s *Store) load() error {
-	if err := errors.Join(s.emptyTmp(), s.loadObjects(), s.loadPartials(), s.loadPins()); err != nil {
+// loadContents lists complete and partial objects and pins, and removes everything else that a crash left.
+func (s *Store) loadContents() error {
+	if err := errors.Join(s.emptyTempDir(), s.loadObjects(), s.loadPartials(), s.loadPins()); err != nil {
 		return fmt.Errorf("content store: %w", err)
 	}
 	return nil
 }
 
-func (s *Store) emptyTmp() error {
-	left, err := os.ReadDir(s.tmp())
+func (s *Store) emptyTempDir() error {
+	left, err := os.ReadDir(s.tempPath())
 	for _, f := range left {
-		err = errors.Join(err, unlink(filepath.Join(s.tmp(), f.Name())))
+		err = errors.Join(err, removeIfPresent(filepath.Join(s.tempPath(), f.Name())))
 	}
 	return err
 }
 
-// parseName splits the name of a file of the store. ok is false for what is not the store's.
+// parseName splits the name of a file of the store. ok is false for other files.
 func parseName(name string) (root remora.Hash, suffix string, ok bool) {
 	suffix = filepath.Ext(name)
 	if suffix != dataSuffix && suffix != treeSuffix {
@@ -96,19 +96,19 @@ func (s *Store) loadObjects() error {
 	return nil
 }
 
-// loadObject lists the object that a file belongs to, or removes the file where the object is not whole: it is
-// received again then. What is not the store's stays.
+// loadObject lists the object to which a file belongs, or removes the file if the object is not complete. Files that
+// are not the store's stay.
 func (s *Store) loadObject(name string) error {
 	root, suffix, ours := parseName(filepath.Base(name))
-	if !ours || name != s.path(root, suffix) {
+	if !ours || name != s.objectPath(root, suffix) {
 		return nil
 	}
-	o, whole, err := s.stat(root)
+	o, whole, err := s.statObject(root)
 	if err != nil {
 		return err
 	}
 	if !whole {
-		return unlink(name)
+		return removeIfPresent(name)
 	}
 	if suffix == treeSuffix {
 		s.objects[root] = o
@@ -117,12 +117,12 @@ func (s *Store) loadObject(name string) error {
 	return nil
 }
 
-// stat reports whether both files of an object are there and have sizes that fit each other.
-func (s *Store) stat(root remora.Hash) (o *object, whole bool, err error) {
-	data, err := os.Stat(s.path(root, dataSuffix))
+// statObject reports whether both files of an object exist and their sizes match.
+func (s *Store) statObject(root remora.Hash) (o *object, whole bool, err error) {
+	data, err := os.Stat(s.objectPath(root, dataSuffix))
 	if err == nil {
 		var tree os.FileInfo
-		if tree, err = os.Stat(s.path(root, treeSuffix)); err == nil {
+		if tree, err = os.Stat(s.objectPath(root, treeSuffix)); err == nil {
 			length := uint64(data.Size())
 			return &object{length, data.ModTime()}, tree.Size() == int64(content.OutboardSize(length)), nil
 		}
@@ -147,8 +147,8 @@ func (s *Store) loadPartials() error {
 		if err != nil {
 			return err
 		}
-		s.left[root] = uint64(info.Size())
-		s.used += s.left[root]
+		s.partials[root] = uint64(info.Size())
+		s.used += s.partials[root]
 	}
 	return nil
 }

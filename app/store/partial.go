@@ -10,10 +10,11 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// ErrBusy says that somebody else receives the same object.
+// ErrBusy says that the object is being received by another goroutine.
 var ErrBusy = errors.New("content is being received already")
 
-// Partial is an object under way: its first Have bytes are here, whole pieces. It belongs to one goroutine.
+// Partial is an object that is being received: its first Have bytes, in whole pieces, are stored. One goroutine owns
+// it.
 type Partial struct {
 	store      *Store
 	want       remora.Content
@@ -21,7 +22,8 @@ type Partial struct {
 	have       uint64
 }
 
-// Receive starts or resumes to receive an object from verified streams. What an earlier run left is verified first.
+// Receive begins or resumes to receive an object from verified streams. Bytes stored by an earlier run are verified
+// first. The caller ends it with Commit or Leave.
 func (s *Store) Receive(want remora.Content) (*Partial, error) {
 	s.mu.Lock()
 	busy := s.incoming[want.Root]
@@ -30,19 +32,19 @@ func (s *Store) Receive(want remora.Content) (*Partial, error) {
 	if busy {
 		return nil, ErrBusy
 	}
-	return s.resume(want)
+	return s.resumePartial(want)
 }
 
-func (s *Store) resume(want remora.Content) (*Partial, error) {
-	left := s.takeLeft(want.Root)
-	if err := s.reserve(want.Length); err != nil {
-		s.leave(want.Root, left)
+func (s *Store) resumePartial(want remora.Content) (*Partial, error) {
+	left := s.takePartial(want.Root)
+	if err := s.reserveBytes(want.Length); err != nil {
+		s.keepPartial(want.Root, left)
 		return nil, err
 	}
 	p := &Partial{store: s, want: want, have: left}
-	err := p.open()
+	err := p.openFiles()
 	if err == nil {
-		err = p.verify()
+		err = p.verifyKept()
 	}
 	if err != nil {
 		return nil, errors.Join(diskError(err), p.Leave())
@@ -50,7 +52,7 @@ func (s *Store) resume(want remora.Content) (*Partial, error) {
 	return p, nil
 }
 
-func (p *Partial) open() (err error) {
+func (p *Partial) openFiles() (err error) {
 	if p.data, err = p.store.openPartial(p.want.Root, dataSuffix); err != nil {
 		return err
 	}
@@ -63,8 +65,8 @@ func (s *Store) openPartial(root remora.Hash, suffix string) (disk, error) {
 	return disk{f, s.opts.Fault}, err
 }
 
-// verify finds out how much of what is on disk holds.
-func (p *Partial) verify() error {
+// verifyKept determines how many of the stored bytes are intact.
+func (p *Partial) verifyKept() error {
 	info, err := p.data.Stat()
 	if err != nil {
 		return err
@@ -83,7 +85,7 @@ func (p *Partial) verify() error {
 	var bad *content.Mismatch
 	switch {
 	case errors.As(err, &bad):
-		have = bad.Offset // a crash lost this; what precedes it was verified
+		have = bad.Offset // lost in a crash; the bytes before it are verified
 	case err != nil:
 		return err
 	}
@@ -91,7 +93,7 @@ func (p *Partial) verify() error {
 	return p.data.Truncate(int64(have))
 }
 
-// Have returns how many bytes are here, from the beginning on.
+// Have returns the number of stored bytes, from the beginning on.
 func (p *Partial) Have() uint64 { return p.have }
 
 // Take reads the verified stream of the given number of bytes that follow Have. Pieces that verified before the stream
@@ -117,31 +119,31 @@ func (p *Partial) Take(stream io.Reader, bytes uint64) error {
 	}
 }
 
-// Commit makes the whole object part of the store and durable.
+// Commit makes the complete object part of the store and durable.
 func (p *Partial) Commit() error {
 	if p.have != p.want.Length {
-		return fmt.Errorf("%w: %d of %d bytes are here", remora.ErrInvalid, p.have, p.want.Length)
+		return fmt.Errorf("%w: only %d of %d bytes were received", remora.ErrInvalid, p.have, p.want.Length)
 	}
 	err := p.tree.Truncate(int64(content.OutboardSize(p.want.Length)))
 	if err == nil {
-		err = p.store.adopt(p.want, p.data, p.tree)
+		err = p.store.adoptObject(p.want, p.data, p.tree)
 	}
 	if err != nil {
 		return errors.Join(diskError(err), p.Leave())
 	}
-	p.store.arrived(p.want.Root)
-	return p.close()
+	p.store.endIncoming(p.want.Root)
+	return p.closeFiles()
 }
 
-// Leave stops receiving and keeps what is here for the next time, as long as nobody needs the room.
+// Leave stops receiving. The received bytes are kept for the next Receive until their space is needed.
 func (p *Partial) Leave() error {
-	p.store.release(p.want.Length)
-	err := p.close()
-	p.store.leave(p.want.Root, p.have)
+	p.store.releaseBytes(p.want.Length)
+	err := p.closeFiles()
+	p.store.keepPartial(p.want.Root, p.have)
 	return err
 }
 
-func (p *Partial) close() error {
+func (p *Partial) closeFiles() error {
 	var err error
 	for _, f := range []disk{p.data, p.tree} {
 		if f.File != nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/remora-network/remora/app/durable"
 )
 
-// reserve takes n bytes of the quota. Where they are not free, what was left half received makes room, then, if the
-// store evicts, whole objects that are not pinned, those first that were not used for longest.
-func (s *Store) reserve(n uint64) error {
+// reserveBytes reserves n bytes of the quota. If they are not free, partial objects are removed and then, if the store
+// evicts, objects that are not pinned, the least recently used first.
+func (s *Store) reserveBytes(n uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.fits(n, s.used-s.evictable()) {
+	if !s.fitsQuota(n, s.used-s.evictableBytes()) {
 		return fmt.Errorf("%w: %d of %d bytes are used, %d more are needed", ErrQuota, s.used, s.opts.Quota, n)
 	}
-	for !s.fits(n, s.used) {
-		if err := s.drop(s.victim()); err != nil {
+	for !s.fitsQuota(n, s.used) {
+		if err := s.dropVictim(s.chooseVictim()); err != nil {
 			return err
 		}
 	}
@@ -27,15 +27,15 @@ func (s *Store) reserve(n uint64) error {
 	return nil
 }
 
-// fits reports whether n bytes have room beside those that are used.
-func (s *Store) fits(n, used uint64) bool {
+// fitsQuota reports whether n bytes fit into the quota beside the used ones.
+func (s *Store) fitsQuota(n, used uint64) bool {
 	return s.opts.Quota == 0 || n <= s.opts.Quota && used <= s.opts.Quota-n
 }
 
-// evictable returns how many bytes could be given up.
-func (s *Store) evictable() uint64 {
+// evictableBytes returns the number of bytes that eviction can free.
+func (s *Store) evictableBytes() uint64 {
 	var sum uint64
-	for _, size := range s.left {
+	for _, size := range s.partials {
 		sum += size
 	}
 	if !s.opts.Evict {
@@ -49,9 +49,9 @@ func (s *Store) evictable() uint64 {
 	return sum
 }
 
-// victim chooses what to give up next, of what evictable counts.
-func (s *Store) victim() (victim remora.Hash) {
-	for root := range s.left {
+// chooseVictim returns the next object to evict, one of those that evictableBytes counts.
+func (s *Store) chooseVictim() (victim remora.Hash) {
+	for root := range s.partials {
 		return root
 	}
 	found := false
@@ -63,43 +63,43 @@ func (s *Store) victim() (victim remora.Hash) {
 	return victim
 }
 
-func (s *Store) drop(root remora.Hash) error {
-	size, half := s.left[root]
+func (s *Store) dropVictim(root remora.Hash) error {
+	size, half := s.partials[root]
 	if !half {
-		return s.remove(root)
+		return s.removeObject(root)
 	}
-	delete(s.left, root)
+	delete(s.partials, root)
 	s.used -= size
-	return errors.Join(unlink(s.partialPath(root, dataSuffix)), unlink(s.partialPath(root, treeSuffix)))
+	return errors.Join(removeIfPresent(s.partialPath(root, dataSuffix)), removeIfPresent(s.partialPath(root, treeSuffix)))
 }
 
-func (s *Store) release(n uint64) {
+func (s *Store) releaseBytes(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used -= n
 }
 
-// leave notes that nobody receives an object any more of which n bytes are here.
-func (s *Store) leave(root remora.Hash, n uint64) {
+// keepPartial records that an object is no longer being received and that n bytes of it are kept.
+func (s *Store) keepPartial(root remora.Hash, n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.incoming, root)
-	s.left[root] = n
+	s.partials[root] = n
 	s.used += n
 }
 
-// takeLeft is the opposite of leave: somebody receives the object again, and reserves all of it.
-func (s *Store) takeLeft(root remora.Hash) uint64 {
+// takePartial is the opposite of keepPartial: the object is received again and all its bytes will be reserved.
+func (s *Store) takePartial(root remora.Hash) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.left[root]
+	n := s.partials[root]
 	s.used -= n
-	delete(s.left, root)
+	delete(s.partials, root)
 	return n
 }
 
-// arrived notes that an object is no longer being received because it is whole.
-func (s *Store) arrived(root remora.Hash) {
+// endIncoming records that an object is complete and no longer being received.
+func (s *Store) endIncoming(root remora.Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.incoming, root)
@@ -109,7 +109,7 @@ func (s *Store) partialPath(root remora.Hash, suffix string) string {
 	return filepath.Join(s.dir, partialDir, root.String()+suffix)
 }
 
-// Pin keeps an object from being evicted, now or once it comes. It is durable when Pin returns.
+// Pin protects an object from eviction, even if it is not stored yet. The pin is durable when Pin returns.
 func (s *Store) Pin(root remora.Hash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,15 +121,15 @@ func (s *Store) Pin(root remora.Hash) error {
 	return durable.SyncDir(dir)
 }
 
-// Unpin takes a pin back.
+// Unpin removes a pin.
 func (s *Store) Unpin(root remora.Hash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pins, root)
-	return unlink(filepath.Join(s.dir, pinsDir, root.String()))
+	return removeIfPresent(filepath.Join(s.dir, pinsDir, root.String()))
 }
 
-// Pinned reports whether an object is pinned, be it here or not.
+// Pinned reports whether an object is pinned, stored or not.
 func (s *Store) Pinned(root remora.Hash) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

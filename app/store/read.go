@@ -12,10 +12,11 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Stream writes the verified stream of a range of an object to w. Each piece is verified before it is written; a damaged
-// object is dropped from the store, so that it is fetched again. The error then holds a content.Mismatch that says where.
+// Stream writes the verified stream of a range of an object to w. Each piece is verified before it is written. A
+// damaged object is removed from the store, so that it is fetched again; the error then holds a content.Mismatch with
+// the place.
 func (s *Store) Stream(w io.Writer, root remora.Hash, rng content.Range) error {
-	return s.read(root, time.Now(), func(data, tree io.ReaderAt, length uint64) error {
+	return s.readObject(root, time.Now(), func(data, tree io.ReaderAt, length uint64) error {
 		e, err := content.NewEncoder(data, tree, root, length, rng)
 		if err != nil {
 			return err
@@ -25,9 +26,9 @@ func (s *Store) Stream(w io.Writer, root remora.Hash, rng content.Range) error {
 	})
 }
 
-// ProveChunk makes the proof of a chunk of an object and verifies it.
+// ProveChunk returns the proof of a chunk of an object, which it has verified.
 func (s *Store) ProveChunk(root remora.Hash, index uint64) (proof content.ChunkProof, err error) {
-	err = s.read(root, time.Now(), func(data, tree io.ReaderAt, length uint64) (err error) {
+	err = s.readObject(root, time.Now(), func(data, tree io.ReaderAt, length uint64) (err error) {
 		if proof, err = content.ProveChunk(data, tree, length, index); err == nil {
 			err = content.VerifyChunk(root, length, index, proof)
 		}
@@ -39,19 +40,19 @@ func (s *Store) ProveChunk(root remora.Hash, index uint64) (proof content.ChunkP
 	return proof, nil
 }
 
-// read opens the files of an object and drops it if they turn out to be damaged. An object counts as used at the given
-// time; the zero time says that it was only looked after.
-func (s *Store) read(root remora.Hash, at time.Time, use func(data, tree io.ReaderAt, length uint64) error) error {
-	length, held := s.touch(root, at)
+// readObject calls use with the files of an object, and removes the object if they turn out to be damaged. It sets the
+// time of the object's last use, unless at is zero, as for scrubbing.
+func (s *Store) readObject(root remora.Hash, at time.Time, use func(data, tree io.ReaderAt, length uint64) error) error {
+	length, held := s.touchObject(root, at)
 	if !held {
 		return fmt.Errorf("content %s: %w", root, remora.ErrNotFound)
 	}
-	data, err := os.Open(s.path(root, dataSuffix))
+	data, err := os.Open(s.objectPath(root, dataSuffix))
 	if err != nil {
 		return s.checkDamage(root, err)
 	}
 	defer data.Close()
-	tree, err := os.Open(s.path(root, treeSuffix))
+	tree, err := os.Open(s.objectPath(root, treeSuffix))
 	if err != nil {
 		return s.checkDamage(root, err)
 	}
@@ -59,7 +60,7 @@ func (s *Store) read(root remora.Hash, at time.Time, use func(data, tree io.Read
 	return s.checkDamage(root, use(data, tree, length))
 }
 
-func (s *Store) touch(root remora.Hash, at time.Time) (length uint64, held bool) {
+func (s *Store) touchObject(root remora.Hash, at time.Time) (length uint64, held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, held := s.objects[root]
@@ -72,8 +73,8 @@ func (s *Store) touch(root remora.Hash, at time.Time) (length uint64, held bool)
 	return o.length, true
 }
 
-// checkDamage drops an object whose files are gone or do not verify. Other errors, such as too many open files, say
-// nothing about it.
+// checkDamage removes an object whose files are missing or do not verify. Other errors, such as too many open files, do
+// not show damage.
 func (s *Store) checkDamage(root remora.Hash, err error) error {
 	if !errors.Is(err, content.ErrMismatch) && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -81,10 +82,10 @@ func (s *Store) checkDamage(root remora.Hash, err error) error {
 	return errors.Join(fmt.Errorf("%w: %s: %w", ErrDamaged, root, err), s.Remove(root))
 }
 
-// Verify reads all of an object and drops it if it is damaged. Its verified stream goes to progress, whose error ends it.
-// The object does not count as used.
+// Verify reads an entire object and removes it if it is damaged. Its verified stream is written to progress, whose
+// error ends the reading. The object does not count as used.
 func (s *Store) Verify(root remora.Hash, progress io.Writer) error {
-	return s.read(root, time.Time{}, func(data, tree io.ReaderAt, length uint64) error {
+	return s.readObject(root, time.Time{}, func(data, tree io.ReaderAt, length uint64) error {
 		e, err := content.NewEncoder(data, tree, root, length, content.Whole(length))
 		if err != nil {
 			return err
@@ -94,15 +95,15 @@ func (s *Store) Verify(root remora.Hash, progress io.Writer) error {
 	})
 }
 
-// Scrubbed is what Scrub found.
+// Scrubbed describes what Scrub verified.
 type Scrubbed struct {
-	Objects int    // verified, the damaged ones included
-	Bytes   uint64 // of them
+	Objects int    // including the damaged ones
+	Bytes   uint64 // of all objects
 	Damaged []remora.Hash
 }
 
-// Scrub verifies every object as fast as it goes, and drops the damaged ones. It stops early when ctx ends or when the
-// disk fails in another way than by wrong bytes.
+// Scrub verifies every object at full speed, and removes damaged ones. It stops early when ctx ends or when the disk
+// fails other than by wrong bytes.
 func (s *Store) Scrub(ctx context.Context) (Scrubbed, error) {
 	var found Scrubbed
 	for _, c := range s.List() {
@@ -121,7 +122,7 @@ func (s *Store) Scrub(ctx context.Context) (Scrubbed, error) {
 	return found, ctx.Err()
 }
 
-// untilDone takes bytes until its context ends.
+// untilDone accepts bytes until its context ends.
 type untilDone struct{ ctx context.Context }
 
 // Write implements io.Writer.

@@ -1,8 +1,18 @@
-// Package store keeps content on disk: one flat file per object with the outboard of its tree beside it. Whatever it
-// hands out was verified while it was read, so a damaged piece never leaves.
+// Package store keeps content on disk: one flat file per object, with the outboard of its hash tree beside it.
 //
-// An object counts once both files are synced under their names. What a crash leaves besides is under tmp, which Open
-// empties, or under partial, whose contents are verified anew before they are built on.
+// Content enters by [Store.Import], as plain bytes, or by [Store.Receive], as verified streams that can be resumed; it
+// leaves by [Store.Stream] and [Store.ProveChunk]:
+//
+//	s, err := store.Open(dir, store.Options{Quota: 100 << 30, Evict: true})
+//	err = s.Import(body, want)                  // nil: complete, verified and durable
+//	err = s.Stream(w, root, content.Whole(length))
+//
+// Promises: an object is stored completely or not at all; every byte is verified while it is read, so a damaged piece
+// never leaves, and a damaged object is removed (ErrDamaged); content never exceeds the quota, which includes objects that
+// are being received; pinned objects are not evicted. One process at a time uses a directory.
+//
+// An object is complete once both files are synced under their names. Other files that a crash leaves are under tmp, which
+// Open empties, or under partial, where they are verified again before receiving continues.
 package store
 
 import (
@@ -26,39 +36,39 @@ import (
 var (
 	ErrQuota    = errors.New("content store is full: raise content.quota_mib or remove content")
 	ErrNoSpace  = errors.New("no space left on the disk of the content store: free some or lower content.quota_mib")
-	ErrDamaged  = errors.New("content is damaged on disk; it is fetched again")
+	ErrDamaged  = errors.New("content is damaged on disk and was removed: fetch it again")
 	ErrLocked   = errors.New("content store is in use by another process")
-	ErrMismatch = errors.New("bytes are not the content that was announced")
+	ErrMismatch = errors.New("bytes do not match the announced content")
 )
 
 // Options configure a Store.
 type Options struct {
 	Quota uint64 // bytes of content; 0: no limit
-	Evict bool   // make room by removing what was not used for longest; without it a full store refuses
-	// Fault is what a write of so many bytes to the disk fails with, 0 for a sync. It lets tests fill the disk; nil: nothing.
+	Evict bool   // remove the least recently used objects to make room; false: a full store refuses
+	// Fault, if set, returns the error of a write of some bytes, or of a sync for 0. Tests fill the disk with it.
 	Fault func(bytes int) error
 }
 
-// Store is a directory of content. It is safe for use by several goroutines.
+// Store is a directory of content. Its methods may be called from any goroutine.
 type Store struct {
 	dir  string
 	opts Options
 	lock *os.File
 
-	adopting sync.Mutex // one object at a time gets its name; taken before mu
+	adopting sync.Mutex // one object at a time gets its name; locked before mu
 
 	mu       sync.Mutex
-	objects  map[remora.Hash]*object // those that are whole
-	used     uint64                  // bytes of them, of what is being received and of what was left half received
-	incoming map[remora.Hash]bool
-	left     map[remora.Hash]uint64 // bytes of objects half received that nobody is receiving
+	objects  map[remora.Hash]*object // complete ones
+	used     uint64                  // bytes of complete, incoming and partial objects
+	incoming map[remora.Hash]bool    // being received
+	partials map[remora.Hash]uint64  // bytes of partial objects that are not being received
 	pins     map[remora.Hash]bool
 }
 
-// object is what the store remembers of a whole object.
+// object is a complete object.
 type object struct {
 	length uint64
-	used   time.Time // when it was last read, or came
+	used   time.Time // time of the last read, or of its arrival
 }
 
 const (
@@ -78,16 +88,16 @@ func Open(dir string, opts Options) (*Store, error) {
 			return nil, fmt.Errorf("content store: %w", err)
 		}
 	}
-	lock, err := takeLock(dir)
+	lock, err := lockDirectory(dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		dir: dir, opts: opts, lock: lock,
 		objects: map[remora.Hash]*object{}, incoming: map[remora.Hash]bool{},
-		left: map[remora.Hash]uint64{}, pins: map[remora.Hash]bool{},
+		partials: map[remora.Hash]uint64{}, pins: map[remora.Hash]bool{},
 	}
-	if err := s.load(); err != nil {
+	if err := s.loadContents(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
@@ -96,14 +106,14 @@ func Open(dir string, opts Options) (*Store, error) {
 // Close unlocks the store.
 func (s *Store) Close() error { return s.lock.Close() }
 
-func (s *Store) tmp() string { return filepath.Join(s.dir, tmpDir) }
+func (s *Store) tempPath() string { return filepath.Join(s.dir, tmpDir) }
 
-func (s *Store) path(root remora.Hash, suffix string) string {
+func (s *Store) objectPath(root remora.Hash, suffix string) string {
 	name := root.String()
 	return filepath.Join(s.dir, objectsDir, name[:2], name+suffix)
 }
 
-// Length returns the length of an object, and whether it is here.
+// Length returns the length of an object, and whether it is stored.
 func (s *Store) Length(root remora.Hash) (uint64, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +124,7 @@ func (s *Store) Length(root remora.Hash) (uint64, bool) {
 	return o.length, true
 }
 
-// List returns the objects that the store holds, in the order of their roots.
+// List returns the stored objects in the order of their roots.
 func (s *Store) List() []remora.Content {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +136,7 @@ func (s *Store) List() []remora.Content {
 	return list
 }
 
-// Used returns the bytes of content that the store holds.
+// Used returns the bytes of the quota that are in use, including those of objects that are being received.
 func (s *Store) Used() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,11 +148,11 @@ func (s *Store) Import(r io.Reader, want remora.Content) error {
 	if _, held := s.Length(want.Root); held {
 		return nil
 	}
-	if err := s.reserve(want.Length); err != nil {
+	if err := s.reserveBytes(want.Length); err != nil {
 		return err
 	}
 	if err := s.importReserved(r, want); err != nil {
-		s.release(want.Length)
+		s.releaseBytes(want.Length)
 		return diskError(err)
 	}
 	return nil
@@ -153,12 +163,12 @@ func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, data.discard()) }()
+	defer func() { err = errors.Join(err, data.discardFile()) }()
 	tree, err := s.createTemp("tree-*")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, tree.discard()) }()
+	defer func() { err = errors.Join(err, tree.discardFile()) }()
 	pairs := bufio.NewWriter(tree)
 	w := content.NewWriter(pairs)
 	buf := make([]byte, copyBuffer)
@@ -175,12 +185,12 @@ func (s *Store) importReserved(r io.Reader, want remora.Content) (err error) {
 	if root != want.Root || length != want.Length {
 		return fmt.Errorf("%w: got %d bytes with root %s, want %d with %s", ErrMismatch, length, root, want.Length, want.Root)
 	}
-	return s.adopt(want, data, tree)
+	return s.adoptObject(want, data, tree)
 }
 
-// adopt syncs the files of a verified object and gives them their names. An error leaves no object.
-func (s *Store) adopt(c remora.Content, data, tree disk) error {
-	toData, toTree := s.path(c.Root, dataSuffix), s.path(c.Root, treeSuffix)
+// adoptObject syncs the files of a verified object and gives them their names. After an error there is no object.
+func (s *Store) adoptObject(c remora.Content, data, tree disk) error {
+	toData, toTree := s.objectPath(c.Root, dataSuffix), s.objectPath(c.Root, treeSuffix)
 	dir := filepath.Dir(toData)
 	if err := errors.Join(data.Sync(), tree.Sync(), os.MkdirAll(dir, 0o700)); err != nil {
 		return err
@@ -188,10 +198,10 @@ func (s *Store) adopt(c remora.Content, data, tree disk) error {
 	s.adopting.Lock()
 	defer s.adopting.Unlock()
 	if _, twice := s.Length(c.Root); twice {
-		s.release(c.Length) // two came at once: one copy counts, the first
-		return errors.Join(unlink(data.Name()), unlink(tree.Name()))
+		s.releaseBytes(c.Length) // received twice at the same time: the first copy stays
+		return errors.Join(removeIfPresent(data.Name()), removeIfPresent(tree.Name()))
 	}
-	if err := s.place(data, tree, toData, toTree); err != nil {
+	if err := s.placeFiles(data, tree, toData, toTree); err != nil {
 		return err
 	}
 	if err := errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir))); err != nil {
@@ -203,20 +213,20 @@ func (s *Store) adopt(c remora.Content, data, tree disk) error {
 	return nil
 }
 
-// Remove deletes an object. A pin on it stays, for when it comes again.
+// Remove deletes an object. A pin on it stays, in case it is stored again.
 func (s *Store) Remove(root remora.Hash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.remove(root)
+	return s.removeObject(root)
 }
 
-// remove is Remove for who holds the mutex. The tree goes first: without it the rest is no object.
-func (s *Store) remove(root remora.Hash) error {
+// removeObject is Remove with the mutex held. The tree is removed first: without it the object does not count.
+func (s *Store) removeObject(root remora.Hash) error {
 	o, held := s.objects[root]
 	if !held {
 		return nil
 	}
 	delete(s.objects, root)
 	s.used -= o.length
-	return errors.Join(unlink(s.path(root, treeSuffix)), unlink(s.path(root, dataSuffix)))
+	return errors.Join(removeIfPresent(s.objectPath(root, treeSuffix)), removeIfPresent(s.objectPath(root, dataSuffix)))
 }

@@ -172,7 +172,7 @@ func TestDamageNeverLeaves(t *testing.T) {
 		if err := s.Import(bytes.NewReader(b), c); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.OpenFile(s.path(c.Root, suffix), os.O_RDWR, 0)
+		f, err := os.OpenFile(s.objectPath(c.Root, suffix), os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
