@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// maxDepth is how many names lead to a file at most: gateways take no longer paths.
+	// maxDepth bounds the names that lead to a file: gateways accept no longer paths.
 	maxDepth = 63
-	// maxManifest is what gateways read of a directory.
+	// maxManifest is the size of the largest manifest that gateways read.
 	maxManifest = transfer.MaxRange
 )
 
@@ -28,8 +28,8 @@ type object struct {
 	open         func() (io.ReadCloser, error)
 }
 
-// check reports a file whose bytes are not what they were. It reads all of it.
-func (o *object) check() error {
+// checkUnchanged returns an error if the bytes of the file have changed. It reads all of it.
+func (o *object) checkUnchanged() error {
 	body, err := o.open()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
@@ -42,7 +42,7 @@ func (o *object) check() error {
 	return err
 }
 
-// checkSize reports a file that is not as long as it was.
+// checkSize returns an error if the length of the file has changed.
 func (o *object) checkSize() error {
 	body, err := o.open()
 	if err != nil {
@@ -64,7 +64,7 @@ func (o *object) cid() string {
 	return content.CID(o.registration.Content.Root, o.registration.Directory)
 }
 
-// collection is everything below a path, each content once, what a manifest names before the manifest.
+// collection is everything below a path: each content once, the entries of a manifest before the manifest.
 type collection struct {
 	objects []*object
 	known   map[string]bool // CIDs of objects
@@ -72,31 +72,31 @@ type collection struct {
 	files   int
 }
 
-// collect reads a file or directory. Files are read once to compute roots and once more to be uploaded; what changes in
-// between is refused by the cache.
-func collect(path string) (*collection, error) {
+// collectPath reads a file or directory. Files are read once to compute their roots and again to be uploaded; a cache
+// refuses a file that changed in between.
+func collectPath(path string) (*collection, error) {
 	c := &collection{known: map[string]bool{}}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		_, err = c.directory(path, 0)
+		_, err = c.addDirectory(path, 0)
 	} else {
-		_, err = c.file(path, info)
+		_, err = c.addFile(path, info)
 	}
 	return c, err
 }
 
-// add keeps an object once.
-func (c *collection) add(o *object) {
+// addObject adds an object unless it is known.
+func (c *collection) addObject(o *object) {
 	if cid := o.cid(); !c.known[cid] {
 		c.known[cid] = true
 		c.objects = append(c.objects, o)
 	}
 }
 
-func (c *collection) file(path string, info fs.FileInfo) (content.Entry, error) {
+func (c *collection) addFile(path string, info fs.FileInfo) (content.Entry, error) {
 	if err := checkKind(path, info.Mode()); err != nil {
 		return content.Entry{}, err
 	}
@@ -105,7 +105,7 @@ func (c *collection) file(path string, info fs.FileInfo) (content.Entry, error) 
 		return content.Entry{}, err
 	}
 	defer f.Close()
-	o, err := describe(f, false)
+	o, err := describeContent(f, false)
 	if err != nil {
 		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
 	}
@@ -114,25 +114,26 @@ func (c *collection) file(path string, info fs.FileInfo) (content.Entry, error) 
 	at := o.registration.Content
 	c.size += at.Length
 	c.files++
-	c.add(o)
+	c.addObject(o)
 	return content.Entry{Root: at.Root, Length: at.Length, MediaType: mediaType(path)}, nil
 }
 
-// checkKind reports what is no regular file. Links are not followed: they could lead out of the directory, or in circles.
+// checkKind refuses everything but regular files. Links are not followed: they could lead out of the directory, or in
+// circles.
 func checkKind(path string, mode fs.FileMode) error {
 	switch {
 	case mode.IsRegular():
 		return nil
 	case mode&fs.ModeSymlink != 0:
-		return fmt.Errorf("%w: %q is a symbolic link, which content cannot hold: put what it leads to in its place or remove it",
+		return fmt.Errorf("%w: %q is a symbolic link, which content cannot hold: replace it by its target or remove it",
 			remora.ErrInvalid, path)
 	}
 	return fmt.Errorf("%w: %q is neither a file nor a directory: remove it or publish another folder", remora.ErrInvalid, path)
 }
 
-func (c *collection) directory(path string, depth int) (content.Entry, error) {
+func (c *collection) addDirectory(path string, depth int) (content.Entry, error) {
 	if depth == maxDepth {
-		return content.Entry{}, fmt.Errorf("%w: %q is %d folders deep, at most %d: gateways take no longer paths",
+		return content.Entry{}, fmt.Errorf("%w: %q is %d folders deep, at most %d: gateways accept no longer paths",
 			remora.ErrTooLarge, path, depth, maxDepth-1)
 	}
 	found, err := os.ReadDir(path)
@@ -145,17 +146,17 @@ func (c *collection) directory(path string, depth int) (content.Entry, error) {
 	}
 	entries := make([]content.Entry, 0, len(found))
 	for _, f := range found {
-		e, err := c.entry(filepath.Join(path, f.Name()), f, depth)
+		e, err := c.addEntry(filepath.Join(path, f.Name()), f, depth)
 		if err != nil {
 			return content.Entry{}, err
 		}
 		entries = append(entries, e)
 	}
-	return c.manifest(path, entries)
+	return c.addManifest(path, entries)
 }
 
-// entry reads what a directory holds under one name.
-func (c *collection) entry(path string, f fs.DirEntry, depth int) (e content.Entry, err error) {
+// addEntry adds the file or directory under one name of a directory.
+func (c *collection) addEntry(path string, f fs.DirEntry, depth int) (e content.Entry, err error) {
 	if err := content.CheckName(f.Name()); err != nil {
 		return e, fmt.Errorf("%q: %w: rename it", path, err)
 	}
@@ -167,15 +168,15 @@ func (c *collection) entry(path string, f fs.DirEntry, depth int) (e content.Ent
 	case err != nil:
 		return e, err
 	case info.IsDir():
-		e, err = c.directory(path, depth+1)
+		e, err = c.addDirectory(path, depth+1)
 	default:
-		e, err = c.file(path, info)
+		e, err = c.addFile(path, info)
 	}
 	e.Name = f.Name()
 	return e, err
 }
 
-func (c *collection) manifest(path string, entries []content.Entry) (content.Entry, error) {
+func (c *collection) addManifest(path string, entries []content.Entry) (content.Entry, error) {
 	d, err := content.NewDirectory(entries)
 	if err != nil {
 		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
@@ -185,13 +186,13 @@ func (c *collection) manifest(path string, entries []content.Entry) (content.Ent
 		return content.Entry{}, fmt.Errorf("%w: the manifest of %q has %d bytes, gateways read %d: spread its %d entries over folders",
 			remora.ErrTooLarge, path, len(raw), maxManifest, len(entries))
 	}
-	o, err := describe(bytes.NewReader(raw), true)
+	o, err := describeContent(bytes.NewReader(raw), true)
 	if err != nil {
 		return content.Entry{}, fmt.Errorf("%q: %w", path, err)
 	}
 	o.path = path
 	o.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
-	c.add(o)
+	c.addObject(o)
 	at := o.registration.Content
 	return content.Entry{Root: at.Root, Length: at.Length, Directory: true}, nil
 }
@@ -202,8 +203,8 @@ type source interface {
 	io.ReaderAt
 }
 
-// describe computes root and length and the proof of both.
-func describe(data source, directory bool) (*object, error) {
+// describeContent computes root and length, and the proof of both.
+func describeContent(data source, directory bool) (*object, error) {
 	var outboard bytes.Buffer // 0.4 % of the content
 	w := content.NewWriter(&outboard)
 	if _, err := io.Copy(w, data); err != nil {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// mediaTypes are by extension. They are part of a manifest and so of its CID: a table of this program's own, because
-// those of machines differ and the same files are to have the same CID everywhere. What is not in it has no type, and
-// gateways go by the name.
+// mediaTypes maps extensions to media types. They are part of a manifest and thus of its CID, so the table is this
+// program's own: the tables of machines differ, and the same files must have the same CID everywhere. Files with other
+// extensions have no type in the manifest; gateways choose one by the name.
 var mediaTypes = map[string]string{
 	".avif":        "image/avif",
 	".bin":         "application/octet-stream",
@@ -48,5 +48,5 @@ var mediaTypes = map[string]string{
 	".zip":         "application/zip",
 }
 
-// mediaType returns the type that a manifest gives a file, empty where the name says nothing.
+// mediaType returns the type of a file in a manifest, empty if its extension is not in the table.
 func mediaType(name string) string { return mediaTypes[strings.ToLower(filepath.Ext(name))] }

@@ -156,7 +156,7 @@ func TestLargeDirectoryIsRefused(t *testing.T) {
 	for i := range 20_000 {
 		entries = append(entries, content.Entry{Name: fmt.Sprintf("%0250d", i)})
 	}
-	if _, err := c.manifest("dir", entries); !errors.Is(err, remora.ErrTooLarge) || !strings.Contains(err.Error(), "spread") {
+	if _, err := c.addManifest("dir", entries); !errors.Is(err, remora.ErrTooLarge) || !strings.Contains(err.Error(), "spread") {
 		t.Errorf("%v", err)
 	}
 }
@@ -253,7 +253,7 @@ func TestStalledCache(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-end }))
 	defer s.Close()
 	defer close(end)
-	c, err := collect(path)
+	c, err := collectPath(path)
 	fatal(t, err)
 	u := newUploader()
 	defer u.client.CloseIdleConnections()
@@ -261,7 +261,7 @@ func TestStalledCache(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	l := newLedger(t, 0)
-	if _, err := u.upload(ctx, c, []Cache{{URL: s.URL}}, l.options()); !errors.Is(err, errStalled) || !errors.Is(err, ErrNoCache) {
+	if _, err := u.uploadToCaches(ctx, c, []Cache{{URL: s.URL}}, l.options()); !errors.Is(err, errStalled) || !errors.Is(err, ErrNoCache) {
 		t.Errorf("%v", err)
 	}
 }

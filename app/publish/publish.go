@@ -1,4 +1,9 @@
-// Package publish turns a file or a directory into content, registers it on the chain and hands it to caches.
+// Package publish turns a file or a directory into content, registers it on the chain and uploads it to caches.
+//
+// [Publish] computes the roots of all files and directory manifests, registers each with a proof of its length, and uploads
+// them to the caches that the chain assigns, then to others, until the wanted number of caches hold all of them or none is
+// left to try. One is enough: the assigned caches fetch the content from it. A file that changes while it is being
+// published is an error (ErrChanged). Publishing the same files again is harmless and gives the same CID.
 package publish
 
 import (
@@ -9,47 +14,47 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Sentinels.
+// Errors to branch on with errors.Is.
 var (
-	// ErrNoCache says that no cache took the content.
-	ErrNoCache = errors.New("no cache took the content")
-	// ErrChanged says that a file is not what it was when its root was computed.
-	ErrChanged = errors.New("the file changed while it was being published: publish again when nobody writes to it")
+	// ErrNoCache says that no cache accepted the content.
+	ErrNoCache = errors.New("no cache accepted the content")
+	// ErrChanged says that a file has changed since its root was computed.
+	ErrChanged = errors.New("the file changed while it was being published: publish it again when it is no longer written")
 )
 
-// Chain registers content and knows the caches.
+// Chain registers content and lists the caches.
 type Chain interface {
-	// Register enters content into the index and returns when it is there, also when it was before.
+	// Register registers content and returns when it is registered; it may have been before.
 	Register(ctx context.Context, r remora.RegisterContent) error
 	Caches(ctx context.Context) ([]Cache, error)
 }
 
-// Cache is where content is uploaded.
+// Cache is a cache to which content is uploaded.
 type Cache struct {
 	Address remora.Address
 	Name    string
 	URL     string // of its API
 }
 
-// Options say how to publish.
+// Options configure Publish.
 type Options struct {
 	Chain    Chain
 	Replicas uint8
 	Progress func(format string, args ...any)
 }
 
-// Report says what was published.
-type Report struct {
+// Publication describes what was published.
+type Publication struct {
 	CID      string `json:"cid"`
 	Size     uint64 `json:"size"` // bytes of all files
 	Files    int    `json:"files"`
 	Replicas int    `json:"replicas"` // caches that hold all of it
 }
 
-// Publish publishes the file or directory at path and returns when at least one cache holds all of it; the others that
-// the chain assigns fetch it from there.
-func Publish(ctx context.Context, path string, o Options) (*Report, error) {
-	c, err := collect(path)
+// Publish publishes the file or directory at path and returns when at least one cache holds all of it; other assigned
+// caches fetch it from there.
+func Publish(ctx context.Context, path string, o Options) (*Publication, error) {
+	c, err := collectPath(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +73,9 @@ func Publish(ctx context.Context, path string, o Options) (*Report, error) {
 	}
 	u := newUploader()
 	defer u.client.CloseIdleConnections()
-	replicas, err := u.upload(ctx, c, caches, o)
+	replicas, err := u.uploadToCaches(ctx, c, caches, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Report{CID: top.cid(), Size: c.size, Files: c.files, Replicas: replicas}, nil
+	return &Publication{CID: top.cid(), Size: c.size, Files: c.files, Replicas: replicas}, nil
 }

@@ -14,13 +14,13 @@ import (
 
 const (
 	dialTimeout = 5 * time.Second
-	// answerTimeout is how long a cache may take once it has all of an object: it makes it durable.
+	// answerTimeout bounds the time in which a cache makes a received object durable and answers.
 	answerTimeout = time.Minute
-	// stallTimeout is how long a cache may take nothing of an object.
+	// stallTimeout bounds the time in which a cache accepts no bytes of an object.
 	stallTimeout = 30 * time.Second
 )
 
-// uploader hands objects to caches.
+// uploader uploads objects to caches.
 type uploader struct {
 	client *http.Client
 	stall  time.Duration
@@ -35,8 +35,9 @@ func newUploader() *uploader {
 	}
 }
 
-// upload hands everything to the caches that the chain assigns the top to, then to the others, until enough hold all.
-func (u *uploader) upload(ctx context.Context, c *collection, caches []Cache, o Options) (int, error) {
+// uploadToCaches uploads everything to the caches to which the chain assigns the top object, then to others, until
+// enough hold all of it. It returns their number.
+func (u *uploader) uploadToCaches(ctx context.Context, c *collection, caches []Cache, o Options) (int, error) {
 	addresses, byAddress := make([]remora.Address, len(caches)), map[remora.Address]Cache{}
 	for i, cache := range caches {
 		addresses[i], byAddress[cache.Address] = cache.Address, cache
@@ -50,13 +51,13 @@ func (u *uploader) upload(ctx context.Context, c *collection, caches []Cache, o 
 		}
 		cache := byAddress[a]
 		o.Progress("uploading to %s", cache.Name)
-		err := u.hand(ctx, c, cache)
+		err := u.uploadAll(ctx, c, cache)
 		switch {
 		case err == nil:
 			held++
 			continue
 		case errors.Is(err, ErrChanged) || ctx.Err() != nil:
-			return held, err // the next cache would be told the same
+			return held, err // the next cache would fail in the same way
 		}
 		failures = errors.Join(failures, fmt.Errorf("%s: %w", cache.Name, err))
 	}
@@ -66,17 +67,17 @@ func (u *uploader) upload(ctx context.Context, c *collection, caches []Cache, o 
 	return held, nil
 }
 
-// hand uploads every object to one cache.
-func (u *uploader) hand(ctx context.Context, c *collection, cache Cache) error {
+// uploadAll uploads every object to one cache.
+func (u *uploader) uploadAll(ctx context.Context, c *collection, cache Cache) error {
 	for _, object := range c.objects {
-		if err := u.put(ctx, object, cache); err != nil {
+		if err := u.putObject(ctx, object, cache); err != nil {
 			return fmt.Errorf("%q: %w", object.path, err)
 		}
 	}
 	return nil
 }
 
-func (u *uploader) put(ctx context.Context, o *object, cache Cache) error {
+func (u *uploader) putObject(ctx context.Context, o *object, cache Cache) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	body, err := o.open()
@@ -104,19 +105,19 @@ func (u *uploader) put(ctx context.Context, o *object, cache Cache) error {
 	defer resp.Body.Close()
 	reason, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	switch resp.StatusCode {
-	case http.StatusCreated: // a cache may have all that it was promised before the file turns out to be longer
+	case http.StatusCreated: // the file may have grown behind the announced length
 		return o.checkSize()
-	case http.StatusConflict: // the file changed, or the cache does not tell the truth
-		if err := o.check(); err != nil {
+	case http.StatusConflict: // the file changed, or the cache is lying
+		if err := o.checkUnchanged(); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%s: %.400s", resp.Status, reason)
 }
 
-var errStalled = errors.New("the cache takes no more bytes")
+var errStalled = errors.New("the cache accepts no more bytes")
 
-// progress is a body of which something has to be taken again and again, until it ends.
+// progress is a request body of which something has to be sent within every stallTimeout, until it ends.
 type progress struct {
 	io.ReadCloser
 	stalled *time.Timer

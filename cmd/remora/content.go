@@ -15,7 +15,7 @@ import (
 
 // published is the answer of publish.
 type published struct {
-	*publish.Report
+	*publish.Publication
 	UnixFS string `json:"unixfs_cid"` // empty: this build computes no aliases
 	URL    string `json:"url"`        // at a registered gateway; without one, the path at any gateway
 }
@@ -48,7 +48,7 @@ func (p *program) publishPath(c *cli.Context, asJSON bool) error {
 		if err != nil {
 			return withCode("PUBLISH_FAILED", err)
 		}
-		doc := published{Report: r}
+		doc := published{Publication: r}
 		if doc.URL, err = chain.GatewayURL(ctx, "/ipfs/"+r.CID); err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func transactionCodes() []code {
 		{"TX_NOT_CHALLENGED", "the seed that challenges the claim is not fixed yet", "open the claim when its state is challenged"},
 		{"TX_CLAIM_CLOSED", "the claim is settled already, or the time to open it is over", "see remora cache claims"},
 		{"TX_BAD_OPENING", "the opening does not answer the claim's challenge: a receipt, path, chunk, signature or echo is wrong", "see the reason; a claim that is not opened in time costs its deposit"},
-		{"PUBLISH_FAILED", "content could not be registered, or no cache took it", "see the reason; caches are listed by remora devnet status or GET /v1/nodes"},
+		{"PUBLISH_FAILED", "content could not be registered, or no cache accepted it", "see the reason; caches are listed by remora devnet status or GET /v1/nodes"},
 		{"FETCH_FAILED", "the gateway did not deliver the content", "see the reason; try another gateway; what was verified is kept and the next call goes on"},
 	}
 }

@@ -49,7 +49,7 @@ type Story struct {
 	genesis *remora.Genesis
 	nodes   []*client.Client      // of the validators
 	keys    []*ed25519.PrivateKey // of the accounts
-	film    *publish.Report       // the large file, once it is published
+	film    *publish.Publication  // the large file, once it is published
 	steps   []Step
 }
 
