@@ -1,5 +1,17 @@
-// Package cache is a cache node's service: it holds the content that the chain assigns to it, takes uploads, and serves
-// verified streams to gateways and other caches.
+// Package cache is the service of a cache node: it holds the content that the chain assigns to it, takes uploads, and
+// serves verified streams to gateways and other caches.
+//
+// [New] builds a [Service]; [Service.Handlers] answer other nodes and [Service.ServeHTTP] takes uploads as soon as it is
+// built. [Service.Run] does the rest until its context ends:
+//
+//   - it pulls assigned content that is missing, and resumes after a restart;
+//   - it stands in, ranking just behind the assigned caches, for those that fail;
+//   - it removes content that enough caches ranking before it hold, after an hour;
+//   - it verifies everything on disk once a day.
+//
+// Promises: only registered content is accepted; an upload is acknowledged when it is durable; a piece is verified
+// whenever it is received or sent; content leaves only when enough better-ranked caches have just confirmed that they hold
+// it. What is asked of other caches is bounded in number and size, and caches that start together do not ask together.
 package cache
 
 import (
@@ -17,7 +29,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Chain is what a cache reads of the state.
+// Chain reads the state.
 type Chain interface {
 	// Content returns the index's entry of content, and whether there is one.
 	Content(root remora.Hash, directory bool) (remora.ContentEntry, bool, error)
@@ -29,34 +41,34 @@ type Chain interface {
 	WaitBlock(ctx context.Context) error
 }
 
-// Network asks other nodes.
+// Network sends requests to other nodes.
 type Network interface {
 	Ask(ctx context.Context, cache transfer.Cache, protocol string, request []byte, maxAnswer int) ([]byte, error)
 }
 
-// Config is what a Service needs.
+// Config configures a Service.
 type Config struct {
 	Self    remora.Address
 	Store   *store.Store
 	Chain   Chain
 	Network Network
 	Logger  *slog.Logger
-	// Needed reports content that must stay although the chain wants it elsewhere, such as what unclaimed receipts refer
-	// to. nil: there is none. It is called by one goroutine, for what is about to be removed.
+	// Needed reports content that must stay although the chain assigns it elsewhere, such as content of unclaimed
+	// receipts. nil: there is none. One goroutine calls it, for content that is about to be removed.
 	Needed func(root remora.Hash) bool
 }
 
-// Service is the cache. Its handlers work as soon as it is built; Run keeps the assigned content.
+// Service is the cache. Its handlers work as soon as it is built; Run maintains the content.
 type Service struct {
 	c        Config
-	patience time.Duration // with uploads that bring nothing
-	skip     int           // missing entries that the next repair passes over; the repair loop's own
-	ranks    ranks         // the repair loop's own
-	watch    watch         // the watch loop's own
-	surplus  surplus       // the watch loop's own
+	patience time.Duration // see uploadPatience
+	skip     int           // missing entries that the next repair passes over; owned by the repair loop
+	ranks    ranks         // owned by the repair loop
+	watch    watch         // owned by the watch loop
+	surplus  surplus       // owned by the watch loop
 }
 
-// New returns a service. It starts nothing.
+// New returns a service without starting anything.
 func New(c Config) *Service {
 	if c.Needed == nil {
 		c.Needed = func(remora.Hash) bool { return false }
@@ -68,7 +80,7 @@ func New(c Config) *Service {
 	}
 }
 
-// Handlers returns what answers other nodes, by request protocol.
+// Handlers returns the handlers of other nodes' requests by protocol.
 func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error) {
 	return map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error){
 		transfer.AskContent: s.Content,
@@ -112,20 +124,20 @@ func (s *Service) Has(_ context.Context, _ string, request []byte) ([]byte, erro
 	return answer, nil
 }
 
-// Run looks after the content until ctx ends: it pulls what is assigned to this cache, stands in for caches that fail,
-// removes what is no longer its own, and verifies what is on disk.
+// Run maintains the content until ctx ends: it pulls assigned content, stands in for caches that fail, removes content
+// that other caches hold, and verifies the content on disk.
 func (s *Service) Run(ctx context.Context) error {
 	var group sync.WaitGroup
-	group.Go(func() { s.repeat(ctx, repairEvery, "look after the assigned content", s.repair) })
-	group.Go(func() { s.repeat(ctx, watchEvery, "look after the content of others", s.look) })
-	group.Go(func() { s.scrub(ctx) })
+	group.Go(func() { s.repeatTask(ctx, repairEvery, "fetch the assigned content", s.repairAssigned) })
+	group.Go(func() { s.repeatTask(ctx, watchEvery, "check the content of other caches", s.checkOthers) })
+	group.Go(func() { s.scrubDaily(ctx) })
 	group.Wait()
 	return nil
 }
 
-// repeat does something again and again, at least that long apart and only while blocks come. The same failure is
-// reported once.
-func (s *Service) repeat(ctx context.Context, apart time.Duration, what string, do func(context.Context) error) {
+// repeatTask calls do repeatedly, with its begins at least apart and only while blocks arrive. A repeated failure is
+// logged once.
+func (s *Service) repeatTask(ctx context.Context, apart time.Duration, what string, do func(context.Context) error) {
 	reported := ""
 	for ctx.Err() == nil {
 		began := time.Now()

@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// Limits that tests count on.
+// Limits on which tests depend.
 const (
-	Patience  = patience
-	Grace     = grace
-	Reserve   = reserve
+	Patience  = missesBeforeStandIn
+	Grace     = surplusGrace
+	Reserve   = spareRanks
 	HeadStart = headStart
 )
 
-// Repair is one round of what Run repeats.
-func (s *Service) Repair(ctx context.Context) error { return s.repair(ctx) }
+// Repair is one round of the repair loop.
+func (s *Service) Repair(ctx context.Context) error { return s.repairAssigned(ctx) }
 
-// Look is another.
-func (s *Service) Look(ctx context.Context) error { return s.look(ctx) }
+// Look is one round of the watch loop.
+func (s *Service) Look(ctx context.Context) error { return s.checkOthers(ctx) }
 
-// Tidy looks at what is here at once.
+// Tidy checks for surplus content without waiting for its round.
 func (s *Service) Tidy(ctx context.Context) error {
 	s.surplus.pause = 0
-	ring, err := s.ring()
-	if err != nil || !ring.registered() {
+	ring, err := s.readRing()
+	if err != nil || !ring.isRegistered() {
 		return err
 	}
-	return errors.Join(s.tidy(ctx, ring), ctx.Err())
+	return errors.Join(s.tidySurplus(ctx, ring), ctx.Err())
 }
 
 // ScrubPass verifies everything once.
 func (s *Service) ScrubPass(ctx context.Context, rate float64) { s.scrubPass(ctx, rate) }
 
-// SetClock says what time it is for surplus content.
+// SetClock sets the clock of surplus content.
 func (s *Service) SetClock(now func() time.Time) { s.surplus.now = now }
 
-// SetUploadPatience changes how long uploads may bring nothing.
+// SetUploadPatience replaces uploadPatience.
 func (s *Service) SetUploadPatience(d time.Duration) { s.patience = d }

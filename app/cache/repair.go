@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// repairEvery is how often a cache looks for assigned content that it does not hold.
+	// repairEvery is the shortest time between two searches for assigned content that is missing.
 	repairEvery = 2 * time.Second
 	askTimeout  = 20 * time.Second
 )
 
-// repair fetches what is assigned to this cache and not here, a bounded number of entries at a time. Anybody can register
-// content that nobody has or that is too large for this cache: the next repair passes over what this one could not get,
-// so that such entries delay the others and never hide them.
-func (s *Service) repair(ctx context.Context) error {
-	ring, err := s.ring()
+// repairAssigned fetches assigned content that is missing, a bounded number of entries at a time. Anybody can register
+// content that no cache has or that is too large for this one: the next repair passes over the entries that this one
+// could not fetch, so that they delay the others but do not block them.
+func (s *Service) repairAssigned(ctx context.Context) error {
+	ring, err := s.readRing()
 	if err != nil {
 		return err
 	}
-	missing, more, err := s.missing(ring)
+	missing, more, err := s.missingEntries(ring)
 	if err != nil {
 		return err
 	}
 	for _, e := range missing {
-		order, _ := ring.order(e.Content.Root)
-		err := s.pull(ctx, e.Content, ring.others(order))
+		order, _ := ring.orderFor(e.Content.Root)
+		err := s.pullContent(ctx, e.Content, ring.otherCaches(order))
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -41,7 +41,7 @@ func (s *Service) repair(ctx context.Context) error {
 			return err
 		case err != nil:
 			s.skip++
-			s.c.Logger.Debug("assigned content is not to be had yet", slog.String("root", e.Content.Root.String()), slog.Any("reason", err))
+			s.c.Logger.Debug("assigned content is not available yet", slog.String("root", e.Content.Root.String()), slog.Any("reason", err))
 		}
 	}
 	if !more {
@@ -50,11 +50,11 @@ func (s *Service) repair(ctx context.Context) error {
 	return nil
 }
 
-// missing returns the next entries to fetch, and whether others follow them.
-func (s *Service) missing(ring *ring) (missing []remora.ContentEntry, more bool, err error) {
+// missingEntries returns the next entries to fetch, and whether others follow them.
+func (s *Service) missingEntries(ring *ring) (missing []remora.ContentEntry, more bool, err error) {
 	passed := 0
 	err = s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
-		if _, held := s.c.Store.Length(e.Content.Root); held || !s.ranks.assigned(ring, e) {
+		if _, held := s.c.Store.Length(e.Content.Root); held || !s.ranks.isAssigned(ring, e) {
 			return true
 		}
 		if passed < s.skip {
@@ -69,16 +69,16 @@ func (s *Service) missing(ring *ring) (missing []remora.ContentEntry, more bool,
 	return missing, more, err
 }
 
-// pull receives content from the first of some caches that have it, piece by piece, each verified. What one began
-// another finishes.
-func (s *Service) pull(ctx context.Context, c remora.Content, sources []transfer.Cache) error {
+// pullContent receives content from the first of some caches that has it, verified piece by piece. A later cache
+// continues where an earlier one failed.
+func (s *Service) pullContent(ctx context.Context, c remora.Content, sources []transfer.Cache) error {
 	p, err := s.c.Store.Receive(c)
 	if err != nil {
 		return err
 	}
-	failures := fmt.Errorf("content %s: %w at every other cache", c.Root, remora.ErrNotFound)
+	failures := fmt.Errorf("content %s: %w at any other cache", c.Root, remora.ErrNotFound)
 	for _, from := range sources {
-		err := s.take(ctx, p, c, from)
+		err := s.receiveFrom(ctx, p, c, from)
 		if err == nil {
 			return p.Commit()
 		}
@@ -90,8 +90,8 @@ func (s *Service) pull(ctx context.Context, c remora.Content, sources []transfer
 	return errors.Join(failures, p.Leave())
 }
 
-// take receives the rest of a content from one cache.
-func (s *Service) take(ctx context.Context, p *store.Partial, c remora.Content, from transfer.Cache) error {
+// receiveFrom receives the rest of a content from one cache.
+func (s *Service) receiveFrom(ctx context.Context, p *store.Partial, c remora.Content, from transfer.Cache) error {
 	for {
 		rest := min(transfer.MaxRange, c.Length-p.Have())
 		if rest == 0 && c.Length > 0 {

@@ -7,14 +7,14 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// ring is the registered caches as one round of work sees them, in the order that rendezvous hashing gives each content.
+// ring is a snapshot of the registered caches. For each content, rendezvous hashing orders them.
 type ring struct {
 	self      remora.Address
 	addresses []remora.Address
 	caches    map[remora.Address]transfer.Cache
 }
 
-func (s *Service) ring() (*ring, error) {
+func (s *Service) readRing() (*ring, error) {
 	caches, err := s.c.Chain.Caches()
 	if err != nil {
 		return nil, err
@@ -27,20 +27,21 @@ func (s *Service) ring() (*ring, error) {
 	return r, nil
 }
 
-// registered reports whether this cache is one of them. It is not while the node is still catching up with the chain.
-func (r *ring) registered() bool {
+// isRegistered reports whether this cache is registered. It is not while the node is still catching up with the chain.
+func (r *ring) isRegistered() bool {
 	_, found := r.caches[r.self]
 	return found
 }
 
-// order returns all caches, the first choice first, and the rank of this one among them, -1 where it is not registered.
-func (r *ring) order(root remora.Hash) (order []remora.Address, rank int) {
+// orderFor returns all caches in order of preference for a content, and the rank of this one, -1 if it is not
+// registered.
+func (r *ring) orderFor(root remora.Hash) (order []remora.Address, rank int) {
 	order = remora.Assign(root, r.addresses, len(r.addresses))
 	return order, slices.Index(order, r.self)
 }
 
-// others returns the caches at some addresses but this one.
-func (r *ring) others(addresses []remora.Address) []transfer.Cache {
+// otherCaches returns the caches at the given addresses, without this one.
+func (r *ring) otherCaches(addresses []remora.Address) []transfer.Cache {
 	others := make([]transfer.Cache, 0, len(addresses))
 	for _, a := range addresses {
 		if a != r.self {
@@ -50,24 +51,24 @@ func (r *ring) others(addresses []remora.Address) []transfer.Cache {
 	return others
 }
 
-// maxRanks bounds what is remembered of an index: 10 MiB.
+// maxRanks bounds the remembered ranks: 10 MiB.
 const maxRanks = 1 << 18
 
-// ranks remembers how this cache ranks for content, as long as the caches stay the same: to find out takes a hash for
-// each of them, and a repair goes through the whole index.
+// ranks remembers the rank of this cache for each content while the set of caches stays the same: computing one takes a
+// hash per cache, and a repair visits the whole index.
 type ranks struct {
 	ring  []remora.Address
 	known map[remora.Hash]int
 }
 
-// assigned reports whether the chain wants this cache to hold an entry.
-func (k *ranks) assigned(ring *ring, e remora.ContentEntry) bool {
+// isAssigned reports whether the chain assigns an entry to this cache.
+func (k *ranks) isAssigned(ring *ring, e remora.ContentEntry) bool {
 	if !slices.Equal(k.ring, ring.addresses) {
 		k.ring, k.known = ring.addresses, map[remora.Hash]int{}
 	}
 	rank, known := k.known[e.Content.Root]
 	if !known {
-		_, rank = ring.order(e.Content.Root)
+		_, rank = ring.orderFor(e.Content.Root)
 		if len(k.known) < maxRanks {
 			k.known[e.Content.Root] = rank
 		}

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// scrubRate is how many bytes a second are verified in the background: a small part of what a disk can read.
+	// scrubRate is the number of bytes verified per second, a small part of a disk's throughput.
 	scrubRate = 16 << 20
-	// scrubEvery is how long two passes over all content are apart, from begin to begin.
+	// scrubEvery is the time from the begin of one pass over all content to the begin of the next.
 	scrubEvery = 24 * time.Hour
 )
 
-// scrub verifies all content, again and again, until ctx ends.
-func (s *Service) scrub(ctx context.Context) {
+// scrubDaily verifies all content every scrubEvery until ctx ends.
+func (s *Service) scrubDaily(ctx context.Context) {
 	for {
 		next := time.NewTimer(scrubEvery)
 		s.scrubPass(ctx, scrubRate)
@@ -33,8 +33,9 @@ func (s *Service) scrub(ctx context.Context) {
 	}
 }
 
-// scrubPass verifies one object after the other, at most so many bytes a second. It begins somewhere, so that a cache
-// that is restarted often verifies all of them in time. The store drops what is damaged, and repair gets it again.
+// scrubPass verifies one object after another, at most rate bytes per second. It begins at a random object, so that a
+// cache that is restarted often verifies all of them eventually. The store removes damaged objects, and repair fetches
+// them again.
 func (s *Service) scrubPass(ctx context.Context, rate float64) {
 	all := s.c.Store.List()
 	if len(all) == 0 {
@@ -49,16 +50,16 @@ func (s *Service) scrubPass(ctx context.Context, rate float64) {
 			return
 		case errors.Is(err, store.ErrDamaged):
 			s.c.Logger.Error("content is damaged on disk; fetching it again", slog.String("root", c.Root.String()), slog.Any("reason", err))
-		case err != nil && !errors.Is(err, remora.ErrNotFound): // not removed meanwhile
-			s.c.Logger.Error("content cannot be read; look after the disk", slog.String("root", c.Root.String()), slog.Any("reason", err))
+		case err != nil && !errors.Is(err, remora.ErrNotFound): // ErrNotFound: removed meanwhile
+			s.c.Logger.Error("content cannot be read; check the disk", slog.String("root", c.Root.String()), slog.Any("reason", err))
 		}
 	}
 }
 
-// pacer takes bytes, so many a second, until its context ends.
+// pacer accepts bytes at a rate until its context ends.
 type pacer struct {
 	ctx   context.Context
-	rate  float64 // bytes a second
+	rate  float64 // bytes per second
 	began time.Time
 	taken float64 // bytes
 }

@@ -11,35 +11,35 @@ import (
 )
 
 const (
-	// hasTimeout is short: a cache that takes longer to look up a few names is of no use to those who want content.
+	// hasTimeout is short: a cache that needs longer to look up a few names is too slow to deliver content.
 	hasTimeout = 3 * time.Second
-	// surveyors bounds the caches that are asked at a time.
-	surveyors = 4
+	// maxAsked bounds the caches that are asked at the same time.
+	maxAsked = 4
 )
 
-// tally is who answered that they hold an entry.
+// tally counts the caches that answered that they hold an entry.
 type tally struct {
 	entry   remora.ContentEntry
-	order   []remora.Address // all caches, the first choice first
+	order   []remora.Address // all caches in order of preference
 	rank    int              // of this cache
 	before  int              // holders that rank before it
 	holders []remora.Address // in the order in which they answered
 }
 
-// kept reports whether enough caches that rank before this one hold the entry.
-func (t *tally) kept() bool { return t.before >= int(t.entry.Replicas) }
+// isKept reports whether enough caches that rank before this one hold the entry.
+func (t *tally) isKept() bool { return t.before >= int(t.entry.Replicas) }
 
-// assigned returns those whom the chain wants to hold the entry.
-func (t *tally) assigned() []remora.Address {
+// assignedCaches returns the caches to which the chain assigns the entry.
+func (t *tally) assignedCaches() []remora.Address {
 	return t.order[:min(int(t.entry.Replicas), len(t.order))]
 }
 
-// behind returns the rest.
-func (t *tally) behind() []remora.Address { return t.order[len(t.assigned()):] }
+// cachesBehind returns the caches that rank behind the assigned ones.
+func (t *tally) cachesBehind() []remora.Address { return t.order[len(t.assignedCaches()):] }
 
-// survey asks caches which of some entries they hold, about each entry those that whom returns. All entries that one
-// cache is asked about are one request, and who does not answer holds nothing.
-func (s *Service) survey(ctx context.Context, ring *ring, tallies []*tally, whom func(*tally) []remora.Address) {
+// surveyHolders asks caches which of some entries they hold; whom returns the caches to ask about an entry. All
+// questions to one cache are one request, and a cache that does not answer counts as holding nothing.
+func (s *Service) surveyHolders(ctx context.Context, ring *ring, tallies []*tally, whom func(*tally) []remora.Address) {
 	for some := range slices.Chunk(tallies, transfer.MaxRoots) {
 		questions := map[remora.Address][]*tally{}
 		for _, t := range some {
@@ -49,24 +49,24 @@ func (s *Service) survey(ctx context.Context, ring *ring, tallies []*tally, whom
 				}
 			}
 		}
-		s.askAll(ctx, ring, questions)
+		s.askHolders(ctx, ring, questions)
 	}
 }
 
-func (s *Service) askAll(ctx context.Context, ring *ring, questions map[remora.Address][]*tally) {
+func (s *Service) askHolders(ctx context.Context, ring *ring, questions map[remora.Address][]*tally) {
 	var mu sync.Mutex // guards the tallies
 	var group sync.WaitGroup
-	free := make(chan struct{}, surveyors)
+	free := make(chan struct{}, maxAsked)
 	for a, tallies := range questions {
 		free <- struct{}{}
 		group.Go(func() {
 			defer func() { <-free }()
-			answer := s.askHas(ctx, ring.caches[a], tallies)
+			answer := s.askCacheHas(ctx, ring.caches[a], tallies)
 			mu.Lock()
 			defer mu.Unlock()
 			for i, held := range answer {
 				if held == 1 {
-					tallies[i].add(a)
+					tallies[i].addHolder(a)
 				}
 			}
 		})
@@ -74,15 +74,15 @@ func (s *Service) askAll(ctx context.Context, ring *ring, questions map[remora.A
 	group.Wait()
 }
 
-func (t *tally) add(holder remora.Address) {
+func (t *tally) addHolder(holder remora.Address) {
 	t.holders = append(t.holders, holder)
 	if slices.Index(t.order, holder) < t.rank {
 		t.before++
 	}
 }
 
-// askHas returns a byte per tally, 1 where the cache holds the entry, or nothing.
-func (s *Service) askHas(ctx context.Context, c transfer.Cache, tallies []*tally) []byte {
+// askCacheHas returns one byte per tally, 1 if the cache holds the entry. It returns nil if the cache did not answer.
+func (s *Service) askCacheHas(ctx context.Context, c transfer.Cache, tallies []*tally) []byte {
 	request := transfer.HasRequest{Roots: make([]remora.Hash, len(tallies))}
 	for i, t := range tallies {
 		request.Roots[i] = t.entry.Content.Root

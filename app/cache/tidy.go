@@ -13,56 +13,57 @@ import (
 )
 
 const (
-	// tidyApart is how many checks of the watch loop lie between two looks at what is here.
+	// tidyApart is the number of rounds of the watch loop between two searches for surplus content.
 	tidyApart = 15
-	// grace is how long content must have been surplus before it is removed.
-	grace = time.Hour
-	// reserve is how many places behind the assigned caches content stays where it is, for when one of them fails.
-	reserve = 2
+	// surplusGrace is the time for which content must have been surplus before it is removed.
+	surplusGrace = time.Hour
+	// spareRanks is the number of ranks behind the assigned caches where content stays, in case one of them fails.
+	spareRanks = 2
 	// maxSurplus bounds the contents that are remembered as surplus. Others have to wait for their turn.
 	maxSurplus = 1 << 14
 )
 
-// surplus is the content here that is not this cache's to hold, since when.
+// surplus remembers since when content held here has been surplus: not this cache's to hold.
 type surplus struct {
 	since map[remora.Hash]time.Time
-	after remora.Hash // the last that was looked at; they are taken in the order of their roots
-	pause int         // checks until the next look
+	after remora.Hash // root of the last content checked; contents are checked in order of their roots
+	pause int         // rounds until the next check
 	now   func() time.Time
 }
 
-// tidy looks at the next contents here, MaxRoots at most, and removes those that have been surplus for the grace: not
-// registered, or this cache ranks far behind and enough caches that rank before it answered, just now, that they hold
-// it. Those that rank first never remove, so that whoever else does leaves as many holders as the chain wants.
-func (s *Service) tidy(ctx context.Context, ring *ring) error {
+// tidySurplus checks the next contents held here, at most MaxRoots, and removes those that have been surplus for
+// surplusGrace: content that is not registered, and content for which this cache ranks far behind and enough caches
+// that rank before it have just answered that they hold it. Since the first ranks never remove, at least the wanted
+// number of holders remains, whichever others remove.
+func (s *Service) tidySurplus(ctx context.Context, ring *ring) error {
 	if s.surplus.pause > 0 {
 		s.surplus.pause--
 		return nil
 	}
 	s.surplus.pause = tidyApart
-	here := s.here()
-	unregistered, far, err := s.sort(ring, here)
+	here := s.nextHeld()
+	unregistered, far, err := s.sortHeld(ring, here)
 	if err != nil {
 		return err
 	}
-	s.survey(ctx, ring, far, (*tally).assigned)
-	s.survey(ctx, ring, short(far), (*tally).between)
+	s.surveyHolders(ctx, ring, far, (*tally).assignedCaches)
+	s.surveyHolders(ctx, ring, shortTallies(far), (*tally).cachesBetween)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	for _, t := range far {
-		if t.kept() {
+		if t.isKept() {
 			unregistered = append(unregistered, t.entry.Content.Root)
 		}
 	}
-	return s.drop(here, unregistered)
+	return s.removeSurplus(here, unregistered)
 }
 
-// between returns who ranks behind the assigned caches and before this one.
-func (t *tally) between() []remora.Address { return t.order[len(t.assigned()):t.rank] }
+// cachesBetween returns the caches that rank behind the assigned ones and before this one.
+func (t *tally) cachesBetween() []remora.Address { return t.order[len(t.assignedCaches()):t.rank] }
 
-// here returns the next contents to look at.
-func (s *Service) here() []remora.Hash {
+// nextHeld returns the roots of the next contents to check.
+func (s *Service) nextHeld() []remora.Hash {
 	all := s.c.Store.List()
 	begin, _ := slices.BinarySearchFunc(all, s.surplus.after, func(c remora.Content, after remora.Hash) int {
 		if bytes.Compare(c.Root[:], after[:]) <= 0 {
@@ -82,10 +83,10 @@ func (s *Service) here() []remora.Hash {
 	return roots
 }
 
-// sort finds what is not registered and what ranks this cache far behind.
-func (s *Service) sort(ring *ring, roots []remora.Hash) (unregistered []remora.Hash, far []*tally, err error) {
+// sortHeld returns the roots that are not registered, and tallies of those for which this cache ranks far behind.
+func (s *Service) sortHeld(ring *ring, roots []remora.Hash) (unregistered []remora.Hash, far []*tally, err error) {
 	for _, root := range roots {
-		entry, found, err := s.entry(root)
+		entry, found, err := s.findEntry(root)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -93,15 +94,15 @@ func (s *Service) sort(ring *ring, roots []remora.Hash) (unregistered []remora.H
 			unregistered = append(unregistered, root)
 			continue
 		}
-		if order, rank := ring.order(root); rank >= int(entry.Replicas)+reserve {
+		if order, rank := ring.orderFor(root); rank >= int(entry.Replicas)+spareRanks {
 			far = append(far, &tally{entry: entry, order: order, rank: rank})
 		}
 	}
 	return unregistered, far, nil
 }
 
-// entry returns the chain's entry of a root, that of the file or of the directory, whichever wants more replicas.
-func (s *Service) entry(root remora.Hash) (e remora.ContentEntry, found bool, err error) {
+// findEntry returns the chain's entry of a root; of a file's and a directory's entry, the one with more replicas.
+func (s *Service) findEntry(root remora.Hash) (e remora.ContentEntry, found bool, err error) {
 	for _, directory := range []bool{false, true} {
 		one, registered, err := s.c.Chain.Content(root, directory)
 		if err != nil {
@@ -114,8 +115,9 @@ func (s *Service) entry(root remora.Hash) (e remora.ContentEntry, found bool, er
 	return e, found, nil
 }
 
-// drop removes those of the contents looked at that have been surplus for long enough, and forgets that the others were.
-func (s *Service) drop(here, unwanted []remora.Hash) error {
+// removeSurplus removes the unwanted contents that have been surplus for long enough, and forgets that the others were
+// surplus.
+func (s *Service) removeSurplus(here, unwanted []remora.Hash) error {
 	was := map[remora.Hash]time.Time{}
 	for _, root := range here {
 		if since, known := s.surplus.since[root]; known {
@@ -130,13 +132,13 @@ func (s *Service) drop(here, unwanted []remora.Hash) error {
 		if !known {
 			since = now
 		}
-		if now.Sub(since) < grace || s.c.Store.Pinned(root) || s.c.Needed(root) {
+		if now.Sub(since) < surplusGrace || s.c.Store.Pinned(root) || s.c.Needed(root) {
 			if len(s.surplus.since) < maxSurplus {
 				s.surplus.since[root] = since
 			}
 			continue
 		}
-		s.c.Logger.Info("removing content that is not this cache's any more", slog.String("root", root.String()))
+		s.c.Logger.Info("removing content that other caches hold or that is not registered", slog.String("root", root.String()))
 		failures = errors.Join(failures, s.c.Store.Remove(root))
 	}
 	return failures

@@ -13,29 +13,31 @@ import (
 )
 
 const (
-	// watchEvery is how long two checks of an entry that too few caches hold are apart.
+	// watchEvery is the shortest time between two checks of an entry that too few caches hold.
 	watchEvery = 2 * time.Second
-	// patience is how many checks in a row must miss holders before this cache stands in: restarts are shorter.
-	patience = 3
-	// standIns is how many caches behind the assigned ones look after an entry, the nearest first.
-	standIns = 8
-	// headStart is how many bytes a cache is taken to fetch between two checks: those that rank behind it wait for it.
+	// missesBeforeStandIn is the number of consecutive checks that must miss holders before this cache stands in. A
+	// restart takes less time.
+	missesBeforeStandIn = 3
+	// maxStandIns is the number of caches behind the assigned ones that watch an entry, the nearest first.
+	maxStandIns = 8
+	// headStart is the number of bytes that a cache is assumed to fetch between two checks; those that rank behind it
+	// wait for it.
 	headStart = 64 << 20
-	// maxHeadStart bounds that wait, in checks for each place.
+	// maxHeadStart bounds that wait, in checks per rank.
 	maxHeadStart = 128
-	// freshApart is how many checks lie between two looks at further entries, and again as many at random at most, so
-	// that caches that start together do not ask together.
+	// freshApart is the number of checks between two looks at further entries, plus a random number below it, so that
+	// caches that start together do not ask together.
 	freshApart = 5
-	// maxScan bounds the entries of the index that one look goes through.
+	// maxScan bounds the entries of the index that one look visits.
 	maxScan = 16 * transfer.MaxRoots
 )
 
-// watch is what a cache knows, from check to check, of the entries that rank it just behind the assigned caches. All
-// entries get their turn, MaxRoots at a time; those that turn out to be short stay, also MaxRoots at most, until they
-// are held by enough caches or by this one.
+// watch remembers, from check to check, the entries for which this cache ranks just behind the assigned caches. All
+// entries are checked in turn, MaxRoots at a time. Entries that miss holders stay, at most MaxRoots, until enough
+// caches or this one hold them.
 type watch struct {
 	short  map[remora.Hash]*shortage
-	passed int // entries of the index that this pass has been through
+	passed int // entries of the index that this pass has visited
 	pause  int // checks until the next look at further entries
 }
 
@@ -45,34 +47,34 @@ type shortage struct {
 	missed int // checks in a row
 }
 
-// look is one round of the watch loop: it stands in for others, and removes what others hold.
-func (s *Service) look(ctx context.Context) error {
-	ring, err := s.ring()
-	if err != nil || !ring.registered() {
+// checkOthers is one round of the watch loop: it stands in for other caches, and removes content that they hold.
+func (s *Service) checkOthers(ctx context.Context) error {
+	ring, err := s.readRing()
+	if err != nil || !ring.isRegistered() {
 		return err
 	}
-	return errors.Join(s.standIn(ctx, ring), s.tidy(ctx, ring))
+	return errors.Join(s.standInForOthers(ctx, ring), s.tidySurplus(ctx, ring))
 }
 
-// standIn checks the entries that are watched and, now and then, further ones, and pulls what has been missing elsewhere
-// for long enough.
-func (s *Service) standIn(ctx context.Context, ring *ring) error {
-	tallies, err := s.candidates(ring)
+// standInForOthers checks the watched entries and, from time to time, further ones, and pulls content that has missed
+// holders for long enough.
+func (s *Service) standInForOthers(ctx context.Context, ring *ring) error {
+	tallies, err := s.nextCandidates(ring)
 	if err != nil {
 		return err
 	}
-	s.survey(ctx, ring, tallies, (*tally).assigned)
-	s.survey(ctx, ring, short(tallies), (*tally).behind)
+	s.surveyHolders(ctx, ring, tallies, (*tally).assignedCaches)
+	s.surveyHolders(ctx, ring, shortTallies(tallies), (*tally).cachesBehind)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	for _, t := range tallies {
-		if !s.watch.note(t) {
+		if !s.watch.noteCheck(t) {
 			continue
 		}
 		root := t.entry.Content.Root
-		delete(s.watch.short, root) // whatever comes of it: its turn comes again
-		err := s.pull(ctx, t.entry.Content, ring.others(t.holders))
+		delete(s.watch.short, root) // if it fails, the entry will be found short again
+		err := s.pullContent(ctx, t.entry.Content, ring.otherCaches(t.holders))
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -87,22 +89,22 @@ func (s *Service) standIn(ctx context.Context, ring *ring) error {
 	return nil
 }
 
-// short returns the tallies that miss holders.
-func short(tallies []*tally) []*tally {
+// shortTallies returns the tallies that miss holders.
+func shortTallies(tallies []*tally) []*tally {
 	var found []*tally
 	for _, t := range tallies {
-		if !t.kept() {
+		if !t.isKept() {
 			found = append(found, t)
 		}
 	}
 	return found
 }
 
-// note counts what a check found, and reports whether it is this cache's turn to hold the entry. What nobody holds is
-// not to be had, so that it does not take the place of what is.
-func (w *watch) note(t *tally) (turn bool) {
+// noteCheck counts the outcome of a check, and reports whether this cache should now hold the entry. Entries that no
+// cache holds are forgotten: they cannot be fetched and must not take the place of others.
+func (w *watch) noteCheck(t *tally) (turn bool) {
 	root := t.entry.Content.Root
-	if t.kept() || len(t.holders) == 0 {
+	if t.isKept() || len(t.holders) == 0 {
 		delete(w.short, root)
 		return false
 	}
@@ -116,14 +118,14 @@ func (w *watch) note(t *tally) (turn bool) {
 	}
 	known.missed++
 	wait := min(1+t.entry.Content.Length/headStart, maxHeadStart)
-	return known.missed >= patience+(t.rank-int(t.entry.Replicas))*int(wait)
+	return known.missed >= missesBeforeStandIn+(t.rank-int(t.entry.Replicas))*int(wait)
 }
 
-// candidates returns what to check this time.
-func (s *Service) candidates(ring *ring) ([]*tally, error) {
+// nextCandidates returns the entries to check in this round.
+func (s *Service) nextCandidates(ring *ring) ([]*tally, error) {
 	var found []*tally
 	for root, known := range s.watch.short {
-		t, ok := s.candidate(ring, known.entry)
+		t, ok := s.candidateFor(ring, known.entry)
 		if !ok {
 			delete(s.watch.short, root)
 			continue
@@ -135,12 +137,12 @@ func (s *Service) candidates(ring *ring) ([]*tally, error) {
 		return found, nil
 	}
 	s.watch.pause = freshApart + rand.IntN(freshApart)
-	fresh, err := s.fresh(ring)
+	fresh, err := s.freshCandidates(ring)
 	return append(found, fresh...), err
 }
 
-// fresh returns the next entries of the index that are not watched yet.
-func (s *Service) fresh(ring *ring) ([]*tally, error) {
+// freshCandidates returns the next entries of the index that are not watched yet.
+func (s *Service) freshCandidates(ring *ring) ([]*tally, error) {
 	var found []*tally
 	at, begin, full := 0, s.watch.passed, false
 	err := s.c.Chain.AllContent(func(e remora.ContentEntry) bool {
@@ -152,7 +154,7 @@ func (s *Service) fresh(ring *ring) ([]*tally, error) {
 		}
 		s.watch.passed = at
 		if _, watched := s.watch.short[e.Content.Root]; !watched {
-			if t, ok := s.candidate(ring, e); ok {
+			if t, ok := s.candidateFor(ring, e); ok {
 				found = append(found, t)
 			}
 		}
@@ -164,12 +166,13 @@ func (s *Service) fresh(ring *ring) ([]*tally, error) {
 	return found, err
 }
 
-// candidate returns an entry to look after: this cache does not hold it and ranks behind the assigned ones, not far.
-func (s *Service) candidate(ring *ring, e remora.ContentEntry) (*tally, bool) {
+// candidateFor returns a tally for an entry to watch: this cache does not hold it and ranks shortly behind the assigned
+// ones.
+func (s *Service) candidateFor(ring *ring, e remora.ContentEntry) (*tally, bool) {
 	if _, held := s.c.Store.Length(e.Content.Root); held {
 		return nil, false
 	}
-	order, rank := ring.order(e.Content.Root)
+	order, rank := ring.orderFor(e.Content.Root)
 	behind := rank - int(e.Replicas)
-	return &tally{entry: e, order: order, rank: rank}, behind >= 0 && behind < standIns
+	return &tally{entry: e, order: order, rank: rank}, behind >= 0 && behind < maxStandIns
 }
