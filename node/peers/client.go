@@ -106,3 +106,19 @@ func (c *Client) AskBatches(ctx context.Context, from remora.Authority, digests 
 	}
 	return found, nil
 }
+
+// AskBlockCertificates asks for the certificates of consecutive blocks and returns those that the peer had. Whether they
+// hold is for the caller to check.
+func (c *Client) AskBlockCertificates(ctx context.Context, from remora.Authority, r RangeRequest) ([]*remora.BlockCertificate, error) {
+	items, err := c.Ask(ctx, from, ProtocolBlockCertificates, r)
+	if err != nil {
+		return nil, err
+	}
+	var found []*remora.BlockCertificate
+	for _, item := range items {
+		if cert := new(remora.BlockCertificate); remora.Decode(item, remora.MaxCertificateBytes, cert) == nil {
+			found = append(found, cert)
+		}
+	}
+	return found, nil
+}

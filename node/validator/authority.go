@@ -42,15 +42,15 @@ func (a *authority) dagSigner() *trust.Signer {
 	return &trust.Signer{Committee: a.committee, Consensus: a.keys.Consensus, Headers: a.keys.Header}
 }
 
-// signShare signs an executed block.
-func (a *authority) signShare(h *remora.BlockHeader) remora.Share {
+// SignShare signs an executed block.
+func (a *authority) SignShare(h *remora.BlockHeader) remora.Share {
 	hash := h.Hash()
 	message := remora.BlockMessage(a.committee.ChainID, h.Height, hash)
 	return remora.Share{Height: h.Height, Hash: hash, Signature: a.keys.Consensus.Sign(message[:])}
 }
 
-// signContribution signs the step of the beacon that follows a seed.
-func (a *authority) signContribution(after remora.Seed) remora.Contribution {
+// SignContribution signs the step of the beacon that follows a seed.
+func (a *authority) SignContribution(after remora.Seed) remora.Contribution {
 	message := remora.BeaconMessage(a.committee.ChainID, after.Step+1, after.Hash)
 	return remora.Contribution{Step: after.Step + 1, Signature: a.keys.Beacon.Sign(message[:])}
 }

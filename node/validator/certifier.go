@@ -33,23 +33,23 @@ func newCertifier(c *trust.Committee) *certifier {
 	}
 }
 
-// executed tells of a block's hash and returns its certificate if the shares for it had arrived before.
-func (c *certifier) executed(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
+// enterBlock tells of a block's hash and returns its certificate if the shares for it had arrived before.
+func (c *certifier) enterBlock(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
 	c.own[height] = hash
-	c.move(c.oldest, max(c.newest, height))
-	return c.form(height)
+	c.moveWindow(c.oldest, max(c.newest, height))
+	return c.formCertificate(height)
 }
 
-// move keeps what is near the newest block and near the oldest one without certificate.
-func (c *certifier) move(oldest, newest remora.Height) {
+// moveWindow keeps what is near the newest block and near the oldest one without certificate.
+func (c *certifier) moveWindow(oldest, newest remora.Height) {
 	c.oldest, c.newest = oldest, newest
 	far := func(h remora.Height) bool { return h+certifierWindow < newest && h >= oldest+oldestKept }
 	maps.DeleteFunc(c.shares, func(h remora.Height, _ map[remora.Authority]remora.Share) bool { return far(h) })
 	maps.DeleteFunc(c.own, func(h remora.Height, _ remora.Hash) bool { return far(h) })
 }
 
-// hear takes a share that a certified header of its author carried and returns the certificate it completes, if any.
-func (c *certifier) hear(from remora.Authority, s remora.Share) *remora.BlockCertificate {
+// addShare takes a share that a certified header of its author carried and returns the certificate it completes, if any.
+func (c *certifier) addShare(from remora.Authority, s remora.Share) *remora.BlockCertificate {
 	if s.Height > c.newest+certifierWindow {
 		return nil
 	}
@@ -62,11 +62,11 @@ func (c *certifier) hear(from remora.Authority, s remora.Share) *remora.BlockCer
 		c.shares[s.Height] = byAuthor
 	}
 	byAuthor[from] = s
-	return c.form(s.Height)
+	return c.formCertificate(s.Height)
 }
 
-// form returns a certificate when a quorum signed the block that was executed here. Bad shares are dropped.
-func (c *certifier) form(height remora.Height) *remora.BlockCertificate {
+// formCertificate returns a certificate when a quorum signed the block that was executed here. Bad shares are dropped.
+func (c *certifier) formCertificate(height remora.Height) *remora.BlockCertificate {
 	hash, open := c.own[height]
 	if !open {
 		return nil
@@ -91,19 +91,19 @@ func (c *certifier) form(height remora.Height) *remora.BlockCertificate {
 	if cert.Check(c.committee.Committee) != nil {
 		return nil
 	}
-	c.certified(height)
+	c.forgetHeight(height)
 	return cert
 }
 
-// certified forgets a height whose certificate is stored.
-func (c *certifier) certified(height remora.Height) {
+// forgetHeight forgets a height whose certificate is stored.
+func (c *certifier) forgetHeight(height remora.Height) {
 	delete(c.own, height)
 	delete(c.shares, height)
 }
 
-// disputed returns a share for another block than was executed here at a height, when a quorum signed that one: this
+// findDispute returns a share for another block than was executed here at a height, when a quorum signed that one: this
 // node diverged.
-func (c *certifier) disputed(height remora.Height) (remora.Share, bool) {
+func (c *certifier) findDispute(height remora.Height) (remora.Share, bool) {
 	hash, open := c.own[height]
 	if !open {
 		return remora.Share{}, false
@@ -119,5 +119,11 @@ func (c *certifier) disputed(height remora.Height) (remora.Share, bool) {
 	return remora.Share{}, false
 }
 
-// waiting returns the heights executed here and not yet certified, ascending.
-func (c *certifier) waiting() []remora.Height { return slices.Sorted(maps.Keys(c.own)) }
+// openHeights returns the heights executed here and not yet certified, ascending.
+func (c *certifier) openHeights() []remora.Height { return slices.Sorted(maps.Keys(c.own)) }
+
+// openBlock returns the hash of a block that was executed here and is not yet certified.
+func (c *certifier) openBlock(height remora.Height) (remora.Hash, bool) {
+	hash, open := c.own[height]
+	return hash, open
+}

@@ -78,16 +78,16 @@ func TestQuorumForms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNotary(t)
 			hash := n.header(5).Hash()
-			if cert := n.executed(5, hash); cert != nil {
+			if cert := n.enterBlock(5, hash); cert != nil {
 				t.Fatal("certificate without shares")
 			}
 			for _, a := range []remora.Authority{order[0], order[1], order[1]} {
-				if cert := n.hear(a, n.share(a, 5, hash)); cert != nil {
+				if cert := n.addShare(a, n.share(a, 5, hash)); cert != nil {
 					t.Fatal("certificate without quorum")
 				}
 			}
-			n.verify(n.hear(order[2], n.share(order[2], 5, hash)), 5, order...)
-			if cert := n.hear(1, n.share(1, 5, hash)); cert != nil || len(n.shares) != 0 {
+			n.verify(n.addShare(order[2], n.share(order[2], 5, hash)), 5, order...)
+			if cert := n.addShare(1, n.share(1, 5, hash)); cert != nil || len(n.shares) != 0 {
 				t.Error("a share for a certified block is kept")
 			}
 		})
@@ -99,59 +99,59 @@ func TestSharesBeforeTheBlock(t *testing.T) {
 	n := newNotary(t)
 	hash := n.header(5).Hash()
 	for _, a := range []remora.Authority{1, 2, 3} {
-		if cert := n.hear(a, n.share(a, 5, hash)); cert != nil {
+		if cert := n.addShare(a, n.share(a, 5, hash)); cert != nil {
 			t.Fatal("certificate for a block that was not executed here")
 		}
 	}
-	n.verify(n.executed(5, hash), 5, 1, 2, 3)
+	n.verify(n.enterBlock(5, hash), 5, 1, 2, 3)
 }
 
 func TestBadShareIsDropped(t *testing.T) {
 	n := newNotary(t)
 	hash := n.header(5).Hash()
-	n.executed(5, hash)
+	n.enterBlock(5, hash)
 	forged := n.share(0, 5, hash)
 	forged.Signature = n.share(0, 6, hash).Signature
-	n.hear(0, forged)
-	n.hear(1, n.share(1, 5, hash))
-	if cert := n.hear(2, n.share(2, 5, hash)); cert != nil {
+	n.addShare(0, forged)
+	n.addShare(1, n.share(1, 5, hash))
+	if cert := n.addShare(2, n.share(2, 5, hash)); cert != nil {
 		t.Fatal("certificate with a bad share")
 	}
 	if _, kept := n.shares[5][0]; kept || len(n.shares[5]) != 2 {
 		t.Errorf("shares kept: %d, the culprit's: %t", len(n.shares[5]), kept)
 	}
-	n.verify(n.hear(3, n.share(3, 5, hash)), 5, 1, 2, 3)
+	n.verify(n.addShare(3, n.share(3, 5, hash)), 5, 1, 2, 3)
 }
 
 // TestCulpritMaySendAGoodShare counts an authority again after its bad share.
 func TestCulpritMaySendAGoodShare(t *testing.T) {
 	n := newNotary(t)
 	hash := n.header(5).Hash()
-	n.executed(5, hash)
-	n.hear(1, n.share(1, 5, hash))
-	n.hear(2, n.share(2, 5, hash))
-	n.hear(0, remora.Share{Height: 5, Hash: hash})
-	n.verify(n.hear(0, n.share(0, 5, hash)), 5, 0, 1, 2)
+	n.enterBlock(5, hash)
+	n.addShare(1, n.share(1, 5, hash))
+	n.addShare(2, n.share(2, 5, hash))
+	n.addShare(0, remora.Share{Height: 5, Hash: hash})
+	n.verify(n.addShare(0, n.share(0, 5, hash)), 5, 0, 1, 2)
 }
 
 func TestDisputedByAQuorum(t *testing.T) {
 	n := newNotary(t)
 	hash, other := n.header(5).Hash(), n.header(6).Hash()
-	n.executed(5, hash)
-	n.hear(0, n.share(0, 5, hash))
+	n.enterBlock(5, hash)
+	n.addShare(0, n.share(0, 5, hash))
 	for _, a := range []remora.Authority{1, 2, 3} {
-		if _, disputed := n.disputed(5); disputed {
+		if _, disputed := n.findDispute(5); disputed {
 			t.Fatalf("disputed before authority %d spoke", a)
 		}
-		if cert := n.hear(a, n.share(a, 5, other)); cert != nil {
+		if cert := n.addShare(a, n.share(a, 5, other)); cert != nil {
 			t.Fatal("certificate for another block than was executed here")
 		}
 	}
-	share, disputed := n.disputed(5)
+	share, disputed := n.findDispute(5)
 	if !disputed || share.Hash != other {
 		t.Errorf("disputed %t by %s, want by %s", disputed, share.Hash, other)
 	}
-	if _, disputed := n.disputed(6); disputed {
+	if _, disputed := n.findDispute(6); disputed {
 		t.Error("a block that was not executed here is disputed")
 	}
 }
@@ -160,10 +160,10 @@ func TestDisputedByAQuorum(t *testing.T) {
 func TestCertifierIsBounded(t *testing.T) {
 	n := newNotary(t)
 	for newest := remora.Height(1); newest <= 3*certifierWindow; newest++ {
-		n.executed(newest, remora.Hash{1})
+		n.enterBlock(newest, remora.Hash{1})
 		for a := range remora.Authority(4) {
 			for _, h := range []remora.Height{0, 1, newest - 1, newest + 1, newest + certifierWindow, newest + certifierWindow + 1, 1 << 63, ^remora.Height(0)} {
-				n.hear(a, remora.Share{Height: h, Hash: remora.Hash{byte(a + 2)}})
+				n.addShare(a, remora.Share{Height: h, Hash: remora.Hash{byte(a + 2)}})
 			}
 		}
 		if len(n.own) > certifierWindow+1+oldestKept || len(n.shares) > 2*certifierWindow+1+oldestKept {
@@ -175,7 +175,7 @@ func TestCertifierIsBounded(t *testing.T) {
 			t.Errorf("%d shares for block %d are kept at block %d", len(byAuthor), h, n.newest)
 		}
 	}
-	waiting := n.waiting()
+	waiting := n.openHeights()
 	if waiting[0] != 1 || waiting[oldestKept-1] != 2*certifierWindow || waiting[len(waiting)-1] != 3*certifierWindow {
 		t.Errorf("waiting from %d over %d to %d", waiting[0], waiting[oldestKept-1], waiting[len(waiting)-1])
 	}

@@ -87,7 +87,7 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 	})
 	return &primary{
 		backlog:   backlog{head: newest, epoch: new(atomic.Uint64)},
-		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: new(signing), heard: peers.NewHeard(4), progress: new(progress),
+		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: new(signing), heard: peers.NewHeard(4), progress: new(Progress),
 		cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},
 		},

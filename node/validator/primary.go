@@ -35,7 +35,7 @@ type primary struct {
 	log       *slog.Logger
 	signing   *signing
 	heard     *peers.Heard
-	progress  *progress
+	progress  *Progress
 	cores     restore.Config   // of the next cores
 	flight    *flight.Recorder // nil: what the cores are told is not recorded
 	counts    *metrics.Counts
@@ -208,7 +208,7 @@ func (p *primary) settle(ctx context.Context) error {
 		p.want(ctx, rd.Want)
 		p.observe(ctx, rd.Events)
 	}
-	p.progress.enterRound(p.core.Round())
+	p.progress.EnterRound(p.core.Round())
 	p.counts.Round.Store(uint64(p.core.Round()))
 	p.counts.Doubt.Store(uint32(p.core.Doubt()))
 	return nil
@@ -323,7 +323,7 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 
 // prune deletes certificates that are not needed any more.
 func (p *primary) prune(now time.Time) {
-	gc := p.retention.TakeDue(now, p.progress.certifiedLeader())
+	gc := p.retention.TakeDue(now, p.progress.CertifiedLeader())
 	if gc == 0 {
 		return
 	}

@@ -7,23 +7,23 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// progress is how far the loops are, where one of them decides by another's. The primary sets the round, the engine the
+// Progress is how far the loops are, where one of them decides by another's. The primary sets the round, the engine the
 // certified leader.
-type progress struct {
+type Progress struct {
 	round     atomic.Uint64 // of the DAG, that the primary works on
 	certified atomic.Uint64 // of the newest leader whose block is certified
 }
 
-func (p *progress) enterRound(r remora.Round) { p.round.Store(uint64(r)) }
+func (p *Progress) EnterRound(r remora.Round) { p.round.Store(uint64(r)) }
 
-func (p *progress) heldRound() remora.Round { return HeldBelow(remora.Round(p.round.Load())) }
+func (p *Progress) HeldRound() remora.Round { return HeldBelow(remora.Round(p.round.Load())) }
 
-// certifyLeader takes the round of a leader whose block is certified. Only the engine calls it.
-func (p *progress) certifyLeader(r remora.Round) {
+// CertifyLeader takes the round of a leader whose block is certified. Only the engine calls it.
+func (p *Progress) CertifyLeader(r remora.Round) {
 	p.certified.Store(max(p.certified.Load(), uint64(r)))
 }
 
-func (p *progress) certifiedLeader() remora.Round { return remora.Round(p.certified.Load()) }
+func (p *Progress) CertifiedLeader() remora.Round { return remora.Round(p.certified.Load()) }
 
 // HeldBelow returns the round up to which a validator that works on a round has what it needs of the DAG: it asks for no
 // ancestors at or below it.

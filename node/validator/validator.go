@@ -90,7 +90,7 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	}
 	downloads := make(chan fetched)
 	rebuilt, reannounce, ordered := make(chan struct{}), make(chan struct{}), new(atomic.Uint64)
-	progress, client := new(progress), peers.NewClient(c.Committee, c.Host.Request)
+	progress, client := new(Progress), peers.NewClient(c.Committee, c.Host.Request)
 
 	check := &verifier{
 		committee: c.Committee, network: c.Host.Receive(peers.ChannelDAG), messages: network, acks: acks, log: log,
@@ -115,18 +115,20 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
-		authority: auth, exec: c.Executor, store: c.Store, head: c.Head, client: client, gatherer: gatherer,
-		certifier: newCertifier(c.Committee), log: log, work: toEngine, primary: toPrimary, batcher: toBatcher,
-		rebuilt: rebuilt, reannounce: reannounce, counts: c.Counts, progress: progress,
+		exec: c.Executor, store: c.Store, head: c.Head, client: client, gatherer: gatherer, log: log,
+		announcer: NewAnnouncer(AnnouncerConfig{
+			Self: c.Self, Committee: c.Committee, Signer: auth, Store: c.Store, Exec: c.Executor, Progress: progress,
+		}),
+		work: toEngine, primary: toPrimary, batcher: toBatcher, rebuilt: rebuilt, reannounce: reannounce, counts: c.Counts,
 	}
 	execute.sync = blocksync.New(blocksync.Config{
 		Self: c.Self, Committee: c.Committee, Executor: c.Executor, Store: c.Store, Log: log,
-		Ask: client.AskBlocks, Gather: gatherer.Gather, Done: execute.synced,
+		Ask: client.AskBlocks, Gather: gatherer.Gather, Done: execute.blocksSynced,
 	})
 	examiner := &blocksync.Examiner{
 		Self: c.Self, Committee: c.Committee, Store: c.Store, Head: c.Head, Client: client, Counts: c.Counts, Log: log,
 	}
-	v.loops = append(v.loops, bundle.run, dag.run, examiner.Watch(execute.run))
+	v.loops = append(v.loops, bundle.run, dag.run, examiner.Watch(execute.executeBlocks))
 	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
 	for a := range remora.Authority(members.Size()) {
 		if a != c.Self {

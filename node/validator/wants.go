@@ -19,7 +19,7 @@ type fetcher struct {
 	self     remora.Authority
 	client   *peers.Client
 	store    *store.Store
-	progress *progress
+	progress *Progress
 	log      *slog.Logger
 
 	wants   []chan mempool.Want    // by authority: one that hangs delays nobody else's
@@ -83,7 +83,7 @@ func (f *fetcher) bringTip(ctx context.Context, from remora.Authority) error {
 // bringCertificates brings named certificates and their ancestors.
 func (f *fetcher) bringCertificates(ctx context.Context, w mempool.Want) error {
 	found, failed := f.client.AskCertificates(ctx, w.From, peers.CertificateRequest{
-		Round: w.Round, Parents: w.Parents, Above: min(f.progress.heldRound(), w.Round-1),
+		Round: w.Round, Parents: w.Parents, Above: min(f.progress.HeldRound(), w.Round-1),
 	})
 	for _, c := range found {
 		if err := put(ctx, f.network, mempool.Message(mempool.CertificateReceived{Certificate: c})); err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/remora-network/remora/node/trust/trusttest"
 )
 
-// newWaiting returns the engine of a validator whose store has blocks of which none is certified.
-func newWaiting(t *testing.T, blocks int) (*engine, *notary) {
+// newWaiting returns the announcer of a validator whose store has blocks of which none is certified.
+func newWaiting(t *testing.T, blocks int) (*Announcer, *notary) {
 	t.Helper()
 	st, err := store.InMemory()
 	if err != nil {
@@ -37,40 +37,38 @@ func newWaiting(t *testing.T, blocks int) (*engine, *notary) {
 			t.Fatal(err)
 		}
 	}
-	return &engine{
-		authority: &authority{committee: n.committee, keys: &home.Signers{Consensus: n.secrets[0]}}, store: st,
-		certifier: n.certifier, primary: make(chan mempool.Message, 2*blocks), counts: new(metrics.Counts), progress: new(progress),
-	}, n
+	signer := &authority{committee: n.committee, keys: &home.Signers{Consensus: n.secrets[0]}}
+	return &Announcer{committee: n.committee, signer: signer, store: st, certifier: n.certifier, progress: new(Progress)}, n
 }
 
 // TestNoHeightIsGivenUp has far more blocks without certificate than the window holds: the oldest ones are asked for, and
 // when they are certified those above them, until a restart would begin there.
 func TestNoHeightIsGivenUp(t *testing.T) {
 	const blocks = certifierWindow + 3*oldestKept
-	e, _ := newWaiting(t, blocks)
-	e.certifier.move(1, blocks)
+	a, _ := newWaiting(t, blocks)
+	a.certifier.moveWindow(1, blocks)
 	certifyTo := func(from, to remora.Height) {
 		for h := from; h <= to; h++ {
-			if err := e.store.PutBlockCertificate(&remora.BlockCertificate{Height: h, Signers: remora.NewBitmap(4, 0, 1, 2)}); err != nil {
+			if err := a.store.PutBlockCertificate(&remora.BlockCertificate{Height: h, Signers: remora.NewBitmap(4, 0, 1, 2)}); err != nil {
 				t.Fatal(err)
 			}
-			e.certifier.certified(h)
+			a.certifier.forgetHeight(h)
 		}
 	}
 	for from := remora.Height(1); from <= blocks; from += 200 {
-		if err := e.keepOldest(t.Context()); err != nil {
+		if err := a.keepOldest(); err != nil {
 			t.Fatal(err)
 		}
-		waiting := e.certifier.waiting()
+		waiting := a.certifier.openHeights()
 		if waiting[0] != from || len(waiting) > oldestKept+certifierWindow {
 			t.Fatalf("%d heights wait from %d on, the oldest without certificate is %d", len(waiting), waiting[0], from)
 		}
 		certifyTo(from, min(from+199, blocks))
 	}
-	if err := e.keepOldest(t.Context()); err != nil || len(e.certifier.waiting()) != 0 {
-		t.Errorf("%d heights wait in the end, %v", len(e.certifier.waiting()), err)
+	if err := a.keepOldest(); err != nil || len(a.certifier.openHeights()) != 0 {
+		t.Errorf("%d heights wait in the end, %v", len(a.certifier.openHeights()), err)
 	}
-	if at, err := e.store.CertifiedTo(); err != nil || at != blocks {
+	if at, err := a.store.CertifiedTo(); err != nil || at != blocks {
 		t.Errorf("a restart looks from block %d of %d on, %v", at, blocks, err)
 	}
 }
@@ -86,19 +84,15 @@ func TestAdoptedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{
-		authority: &authority{committee: committee}, store: c.Store, head: c.Head, certifier: newCertifier(committee),
-		primary: make(chan mempool.Message, 10), counts: new(metrics.Counts), progress: new(progress),
-	}
-	var items [][]byte
+	a := &Announcer{committee: committee, store: c.Store, certifier: newCertifier(committee), progress: new(Progress)}
+	var formed []*remora.BlockCertificate
 	for range 3 {
 		block := c.Block()
-		items = append(items, remora.Encode(c.Sign(&block.Header, 1, 2, 3)))
-		e.certifier.executed(block.Header.Height, block.Header.Hash())
+		formed = append(formed, c.Sign(&block.Header, 1, 2, 3))
+		a.certifier.enterBlock(block.Header.Height, block.Header.Hash())
 	}
 	forged := remora.BlockCertificate{Height: 3, Hash: remora.Hash{1}, Signers: remora.NewBitmap(4, 0, 1, 2)}
-	others := append([][]byte{nil, {1, 2}, remora.Encode(forged)}, items[:2]...)
-	if err := e.adopt(t.Context(), others); err != nil {
+	if err := a.AdoptCertificates(append([]*remora.BlockCertificate{&forged}, formed[:2]...)); err != nil {
 		t.Fatal(err)
 	}
 	for h := remora.Height(1); h <= 3; h++ {
@@ -107,7 +101,7 @@ func TestAdoptedCertificates(t *testing.T) {
 			t.Errorf("certificate of block %d: %v, %v", h, cert, err)
 		}
 	}
-	if waiting := e.certifier.waiting(); len(waiting) != 1 || waiting[0] != 3 {
+	if waiting := a.certifier.openHeights(); len(waiting) != 1 || waiting[0] != 3 {
 		t.Errorf("heights %d wait", waiting)
 	}
 }
@@ -116,8 +110,8 @@ func TestAdoptedCertificates(t *testing.T) {
 // proof that it is wrong, a forged one is nothing.
 func TestAdoptNoticesAnotherBlock(t *testing.T) {
 	committee, keys, _ := trusttest.Committee(t)
-	e := &engine{authority: &authority{committee: committee}, certifier: newCertifier(committee)}
-	e.certifier.executed(5, remora.Hash{1})
+	a := &Announcer{committee: committee, certifier: newCertifier(committee)}
+	a.certifier.enterBlock(5, remora.Hash{1})
 	theirs := remora.Hash{2}
 	message := remora.BlockMessage(committee.ChainID, 5, theirs)
 	by, sigs := []remora.Authority{0, 1, 2}, make([]remora.BLSSignature, 3)
@@ -127,15 +121,15 @@ func TestAdoptNoticesAnotherBlock(t *testing.T) {
 	sig, signers, _ := committee.Aggregate(message, by, sigs)
 	cert := remora.BlockCertificate{Height: 5, Hash: theirs, Signers: signers, Signature: sig}
 	var m *blocksync.Minority
-	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); !errors.As(err, &m) || m.Height != 5 || m.Hash != theirs {
+	if err := a.AdoptCertificates([]*remora.BlockCertificate{&cert}); !errors.As(err, &m) || m.Height != 5 || m.Hash != theirs {
 		t.Errorf("error %v, want block 5 of the quorum", err)
 	}
 	cert.Hash[5]++
-	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); err != nil {
+	if err := a.AdoptCertificates([]*remora.BlockCertificate{&cert}); err != nil {
 		t.Errorf("a forged certificate: %v", err)
 	}
 	cert = remora.BlockCertificate{Height: 6, Hash: theirs, Signers: signers, Signature: sig}
-	if err := e.adopt(t.Context(), [][]byte{remora.Encode(cert)}); err != nil {
+	if err := a.AdoptCertificates([]*remora.BlockCertificate{&cert}); err != nil {
 		t.Errorf("a height that was not executed here: %v", err)
 	}
 }
@@ -151,10 +145,12 @@ func TestDemandIsRepeatedToARebuiltPrimary(t *testing.T) {
 	sync := blocksync.New(blocksync.Config{Committee: committee, Executor: c.Executor, Store: c.Store, Ask: nothing, Log: log})
 	primary, rebuilt, reannounce := make(chan mempool.Message, 10), make(chan struct{}, 1), make(chan struct{}, 1)
 	e := &engine{
-		store: c.Store, sync: sync, log: log, primary: primary, rebuilt: rebuilt, reannounce: reannounce, counts: new(metrics.Counts), progress: new(progress),
+		store: c.Store, sync: sync, log: log, primary: primary, rebuilt: rebuilt, reannounce: reannounce, counts: new(metrics.Counts),
+		announcer: new(Announcer),
 	}
 	for _, demand := range []bool{true, false} {
-		if err := errors.Join(e.hurry(t.Context(), demand), e.catchUp(t.Context())); err != nil {
+		e.announcer.setDemand(demand)
+		if err := errors.Join(e.passOn(t.Context(), nil), e.catchUp(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		<-rebuilt
