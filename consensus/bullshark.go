@@ -1,6 +1,3 @@
-// Package consensus turns the DAG of certificates into a sequence of sub-DAGs that is the same at every node. It is
-// the partially synchronous rule of Bullshark (Spiegelman et al., CCS 2022, §5): it sends nothing and waits for
-// nothing, all it does follows from the certificates and from no order among them but the causal one.
 package consensus
 
 import (
@@ -10,27 +7,27 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Config is what all nodes of a term agree on.
+// Config holds the constants that all nodes of a term share.
 type Config struct {
 	Committee *remora.Committee
-	GCDepth   remora.Round // a leader orders this many rounds, its own included; genesis sets it, at least 4
-	Origin    remora.Hash  // what the term starts from: see remora.GenesisParents
-	// Leader returns a round's leader and whether it has one, which odd rounds and round 0 never have. It is a pure
-	// function of the round; nil means round robin (see Leader).
+	GCDepth   remora.Round // number of rounds that a leader orders, its own included; set by genesis, at least 4
+	Origin    remora.Hash  // base of the term: see remora.GenesisParents
+	// Leader returns the leader of a round and whether the round has one; odd rounds and round 0 never do. It is a pure
+	// function of the round; nil means round robin (see the function Leader).
 	Leader func(remora.Round) (remora.Authority, bool)
 }
 
-// Snapshot is what a node that restarts knows of the term. The zero value is the beginning.
+// Snapshot is the state of the rule after its last committed leader. The zero value is the beginning of a term.
 type Snapshot struct {
 	Leader   remora.Round // of the last committed leader
-	Previous remora.Hash  // digest of its sub-DAG; zero before the first, when Config.Origin takes its place
-	// Committed names every ordered vertex above Leader-GCDepth, in any order. Their certificates need not be inserted
+	Previous remora.Hash  // digest of its sub-DAG; zero before the first, which builds on Config.Origin
+	// Committed lists every ordered vertex above Leader-GCDepth, in any order. Their certificates need not be inserted
 	// again.
 	Committed []Vertex
 }
 
-// Bullshark orders certificates. Its memory is one entry per authority and round above the garbage collection round,
-// so it grows only while a quorum makes rounds that no leader commits.
+// Bullshark is the commit rule. Its memory is one entry per authority and round above GCRound, so it grows only while a
+// quorum makes rounds that no leader commits.
 type Bullshark struct {
 	config   Config
 	dag      *dag
@@ -38,8 +35,8 @@ type Bullshark struct {
 	previous remora.Hash  // digest of the last sub-DAG, the origin before the first
 }
 
-// NewBullshark returns the rule as it stands at a snapshot. The uncommitted certificates above the snapshot's garbage
-// collection round are to be inserted again.
+// NewBullshark returns the rule in the state of a snapshot. The caller inserts the uncommitted certificates above GCRound
+// again.
 func NewBullshark(config Config, s Snapshot) *Bullshark {
 	if config.Leader == nil {
 		config.Leader = func(r remora.Round) (remora.Authority, bool) { return Leader(config.Committee, r) }
@@ -60,15 +57,16 @@ func NewBullshark(config Config, s Snapshot) *Bullshark {
 // LeaderRound returns the round of the last committed leader, 0 before the first.
 func (b *Bullshark) LeaderRound() remora.Round { return b.leader }
 
-// GCRound returns the round up to which certificates are forgotten and ignored.
+// GCRound returns the round up to which certificates are dropped and ignored.
 func (b *Bullshark) GCRound() remora.Round { return b.dag.floor }
 
 // Previous returns the digest that the next sub-DAG builds on.
 func (b *Bullshark) Previous() remora.Hash { return b.previous }
 
-// Insert adds a verified certificate, which it keeps and nobody may change afterwards, and returns what it commits,
-// oldest leader first: a block for each, however many come at once. Parents come before children (ErrMissingParent).
-// Known certificates and those up to GCRound change nothing. After ErrEquivocation the node must halt.
+// Insert adds a verified certificate and returns the sub-DAGs that it commits, oldest leader first: one per leader,
+// however many are committed at once. It keeps the certificate, which must not be modified afterwards. Parents come before
+// children (ErrMissingParent). Known certificates and those up to GCRound change nothing. After ErrEquivocation the node
+// must halt.
 func (b *Bullshark) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	h := &c.Header
 	if h.Round == 0 || !b.config.Committee.Has(h.Author) {
@@ -97,9 +95,9 @@ func (b *Bullshark) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	return subs, nil
 }
 
-// electLeader counts h as support for the leader of the round before and returns that leader once validity stake supports
-// it. From then on every vertex two rounds above has a path to it, as its quorum of parents meets the supporters, so
-// no node can commit a later leader without it.
+// electLeader counts h as support for the leader of the round before and returns that leader once a validity stake
+// supports it. From then on every vertex two or more rounds above has a path to it, because each quorum of parents
+// includes a supporter; so no node can commit a later leader without it.
 func (b *Bullshark) electLeader(h *remora.Header) *remora.Header {
 	round := h.Round - 1
 	author, ok := b.config.Leader(round)
@@ -117,8 +115,8 @@ func (b *Bullshark) electLeader(h *remora.Header) *remora.Header {
 	return s.header
 }
 
-// linkedLeaders walks back from an elected leader and returns it with the uncommitted leaders that it has a path to, each
-// by way of the next, oldest first. A leader that is not linked is skipped, here and by every other node.
+// linkedLeaders returns an elected leader and the uncommitted leaders linked to it, oldest first: each has a path from the
+// next one. A leader that is not linked is skipped, here and at every other node.
 func (b *Bullshark) linkedLeaders(leader *remora.Header) []*remora.Header {
 	chain := []*remora.Header{leader}
 	layer := chain
@@ -137,7 +135,7 @@ func (b *Bullshark) linkedLeaders(leader *remora.Header) []*remora.Header {
 	return chain
 }
 
-// commitLeader orders what a leader adds and forgets what no later leader can order.
+// commitLeader orders the new history of a leader and drops the rounds that no later leader can order.
 func (b *Bullshark) commitLeader(leader *remora.Header) remora.SubDAG {
 	horizon := b.gcHorizon(leader.Round)
 	sub := remora.SubDAG{Headers: b.dag.lineariseHistory(leader, horizon, b.previous), Previous: b.previous}

@@ -16,15 +16,15 @@ type Vertex struct {
 // slot is the place of one authority in one round.
 type slot struct {
 	digest  remora.Hash    // zero while no certificate is known
-	header  *remora.Header // nil once ordered: an ordered vertex only has to be known as a parent
-	support remora.Amount  // stake of the certificates that have this one as parent; counted for leaders only
+	header  *remora.Header // nil once ordered: an ordered vertex is needed as a parent only
+	support remora.Amount  // stake of its children; counted for leaders only
 }
 
 // row is one round, by author.
 type row []slot
 
-// holdsParent reports whether the certificate that p names is in the row. The zero digest, which marks an empty slot, names
-// none.
+// holdsParent reports whether the certificate that p names is in the row. The zero digest marks an empty slot and names
+// no certificate.
 func (r row) holdsParent(p remora.Parent) bool {
 	return int(p.Author) < len(r) && r[p.Author].digest == p.Digest && !p.Digest.IsZero()
 }
@@ -45,7 +45,7 @@ func newDAG(genesis []remora.Parent, floor remora.Round) *dag {
 	return d
 }
 
-// slotAt returns the slot of an author in a round, nil when nothing of that round is known.
+// slotAt returns the slot of an author in a round, nil if nothing of the round is held.
 func (d *dag) slotAt(r remora.Round, a remora.Authority) *slot {
 	if slots := d.rounds[r]; int(a) < len(slots) {
 		return &slots[a]
@@ -61,7 +61,7 @@ func (d *dag) putVertex(v Vertex, h *remora.Header) {
 	d.rounds[v.Round][v.Author] = slot{digest: v.Digest, header: h}
 }
 
-// isKnown reports whether the slot of v is filled, and fails when another certificate fills it.
+// isKnown reports whether the slot of v is filled, and fails if another certificate fills it.
 func (d *dag) isKnown(v Vertex) (bool, error) {
 	s := d.slotAt(v.Round, v.Author)
 	if s == nil || s.digest.IsZero() {
@@ -89,7 +89,7 @@ func (d *dag) checkParents(h *remora.Header) error {
 	return nil
 }
 
-// headersBy returns the headers of the given authors in a round, which must all be there and not ordered yet.
+// headersBy returns the headers of the given authors in a round. All of them must be held and unordered.
 func (d *dag) headersBy(r remora.Round, authors remora.Bitmap) []*remora.Header {
 	var layer []*remora.Header
 	slots := d.rounds[r]
@@ -99,7 +99,7 @@ func (d *dag) headersBy(r remora.Round, authors remora.Bitmap) []*remora.Header 
 	return layer
 }
 
-// parentAuthors returns the authors in the round before to whose certificates the headers refer.
+// parentAuthors returns the authors of the parents of a layer's headers.
 func (d *dag) parentAuthors(layer []*remora.Header) remora.Bitmap {
 	authors := remora.NewBitmap(d.size)
 	for _, h := range layer {
@@ -110,7 +110,7 @@ func (d *dag) parentAuthors(layer []*remora.Header) remora.Bitmap {
 	return authors
 }
 
-// dropRounds forgets the rounds up to floor.
+// dropRounds drops the rounds up to floor.
 func (d *dag) dropRounds(floor remora.Round) {
 	for ; d.floor < floor; d.floor++ {
 		delete(d.rounds, d.floor+1)

@@ -2,8 +2,7 @@ package consensus
 
 import "github.com/remora-network/remora"
 
-// Leader returns the authority whose certificate of round r can be committed: round robin over the even rounds from 2.
-// Other rounds have none.
+// Leader returns the leader of round r: round robin over the even rounds from 2. Other rounds have none.
 func Leader(c *remora.Committee, r remora.Round) (remora.Authority, bool) {
 	if r == 0 || r%2 == 1 {
 		return 0, false

@@ -7,9 +7,9 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// lineariseHistory takes out of the DAG what a leader orders: its causal history without what was ordered before and without
-// the rounds up to floor. The floor must follow from the leader alone, or nodes in different rounds would order
-// different sets. Rounds ascend, so the leader is last; within a round the previous sub-DAG decides the order.
+// lineariseHistory returns the headers that a leader orders and marks them as ordered: its unordered causal history above
+// floor. The floor must follow from the leader alone, or nodes in different rounds would order different sets. Rounds
+// ascend, so the leader is last; within a round the previous sub-DAG determines the order.
 func (d *dag) lineariseHistory(leader *remora.Header, floor remora.Round, previous remora.Hash) []*remora.Header {
 	var layers [][]*remora.Header
 	authors := remora.NewBitmap(d.size, leader.Author)
@@ -26,8 +26,8 @@ func (d *dag) lineariseHistory(leader *remora.Header, floor remora.Round, previo
 	return slices.Concat(layers...)
 }
 
-// takeHeaders returns the headers of the given authors in a round that were not ordered yet, and marks them as ordered.
-// Below an ordered vertex there is nothing left to take: its history was ordered with it or fell below a lower floor.
+// takeHeaders returns the unordered headers of the given authors in a round and marks them as ordered. The walk need not
+// go below an ordered vertex: its history was ordered with it or was below the floor.
 func (d *dag) takeHeaders(r remora.Round, authors remora.Bitmap) []*remora.Header {
 	var layer []*remora.Header
 	slots := d.rounds[r]

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/consensus"
 )
 
-// ErrViolation means a sequence that no correct commit rule produces.
+// ErrViolation refuses a sequence that no correct commit rule produces.
 var ErrViolation = errors.New("property violated")
 
 // Rule is a commit rule under test.
@@ -16,7 +16,7 @@ type Rule interface {
 	Insert(*remora.Certificate) ([]remora.SubDAG, error)
 }
 
-// Run inserts certificates in order and returns all that they commit.
+// Run inserts certificates in order and returns the sub-DAGs that they commit.
 func Run(rule Rule, order []*remora.Certificate) ([]remora.SubDAG, error) {
 	var all []remora.SubDAG
 	for _, c := range order {
@@ -52,8 +52,8 @@ func (d *DAG) CheckSequence(subs []remora.SubDAG) error {
 	return errors.Join(d.CheckChain(subs), d.CheckOnce(subs), d.CheckParents(subs))
 }
 
-// CheckChain fails when a sub-DAG does not name the one before, does not end with a leader, or when that leader does not
-// reach the one before it.
+// CheckChain fails if a sub-DAG does not name the one before, does not end with a leader, or if that leader has no path to
+// the leader before it.
 func (d *DAG) CheckChain(subs []remora.SubDAG) error {
 	previous := Origin()
 	for i, sub := range subs {
@@ -86,8 +86,8 @@ func (d *DAG) CheckOnce(subs []remora.SubDAG) error {
 	return nil
 }
 
-// CheckParents fails when a vertex is ordered before a parent, or at or below the garbage collection of its leader,
-// where alone a parent may be missing.
+// CheckParents fails if a vertex is ordered before a parent, or is GCDepth or more rounds below its leader. Only parents
+// that far below may be missing.
 func (d *DAG) CheckParents(subs []remora.SubDAG) error {
 	ordered := make(map[remora.Hash]bool)
 	for i, sub := range subs {
@@ -107,8 +107,7 @@ func (d *DAG) CheckParents(subs []remora.SubDAG) error {
 	return nil
 }
 
-// CheckLinked fails when a vertex two or more rounds above a leader has no path to it. Once a leader has its support,
-// none can be made.
+// CheckLinked fails if a vertex two or more rounds above a supported leader has no path to it.
 func (d *DAG) CheckLinked(leader *remora.Header) error {
 	linked := map[remora.Hash]bool{leader.Digest(): true}
 	for _, c := range d.Certificates {
@@ -136,7 +135,7 @@ func (d *DAG) hasPath(from, to *remora.Header) bool {
 	return layer[to.Digest()]
 }
 
-// SnapshotOf returns what a node knows at a restart that has committed the given sub-DAGs.
+// SnapshotOf returns the snapshot of a node that has committed the given sub-DAGs.
 func (d *DAG) SnapshotOf(subs []remora.SubDAG) consensus.Snapshot {
 	var s consensus.Snapshot
 	if len(subs) == 0 {

@@ -1,5 +1,5 @@
 // Package consensustest helps to test commit rules: DAGs drawn as text or at random, a naive reference of Bullshark,
-// the properties that every commit rule must have, and rules with deliberate flaws that the properties must catch.
+// the properties that every commit rule must have, and rules with deliberate flaws that these properties must catch.
 package consensustest
 
 import (
@@ -13,7 +13,7 @@ import (
 // ChainID is the chain of all DAGs here.
 const ChainID = "dev-consensus"
 
-// Origin is what the term of all DAGs here starts from.
+// Origin returns the base of the term of all DAGs here.
 func Origin() remora.Hash { return remora.SumBLAKE3([]byte("origin")) }
 
 // Committee returns members with the given stakes, in that order, and made-up keys.

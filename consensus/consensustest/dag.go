@@ -59,7 +59,7 @@ func (d *DAG) Add(r remora.Round, a remora.Authority, parents []remora.Authority
 	return c
 }
 
-// Make returns what Add would add without adding it. Certificates with another variant have another digest.
+// Make returns the certificate that Add would add, without adding it. Each variant has another digest.
 func (d *DAG) Make(r remora.Round, a remora.Authority, variant uint64, parents []remora.Authority) *remora.Certificate {
 	c := &remora.Certificate{
 		Header:  remora.Header{Term: 1, Author: a, Round: r, CreatedAt: remora.Millis(10*uint64(r) + variant)},
@@ -91,7 +91,7 @@ func (d *DAG) At(r remora.Round, a remora.Authority) *remora.Certificate {
 // Find returns the certificate with a digest, nil when there is none.
 func (d *DAG) Find(digest remora.Hash) *remora.Certificate { return d.byDigest[digest] }
 
-// Authors returns who has a certificate in a round, everybody in round 0.
+// Authors returns the authors of the certificates in a round, all authorities for round 0.
 func (d *DAG) Authors(r remora.Round) []remora.Authority {
 	var authors []remora.Authority
 	for a := range remora.Authority(d.Committee.Size()) {
@@ -105,7 +105,7 @@ func (d *DAG) Authors(r remora.Round) []remora.Authority {
 // Shuffled returns the certificates in a random order with parents before children.
 func (d *DAG) Shuffled(rng *rand.Rand) []*remora.Certificate { return d.Orders().Draw(rng, nil) }
 
-// Below returns the certificates of one authority and all their ancestors: what that authority has surely seen.
+// Below returns the certificates of one authority and all their ancestors, which that authority must have seen.
 func (d *DAG) Below(a remora.Authority) []*remora.Certificate {
 	seen := make(map[remora.Hash]bool)
 	for i := len(d.Certificates) - 1; i >= 0; i-- {

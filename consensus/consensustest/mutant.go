@@ -6,13 +6,13 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Flaw is a mistake that a commit rule can make, some made by real systems: the watermark by Sui (#5238), merged leaders by
-// snarkOS (#2987).
+// Flaw is a mistake of a commit rule. Some were made by real systems: Watermark by Sui (#5238), MergedLeaders by snarkOS
+// (#2987).
 type Flaw string
 
 // The flaws of mutants.
 const (
-	Sound           Flaw = "none" // the control: no property may complain
+	Sound           Flaw = "none" // the control: every property must hold
 	Watermark       Flaw = "highest round per author instead of a set of what was ordered"
 	MergedLeaders   Flaw = "one sub-DAG for all leaders of a trigger"
 	LocalGC         Flaw = "garbage collection by the node's own round"
@@ -53,7 +53,7 @@ func NewMutant(d *DAG, flaw Flaw) *Mutant {
 	}
 }
 
-// Insert adds a certificate after its parents and returns what it commits.
+// Insert adds a certificate after its parents and returns the sub-DAGs that it commits.
 func (m *Mutant) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	m.inserted = append(m.inserted, &c.Header)
 	m.highest = max(m.highest, c.Round())
@@ -84,7 +84,7 @@ func (m *Mutant) supportNeeded() remora.Amount {
 	return m.dag.Committee.Validity()
 }
 
-// findLeader returns the leader of a round once it was inserted.
+// findLeader returns the leader of a round, nil until it is inserted.
 func (m *Mutant) findLeader(r remora.Round) *remora.Header {
 	author, ok := m.dag.LeaderOf(r)
 	i := slices.IndexFunc(m.inserted, func(h *remora.Header) bool { return ok && h.Round == r && h.Author == author })
@@ -118,7 +118,7 @@ func (m *Mutant) leaderChain(leader *remora.Header) []*remora.Header {
 	return chain
 }
 
-// orderHistory returns what a leader adds and notes it as ordered.
+// orderHistory returns the headers that a leader orders and marks them as ordered.
 func (m *Mutant) orderHistory(leader *remora.Header) []*remora.Header {
 	history := map[remora.Hash]bool{leader.Digest(): true}
 	var headers []*remora.Header

@@ -7,8 +7,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Naive is Bullshark as the paper tells it, slow on purpose: it keeps every certificate and, asked for the sequence,
-// finds all of it from the beginning. It shares no code with the rule that it checks.
+// Naive is Bullshark as the paper describes it, slow on purpose: it keeps every certificate and computes the sequence
+// from the beginning whenever it is asked. It shares no code with the rule that it checks.
 type Naive struct {
 	dag      *DAG // for committee, depth and leaders only
 	vertices map[remora.Hash]*remora.Header
@@ -26,10 +26,10 @@ func (n *Naive) Add(c *remora.Certificate) {
 	n.highest = max(n.highest, c.Round())
 }
 
-// Sequence returns everything that the certificates added so far commit.
+// Sequence returns the sub-DAGs that the certificates added so far commit.
 func (n *Naive) Sequence() []remora.SubDAG {
 	var leaders []*remora.Header
-	var linked map[remora.Hash]bool // what the oldest leader so far reaches
+	var linked map[remora.Hash]bool // vertices to which the oldest leader so far has a path
 	for r := n.highest; r > 0; r-- {
 		leader := n.findLeader(r)
 		switch {
@@ -84,7 +84,7 @@ func (n *Naive) countSupport(leader *remora.Header) remora.Amount {
 	return stake
 }
 
-// historyOf returns the digests that h reaches, its own included.
+// historyOf returns the digests of h and its ancestors.
 func (n *Naive) historyOf(h *remora.Header) map[remora.Hash]bool {
 	reached, todo := make(map[remora.Hash]bool), []remora.Hash{h.Digest()}
 	for len(todo) > 0 {

@@ -6,14 +6,14 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Orders draws the orders in which a node may receive a DAG: any with parents before children. It pays for many draws.
+// Orders draws orders in which a node may receive a DAG: any with parents before children. One Orders serves many draws.
 type Orders struct {
 	certificates []*remora.Certificate
-	parents      []int   // by place in certificates: how many are in the DAG
-	children     [][]int // places
+	parents      []int   // by place in certificates: number of parents in the DAG
+	children     [][]int // by place in certificates: places of the children
 }
 
-// Orders returns the orders of the certificates that the DAG has now.
+// Orders returns the orders of the DAG's present certificates.
 func (d *DAG) Orders() *Orders {
 	o := &Orders{
 		certificates: d.Certificates, parents: make([]int, len(d.Certificates)), children: make([][]int, len(d.Certificates)),
@@ -31,7 +31,7 @@ func (d *DAG) Orders() *Orders {
 	return o
 }
 
-// Draw returns a random order. Certificates that are late come only when nothing else can; nil means that none is.
+// Draw returns a random order. Late certificates come only when no other can; late may be nil.
 func (o *Orders) Draw(rng *rand.Rand, late func(*remora.Certificate) bool) []*remora.Certificate {
 	order := make([]*remora.Certificate, 0, len(o.certificates))
 	waits := append([]int(nil), o.parents...)
@@ -64,8 +64,8 @@ func (o *Orders) Draw(rng *rand.Rand, late func(*remora.Certificate) bool) []*re
 	return order
 }
 
-// takeRandom removes one of a list. It prefers the newest, so that an order often runs far ahead with some certificates left
-// behind.
+// takeRandom removes an element of a list. It prefers the newest, so that an order often runs far ahead and leaves some
+// certificates behind.
 func takeRandom(rng *rand.Rand, list *[]int) int {
 	last := len(*list) - 1
 	at := last

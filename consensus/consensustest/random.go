@@ -7,12 +7,12 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// shape holds how a random DAG is torn; chances are per hundred.
+// shape sets how a random DAG is torn. Chances are in percent.
 type shape struct {
-	absent int // an authority makes nothing in a round
-	torn   int // a vertex leaves out a parent that it can spare
+	absent int // an authority makes no vertex in a round
+	torn   int // a vertex leaves out a parent beyond the quorum
 	shy    int // a vertex leaves out the leader
-	hide   int // in a round, a new set of authorities goes unlinked by the others for some rounds
+	hide   int // a round hides a new set of authorities: others do not link them for some rounds
 }
 
 // Random returns a DAG of 4, 7 or 10 authorities, mostly 4, and up to 30 rounds: see RandomOf.
@@ -20,9 +20,9 @@ func Random(rng *rand.Rand) *DAG {
 	return RandomOf(rng, []int{4, 4, 4, 4, 4, 4, 7, 7, 10}[rng.Intn(9)], 30)
 }
 
-// RandomOf returns a DAG of n authorities with equal or drawn stakes, 3 to the given number of rounds, a shallow or a
-// deep garbage collection, and some or much of what asynchrony does: absent vertices, unlinked leaders, authorities
-// whose vertices are only linked much later. All its certificates are valid.
+// RandomOf returns a DAG of n authorities with equal or random stakes, 3 to the given number of rounds, a small or large
+// GC depth, and the effects of asynchrony: absent vertices, unlinked leaders, authorities whose vertices are linked much
+// later. All its certificates are valid.
 func RandomOf(rng *rand.Rand, n, rounds int) *DAG {
 	stakes := Equal(n)
 	if rng.Intn(3) == 0 {
@@ -32,15 +32,15 @@ func RandomOf(rng *rand.Rand, n, rounds int) *DAG {
 	}
 	d := NewDAG(Committee(stakes...), []remora.Round{4, 5, 8, 50}[rng.Intn(4)])
 	s := shape{absent: 10 * rng.Intn(4), torn: 20 * rng.Intn(4), shy: 30 * rng.Intn(4), hide: 15 * rng.Intn(3)}
-	hidden := make(map[remora.Authority]remora.Round) // until which round
+	hidden := make(map[remora.Authority]remora.Round) // last hidden round
 	for r := range remora.Round(3 + rng.Intn(rounds-2)) {
 		d.growRound(rng, s, r+1, hidden)
 	}
 	return d
 }
 
-// Straggler returns a DAG of n authorities of whom nobody links the first one's certificates until all do, in the
-// round of a leader. The oldest of them is offset rounds above the highest round that this leader does not order.
+// Straggler returns a DAG of n authorities in which all others first link the certificates of authority 0 in the round of
+// one leader. The oldest of these is offset rounds above the highest round that this leader does not order.
 func Straggler(rng *rand.Rand, n, offset int) *DAG {
 	d := NewDAG(Committee(Equal(n)...), remora.Round(4+rng.Intn(3)))
 	everybody := d.Authors(0)
@@ -92,7 +92,7 @@ func (d *DAG) growRound(rng *rand.Rand, s shape, r remora.Round, hidden map[remo
 	}
 }
 
-// thinOut leaves out authorities that drop chooses as long as a quorum remains.
+// thinOut removes the authorities that drop selects, as long as a quorum remains.
 func (d *DAG) thinOut(rng *rand.Rand, from []remora.Authority, drop func(remora.Authority) bool) []remora.Authority {
 	var stake remora.Amount
 	for _, a := range from {

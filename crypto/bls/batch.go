@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// weightBits is the length of the random weights of a batch: a bad item passes with probability 2^-127.
+// weightBits is the length of the random weights of a batch: a bad batch passes with probability 2^-127.
 const weightBits = 128
 
 // AggregateItem is one aggregate of a batch.
@@ -19,7 +19,7 @@ type AggregateItem struct {
 	Signature remora.BLSSignature
 }
 
-// checkedItem is an item whose points are checked and whose signers are summed.
+// checkedItem is an item with checked points and the sum of its signers' keys.
 type checkedItem struct {
 	index   int
 	key     *blst.P2Affine
@@ -28,8 +28,8 @@ type checkedItem struct {
 }
 
 // VerifyAggregates checks many aggregates in one pairing equation with random weights, at half the cost of one by one.
-// The result has one entry per item, nil where it verifies. When the equation fails, each item is checked alone to
-// name the bad ones, so a verdict is the one VerifyAggregate gives.
+// The result has one entry per item, nil if it verifies. When the equation fails, each item is checked alone, so that
+// every verdict equals that of VerifyAggregate.
 func VerifyAggregates(items []AggregateItem) []error {
 	errs := make([]error, len(items))
 	checked := make([]checkedItem, 0, len(items))
@@ -57,11 +57,11 @@ func VerifyAggregates(items []AggregateItem) []error {
 	return errs
 }
 
-// verifyWeighted checks the sum of the items, each times a random weight. Items of the same signers cost one pairing
-// together: what they signed is added up before.
+// verifyWeighted checks the sum of the items, each multiplied by a random weight. Items of the same signers cost one
+// pairing together, because their hashed messages are added first.
 func verifyWeighted(items []checkedItem) bool {
 	weights := make([]byte, weightBits/8*len(items))
-	_, _ = rand.Read(weights) // never fails: it ends the process instead
+	_, _ = rand.Read(weights) // never returns an error: it crashes the process instead
 	var signatures blst.P1
 	var keys []*blst.P2Affine
 	hashed := make(map[string]*blst.P1)
@@ -95,7 +95,7 @@ func verifyWeighted(items []checkedItem) bool {
 // minusOne is the generator of the keys' group times minus one.
 var minusOne = new(blst.P2).SubAssign(blst.P2Generator()).ToAffine()
 
-// addPairing adds a pairing to a product. It refuses infinity, on which blst's loop is not defined.
+// addPairing multiplies a product by a pairing. It refuses infinity, for which blst's loop is not defined.
 func addPairing(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
 	affine := p.ToAffine()
 	if *affine == (blst.P1Affine{}) {
@@ -105,7 +105,7 @@ func addPairing(ctx blst.Pairing, q *blst.P2Affine, p *blst.P1) bool {
 	return true
 }
 
-// weightScalar makes an odd, hence non-zero, weight of the first 16 bytes.
+// weightScalar makes an odd, hence non-zero, weight from the first 16 bytes.
 func weightScalar(random []byte) *blst.Scalar {
 	var le [blst.BLST_SCALAR_BYTES]byte
 	copy(le[:weightBits/8], random)

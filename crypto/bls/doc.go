@@ -3,10 +3,18 @@
 // Every point that arrives as bytes is checked once, where it is decoded: canonical encoding, not infinity, right
 // subgroup. The checked point is kept and the hot path uses it unchecked.
 //
-// Aggregates over one message are only sound among keys whose possession was proven (VerifyPossession), else a key
-// chosen as a function of the others forges for all of them. Whoever registers a key checks that proof, and refuses
-// a key that is registered already.
+// # Usage
 //
-// Nothing here starts a goroutine: the pairing contexts of blst are driven directly, because its own Verify calls fan
-// out to GOMAXPROCS goroutines. Callers parallelise outside.
+// Single signatures: ParsePublicKey once per key, then Verify. Committees: build one Keyring, collect Votes, and turn them
+// into an aggregate with AggregateVerified; others check it with Keyring.VerifyAggregate, or many at once with
+// VerifyAggregates. Aggregates in which each key signed its own message: VerifyDistinct.
+//
+// # Guarantees
+//
+// Aggregates over one message are sound only among keys whose possession was proven: otherwise a key computed from the
+// others forges for all of them. The registry therefore checks VerifyPossession for every key and refuses a key that is
+// registered already.
+//
+// Verdicts of batches equal those of single checks. Functions are safe for concurrent use and start no goroutine: the
+// pairing contexts of blst are driven directly, because its own Verify calls start GOMAXPROCS goroutines.
 package bls

@@ -13,15 +13,15 @@ var (
 	ErrScalar = errors.New("bls: secret key is not a scalar between 1 and the group order")
 	// ErrSeed refuses a seed that is too short to derive a key from.
 	ErrSeed = errors.New("bls: seed must have at least 32 bytes")
-	// ErrSignature says that a signature does not verify under the given keys and message.
+	// ErrSignature refuses a signature that does not verify under the given keys and message.
 	ErrSignature = errors.New("bls: signature does not verify")
-	// ErrPossession says that a proof of possession does not verify under its key.
+	// ErrPossession refuses a proof of possession that does not verify under its key.
 	ErrPossession = errors.New("bls: proof of possession does not verify")
-	// ErrNoSigners refuses an aggregate of nobody.
+	// ErrNoSigners refuses an aggregate without signers.
 	ErrNoSigners = errors.New("bls: no signers")
-	// ErrDuplicateSigner refuses a signer that is listed twice: counted twice, its weight would be too.
+	// ErrDuplicateSigner refuses a signer that is listed twice, because its stake would count twice.
 	ErrDuplicateSigner = errors.New("bls: signer listed twice")
-	// ErrSignerOrder refuses signers that are not in increasing order: a set of signers has one spelling.
+	// ErrSignerOrder refuses signers that are not in increasing order: a set of signers has one encoding.
 	ErrSignerOrder = errors.New("bls: signers not in increasing order")
 	// ErrUnknownSigner refuses a signer outside the keyring.
 	ErrUnknownSigner = errors.New("bls: signer outside the keyring")

@@ -14,8 +14,8 @@ type Keyring struct {
 	total blst.P2
 }
 
-// NewKeyring builds a keyring. The position of a key is its signer index. The possession of every key must have been
-// proven, and no key may occur twice: both are the registry's to refuse.
+// NewKeyring builds a keyring. The position of a key is its signer index. The registry ensures that the possession of
+// every key was proven and that no key occurs twice.
 func NewKeyring(keys []*PublicKey) *Keyring {
 	r := &Keyring{keys: make([]blst.P2Affine, len(keys))}
 	for i, k := range keys {
@@ -33,7 +33,7 @@ func (r *Keyring) Verify(signer int, msg []byte, sig remora.BLSSignature) error 
 	return r.VerifyAggregate([]int{signer}, msg, sig)
 }
 
-// VerifyAggregate checks that exactly the given signers, in strictly increasing order, signed msg together.
+// VerifyAggregate checks an aggregate over msg by exactly the given signers, in strictly increasing order.
 func (r *Keyring) VerifyAggregate(signers []int, msg []byte, sig remora.BLSSignature) error {
 	key, err := r.sumKeys(signers)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Keyring) VerifyAggregate(signers []int, msg []byte, sig remora.BLSSigna
 	return nil
 }
 
-// sumKeys adds the keys of the signers, or takes the missing ones from the total when they are fewer.
+// sumKeys adds the keys of the signers, or subtracts the others from the total if they are fewer.
 func (r *Keyring) sumKeys(signers []int) (*blst.P2Affine, error) {
 	if err := r.checkSigners(signers); err != nil {
 		return nil, err

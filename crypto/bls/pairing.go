@@ -12,8 +12,8 @@ const (
 	G2Size = 192
 )
 
-// PairingProductIsOne checks e(p[0], q[0]) · … · e(p[n-1], q[n-1]) = 1, the equation that proof systems over the same
-// curve end in. It decodes every point and checks its subgroup. Infinity is allowed: it is a valid part of a proof.
+// PairingProductIsOne checks e(p[0], q[0]) · … · e(p[n-1], q[n-1]) = 1, the final equation of proof systems over this
+// curve. It decodes every point and checks its subgroup. Infinity is allowed: it is a valid part of a proof.
 func PairingProductIsOne(p [][G1Size]byte, q [][G2Size]byte) (bool, error) {
 	if len(p) == 0 || len(p) != len(q) {
 		return false, fmt.Errorf("%w: got %d and %d", ErrPairs, len(p), len(q))
@@ -28,7 +28,7 @@ func PairingProductIsOne(p [][G1Size]byte, q [][G2Size]byte) (bool, error) {
 		if !p1.InG1() || !q2.InG2() {
 			return false, fmt.Errorf("pair %d: %w", i, ErrSubgroup)
 		}
-		// A pair with infinity contributes the factor 1, but blst's loop is not defined on it.
+		// A pair with infinity contributes the factor 1, but blst's loop is not defined for it.
 		if *p1 == (blst.P1Affine{}) || *q2 == (blst.P2Affine{}) {
 			continue
 		}

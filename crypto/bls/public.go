@@ -13,7 +13,7 @@ type PublicKey struct {
 	point blst.P2Affine
 }
 
-// ParsePublicKey decodes a key and checks it, about 80 µs: parse once and keep the result.
+// ParsePublicKey decodes and checks a key. It takes about 80 µs: parse once and keep the result.
 func ParsePublicKey(raw remora.BLSPublicKey) (*PublicKey, error) {
 	k := new(PublicKey)
 	if k.point.Uncompress(raw[:]) == nil {
@@ -34,7 +34,7 @@ func (k *PublicKey) Bytes() (raw remora.BLSPublicKey) {
 	return raw
 }
 
-// VerifyPossession checks that whoever made pop holds the secret half of pk. Without it no key may join a keyring.
+// VerifyPossession checks that pop was made with the secret half of pk. A key must pass it to join a keyring.
 func VerifyPossession(pk remora.BLSPublicKey, pop remora.BLSSignature) error {
 	key, err := ParsePublicKey(pk)
 	if err != nil {

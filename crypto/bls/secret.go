@@ -35,7 +35,7 @@ func GenerateKey(r io.Reader) (*SecretKey, error) {
 	return DeriveKey(seed[:])
 }
 
-// DeriveKey makes the key that belongs to a secret seed of at least 32 bytes (KeyGen of draft-irtf-cfrg-bls-signature).
+// DeriveKey derives a key from a secret seed of at least 32 bytes (KeyGen of draft-irtf-cfrg-bls-signature).
 func DeriveKey(seed []byte) (*SecretKey, error) {
 	if len(seed) < SecretSize {
 		return nil, fmt.Errorf("%w, got %d", ErrSeed, len(seed))
@@ -64,7 +64,7 @@ func (k *SecretKey) Bytes() []byte { return k.scalar.Serialize() }
 // Public returns the key's public half.
 func (k *SecretKey) Public() remora.BLSPublicKey { return k.public }
 
-// Sign signs msg, which names its own purpose: one tag serves all kinds of message.
+// Sign signs msg, which must name its own purpose: all kinds of messages share one tag.
 func (k *SecretKey) Sign(msg []byte) remora.BLSSignature { return k.signTagged(msg, signatureTag) }
 
 // ProvePossession signs the key's own public half under a tag that no message uses.
@@ -72,7 +72,7 @@ func (k *SecretKey) ProvePossession() remora.BLSSignature {
 	return k.signTagged(k.public[:], possessionTag)
 }
 
-// Format keeps the secret out of logs, whatever the verb.
+// Format keeps the secret out of logs for every verb.
 func (k *SecretKey) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "bls.SecretKey(public %s)", k.public)
 }

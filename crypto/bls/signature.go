@@ -20,7 +20,7 @@ func Verify(pk *PublicKey, msg []byte, sig remora.BLSSignature) error {
 	return nil
 }
 
-// Aggregate sums signatures. Each is decoded and checked as a point, none is verified.
+// Aggregate sums signatures. It checks each as a point but verifies none.
 func Aggregate(sigs []remora.BLSSignature) (remora.BLSSignature, error) {
 	if len(sigs) == 0 {
 		return remora.BLSSignature{}, ErrNoSigners
@@ -57,7 +57,7 @@ func parseSignature(sig remora.BLSSignature) (*blst.P1Affine, error) {
 	return point, nil
 }
 
-// decodeSignature leaves the subgroup check, three quarters of the cost, to the caller.
+// decodeSignature decodes a signature without the subgroup check, which is three quarters of the cost.
 func decodeSignature(sig remora.BLSSignature) (*blst.P1Affine, error) {
 	point := new(blst.P1Affine)
 	if point.Uncompress(sig[:]) == nil {
@@ -69,7 +69,7 @@ func decodeSignature(sig remora.BLSSignature) (*blst.P1Affine, error) {
 	return point, nil
 }
 
-// verifyPoint checks one pairing equation over points that were checked before.
+// verifyPoint checks the pairing equation of a signature. The caller has checked the points.
 func verifyPoint(pk *blst.P2Affine, sig *blst.P1Affine, msg []byte, tag string) bool {
 	ctx := blst.PairingCtx(true, []byte(tag))
 	if blst.PairingAggregatePkInG2(ctx, pk, false, sig, false, msg) != success {

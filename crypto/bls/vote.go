@@ -10,26 +10,26 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Vote is one signer's signature of the message that is being voted on.
+// Vote is one signer's signature over the message of a vote.
 type Vote struct {
 	Signer    int // index in the keyring
 	Signature remora.BLSSignature
 }
 
-// decodedVote is a vote whose signature is a point on the curve, its subgroup not yet checked.
+// decodedVote is a vote whose signature is a point on the curve; its subgroup is not checked yet.
 type decodedVote struct {
 	signer int
 	point  *blst.P1Affine
 }
 
-// AggregateVerified sums votes for msg and verifies the sum once. Only when that fails is each vote verified alone, the
-// bad ones left out and their signers returned in bad. The votes may come in any order; signers and bad are sorted.
+// AggregateVerified sums votes for msg and verifies the sum once. Only if that fails does it verify each vote alone, leave
+// the bad ones out and return their signers in bad. The votes may come in any order; signers and bad are sorted.
 //
-// Votes that are wrong one by one but right in sum are accepted: the aggregate proves that the holders of all those
-// keys signed. A single vote is therefore no evidence against anyone until it was verified alone.
+// Votes that are invalid one by one but valid in sum are accepted: the aggregate proves that the holders of all these keys
+// signed. So a vote is evidence against its signer only if it was verified alone.
 //
-// The error is not nil when no aggregate came out: a signer unknown or listed twice (nothing is verified then), or no
-// good vote.
+// The error is not nil if there is no aggregate: a signer is unknown or listed twice (nothing is verified then), or no
+// vote is good.
 func AggregateVerified(ring *Keyring, votes []Vote, msg []byte) (
 	sig remora.BLSSignature, signers, bad []int, err error,
 ) {

@@ -6,8 +6,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// GroupSize is how many signatures VerifyAll checks in one equation. Larger groups are no cheaper for each signature,
-// and one bad signature makes the whole group be checked again one by one.
+// GroupSize is the number of signatures that VerifyAll checks in one equation. Larger groups are no cheaper per
+// signature, and a bad signature causes its whole group to be checked again one by one.
 const GroupSize = 64
 
 // Item is one signature to verify.
@@ -17,13 +17,13 @@ type Item struct {
 	Signature remora.Signature
 }
 
-// Batch collects signatures to verify in one equation, at half the cost of one by one. It keeps no reference to what
-// is added. It must not be used from two goroutines at once.
+// Batch verifies many signatures in one equation, at half the cost of one by one. It keeps no reference to its inputs.
+// It must not be used from two goroutines at once.
 type Batch struct {
 	verifier ed25519consensus.BatchVerifier
 }
 
-// NewBatch makes a batch with room for size signatures; it grows beyond.
+// NewBatch returns an empty batch with room for size signatures. It grows if needed.
 func NewBatch(size int) *Batch {
 	return &Batch{verifier: ed25519consensus.NewPreallocatedBatchVerifier(size)}
 }
@@ -33,11 +33,11 @@ func (b *Batch) Add(pub remora.Address, msg []byte, sig remora.Signature) {
 	b.verifier.Add(pub[:], msg, sig[:])
 }
 
-// Verify reports whether every signature of the batch is good; an empty batch is not. The weights are random: a bad
+// Verify reports whether every signature of the batch is valid, false for an empty batch. The weights are random: a bad
 // batch passes with probability 2^-128.
 func (b *Batch) Verify() bool { return b.verifier.Verify() }
 
-// VerifyAll verifies items in groups and returns one verdict for each: the one that Verify gives.
+// VerifyAll verifies items in groups. The result has one verdict per item, equal to that of Verify.
 func VerifyAll(items []Item) []bool {
 	verdicts := make([]bool, len(items))
 	for start := 0; start < len(items); start += GroupSize {

@@ -30,7 +30,7 @@ func GenerateKey(r io.Reader) (*PrivateKey, error) {
 	return NewKeyFromSeed(seed[:])
 }
 
-// NewKeyFromSeed makes the key that belongs to a seed (RFC 8032).
+// NewKeyFromSeed derives a key from a seed of SeedSize bytes (RFC 8032).
 func NewKeyFromSeed(seed []byte) (*PrivateKey, error) {
 	if len(seed) != SeedSize {
 		return nil, fmt.Errorf("%w, got %d", ErrSeed, len(seed))
@@ -44,12 +44,12 @@ func (k *PrivateKey) Seed() []byte { return k.key.Seed() }
 // Public returns the public key, which is also the account's address.
 func (k *PrivateKey) Public() remora.Address { return remora.Address(k.key[SeedSize:]) }
 
-// Sign signs msg, which names its own purpose.
+// Sign signs msg, which must name its own purpose.
 func (k *PrivateKey) Sign(msg []byte) remora.Signature {
 	return remora.Signature(stdlib.Sign(k.key, msg))
 }
 
-// Format keeps the secret out of logs, whatever the verb.
+// Format keeps the secret out of logs for every verb.
 func (k *PrivateKey) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "ed25519.PrivateKey(public %s)", k.Public())
 }

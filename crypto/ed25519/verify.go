@@ -6,7 +6,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Verify reports whether sig is pub's signature of msg.
+// Verify reports whether sig is a valid signature of msg under pub.
 func Verify(pub remora.Address, msg []byte, sig remora.Signature) bool {
 	return ed25519consensus.Verify(pub[:], msg, sig[:])
 }

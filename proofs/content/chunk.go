@@ -8,15 +8,14 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// ChunkProof is one chunk of a content with the chaining values beside its path to the root, the chunk's own
-// neighbour first.
+// ChunkProof is a chunk of a content with the siblings of its path to the root, the chunk's own sibling first.
 type ChunkProof struct {
 	_    struct{} `cbor:",toarray"`
 	Data []byte
 	Path []remora.Hash
 }
 
-// ChunkLength returns how many bytes a chunk has: fewer than ChunkSize only for the last one.
+// ChunkLength returns the number of bytes of a chunk: ChunkSize, or fewer for the last one.
 func ChunkLength(length, index uint64) (int, error) {
 	if err := checkLength(length); err != nil {
 		return 0, err
@@ -27,8 +26,8 @@ func ChunkLength(length, index uint64) (int, error) {
 	return int(min(ChunkSize, length-index*ChunkSize)), nil
 }
 
-// ProveChunk makes the proof of a chunk. It reads the chunk's piece and the pairs above it, and verifies nothing: what
-// it makes of damaged bytes fails VerifyChunk.
+// ProveChunk makes the proof of a chunk. It reads the chunk's piece and the pairs above it and verifies nothing: a proof
+// from damaged bytes fails VerifyChunk.
 func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, error) {
 	if _, err := ChunkLength(length, index); err != nil {
 		return ChunkProof{}, err
@@ -65,7 +64,7 @@ func ProveChunk(data, outboard io.ReaderAt, length, index uint64) (ChunkProof, e
 }
 
 // VerifyChunk checks that a proof's data is the chunk with the given index of the content with the given root and
-// length. The path must have exactly the length that the index has in such a tree.
+// length. The path must have exactly the length of the index's path in that tree.
 func VerifyChunk(root remora.Hash, length, index uint64, p ChunkProof) error {
 	size, err := ChunkLength(length, index)
 	if err != nil {

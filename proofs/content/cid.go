@@ -10,22 +10,21 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// CodecDirectory is the multicodec of directory manifests, from the range for private use, so that nobody takes one
-// for a file.
+// CodecDirectory is the multicodec of directory manifests, from the range for private use. It tells them from files.
 const CodecDirectory = 0x300d01
 
-// maxCIDText is above what a CIDv1 of 32 bytes takes in any of the accepted bases.
+// maxCIDText exceeds the length of a CIDv1 with a 32-byte hash in every accepted base.
 const maxCIDText = 128
 
 // Sentinels of ParseCID.
 var (
-	// ErrCID is text that is no CID, or a spelling that is not accepted.
+	// ErrCID refuses text that is not a CID, or not in its canonical spelling.
 	ErrCID = errors.New("malformed CID")
-	// ErrForeignCID is a well-formed CID of another system: it may be an alias of content, but is not its key.
+	// ErrForeignCID refuses a well-formed CID of another system: it may be an alias of content, but is not its key.
 	ErrForeignCID = errors.New("CID of another system")
 )
 
-// CID returns the text form of a content's key: CIDv1 in base32, lower case. It does not carry the length.
+// CID returns the text form of a content's key without its length: a CIDv1 in lower-case base32.
 func CID(root remora.Hash, directory bool) string {
 	sum, err := multihash.Encode(root[:], multihash.BLAKE3)
 	if err != nil {
@@ -38,8 +37,8 @@ func CID(root remora.Hash, directory bool) string {
 	return cid.NewCidV1(codec, sum).String()
 }
 
-// ParseCID reads a CIDv1 in base32, base36 or base58btc, in the one spelling that each base has. A CID of another
-// version, codec or hash is an ErrForeignCID, anything else an ErrCID.
+// ParseCID reads a CIDv1 in the canonical spelling of base32, base36 or base58btc. It fails with ErrForeignCID on a CID of
+// another version, codec or hash, and with ErrCID on anything else.
 func ParseCID(s string) (root remora.Hash, directory bool, err error) {
 	if len(s) > maxCIDText {
 		return root, false, fmt.Errorf("%w: %d characters, at most %d", ErrCID, len(s), maxCIDText)
@@ -65,7 +64,7 @@ func ParseCID(s string) (root remora.Hash, directory bool, err error) {
 	return remora.Hash(sum[len(sum)-remora.HashSize:]), p.Codec == CodecDirectory, nil
 }
 
-// checkSpelling reports another base than b (base32), k (base36) and z (base58btc), upper case, and stray bits.
+// checkSpelling refuses every base but b (base32), k (base36) and z (base58btc), upper case, and stray bits.
 func checkSpelling(c cid.Cid, s string) error {
 	base, err := cid.ExtractEncoding(s)
 	if err != nil {

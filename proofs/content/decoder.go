@@ -7,26 +7,27 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Piece is one verified piece, or the last and shorter one.
+// Piece is a verified piece; the last one of a content may be shorter than PieceSize.
 type Piece struct {
 	Offset uint64
 	Data   []byte // valid until the decoder is used again
 }
 
-// Decoder reads a verified stream and releases bytes only after they verified against the root. It never reads beyond
-// the stream's last piece except for one byte that must not be there. Its memory is one piece and the path to it.
+// Decoder reads a verified stream and releases bytes only after it has verified them against the root. It reads at most
+// one byte beyond the stream's last piece, to check that the stream ends there. Its memory is one piece and the path to
+// it.
 type Decoder struct {
 	src    io.Reader
 	walk   walk
-	want   Range // what Read releases
+	want   Range // that Read releases
 	pairs  io.WriterAt
 	buf    []byte
 	unread []byte
 	err    error
 }
 
-// NewDecoder returns a decoder of the stream of a range of the content with the given root and length, which the
-// caller knows from a trusted source: a range without the last piece says nothing about the length.
+// NewDecoder returns a decoder of the stream of a range. The root and length of the content must come from a trusted
+// source: a range without the last piece does not prove the length.
 func NewDecoder(src io.Reader, root remora.Hash, length uint64, rng Range) (*Decoder, error) {
 	w, err := newWalk(root, length, rng)
 	if err != nil {
@@ -35,12 +36,12 @@ func NewDecoder(src io.Reader, root remora.Hash, length uint64, rng Range) (*Dec
 	return &Decoder{src: src, walk: w, want: rng, buf: make([]byte, maxGroup)}, nil
 }
 
-// KeepPairs makes the decoder write each verified pair of chaining values to its place in an outboard, before it
-// releases a piece below it.
+// KeepPairs makes the decoder write each verified pair of chaining values to its place in an outboard before it releases
+// a piece below it.
 func (d *Decoder) KeepPairs(outboard io.WriterAt) { d.pairs = outboard }
 
-// Next returns the next verified piece, all of it even where the range asked for a part. After the last one it returns
-// io.EOF if the stream ends there too, ErrTrailing if not. A stream cut short is an io.ErrUnexpectedEOF.
+// Next returns the next verified piece, complete even if the range covers only a part of it. After the last one it returns
+// io.EOF, or ErrTrailing if the stream has more bytes. It returns io.ErrUnexpectedEOF if the stream ends early.
 func (d *Decoder) Next() (Piece, error) {
 	if d.err != nil {
 		return Piece{}, d.err
@@ -83,7 +84,7 @@ func (d *Decoder) readGroup() (Piece, error) {
 	return Piece{offset, group}, nil
 }
 
-// readEnd returns io.EOF where the source has no more bytes.
+// readEnd returns io.EOF at the end of the source, else ErrTrailing.
 func (d *Decoder) readEnd() error {
 	_, err := io.ReadFull(d.src, d.buf[:1])
 	if err == nil {
@@ -132,7 +133,7 @@ func (d *Decoder) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// clipPiece returns the bytes of a piece that are in the range.
+// clipPiece returns the bytes of a piece that lie in the range.
 func (r Range) clipPiece(p Piece) []byte {
 	data := p.Data[:min(uint64(len(p.Data)), r.End()-p.Offset)]
 	if r.Offset > p.Offset {

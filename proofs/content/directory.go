@@ -18,7 +18,7 @@ const (
 	MaxDirectoryBytes = 32 << 20
 )
 
-// Directory is a manifest: the entries of one folder, by strictly increasing name. It is itself content.
+// Directory is a manifest: the entries of a folder in strictly increasing order of their names. It is itself content.
 type Directory struct {
 	_       struct{} `cbor:",toarray"`
 	Entries []Entry
@@ -31,10 +31,10 @@ type Entry struct {
 	Root      remora.Hash
 	Length    uint64 // of the file, or of the folder's manifest
 	Directory bool
-	MediaType string // of a file, such as "text/html; charset=utf-8"; empty where unknown
+	MediaType string // of a file, such as "text/html; charset=utf-8"; empty if unknown
 }
 
-// NewDirectory sorts the entries by name, which it does in place, and checks them.
+// NewDirectory sorts the entries by name, in place, and checks them.
 func NewDirectory(entries []Entry) (*Directory, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	d := &Directory{Entries: entries}
@@ -93,7 +93,7 @@ func (e Entry) checkFields() error {
 	return e.checkMediaType()
 }
 
-// CheckName reports a name that cannot be one segment of a path.
+// CheckName refuses a name that cannot be a segment of a path.
 func CheckName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
@@ -108,7 +108,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkMediaType keeps out what could end a header line; it does not judge whether anybody knows the type.
+// checkMediaType refuses characters that could end a header line. It does not check that the type is registered.
 func (e Entry) checkMediaType() error {
 	t := e.MediaType
 	if t == "" {

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// encoderBatch is how many bytes the encoder gathers before it hands them on.
+	// encoderBatch is the number of bytes that the encoder gathers for one write.
 	encoderBatch = 8 * PieceSize
-	// windowPairs is how many pairs of the outboard it reads at once: those of 4 MiB of content.
+	// windowPairs is the number of pairs that it reads from the outboard at once: those of 4 MiB of content.
 	windowPairs = 255
 )
 
-// Encoder makes the verified stream of a range from content and outboard. It verifies what it reads: damaged bytes
-// never leave, they end the stream with a Mismatch. Its memory is 160 KiB.
+// Encoder makes the verified stream of a range from content and outboard. It verifies everything that it reads: damaged
+// bytes are never sent but end the stream with a Mismatch. Its memory is 160 KiB.
 type Encoder struct {
 	data   io.ReaderAt
 	pairs  window
@@ -67,7 +67,7 @@ func (e *Encoder) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// fillBuffer makes unread bytes, or returns what ended the stream once all before it are read.
+// fillBuffer makes unread bytes. Once all are read it returns the error that ended the stream.
 func (e *Encoder) fillBuffer() error {
 	if len(e.unread) > 0 {
 		return nil
@@ -83,7 +83,7 @@ func (e *Encoder) fillBuffer() error {
 	return e.err
 }
 
-// appendGroup appends the next group to the buffer if all of it verifies.
+// appendGroup verifies the next group and appends it to the buffer.
 func (e *Encoder) appendGroup() error {
 	if e.walk.isDone() {
 		return io.EOF
@@ -111,7 +111,7 @@ func (e *Encoder) appendGroup() error {
 	return nil
 }
 
-// asMismatch makes the early end of a file what it is: damage at a node.
+// asMismatch turns the early end of a file into a Mismatch: the store is damaged.
 func asMismatch(err error, at node) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return &Mismatch{at.start, at.length}
@@ -119,7 +119,7 @@ func asMismatch(err error, at node) error {
 	return err
 }
 
-// window reads pairs of an outboard, those of small subtrees together.
+// window reads pairs from an outboard, all pairs of a small subtree at once.
 type window struct {
 	src   io.ReaderAt
 	start int64 // of buf in the outboard
@@ -143,7 +143,7 @@ func (w *window) readPair(pair *[PairSize]byte, n node) error {
 	return nil
 }
 
-// readFullAt fills p; a source that ends before is an io.ErrUnexpectedEOF.
+// readFullAt fills p. It returns io.ErrUnexpectedEOF if the source ends early.
 func readFullAt(src io.ReaderAt, p []byte, offset int64) error {
 	if len(p) == 0 {
 		return nil

@@ -13,9 +13,9 @@ var (
 	ErrProof    = errors.New("chunk proof of the wrong shape")
 )
 
-// Mismatch says which bytes of the content could not be verified. It is an ErrMismatch.
+// Mismatch names the bytes of the content that could not be verified. It is an ErrMismatch.
 type Mismatch struct {
-	Offset, Length uint64 // one piece, or all that a wrong pair of chaining values stands above
+	Offset, Length uint64 // of a piece, or of all bytes below a wrong pair of chaining values
 }
 
 // Error names the bytes.

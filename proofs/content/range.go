@@ -11,7 +11,7 @@ func Whole(length uint64) Range { return Range{0, length} }
 // End returns the offset after the last byte.
 func (r Range) End() uint64 { return r.Offset + r.Length }
 
-// Check reports a range that is not inside a content of the given length, or is empty while the content is not.
+// Check refuses a range outside a content of the given length, and an empty range of a content that is not empty.
 func (r Range) Check(length uint64) error {
 	if err := checkLength(length); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (r Range) Check(length uint64) error {
 	return nil
 }
 
-// Align returns the range widened to whole pieces, as it is sent. The range has passed Check.
+// Align returns the range extended to whole pieces, as it is sent. The range must have passed Check.
 func (r Range) Align(length uint64) Range {
 	start := r.Offset - r.Offset%PieceSize
 	end := min(length, (r.End()+PieceSize-1)/PieceSize*PieceSize)
@@ -41,7 +41,7 @@ func StreamSize(length uint64, r Range) (uint64, error) {
 	return r.Length + r.countPairs(span{0, length})*PairSize, nil
 }
 
-// countPairs counts the nodes above several pieces whose span the range touches.
+// countPairs returns the number of pairs at and below a span's node that the stream of the range holds.
 func (r Range) countPairs(s span) uint64 {
 	switch {
 	case s.length <= PieceSize || !r.touchesSpan(s):

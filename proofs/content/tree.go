@@ -12,11 +12,11 @@ import (
 // Sizes of the tree in bytes.
 const (
 	ChunkSize = guts.ChunkSize                // a leaf of BLAKE3
-	PieceSize = guts.ChunkSize * guts.MaxSIMD // what is stored, sent and verified as one
+	PieceSize = guts.ChunkSize * guts.MaxSIMD // the unit that is stored, sent and verified
 	PairSize  = 2 * remora.HashSize           // the chaining values of two children
-	MaxLength = uint64(1) << 60               // of one content
+	MaxLength = uint64(1) << 60               // of a content
 	maxDepth  = 60 - 10                       // pairs above a chunk of the longest content
-	maxGroup  = maxDepth*PairSize + PieceSize // a piece and the pairs that may precede it in a stream
+	maxGroup  = maxDepth*PairSize + PieceSize // a piece and the most pairs that precede it in a stream
 )
 
 // Chunks returns the number of chunks of a content; the empty one has an empty chunk.
@@ -25,7 +25,7 @@ func Chunks(length uint64) uint64 { return countParts(length, ChunkSize) }
 // Pieces returns the number of pieces of a content; the empty one has an empty piece.
 func Pieces(length uint64) uint64 { return countParts(length, PieceSize) }
 
-// OutboardSize returns the size of a content's outboard in bytes: none up to one piece, 0.39 % above.
+// OutboardSize returns the size of a content's outboard in bytes: zero up to one piece, 0.39 % of the content above.
 func OutboardSize(length uint64) uint64 { return (Pieces(length) - 1) * PairSize }
 
 func countParts(length, size uint64) uint64 {
@@ -35,22 +35,21 @@ func countParts(length, size uint64) uint64 {
 	return (length-1)/size + 1
 }
 
-// span is the bytes below one node of the tree.
+// span is the run of bytes below a node of the tree.
 type span struct{ start, length uint64 }
 
 func (s span) end() uint64 { return s.start + s.length }
 
-// split cuts a span of more than one chunk as BLAKE3 does: the left part is the largest power of two that leaves
-// something to the right.
+// split divides a span of more than one chunk as BLAKE3 does: the left part is the largest power of two below its length.
 func (s span) split() (left, right span) {
 	mid := uint64(1) << (bits.Len64(s.length-1) - 1)
 	return span{s.start, mid}, span{s.start + mid, s.length - mid}
 }
 
-// countParents is the number of pairs at and below the span's node.
+// countParents returns the number of pairs at and below the span's node.
 func (s span) countParents() uint64 { return Pieces(s.length) - 1 }
 
-// node is a span whose chaining value is known.
+// node is a span with its chaining value.
 type node struct {
 	span
 	before uint64 // pairs of the outboard before the span's first
@@ -58,15 +57,15 @@ type node struct {
 	cv     remora.Hash
 }
 
-// topNode is the node of a whole content.
+// topNode returns the root node of a content.
 func topNode(root remora.Hash, length uint64) node {
 	return node{span: span{0, length}, flags: guts.FlagRoot, cv: root}
 }
 
-// pairOffset is the place of the node's pair in the outboard: after those of its children.
+// pairOffset returns the place of the node's pair in the outboard: after those of its children.
 func (n node) pairOffset() int64 { return int64((n.before + n.countParents() - 1) * PairSize) }
 
-// openPair verifies the pair of a node above more than one piece, and returns its children.
+// openPair verifies the pair of a node above more than one piece and returns the node's children.
 func (n node) openPair(pair *[PairSize]byte) (left, right node, err error) {
 	if hashPair(pair, n.flags) != n.cv {
 		return left, right, &Mismatch{n.start, n.length}
@@ -100,8 +99,8 @@ func hashPair(pair *[PairSize]byte, flags uint32) remora.Hash {
 	}, flags)
 }
 
-// hashSpan returns the chaining value of up to one piece of bytes that stand at start in the content. A piece's worth
-// of capacity spares a copy.
+// hashSpan returns the chaining value of at most one piece of bytes at offset start of the content. It copies the bytes
+// unless their capacity is a whole piece.
 func hashSpan(data []byte, start uint64, flags uint32) remora.Hash {
 	if len(data) <= ChunkSize {
 		return finishNode(guts.CompressChunk(data, &guts.IV, start/ChunkSize, 0), flags)

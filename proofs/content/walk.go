@@ -2,10 +2,10 @@ package content
 
 import "github.com/remora-network/remora"
 
-// walk visits in pre-order the nodes that a range touches, verifying each before the next: the order of a stream.
-// It moves in groups: one piece and the pairs that precede it.
+// walk visits and verifies the nodes that a range touches in pre-order, the order of a stream. It moves in groups: a piece
+// and the pairs directly before it.
 type walk struct {
-	stack []node // still to visit, the next one last; each is touched by the range
+	stack []node // to be visited, the next one last; the range touches each
 	rng   Range  // aligned
 }
 
@@ -47,7 +47,7 @@ func (w *walk) visitPiece(data []byte) error {
 	return nil
 }
 
-// groupShape returns the shape of the next group: how many pairs, and how many bytes of content after them.
+// groupShape returns the number of pairs in the next group and the number of bytes in the piece after them.
 func (w *walk) groupShape() (pairs, size int) {
 	s := w.nextNode().span
 	for ; s.length > PieceSize; pairs++ {

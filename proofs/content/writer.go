@@ -9,18 +9,18 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Writer computes the root of the bytes written to it and appends their outboard to a writer, 64 bytes at a time.
-// Its memory is one piece and the path to it.
+// Writer computes the root of the bytes that are written to it, and appends their outboard to a writer in steps of 64
+// bytes. Its memory is one piece and the path to it.
 type Writer struct {
 	outboard io.Writer
-	buf      [PieceSize]byte // of which the first filled bytes are not hashed yet: the last piece may be the root
-	filled   int
-	pieces   uint64        // hashed
-	stack    []remora.Hash // of complete subtrees, largest first: one for each bit that is set in pieces
+	buf      [PieceSize]byte // a piece is hashed only when another follows: the last one may be the root
+	filled   int             // bytes of buf in use
+	pieces   uint64          // number of hashed pieces
+	stack    []remora.Hash   // roots of complete subtrees, largest first: one for each bit set in pieces
 	err      error
 }
 
-// NewWriter returns a Writer that appends to outboard; io.Discard where only the root is wanted.
+// NewWriter returns a Writer that appends to outboard. Pass io.Discard if only the root is needed.
 func NewWriter(outboard io.Writer) *Writer { return &Writer{outboard: outboard} }
 
 // Write adds bytes to the content.
@@ -51,7 +51,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 func (w *Writer) lengthSoFar() uint64 { return w.pieces*PieceSize + uint64(w.filled) }
 
-// addPiece hashes a piece that is not the last, and joins the subtrees that it completes.
+// addPiece hashes a piece that is not the last one, and joins the subtrees that it completes.
 func (w *Writer) addPiece(piece []byte) {
 	cv := hashSpan(piece, w.pieces*PieceSize, 0)
 	for n := w.pieces; n&1 == 1; n >>= 1 {
@@ -61,7 +61,7 @@ func (w *Writer) addPiece(piece []byte) {
 	w.pieces++
 }
 
-// joinSubtree puts the topmost subtree of the stack to the left of cv.
+// joinSubtree pops the top subtree of the stack and returns the parent of it and cv, which is on the right.
 func (w *Writer) joinSubtree(cv remora.Hash, flags uint32) remora.Hash {
 	left := len(w.stack) - 1
 	pair := concatHashes(w.stack[left], cv)
@@ -72,7 +72,7 @@ func (w *Writer) joinSubtree(cv remora.Hash, flags uint32) remora.Hash {
 	return hashPair(&pair, flags)
 }
 
-// Finish ends the content, which takes no more writes, and returns its root and length.
+// Finish ends the content and returns its root and length. The Writer accepts no more writes.
 func (w *Writer) Finish() (root remora.Hash, length uint64, err error) {
 	length = w.lengthSoFar()
 	if w.err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// ErrDuplicateKey says that one batch changes a key twice. Merge the changes of a key before the update.
+// ErrDuplicateKey refuses an update that changes a key twice. Merge the changes of a key before the update.
 var ErrDuplicateKey = errors.New("key changed twice in one batch; merge its changes into the last one")
 
-// Change sets one key to a value hash, or deletes it when the value hash is zero (which no value has).
+// Change sets a key to a value hash, or deletes it if the value hash is zero (which no value has).
 type Change struct {
 	Key       remora.Hash
 	ValueHash remora.Hash
@@ -29,7 +29,7 @@ func (c *Change) isDeletion() bool { return c.ValueHash.IsZero() }
 
 func compareKeys(a, b Change) int { return bytes.Compare(a.Key[:], b.Key[:]) }
 
-// sortedByKey returns the changes in strictly ascending order of their keys: the slice itself when it is so already,
+// sortedByKey returns the changes in strictly ascending order of their keys: the slice itself if it is sorted already,
 // else a sorted copy.
 func sortedByKey(changes []Change) ([]Change, error) {
 	if !slices.IsSortedFunc(changes, compareKeys) {
@@ -44,7 +44,8 @@ func sortedByKey(changes []Change) ([]Change, error) {
 	return changes, nil
 }
 
-// splitBySide returns the index of the first change that goes right at depth. The changes are sorted and agree above depth.
+// splitBySide returns the index of the first change that goes right at depth. The changes are sorted, and their keys agree
+// above depth.
 func splitBySide(changes []Change, depth int) int {
 	if len(changes) == 1 {
 		return 1 - int(bitOfKey(&changes[0].Key, depth))

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// ErrAnswer says that what somebody told of a tree does not lead to its root, or is no tree. Ask somebody else.
+// ErrAnswer refuses an answer about a tree that does not lead to its root or is not part of any tree. Ask another node.
 var ErrAnswer = errors.New("not a node of the tree with this root")
 
 // Path is a place in a tree: the first Depth bits of Key lead there from the root.
@@ -18,12 +18,12 @@ type Path struct {
 	Depth uint16
 }
 
-// Node is what there is at a place that is not empty: a leaf or an inner node. Its hash covers all of it, so whoever
-// knows the hash needs no trust in whoever answers.
+// Node is a leaf or an inner node of a tree. Its hash covers all of it, so a reader who knows the hash need not trust the
+// sender.
 type Node struct {
 	_    struct{} `cbor:",toarray"`
 	Leaf bool
-	// Pair is key and value hash of a leaf; of an inner node the hashes of its left and right side.
+	// Pair is the key and value hash of a leaf, or the hashes of the left and right side of an inner node.
 	Pair [2]remora.Hash
 }
 
@@ -35,7 +35,7 @@ func (n *Node) Hash() remora.Hash {
 	return hashInner(n.Pair[0], n.Pair[1])
 }
 
-// At returns the node at a place, false when there is none: the place is empty or below a leaf.
+// At returns the node at a place, false if the place is empty or below a leaf.
 func (t Tree) At(p Path) (Node, bool) {
 	n := t.top
 	for depth := range min(int(p.Depth), maxDepth) {
@@ -54,15 +54,14 @@ func (t Tree) At(p Path) (Node, bool) {
 	return Node{}, false
 }
 
-// Difference is a key under which two trees have different value hashes. The zero hash stands for no value.
+// Difference is a key with different value hashes in two trees. The zero hash stands for no value.
 type Difference struct {
 	Key          remora.Hash
 	Ours, Theirs remora.Hash
 }
 
-// Difference returns the lowest key at which t differs from the tree with the given root, and whether there is one. It
-// asks for one node of the other tree at each level on the way there, which it checks against the hash above, up to
-// the root.
+// Difference returns the lowest key at which t differs from the tree with the given root, and whether there is one. On the
+// way there it asks for one node of the other tree per level, and checks it against the hash in its parent.
 func (t Tree) Difference(root remora.Hash, ask func(Path) (Node, error)) (Difference, bool, error) {
 	if t.Root() == root {
 		return Difference{}, false, nil
@@ -99,12 +98,12 @@ func (p Path) childPath(side byte) Path {
 	return p
 }
 
-// unseen is a node of the other tree of which only the hash is known.
+// unseen is a node of the other tree whose hash alone is known.
 type unseen remora.Hash
 
 func (u unseen) hash() remora.Hash { return remora.Hash(u) }
 
-// revealNode asks for a node that is not known yet. The zero hash is the empty place: there is nothing to ask.
+// revealNode asks for an unseen node and checks the answer. The zero hash is an empty place, which needs no question.
 func revealNode(n node, at Path, ask func(Path) (Node, error)) (node, error) {
 	u, ok := n.(unseen)
 	if !ok {
@@ -129,7 +128,7 @@ func revealNode(n node, at Path, ask func(Path) (Node, error)) (node, error) {
 	return &leaf{key: got.Pair[0], value: got.Pair[1]}, nil
 }
 
-// leafDifference returns the lowest difference of two places that differ and of which neither is an inner node.
+// leafDifference returns the lowest difference of two different places, false if one of them is an inner node.
 func leafDifference(ours, theirs node) (Difference, bool) {
 	a, b := leafAt(ours), leafAt(theirs)
 	switch {
@@ -148,7 +147,7 @@ func leafAt(n node) *leaf {
 	return l
 }
 
-// childSides returns what is left and right below a place; a leaf there is seen as it would stand one level deeper.
+// childSides returns the left and right side of a node. A leaf counts as its own child on the side of its key.
 func childSides(n node, depth int) [2]node {
 	switch x := n.(type) {
 	case *inner:

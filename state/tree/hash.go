@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Domain tags: no leaf can be read as an inner node, nor the other way round.
+// Domain tags keep leaves and inner nodes apart.
 const (
 	tagLeaf  = 0x00
 	tagInner = 0x01
@@ -18,12 +18,12 @@ const maxDepth = 8 * remora.HashSize
 
 // KeyHash returns the tree key of a row: SHA-256 of the table's number followed by the row's key.
 func KeyHash(table byte, key []byte) remora.Hash {
-	// Keys of the state's tables fit the array, so that the usual call allocates nothing.
+	// Keys of the state's tables fit the array, which saves an allocation.
 	var buf [129]byte
 	return sha256.Sum256(append(append(buf[:0], table), key...))
 }
 
-// ValueHash returns the hash under which the tree keeps a value: its plain SHA-256.
+// ValueHash returns the hash of a value in the tree: its plain SHA-256.
 func ValueHash(value []byte) remora.Hash { return sha256.Sum256(value) }
 
 func hashLeaf(key, value *remora.Hash) remora.Hash { return hashPair(tagLeaf, key, value) }

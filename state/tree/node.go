@@ -4,8 +4,8 @@ import "github.com/remora-network/remora"
 
 // node is nil (empty), *leaf or *inner. Nodes never change once they are built.
 //
-// Both kinds fill one 64-byte cache line. A leaf holds no pointer, so the collector does not scan it, and no hash:
-// recomputing it for the few leaves beside a changed path costs less than keeping 32 bytes for each.
+// Both kinds fill one 64-byte cache line. A leaf holds no pointer, so the garbage collector does not scan it, and no hash:
+// recomputing it for the few leaves beside a changed path costs less than storing 32 bytes for each.
 type node interface {
 	hash() remora.Hash
 }
@@ -14,7 +14,7 @@ type leaf struct {
 	key, value remora.Hash
 }
 
-// inner has at least two leaves below it; one of its sides may be empty.
+// inner has at least two leaves below it. One of its sides may be empty.
 type inner struct {
 	left, right node
 	sum         remora.Hash
@@ -31,7 +31,7 @@ func (n *inner) childAt(side byte) node {
 	return n.right
 }
 
-// hashOf is hash for a node that may be empty.
+// hashOf returns the hash of a node, zero for an empty one.
 func hashOf(n node) remora.Hash {
 	if n == nil {
 		return remora.Hash{}
@@ -39,7 +39,7 @@ func hashOf(n node) remora.Hash {
 	return n.hash()
 }
 
-// joinSides returns the subtree over two sides: a leaf without a neighbour moves up in place of an inner node.
+// joinSides returns the subtree of two sides. A leaf without a sibling moves up in place of an inner node.
 func joinSides(left, right node) node {
 	if right == nil {
 		if _, many := left.(*inner); !many {

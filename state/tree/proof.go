@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Reasons to refuse a proof. Whoever gets one should ask another node for the same key and root.
+// Reasons to refuse a proof. The reader should ask another node for a proof of the same key and root.
 var (
 	ErrProofTooLong = errors.New("proof has more siblings than a key has bits")
 	ErrProofShape   = errors.New("proof is not of the form that its claim needs")
@@ -15,26 +15,26 @@ var (
 	ErrProofRoot    = errors.New("proof does not lead to the root")
 )
 
-// Proof shows under one root that a key has a value, or that it has none. Whether it is a proof of membership or of
-// absence is the verifier's question, not the proof's statement.
+// Proof shows that a key has a value under a root, or that it has none. The verifier decides which of the two to check:
+// the proof does not say.
 type Proof struct {
 	_ struct{} `cbor:",toarray"`
-	// Siblings are the hashes beside the key's path, root first: Siblings[d] is the sibling below the node at depth d.
-	// Never nil in a proof that Prove made. The last one is never zero: the tree would have collapsed there.
+	// Siblings are the hashes beside the key's path, root first: Siblings[d] is the sibling below the node at depth d. It is
+	// never nil in a proof by Prove. The last one is never zero, because the tree would have collapsed there.
 	Siblings []remora.Hash `json:"siblings"`
-	// Leaf proves absence by the leaf that sits where the key would be. It is nil in a proof of membership, and in a
-	// proof of absence by an empty slot.
+	// Leaf is the leaf in place of an absent key. It is nil in a proof of membership, and in a proof of absence by an empty
+	// place.
 	Leaf *OtherLeaf `json:"leaf,omitempty"`
 }
 
-// OtherLeaf is the leaf that a path ended in when the key looked for is not there.
+// OtherLeaf is a leaf with another key, in which the path of an absent key ends.
 type OtherLeaf struct {
 	_         struct{}    `cbor:",toarray"`
 	Key       remora.Hash `json:"key"`
 	ValueHash remora.Hash `json:"value_hash"`
 }
 
-// Prove returns the proof of key's value, or of its absence if it has none. The caller owns the result.
+// Prove returns a proof of key's value, or of its absence if it has none. The caller owns the result.
 func (t Tree) Prove(key remora.Hash) Proof {
 	p := Proof{Siblings: []remora.Hash{}}
 	n := t.top
@@ -55,9 +55,8 @@ func (t Tree) Prove(key remora.Hash) Proof {
 	}
 }
 
-// Verify checks that key has value under root; a nil value claims that the key is absent, an empty one that is not nil
-// claims the empty value. Callers whose values come from a decoder that turns empty into nil use VerifyMember and
-// VerifyAbsent, which cannot be confused.
+// Verify checks that key has value under root. A nil value claims that the key is absent, an empty non-nil one claims the
+// empty value. If a decoder may have turned empty values into nil, use VerifyMember and VerifyAbsent instead.
 func (p Proof) Verify(root, key remora.Hash, value []byte) error {
 	if value == nil {
 		return p.VerifyAbsent(root, key)
@@ -96,7 +95,7 @@ func (p Proof) VerifyAbsent(root, key remora.Hash) error {
 	return p.leadToRoot(hashLeaf(&p.Leaf.Key, &p.Leaf.ValueHash), root, key)
 }
 
-// checkShape refuses what no tree can produce, before anything is hashed.
+// checkShape refuses a proof that no tree can produce, before anything is hashed.
 func (p Proof) checkShape() error {
 	n := len(p.Siblings)
 	if n > maxDepth {
@@ -108,7 +107,7 @@ func (p Proof) checkShape() error {
 	return nil
 }
 
-// leadToRoot hashes from the end of key's path up to the root.
+// leadToRoot hashes from the end of key's path up and compares the result with root.
 func (p Proof) leadToRoot(h, root, key remora.Hash) error {
 	for depth := len(p.Siblings) - 1; depth >= 0; depth-- {
 		if bitOfKey(&key, depth) == 0 {

@@ -8,17 +8,24 @@
 //	empty = 32 zero bytes
 //
 // Bit d of a key, counted from the most significant bit of its first byte, chooses left (0) or right (1) at depth d.
-// A subtree that holds one leaf is that leaf, so the shape and the root depend on the set of keys and values only,
-// never on the order of the updates that led there.
+// A subtree with one leaf is that leaf, so the shape and the root depend on the set of keys and values alone, not on the
+// order of updates. The tree holds the hashes of values; the values are in the flat tables of the state.
 //
-// The tree keeps the hashes of values; the values themselves live in the flat tables beside it.
+// # Usage
+//
+// Build a Tree from all rows, or start from the zero Tree; Update returns the tree after a block. Prove makes a proof of a
+// key, which a reader who trusts the root checks with VerifyMember or VerifyAbsent. Difference finds the first key at which
+// a local tree differs from another node's tree by asking for one node per level.
+//
+// # Guarantees
+//
+// Trees are immutable and share unchanged subtrees: a Tree stays valid, and any number of goroutines may read it, whatever
+// is updated later. A proof is about 0.75 KB in a state of a million rows, and a verifier needs nothing but the root.
 package tree
 
 import "github.com/remora-network/remora"
 
 // Tree is an immutable map from keys to value hashes with a Merkle root. The zero Tree is empty.
-// Update copies the paths that it changes and shares all else, so every earlier Tree stays valid for as long as
-// somebody holds it, and any number of readers may use one at the same time.
 type Tree struct {
 	top  node
 	size int
@@ -51,9 +58,9 @@ func (t Tree) Get(key remora.Hash) (remora.Hash, bool) {
 	}
 }
 
-// Update returns the tree with the changes applied. Their order does not matter, and deleting an absent key changes
-// nothing. Two changes of one key have no order to decide between them: they are refused with ErrDuplicateKey and t is
-// returned. The slice is only read; one that is sorted by key already saves a copy.
+// Update returns the tree with the changes applied. Their order does not matter, so two changes of one key are refused
+// with ErrDuplicateKey, and t is returned. Deleting an absent key changes nothing. The slice is only read; if it is sorted
+// by key, no copy is made.
 func (t Tree) Update(changes []Change) (Tree, error) {
 	sorted, err := sortedByKey(changes)
 	if err != nil {
@@ -64,13 +71,13 @@ func (t Tree) Update(changes []Change) (Tree, error) {
 	return Tree{top: top, size: u.size}, nil
 }
 
-// update is one run of Update; size follows the number of keys.
+// update is a call of Update; size tracks the number of keys.
 type update struct {
 	size int
 }
 
-// applyChanges returns the subtree n at depth after changes, which are sorted, distinct and all below n.
-// It returns n itself when nothing changed. The recursion ends by depth 256, where distinct keys have parted.
+// applyChanges returns the subtree n at depth after changes, which are sorted, distinct and all below n. It returns n itself
+// if nothing changed. The recursion ends at depth 256 at the latest, since distinct keys differ in some bit.
 func (u *update) applyChanges(n node, depth int, changes []Change) node {
 	if len(changes) == 0 {
 		return n
