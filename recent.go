@@ -1,45 +1,44 @@
 package remora
 
-// Recent remembers what was added last by its hash, up to a limit: a bounded memory of what may be named again. It is
-// used by one goroutine.
-type Recent[V any] struct {
+// Recent is a bounded memory: it keeps the values that were added last, by key. It is not safe for concurrent use.
+type Recent[K comparable, V any] struct {
 	limit int
-	known map[Hash]V
-	order []Hash // ring, oldest at next once it is full
+	known map[K]V
+	order []K // ring, oldest at next once it is full
 	next  int
 }
 
-// NewRecent makes an empty one that holds as many as limit, at least one.
-func NewRecent[V any](limit int) Recent[V] {
-	return Recent[V]{limit: max(1, limit), known: make(map[Hash]V)}
+// NewRecent returns an empty memory of at most limit values, and of one if limit is less.
+func NewRecent[K comparable, V any](limit int) Recent[K, V] {
+	return Recent[K, V]{limit: max(1, limit), known: make(map[K]V)}
 }
 
-// Add remembers v; what is remembered under the hash already stays as it is, and as old.
-func (r *Recent[V]) Add(h Hash, v V) {
-	if _, known := r.known[h]; known {
+// Add remembers a value and forgets the oldest beyond the limit. A key that is known keeps its value and its age.
+func (r *Recent[K, V]) Add(key K, v V) {
+	if r.Has(key) {
 		return
 	}
-	r.known[h] = v
+	r.known[key] = v
 	if len(r.order) < r.limit {
-		r.order = append(r.order, h)
+		r.order = append(r.order, key)
 		return
 	}
 	delete(r.known, r.order[r.next])
-	r.order[r.next] = h
+	r.order[r.next] = key
 	r.next = (r.next + 1) % r.limit
 }
 
-// Get returns what is remembered under a hash.
-func (r *Recent[V]) Get(h Hash) (V, bool) {
-	v, ok := r.known[h]
+// Get returns the value of a key.
+func (r *Recent[K, V]) Get(key K) (V, bool) {
+	v, ok := r.known[key]
 	return v, ok
 }
 
-// Has reports whether anything is remembered under a hash.
-func (r *Recent[V]) Has(h Hash) bool {
-	_, ok := r.known[h]
+// Has reports whether a key is known.
+func (r *Recent[K, V]) Has(key K) bool {
+	_, ok := r.known[key]
 	return ok
 }
 
-// Len returns how many are remembered.
-func (r *Recent[V]) Len() int { return len(r.known) }
+// Len returns the number of values.
+func (r *Recent[K, V]) Len() int { return len(r.known) }

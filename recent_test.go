@@ -8,7 +8,7 @@ import (
 
 func TestRecent(t *testing.T) {
 	const limit = 3
-	r := remora.NewRecent[int](limit)
+	r := remora.NewRecent[remora.Hash, int](limit)
 	for i := range 10 {
 		r.Add(remora.Hash{byte(i)}, i)
 		r.Add(remora.Hash{byte(i)}, -1) // again: it stays as it is, and takes nobody's place
@@ -22,7 +22,7 @@ func TestRecent(t *testing.T) {
 			t.Errorf("%d: %d, %t", i, v, ok)
 		}
 	}
-	if one := remora.NewRecent[int](0); one.Len() != 0 {
+	if one := remora.NewRecent[remora.Hash, int](0); one.Len() != 0 {
 		t.Error("not empty")
 	} else if one.Add(remora.Hash{}, 1); one.Len() != 1 {
 		t.Error("a limit of 0 holds nothing")

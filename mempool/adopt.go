@@ -19,7 +19,7 @@ const (
 type adopter struct {
 	byAuthor [][]foreign // oldest first
 	open     map[remora.Hash]bool
-	done     remora.Recent[struct{}] // ordered
+	done     remora.Recent[remora.Hash, struct{}] // ordered
 }
 
 // foreign is a batch of a peer.
@@ -30,7 +30,7 @@ type foreign struct {
 
 func newAdopter(n int) adopter {
 	return adopter{
-		byAuthor: make([][]foreign, n), open: make(map[remora.Hash]bool), done: remora.NewRecent[struct{}](maxOrdered),
+		byAuthor: make([][]foreign, n), open: make(map[remora.Hash]bool), done: remora.NewRecent[remora.Hash, struct{}](maxOrdered),
 	}
 }
 

@@ -12,12 +12,14 @@ import (
 // lookup.
 type verified struct {
 	mu     sync.Mutex
-	keys   remora.Recent[*bls.PublicKey] // by the hash of the encoded key
-	passes remora.Recent[struct{}]       // by the message that proves them
+	keys   remora.Recent[remora.BLSPublicKey, *bls.PublicKey]
+	passes remora.Recent[remora.Hash, struct{}] // by the message that proves them
 }
 
 func newVerified() verified {
-	return verified{keys: remora.NewRecent[*bls.PublicKey](maxKeys), passes: remora.NewRecent[struct{}](maxPasses)}
+	return verified{
+		keys: remora.NewRecent[remora.BLSPublicKey, *bls.PublicKey](maxKeys), passes: remora.NewRecent[remora.Hash, struct{}](maxPasses),
+	}
 }
 
 // checkPass checks the proof of a pass once.
@@ -40,9 +42,8 @@ func (v *verified) checkPass(r *session.Request) error {
 
 // checkSignature checks a signature of a session's key.
 func (v *verified) checkSignature(of remora.BLSPublicKey, message remora.Hash, signature remora.BLSSignature) error {
-	name := remora.SumBLAKE3(of[:])
 	v.mu.Lock()
-	key, found := v.keys.Get(name)
+	key, found := v.keys.Get(of)
 	v.mu.Unlock()
 	if !found {
 		var err error
@@ -50,7 +51,7 @@ func (v *verified) checkSignature(of remora.BLSPublicKey, message remora.Hash, s
 			return err
 		}
 		v.mu.Lock()
-		v.keys.Add(name, key)
+		v.keys.Add(of, key)
 		v.mu.Unlock()
 	}
 	return bls.Verify(key, message[:], signature)

@@ -18,8 +18,8 @@ func quotaCharge(b *remora.Batch) int { return max(len(b.Raw), minCharge) }
 // keeper accounts for the unexecuted batches of peers that are stored here.
 type keeper struct {
 	unexecuted map[remora.Hash]peerBatch
-	bytes      []int                   // charged, by authority
-	done       remora.Recent[struct{}] // executed
+	bytes      []int                                // charged, by authority
+	done       remora.Recent[remora.Hash, struct{}] // executed
 }
 
 type peerBatch struct {
@@ -29,7 +29,7 @@ type peerBatch struct {
 }
 
 func newKeeper(n int) keeper {
-	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: remora.NewRecent[struct{}](maxRecent)}
+	return keeper{unexecuted: make(map[remora.Hash]peerBatch), bytes: make([]int, n), done: remora.NewRecent[remora.Hash, struct{}](maxRecent)}
 }
 
 // receiveBatch stores a peer's batch within the quota of m.From, and acknowledges it unless it was fetched. A fetched

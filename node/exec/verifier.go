@@ -19,12 +19,12 @@ const maxParsedKeys = 4 * remora.MaxCommittee
 type Verifier struct {
 	mu     sync.RWMutex
 	primed map[remora.Hash]bool // by statement, of the block under execution
-	keys   map[remora.BLSPublicKey]*bls.PublicKey
+	keys   remora.Recent[remora.BLSPublicKey, *bls.PublicKey]
 }
 
 // NewVerifier returns a verifier with nothing primed.
 func NewVerifier() *Verifier {
-	return &Verifier{primed: map[remora.Hash]bool{}, keys: map[remora.BLSPublicKey]*bls.PublicKey{}}
+	return &Verifier{primed: map[remora.Hash]bool{}, keys: remora.NewRecent[remora.BLSPublicKey, *bls.PublicKey](maxParsedKeys)}
 }
 
 // Holds returns the verdict that was primed, else it computes it.
@@ -157,7 +157,7 @@ func (v *Verifier) Forget() {
 // parseKey returns the point of a key, which it remembers.
 func (v *Verifier) parseKey(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
 	v.mu.RLock()
-	key, known := v.keys[pk]
+	key, known := v.keys.Get(pk)
 	v.mu.RUnlock()
 	if known {
 		return key, nil
@@ -168,9 +168,6 @@ func (v *Verifier) parseKey(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.keys) >= maxParsedKeys {
-		clear(v.keys)
-	}
-	v.keys[pk] = key
+	v.keys.Add(pk, key)
 	return key, nil
 }

@@ -44,20 +44,27 @@ func newSignatures(kind string, g *remora.Genesis) (signatures, *remora.Committe
 		return nil, nil, err
 	}
 	if kind != RealSignatures {
-		return &fake{committee: committee}, committee, nil
+		return newFake(committee), committee, nil
 	}
 	trusted, err := trust.New(committee)
 	return &genuine{committee: trusted, keys: keys}, committee, err
 }
 
-// remembered bounds what is remembered, by number.
+// remembered bounds the verdicts that are kept.
 const remembered = 1 << 12
 
 // fake signatures are hashes. Every copy of a message is the same object, so that one look at it is enough.
 type fake struct {
 	committee    *remora.Committee
-	headers      map[*remora.Header]bool
-	certificates map[*remora.Certificate]bool
+	headers      remora.Recent[*remora.Header, bool]
+	certificates remora.Recent[*remora.Certificate, bool]
+}
+
+func newFake(c *remora.Committee) *fake {
+	return &fake{
+		committee: c, headers: remora.NewRecent[*remora.Header, bool](remembered),
+		certificates: remora.NewRecent[*remora.Certificate, bool](remembered),
+	}
 }
 
 func (f *fake) signerOf(a remora.Authority) mempool.Signer {
@@ -76,15 +83,12 @@ func (f *fake) verifyCertificate(c *remora.Certificate) bool {
 
 func (f *fake) newVerdicts() exec.Verdicts { return new(statetest.Verifier) }
 
-func judgeOnce[K comparable](memo *map[K]bool, key K, judge func() bool) bool {
-	if good, known := (*memo)[key]; known {
+func judgeOnce[K comparable](judged *remora.Recent[K, bool], key K, judge func() bool) bool {
+	if good, known := judged.Get(key); known {
 		return good
 	}
-	if len(*memo) >= remembered || *memo == nil {
-		*memo = make(map[K]bool, remembered)
-	}
 	good := judge()
-	(*memo)[key] = good
+	judged.Add(key, good)
 	return good
 }
 

@@ -6,19 +6,19 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// verifiedLimit bounds verifiedSet: some hundred rounds of a committee of dozens.
+// verifiedLimit bounds verifiedSet: about a hundred rounds of a committee of dozens.
 const verifiedLimit = 8192
 
-// verifiedSet remembers which certificates were found right, by everything that the verdict depends on, so that one that
-// comes twice, from its author and with an answer, costs one pairing. It is safe for use by several goroutines.
+// verifiedSet remembers valid certificates by all that the verdict depends on, so that one that arrives twice, from its
+// author and with an answer, costs one pairing. It is safe for concurrent use.
 type verifiedSet struct {
 	mu    sync.Mutex
-	known map[remora.Hash]bool
-	older map[remora.Hash]bool // the generation before; both together are the memory
+	known remora.Recent[remora.Hash, struct{}]
 }
 
-// newVerifiedSet returns an empty memory.
-func newVerifiedSet() *verifiedSet { return &verifiedSet{known: map[remora.Hash]bool{}} }
+func newVerifiedSet() *verifiedSet {
+	return &verifiedSet{known: remora.NewRecent[remora.Hash, struct{}](verifiedLimit)}
+}
 
 func verifiedKey(c *remora.Certificate) remora.Hash {
 	digest := c.Digest()
@@ -27,20 +27,17 @@ func verifiedKey(c *remora.Certificate) remora.Hash {
 	return remora.SumBLAKE3(b)
 }
 
-// has reports whether a certificate was found right before.
+// has reports whether a certificate was found valid before.
 func (v *verifiedSet) has(c *remora.Certificate) bool {
 	key := verifiedKey(c)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.known[key] || v.older[key]
+	return v.known.Has(key)
 }
 
 func (v *verifiedSet) add(c *remora.Certificate) {
 	key := verifiedKey(c)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.known) >= verifiedLimit/2 {
-		v.known, v.older = map[remora.Hash]bool{}, v.known
-	}
-	v.known[key] = true
+	v.known.Add(key, struct{}{})
 }

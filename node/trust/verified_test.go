@@ -17,11 +17,11 @@ func TestVerifiedSetIsBounded(t *testing.T) {
 	const n = 3 * verifiedLimit
 	for i := range n {
 		v.add(cert(i))
-		if held := len(v.known) + len(v.older); held > verifiedLimit {
+		if held := v.known.Len(); held > verifiedLimit {
 			t.Fatalf("%d entries after %d", held, i+1)
 		}
 	}
-	if v.has(cert(0)) || !v.has(cert(n-1)) || !v.has(cert(n-verifiedLimit/2)) {
+	if v.has(cert(0)) || !v.has(cert(n-1)) || !v.has(cert(n-verifiedLimit)) {
 		t.Error("the newest are not the ones that are remembered")
 	}
 	other := cert(n - 1)

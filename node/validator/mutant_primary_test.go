@@ -91,7 +91,7 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 		cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},
 		},
-		counts: new(metrics.Counts), recent: remora.NewRecent[mempool.BatchStored](recentBatches),
+		counts: new(metrics.Counts), recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches),
 	}
 }
 

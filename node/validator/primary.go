@@ -45,11 +45,11 @@ type primary struct {
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
-	catching bool                               // peers' messages are dropped until the engine has caught up
-	unsafe   error                              // two quorums contradict each other, or the keys are in use elsewhere
-	height   remora.Height                      // of the newest block when the cores were built
-	recent   remora.Recent[mempool.BatchStored] // so that a vote needs no read from disk
-	offset   time.Duration                      // that tests add to the wall clock
+	catching bool                                            // peers' messages are dropped until the engine has caught up
+	unsafe   error                                           // two quorums contradict each other, or the keys are in use elsewhere
+	height   remora.Height                                   // of the newest block when the cores were built
+	recent   remora.Recent[remora.Hash, mempool.BatchStored] // so that a vote needs no read from disk
+	offset   time.Duration                                   // that tests add to the wall clock
 }
 
 // ports are what the primary hears and feeds.

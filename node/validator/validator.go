@@ -105,7 +105,7 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 		},
 		ports:   ports{network: network, local: toPrimary, rebuilt: rebuilt, wants: wants},
 		backlog: backlog{head: c.Head, engine: toEngine, epoch: ordered}, retention: Retention{Served: servedFor},
-		flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[mempool.BatchStored](recentBatches), offset: c.ClockOffset,
+		flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
 		self: c.Self, committee: members, core: batches, store: c.Store, host: c.Host, log: log,
