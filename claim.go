@@ -9,12 +9,12 @@ const (
 
 	ClaimEpochs = 4  // epochs after the one of its receipts in which a claim may be committed
 	SeedEpochs  = 8  // epochs of block time after the commitment by which the seed must be fixed, else the claim is rejected
-	OpenEpochs  = 2  // epochs of block time after the seed in which a claim may be opened, else it is slashed,
-	OpenBlocks  = 32 // and at least as many blocks, so that a pause of the chain expires nothing
+	OpenEpochs  = 2  // epochs of block time after the seed in which a claim may be opened, else it is slashed
+	OpenBlocks  = 32 // blocks that must have passed as well, so that a pause of the chain expires nothing
 	LockEpochs  = 1  // epochs after the opening in which the payout stays locked
 )
 
-// ClaimItem is what a claim asks of one session.
+// ClaimItem is the part of a claim that one session pays.
 type ClaimItem struct {
 	_       struct{} `cbor:",toarray"`
 	Session SessionID
@@ -30,28 +30,28 @@ type CommitClaim struct {
 	Receipts Hash        // root of the tree over the receipts, in the order of the items (proofs/delivery)
 }
 
-// Check reports the first field that breaks a limit by itself.
+// Check reports the first field that breaks a limit. It needs no state.
 func (c *CommitClaim) Check() error {
 	if len(c.Items) == 0 || len(c.Items) > MaxClaimItems {
-		return fmt.Errorf("%w: a claim of %d receipts, want 1 to %d", ErrInvalid, len(c.Items), MaxClaimItems)
+		return fmt.Errorf("%w: the claim has %d items, want 1 to %d", ErrInvalid, len(c.Items), MaxClaimItems)
 	}
 	total := uint64(0)
 	for i, item := range c.Items {
 		if item.Bytes == 0 || item.Bytes > MaxContentBytes {
-			return fmt.Errorf("%w: %d bytes of session %d, want 1 to 2^48", ErrInvalid, item.Bytes, item.Session)
+			return fmt.Errorf("%w: the claim has %d bytes of session %d, want 1 to 2^48", ErrInvalid, item.Bytes, item.Session)
 		}
 		if i > 0 && c.Items[i-1].Session >= item.Session {
-			return fmt.Errorf("%w: session %d after session %d: they must be strictly increasing", ErrInvalid, item.Session, c.Items[i-1].Session)
+			return fmt.Errorf("%w: item of session %d after that of session %d: sort the items by session, one for each", ErrInvalid, item.Session, c.Items[i-1].Session)
 		}
 		total += item.Bytes // at most 2^60
 	}
 	if total != c.Total {
-		return fmt.Errorf("%w: a total of %d bytes, the receipts add up to %d", ErrInvalid, c.Total, total)
+		return fmt.Errorf("%w: the total is %d bytes, the items add up to %d", ErrInvalid, c.Total, total)
 	}
 	return nil
 }
 
-// ID names the claim of a node. The challenge is drawn for it.
+// ID returns the id of a node's claim, from which its challenge is drawn.
 func (c *CommitClaim) ID(chainID string, node Address) Hash {
 	p := newPreimage("remora/claim/1", chainID).addBytes(node[:]).addUint(uint64(c.Epoch)).addUint(c.Total).addUint(uint64(len(c.Items)))
 	for _, item := range c.Items {
@@ -60,12 +60,12 @@ func (c *CommitClaim) ID(chainID string, node Address) Hash {
 	return p.addHash(c.Receipts).sumDigest()
 }
 
-// OpenedReceipt is a receipt that a challenge draws, without what the claim's item says already.
+// OpenedReceipt is a receipt that a challenge draws, without the fields that the claim's item has.
 type OpenedReceipt struct {
 	_       struct{} `cbor:",toarray"`
 	Extents uint32
 	Root    Hash
-	Path    []Hash // beside the way to the claim's root, the receipt's own neighbour first
+	Path    []Hash // siblings up to the claim's root, the receipt's own neighbour first
 }
 
 // SumNode is a node of a sum tree: the bytes below it and its hash.
@@ -80,18 +80,18 @@ type OpenedExtent struct {
 	_      struct{} `cbor:",toarray"`
 	Index  uint32
 	Extent Extent
-	Path   []SumNode // beside the way to the receipt's root, the extent's own neighbour first
+	Path   []SumNode // siblings up to the receipt's root, the extent's own neighbour first
 }
 
 // OpenedChunk is a chunk that a challenge draws.
 type OpenedChunk struct {
 	_    struct{} `cbor:",toarray"`
 	Data []byte
-	Path []Hash // beside the way to the content's root, the chunk's own neighbour first
+	Path []Hash // siblings up to the content's root, the chunk's own neighbour first
 }
 
-// OpenClaim answers a claim's challenge. The drawn offsets ascend, so each list holds what they meet in that order, once:
-// an opening has one form.
+// OpenClaim answers a claim's challenge. Each list holds what the ascending offsets draw, in that order and once: an opening has
+// exactly one form.
 type OpenClaim struct {
 	_         struct{} `cbor:",toarray"`
 	Epoch     Epoch
@@ -102,7 +102,7 @@ type OpenClaim struct {
 	Echo      Hash         // BLAKE3 of the chunks' data in order, keyed with the seed
 }
 
-// ClaimState is how far a claim has come.
+// ClaimState is the state of a claim.
 type ClaimState uint8
 
 // The states of a claim.
@@ -110,7 +110,7 @@ const (
 	ClaimCommitted  ClaimState = iota
 	ClaimChallenged            // its seed is fixed: the node must open
 	ClaimSettled               // the opening verified: what is paid is fixed, and locked for LockEpochs
-	ClaimRejected              // no seed was fixed in time; nobody's fault
+	ClaimRejected              // no seed was fixed in time: the deposit returns to the node
 	ClaimSlashed               // the node did not open it: the deposit is burnt
 )
 
@@ -137,7 +137,7 @@ func (s *ClaimState) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%w: claim state %.24q", ErrInvalid, text)
 }
 
-// Claim is what the chain knows of a claim.
+// Claim is the chain's record of a claim.
 type Claim struct {
 	_        struct{} `cbor:",toarray"`
 	ID       Hash
@@ -149,15 +149,15 @@ type Claim struct {
 	Step     uint64 // of the beacon, whose seed challenges it
 	Height   Height // that committed it
 	Time     Millis // of that block
-	Value    Amount // what its bytes are worth
-	Deposit  Amount // what the node loses if it does not open
+	Value    Amount // of its bytes, at their sessions' prices
+	Deposit  Amount // lost if the node does not open the claim in time
 	State    ClaimState
 	Paid     Amount // to the node, once it is settled
 	Release  Epoch  // in which a settled claim's payout and deposit become the node's
 	Released bool
 }
 
-// Locked returns the coins that the claim holds: what was prepaid for its bytes, and the node's deposit.
+// Locked returns the coins that the claim holds: the prepaid value of its bytes and the node's deposit.
 func (c *Claim) Locked() Amount {
 	switch {
 	case c.State == ClaimCommitted:

@@ -13,11 +13,11 @@ type Extent struct {
 	Bytes   uint64
 }
 
-// Check reports an extent that is empty or not inside its content.
+// Check reports an extent that is empty or exceeds its content.
 func (e *Extent) Check() error {
 	length := e.Content.Length
 	if length > MaxContentBytes || e.Bytes == 0 || e.First >= (length+maxChunk-1)/maxChunk || e.Bytes > length-e.First*maxChunk {
-		return fmt.Errorf("%w: %d bytes from chunk %d on of a content of %d", ErrInvalid, e.Bytes, e.First, length)
+		return fmt.Errorf("%w: an extent of %d bytes from chunk %d exceeds its content of %d bytes, or is empty", ErrInvalid, e.Bytes, e.First, length)
 	}
 	return nil
 }
@@ -25,8 +25,8 @@ func (e *Extent) Check() error {
 // Start returns the offset of the extent's first byte in the content.
 func (e *Extent) Start() uint64 { return e.First * maxChunk }
 
-// Receipt is a client's cumulative statement of what a node delivered in a session and epoch. Of several only the last
-// one counts; each names all extents of the ones before, the last of these possibly longer.
+// Receipt is a client's cumulative statement of the bytes that a node delivered in a session and epoch. Only the last one counts;
+// each covers all extents of the one before, the last of them possibly lengthened.
 type Receipt struct {
 	_       struct{} `cbor:",toarray"`
 	Session SessionID
@@ -37,12 +37,12 @@ type Receipt struct {
 	Root    Hash   // of the sum tree over them (proofs/delivery)
 }
 
-// Message is what the session's key signs, under the session's scheme.
+// Message returns the hash that the session's key signs under the session's scheme.
 func (r *Receipt) Message(chainID string, scheme Scheme) Hash {
 	return r.preimage("remora/receipt/1", chainID).addUint(uint64(scheme)).sumDigest()
 }
 
-// Leaf is the receipt's hash in the tree that a claim commits to.
+// Leaf returns the receipt's hash in the tree to which a claim commits.
 func (r *Receipt) Leaf(chainID string) Hash {
 	return r.preimage("remora/receipt-leaf/1", chainID).sumDigest()
 }
@@ -59,8 +59,8 @@ type SignedReceipt struct {
 	Signature BLSSignature
 }
 
-// DeliveryMessage is what a session's key signs to be served by a node: whoever shows the pass after that is the client,
-// or somebody to whom the client showed it.
+// DeliveryMessage returns the hash that a session's key signs so that a node serves the holder of pass: the client, or anybody
+// to whom the client gave it.
 func DeliveryMessage(chainID string, session SessionID, node Address, pass Hash) Hash {
 	return newPreimage("remora/delivery/1", chainID).addUint(uint64(session)).addBytes(node[:]).addHash(pass).sumDigest()
 }

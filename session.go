@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// SessionID numbers the sessions of a chain in the order in which they were opened, from 1 on.
+// SessionID numbers the sessions of a chain from 1, in the order in which they were opened.
 type SessionID uint64
 
 // Scheme tells how a session's receipts are signed. A receipt is valid under its session's scheme only.
@@ -21,17 +21,17 @@ const (
 	MaxSessionEpochs = 4096 // how far ahead a session may expire
 )
 
-// Allotment is how many bytes of content a session lets a node deliver.
+// Allotment lets a node deliver a number of bytes in a session.
 type Allotment struct {
 	_     struct{} `cbor:",toarray"`
 	Node  Address
 	Bytes uint64
 }
 
-// OpenSession prepays deliveries: what a session allots to a node is the node's to earn and nobody else's to spend.
+// OpenSession prepays deliveries. The coins for the bytes that a session allots to a node can be earned by that node only.
 type OpenSession struct {
 	_          struct{} `cbor:",toarray"`
-	Number     uint64   // the owner's choice, of no other session of the account until that is refunded
+	Number     uint64   // the owner's choice; no two sessions of an account that are not refunded have the same
 	Scheme     Scheme
 	Key        BLSPublicKey // signs the session's receipts
 	Possession BLSSignature
@@ -39,33 +39,33 @@ type OpenSession struct {
 	Allotments []Allotment // strictly increasing by node
 }
 
-// Check reports the first field that breaks a limit by itself. Possession is the caller's to verify.
+// Check reports the first field that breaks a limit. It needs no state and does not verify Possession.
 func (s *OpenSession) Check() error {
 	switch {
 	case s.Scheme != SchemeBLS:
-		return fmt.Errorf("%w: receipts of scheme %d, this version knows %d (BLS)", ErrInvalid, s.Scheme, SchemeBLS)
+		return fmt.Errorf("%w: the session's receipts have scheme %d, want %d (BLS)", ErrInvalid, s.Scheme, SchemeBLS)
 	case len(s.Allotments) == 0 || len(s.Allotments) > MaxAllotments:
-		return fmt.Errorf("%w: %d allotments, want 1 to %d", ErrInvalid, len(s.Allotments), MaxAllotments)
+		return fmt.Errorf("%w: the session has %d allotments, want 1 to %d", ErrInvalid, len(s.Allotments), MaxAllotments)
 	}
 	for i, a := range s.Allotments {
 		if a.Bytes == 0 || a.Bytes > MaxContentBytes {
-			return fmt.Errorf("%w: an allotment of %d bytes, want 1 to 2^48", ErrInvalid, a.Bytes)
+			return fmt.Errorf("%w: an allotment has %d bytes, want 1 to 2^48", ErrInvalid, a.Bytes)
 		}
 		if i > 0 && bytes.Compare(s.Allotments[i-1].Node[:], a.Node[:]) >= 0 {
-			return fmt.Errorf("%w: allotments are not strictly increasing by node", ErrInvalid)
+			return fmt.Errorf("%w: the allotments are not sorted by node, one for each", ErrInvalid)
 		}
 	}
 	return nil
 }
 
-// CloseSession makes the present epoch the last one whose receipts count. What is left is refunded once no claim on it
-// can come any more.
+// CloseSession makes the present epoch the last one whose receipts count. The rest is refunded once no more claims on the
+// session are possible.
 type CloseSession struct {
 	_       struct{} `cbor:",toarray"`
 	Session SessionID
 }
 
-// Session is what the chain knows of a session.
+// Session is the chain's record of a session.
 type Session struct {
 	_      struct{}     `cbor:",toarray"`
 	ID     SessionID    `json:"id"`
@@ -78,23 +78,23 @@ type Session struct {
 	Expiry Epoch        `json:"expiry"`
 }
 
-// Grant is a session's allotment for one node as it stands.
+// Grant is the present state of a session's allotment to one node.
 type Grant struct {
 	_       struct{} `cbor:",toarray"`
 	Granted uint64   `json:"granted"` // bytes, when the session was opened
 	Left    uint64   `json:"left"`    // bytes that no claim has taken
-	Held    Amount   `json:"held"`    // what is prepaid for them
+	Held    Amount   `json:"held"`    // coins that are prepaid for them
 }
 
 const mib = 1 << 20
 
-// Value returns what bytes are worth at a price per MiB, rounded down, and whether it fits.
+// Value returns the value of bytes at a price per MiB, rounded down, and whether it fits an Amount.
 func Value(bytes uint64, perMiB Amount) (Amount, bool) {
 	hi, lo := bits.Mul64(bytes, uint64(perMiB))
 	return Amount(hi<<44 | lo>>20), hi>>20 == 0
 }
 
-// Cost is Value rounded up: what is prepaid for bytes, so that parts of them never add up to more.
+// Cost returns the value rounded up. It is prepaid for bytes, so that the values of parts of them never add up to more.
 func Cost(bytes uint64, perMiB Amount) (Amount, bool) {
 	v, fits := Value(bytes, perMiB)
 	if _, lo := bits.Mul64(bytes, uint64(perMiB)); lo%mib == 0 || !fits {

@@ -18,7 +18,7 @@ type Input struct {
 	Batches []remora.Batch
 }
 
-// Apply executes a sub-DAG as the block after view. It changes nothing: the outcome holds all changes.
+// Apply executes a sub-DAG as the block after view. It writes nothing: the outcome holds all changes.
 func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error) {
 	if err := m.checkSubDAG(view, &in.SubDAG); err != nil {
 		return Outcome{}, err
@@ -27,7 +27,7 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	block, err := m.block(view, blockTime(m.committee, view.Tip.Time, &in.SubDAG))
+	block, err := m.describeBlock(view, blockTime(m.committee, view.Tip.Time, &in.SubDAG))
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -50,7 +50,7 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 		Parent:  view.Tip.Hash,
 		SubDAG:  in.SubDAG.Digest(m.committee.ChainID),
 	}
-	results, err := m.newExecution(o, block, v).execute(in.Batches)
+	results, err := m.newExecution(o, block, v).runBatches(in.Batches)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -61,27 +61,27 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 		return Outcome{}, err
 	}
 	markExecuted(o, batches.execute, header.Height)
-	if err := prune(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
+	if err := pruneExecuted(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
 		return Outcome{}, err
 	}
 	if next := epoch.After(header.Time, header.Height, &m.genesis.Params); next != epoch {
 		registry.PutEpoch(o, next)
 	}
 	out := Outcome{
-		Block:   remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: digests(batches.execute), Results: results},
+		Block:   remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: batchDigests(batches.execute), Results: results},
 		Expired: batches.expired,
 	}
-	return out, out.finish(view, o)
+	return out, out.finishBlock(view, o)
 }
 
-// finish takes the changes from the overlay and fills in what the header says of them.
-func (o *Outcome) finish(view View, overlay *table.Overlay) error {
+// finishBlock takes the changes from the overlay and fills in the header's roots.
+func (o *Outcome) finishBlock(view View, overlay *table.Overlay) error {
 	if err := ledger.CheckChanges(overlay); err != nil {
 		return err
 	}
 	o.Changes = overlay.Changes()
 	var err error
-	if o.Tree, err = grow(view.Tree, o.Changes); err != nil {
+	if o.Tree, err = updateTree(view.Tree, o.Changes); err != nil {
 		return err
 	}
 	h := &o.Block.Header
@@ -92,7 +92,7 @@ func (o *Outcome) finish(view View, overlay *table.Overlay) error {
 	return nil
 }
 
-// checkSubDAG refuses what would be no block of this chain, or would not be safe to walk.
+// checkSubDAG refuses a sub-DAG that does not follow the view, or whose headers are missing or not of this committee.
 func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
 	if sub.Previous != view.Tip.SubDAG {
 		return fmt.Errorf("%w: the sub-DAG follows %s, block %d executed %s", ErrInput, sub.Previous, view.Tip.Height, view.Tip.SubDAG)
@@ -114,17 +114,17 @@ func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
 
 func checkBatches(refs []remora.BatchRef, batches []remora.Batch) error {
 	if len(refs) != len(batches) {
-		return fmt.Errorf("%w: %d batches where the block executes %d", ErrInput, len(batches), len(refs))
+		return fmt.Errorf("%w: got %d batches, the block executes %d", ErrInput, len(batches), len(refs))
 	}
 	for i := range refs {
 		if b := &batches[i]; b.Digest != refs[i].Digest || len(b.Raw) < remora.BatchHeaderSize {
-			return fmt.Errorf("%w: batch %d is %s, the block executes %s there", ErrInput, i, b.Digest, refs[i].Digest)
+			return fmt.Errorf("%w: batch %d is %s, want %s", ErrInput, i, b.Digest, refs[i].Digest)
 		}
 	}
 	return nil
 }
 
-func digests(refs []remora.BatchRef) []remora.Hash {
+func batchDigests(refs []remora.BatchRef) []remora.Hash {
 	hashes := make([]remora.Hash, len(refs))
 	for i := range refs {
 		hashes[i] = refs[i].Digest

@@ -5,7 +5,7 @@ import (
 	"github.com/remora-network/remora/state/registry"
 )
 
-// Calendar tells the epochs of blocks that are ordered and not executed yet: times and epochs follow from the metadata of
+// Calendar tracks the epochs of blocks that are ordered and not executed yet: times and epochs follow from the headers of
 // sub-DAGs alone. It is used by one goroutine.
 type Calendar struct {
 	committee *remora.Committee
@@ -16,7 +16,7 @@ type Calendar struct {
 	epoch     registry.Epoch
 }
 
-// NewCalendar starts at the block of a view.
+// NewCalendar returns a calendar that starts at the block of a view.
 func NewCalendar(c *remora.Committee, p *remora.Params, v View) (*Calendar, error) {
 	epoch, err := registry.GetEpoch(v.Tables)
 	if err != nil {
@@ -25,8 +25,8 @@ func NewCalendar(c *remora.Committee, p *remora.Params, v View) (*Calendar, erro
 	return &Calendar{committee: c, params: p, height: v.Tip.Height, time: v.Tip.Time, subDAG: v.Tip.SubDAG, epoch: epoch}, nil
 }
 
-// Order takes the sub-DAG of the next block. One that does not follow the newest changes nothing: it is of a block that
-// the view had executed.
+// Order adds the sub-DAG of the next block. One that does not follow the newest belongs to a block that the view had already
+// executed, and changes nothing.
 func (c *Calendar) Order(sub *remora.SubDAG) {
 	if sub.Previous != c.subDAG {
 		return

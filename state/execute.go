@@ -16,16 +16,16 @@ import (
 // Admit judges one transaction as if it were alone in the next block after view. The error is the *remora.Rejection
 // that execution would record, or a failure to read the state.
 func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
-	block, err := m.block(view, view.Tip.Time+1)
+	block, err := m.describeBlock(view, view.Tip.Time+1)
 	if err != nil {
 		return err
 	}
 	x := m.newExecution(table.NewOverlay(view.Tables), block, v)
-	return x.run(raw)
+	return x.runTx(raw)
 }
 
-// block describes the block after view to the rules of deliveries.
-func (m *Machine) block(view View, time remora.Millis) (*delivery.Block, error) {
+// describeBlock returns the data of the block after view that the rules need.
+func (m *Machine) describeBlock(view View, time remora.Millis) (*delivery.Block, error) {
 	epoch, err := registry.GetEpoch(view.Tables)
 	if err != nil {
 		return nil, err
@@ -49,8 +49,8 @@ func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v verdict.Ve
 	return &execution{block: b, dev: remora.IsDev(b.ChainID), tables: o, verifier: v}
 }
 
-// execute runs the batches and returns one code per transaction.
-func (x *execution) execute(batches []remora.Batch) ([]byte, error) {
+// runBatches executes the batches and returns one code per transaction.
+func (x *execution) runBatches(batches []remora.Batch) ([]byte, error) {
 	count := 0
 	for i := range batches {
 		count += batches[i].Count
@@ -58,7 +58,7 @@ func (x *execution) execute(batches []remora.Batch) ([]byte, error) {
 	results := make([]byte, 0, count)
 	for i := range batches {
 		for _, raw := range batches[i].Txs() {
-			code, err := x.code(raw)
+			code, err := x.runForCode(raw)
 			if err != nil {
 				return nil, err
 			}
@@ -68,9 +68,9 @@ func (x *execution) execute(batches []remora.Batch) ([]byte, error) {
 	return results, ledger.Collect(x.tables, x.fees)
 }
 
-// code runs a transaction and returns its outcome. The error is a failure to read the state.
-func (x *execution) code(raw []byte) (remora.Code, error) {
-	err := x.run(raw)
+// runForCode executes a transaction and returns its result. The error is a failure to read the state.
+func (x *execution) runForCode(raw []byte) (remora.Code, error) {
+	err := x.runTx(raw)
 	if err == nil {
 		return remora.CodeOK, nil
 	}
@@ -81,20 +81,20 @@ func (x *execution) code(raw []byte) (remora.Code, error) {
 	return 0, err
 }
 
-// run executes a transaction. A Rejection before the sender is charged leaves the state as it was; after that only fee
-// and nonce remain.
-func (x *execution) run(raw []byte) error {
+// runTx executes a transaction. A Rejection before the sender is charged leaves the state as it was; after a later one,
+// fee and nonce remain taken.
+func (x *execution) runTx(raw []byte) error {
 	if remora.IsOpaque(raw) {
-		return x.opaque(raw)
+		return x.checkOpaque(raw)
 	}
-	tx, err := open(raw, x.block.ChainID)
+	tx, err := decodeSigned(raw, x.block.ChainID)
 	if err != nil {
 		return err
 	}
-	if !x.verifier.Holds(signed(tx)) {
-		return remora.Reject(remora.CodeBadSignature, "the signature is not %s's over this transaction", tx.From)
+	if !x.verifier.Holds(signatureOf(tx)) {
+		return remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From)
 	}
-	if err := x.charge(tx, len(raw)); err != nil {
+	if err := x.chargeSender(tx, len(raw)); err != nil {
 		return err
 	}
 	x.tables.Checkpoint()
@@ -105,7 +105,7 @@ func (x *execution) run(raw []byte) error {
 	return nil
 }
 
-func (x *execution) opaque(raw []byte) error {
+func (x *execution) checkOpaque(raw []byte) error {
 	switch {
 	case len(raw) > remora.MaxTxBytes:
 		return errTooLarge
@@ -117,20 +117,20 @@ func (x *execution) opaque(raw []byte) error {
 	return nil
 }
 
-// charge takes the fee and the nonce from the sender's account.
-func (x *execution) charge(tx *remora.Tx, size int) error {
+// chargeSender takes the fee and the nonce from the sender's account.
+func (x *execution) chargeSender(tx *remora.Tx, size int) error {
 	sender, exists, err := ledger.Get(x.tables, tx.From)
 	if err != nil {
 		return err
 	}
 	if !exists {
-		return remora.Reject(remora.CodeUnknownAccount, "no account %s: it comes into being when it first receives", tx.From)
+		return remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", tx.From)
 	}
 	if err := sender.CheckNonce(tx.Nonce); err != nil {
 		return err
 	}
 	if least := x.leastFee(size); tx.Fee < least {
-		return remora.Reject(remora.CodeFeeTooLow, "fee %s, a transaction of %d bytes costs at least %s", tx.Fee, size, least)
+		return remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of %d bytes costs at least %s", tx.Fee, size, least)
 	}
 	rest, enough := sender.Balance.Sub(tx.Fee)
 	if !enough {
@@ -143,7 +143,7 @@ func (x *execution) charge(tx *remora.Tx, size int) error {
 	return nil
 }
 
-// leastFee saturates: parameters beyond what an amount can say make a chain on which nobody can pay.
+// leastFee returns the lowest fee for a transaction of size bytes. It saturates at the highest amount, which nobody can pay.
 func (x *execution) leastFee(size int) remora.Amount {
 	perByte, fits := x.block.Params.FeePerByte.Mul(uint64(size))
 	least, fitsToo := perByte.Add(x.block.Params.MinFee)
@@ -153,31 +153,31 @@ func (x *execution) leastFee(size int) remora.Amount {
 	return least
 }
 
-// rules executes the body of each kind of signed transaction, whose sender has paid. A kind without a rule is refused.
+// rules execute the body of a signed transaction, by its kind, after the sender has paid. A kind without a rule is refused.
 var rules = [...]func(*execution, *remora.Tx) error{
-	remora.KindTransfer: rule((*execution).transfer),
-	remora.KindRegisterNode: rule(func(x *execution, tx *remora.Tx, in *remora.Node) error {
+	remora.KindTransfer: withBody((*execution).runTransfer),
+	remora.KindRegisterNode: withBody(func(x *execution, tx *remora.Tx, in *remora.Node) error {
 		return registry.Register(x.tables, x.verifier, tx.From, in)
 	}),
-	remora.KindRegisterContent: rule(func(x *execution, tx *remora.Tx, in *remora.RegisterContent) error {
+	remora.KindRegisterContent: withBody(func(x *execution, tx *remora.Tx, in *remora.RegisterContent) error {
 		return registry.RegisterContent(x.tables, tx.From, in)
 	}),
-	remora.KindOpenSession: rule(func(x *execution, tx *remora.Tx, in *remora.OpenSession) error {
+	remora.KindOpenSession: withBody(func(x *execution, tx *remora.Tx, in *remora.OpenSession) error {
 		return delivery.Open(x.tables, x.block, x.verifier, tx.From, in)
 	}),
-	remora.KindCloseSession: rule(func(x *execution, tx *remora.Tx, in *remora.CloseSession) error {
+	remora.KindCloseSession: withBody(func(x *execution, tx *remora.Tx, in *remora.CloseSession) error {
 		return delivery.Close(x.tables, x.block, tx.From, in)
 	}),
-	remora.KindCommitClaim: rule(func(x *execution, tx *remora.Tx, in *remora.CommitClaim) error {
+	remora.KindCommitClaim: withBody(func(x *execution, tx *remora.Tx, in *remora.CommitClaim) error {
 		return delivery.Commit(x.tables, x.block, tx.From, in)
 	}),
-	remora.KindOpenClaim: rule(func(x *execution, tx *remora.Tx, in *remora.OpenClaim) error {
+	remora.KindOpenClaim: withBody(func(x *execution, tx *remora.Tx, in *remora.OpenClaim) error {
 		return delivery.Settle(x.tables, x.block, x.verifier, tx.From, in)
 	}),
 }
 
-// rule decodes a transaction's body before the rule for it is applied.
-func rule[Body any](apply func(*execution, *remora.Tx, *Body) error) func(*execution, *remora.Tx) error {
+// withBody returns a rule that decodes the transaction's body and applies another rule to it.
+func withBody[Body any](apply func(*execution, *remora.Tx, *Body) error) func(*execution, *remora.Tx) error {
 	return func(x *execution, tx *remora.Tx) error {
 		in := new(Body)
 		if err := tx.DecodeBody(in); err != nil {
@@ -187,12 +187,12 @@ func rule[Body any](apply func(*execution, *remora.Tx, *Body) error) func(*execu
 	}
 }
 
-func (x *execution) transfer(tx *remora.Tx, in *remora.Transfer) error {
+func (x *execution) runTransfer(tx *remora.Tx, in *remora.Transfer) error {
 	if in.Amount == 0 {
-		return remora.Reject(remora.CodeInvalidAmount, "a transfer of 0 moves nothing: send at least 1")
+		return remora.Reject(remora.CodeInvalidAmount, "the amount is 0: send at least 1 base unit")
 	}
 	if _, fits := in.Amount.Add(tx.Fee); !fits {
-		return remora.Reject(remora.CodeOverflow, "amount %s and fee %s pass 2^64 base units", in.Amount, tx.Fee)
+		return remora.Reject(remora.CodeOverflow, "amount %s and fee %s add up to 2^64 base units or more", in.Amount, tx.Fee)
 	}
 	return ledger.Transfer(x.tables, tx.From, in.To, in.Amount)
 }

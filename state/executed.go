@@ -8,15 +8,15 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// payload sorts the batches of a sub-DAG. One that is in neither list was executed before or is listed twice.
+// payload are the batches of a sub-DAG, sorted. One in neither list was executed before or is listed twice.
 type payload struct {
 	execute []remora.BatchRef
 	expired []remora.BatchRef
 }
 
 // Pending returns the batches of a sub-DAG that the block after view executes, in order: the first occurrence of each
-// that was not executed before and was sealed in the block's epoch or the one before. References alone decide, so that
-// nobody needs the bytes of the others.
+// that was not executed before and was sealed in the block's epoch or the one before. References alone decide: the bytes of
+// the other batches are never needed.
 func (m *Machine) Pending(view View, sub *remora.SubDAG) ([]remora.BatchRef, error) {
 	if err := m.checkSubDAG(view, sub); err != nil {
 		return nil, err
@@ -54,13 +54,13 @@ func sortPayload(v table.View, sub *remora.SubDAG, epoch remora.Epoch) (payload,
 	return p, nil
 }
 
-// executedKey sorts by epoch, so that the rows that no batch can meet any more come first.
+// executedKey returns the key of an executed batch. Keys sort by epoch: rows that have expired come first.
 func executedKey(epoch remora.Epoch, batch remora.Hash) []byte {
 	key := binary.BigEndian.AppendUint64(make([]byte, 0, 8+remora.HashSize), uint64(epoch))
 	return append(key, batch[:]...)
 }
 
-// markExecuted notes that a block executes the batches.
+// markExecuted records that the block at height executes the batches.
 func markExecuted(o *table.Overlay, refs []remora.BatchRef, height remora.Height) {
 	value := binary.BigEndian.AppendUint64(nil, uint64(height))
 	for _, ref := range refs {
@@ -68,9 +68,9 @@ func markExecuted(o *table.Overlay, refs []remora.BatchRef, height remora.Height
 	}
 }
 
-// prune deletes the oldest rows that no batch can meet any more. A block deletes no more than in proportion to what it
-// adds: the load is even, and the table still shrinks faster than it grows.
-func prune(o *table.Overlay, base table.View, epoch remora.Epoch, executed int) error {
+// pruneExecuted deletes the oldest rows of batches too old to be executed again. A block deletes at most twice as many rows as
+// it adds, and 16: the load is even, and the table still shrinks faster than it grows.
+func pruneExecuted(o *table.Overlay, base table.View, epoch remora.Epoch, executed int) error {
 	limit := 2*executed + 16
 	var old [][]byte
 	err := base.Ascend(table.Executed, nil, func(key, _ []byte) bool {

@@ -50,7 +50,7 @@ func (m *Machine) Genesis(v verdict.Verifier) (Outcome, error) {
 			return Outcome{}, fmt.Errorf("genesis: validator %d: %w", i, err)
 		}
 	}
-	ledger.PutTotals(o, ledger.Totals{Supply: m.supply()})
+	ledger.PutTotals(o, ledger.Totals{Supply: m.sumSupply()})
 	registry.PutTerm(o, registry.Term{Number: m.committee.Term, Committee: m.committee.Hash()})
 	registry.PutEpoch(o, registry.Epoch{Number: 1, StartTime: m.genesis.Time, StartHeight: 1})
 	beacon.Start(o, m.origin)
@@ -58,7 +58,7 @@ func (m *Machine) Genesis(v verdict.Verifier) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("genesis: %w", err)
 	}
 	changes := o.Changes()
-	grown, err := grow(tree.Tree{}, changes)
+	grown, err := updateTree(tree.Tree{}, changes)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -66,8 +66,8 @@ func (m *Machine) Genesis(v verdict.Verifier) (Outcome, error) {
 	return Outcome{Changes: changes, Tree: grown, tip: tip}, nil
 }
 
-// supply is the sum that Genesis.Check found to fit.
-func (m *Machine) supply() remora.Amount {
+// sumSupply adds up the genesis balances and stakes. Genesis.Check has found that the sum fits.
+func (m *Machine) sumSupply() remora.Amount {
 	var sum remora.Amount
 	for _, a := range m.genesis.Accounts {
 		sum += a.Balance

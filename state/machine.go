@@ -1,9 +1,3 @@
-// Package state is the deterministic state machine: a committed sub-DAG and the bytes of its batches in, a block with
-// its results and the state after it out. The same inputs give the same bytes on every node, live or years later.
-//
-// A transaction can fail; it can never panic, stop the chain or be executed twice. An error of Apply says that its
-// caller broke the contract (ErrInput) or that the state on disk is damaged (remora.ErrCorrupt), never that a
-// transaction was bad.
 package state
 
 import (
@@ -16,11 +10,11 @@ import (
 )
 
 // ErrInput says that a sub-DAG or its batches do not continue the view: wrong order, wrong or missing batches, headers
-// that no committee of this chain made. Fetch them anew, from another node if they came from one.
+// that no committee of this chain made. Fetch them again, from another node if they came from one.
 var ErrInput = errors.New("input does not continue the state")
 
-// Tip is what the next block must know of the last one and the state root does not bind. The shell stores it beside
-// the block.
+// Tip is the part of the last block that the next one needs and the state root does not bind. The shell stores it beside the
+// block.
 type Tip struct {
 	_      struct{} `cbor:",toarray"`
 	Height remora.Height
@@ -34,18 +28,18 @@ type View struct {
 	Tables table.View
 	Tree   tree.Tree // over all rows of Tables
 	Tip    Tip
-	// Changes are those of the block at Tip, nil in a view that was not made by executing it. They tell the rows by which
-	// this view differs from the one before.
+	// Changes are those of the block at Tip: the rows in which this view differs from the one before. They are nil in a view
+	// that was not made by executing that block.
 	Changes []table.Change
 }
 
-// Outcome is what a block does to the state. The shell makes all of it durable in one step.
+// Outcome is a block with its effects on the state. The shell makes all of it durable in one step.
 type Outcome struct {
 	Block   remora.Block   // zero for the genesis state
 	Changes []table.Change // sorted by table and key, one per key
 	Tree    tree.Tree      // after the changes
-	// Expired is payload of the sub-DAG that was not executed because it was sealed in another epoch than the block's
-	// and the one before. Its author must seal the transactions anew.
+	// Expired are batches of the sub-DAG that were not executed because they were sealed neither in the block's epoch nor in
+	// the one before. Their authors must seal the transactions again.
 	Expired []remora.BatchRef
 	tip     Tip
 }
@@ -53,7 +47,7 @@ type Outcome struct {
 // Tip returns the tip after the block.
 func (o *Outcome) Tip() Tip { return o.tip }
 
-// View returns the view after the block, given its tables with the changes made.
+// View returns the view after the block. The tables are those after its changes.
 func (o *Outcome) View(tables table.View) View {
 	return View{Tables: tables, Tree: o.Tree, Tip: o.tip, Changes: o.Changes}
 }
@@ -65,8 +59,8 @@ type Machine struct {
 	committee *remora.Committee
 }
 
-// NewMachine returns the machine of the chain that starts from g, which it keeps and which must not change. The error
-// lists everything that is wrong with g, except for proofs of possession, which Genesis checks.
+// NewMachine returns the machine of the chain that starts from g. It keeps g, which must not change. The error lists
+// everything that is wrong with g except proofs of possession, which Genesis checks.
 func NewMachine(g *remora.Genesis) (*Machine, error) {
 	if err := g.Check(); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
@@ -81,10 +75,10 @@ func NewMachine(g *remora.Genesis) (*Machine, error) {
 // Committee returns the committee of the present term.
 func (m *Machine) Committee() *remora.Committee { return m.committee }
 
-// Origin returns the genesis hash: the parent of block 1 and what the first sub-DAG follows.
+// Origin returns the genesis hash. Block 1 and the first sub-DAG name it as their predecessor.
 func (m *Machine) Origin() remora.Hash { return m.origin }
 
-// BuildTree returns the tree over all rows of the tables, to resume from a disk that keeps the rows only.
+// BuildTree returns the tree over all rows of the tables. A node resumes with it: the disk keeps rows only.
 func BuildTree(v table.View) (tree.Tree, error) {
 	var leaves []tree.Change
 	for _, t := range table.All() {
@@ -99,8 +93,8 @@ func BuildTree(v table.View) (tree.Tree, error) {
 	return tree.Build(leaves)
 }
 
-// grow returns the tree after the changes.
-func grow(t tree.Tree, changes []table.Change) (tree.Tree, error) {
+// updateTree returns the tree after the changes.
+func updateTree(t tree.Tree, changes []table.Change) (tree.Tree, error) {
 	leaves := make([]tree.Change, len(changes))
 	for i, c := range changes {
 		key := tree.KeyHash(byte(c.Table), c.Key)

@@ -6,13 +6,14 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// A signed transaction is an array of seven whose fixed parts (address, signature and their heads) take this much.
+// The encoding of a signed transaction is an array of seven. minSigned is the size of its fixed parts: address, signature and
+// all heads.
 const (
 	signedHead = 0x87
 	minSigned  = 1 + 1 + 1 + (2 + remora.AddressSize) + 1 + 1 + 1 + (2 + remora.SignatureSize)
 )
 
-// Rejections that cost nothing to make: a batch may hold a hundred thousand of them.
+// Rejections that are made once: a batch may hold a hundred thousand such transactions.
 var (
 	errTooLarge   = remora.Reject(remora.CodeTooLarge, "a transaction takes at most %d bytes", remora.MaxTxBytes)
 	errNotSigned  = remora.Reject(remora.CodeMalformed, "not a transaction: want an array of kind, chain id, sender, nonce, fee, body and signature in canonical CBOR")
@@ -20,8 +21,9 @@ var (
 	errOpaqueKind = remora.Reject(remora.CodeKindNotAllowed, "opaque transactions are for chains whose id starts with dev: sign a transaction instead")
 )
 
-// open decodes a signed transaction and checks what needs no state and no signature. The error is a Rejection.
-func open(raw []byte, chainID string) (*remora.Tx, error) {
+// decodeSigned decodes a signed transaction and makes all checks that need neither state nor signature. The error is a
+// Rejection.
+func decodeSigned(raw []byte, chainID string) (*remora.Tx, error) {
 	switch {
 	case len(raw) > remora.MaxTxBytes:
 		return nil, errTooLarge
@@ -41,8 +43,8 @@ func open(raw []byte, chainID string) (*remora.Tx, error) {
 	return tx, nil
 }
 
-// isExactOpaque reports whether raw, which remora.IsOpaque, is a canonical opaque transaction to its last byte, as
-// remora.DecodeOpaque would find out by decoding it (RFC 8949 §3, major type 2, shortest head).
+// isExactOpaque reports whether remora.DecodeOpaque would accept raw, of which remora.IsOpaque holds: its second element is
+// a byte string with the shortest head, and nothing follows (RFC 8949 §3, major type 2). It allocates nothing.
 func isExactOpaque(raw []byte) bool {
 	head, rest := raw[2], raw[3:]
 	switch {
@@ -59,14 +61,14 @@ func isExactOpaque(raw []byte) bool {
 	return false
 }
 
-// signed returns the statement that a transaction's signature makes.
-func signed(tx *remora.Tx) verdict.Signed {
+// signatureOf returns the statement that a transaction is signed by its sender.
+func signatureOf(tx *remora.Tx) verdict.Signed {
 	return verdict.Signed{Public: tx.From, Message: tx.Message(), Signature: tx.Signature}
 }
 
-// Ahead returns the statements that Apply will ask about for a block after one whose beacon stands at seed, as far as
-// they are known without the state: signatures of transactions and contributions to the beacon. Some of them Apply may
-// not reach. A Verifier that knows all verdicts when it is asked makes Apply faster, never different.
+// Ahead returns the statements about which Apply will ask the verifier, as far as they follow from the input and the newest
+// seed before the block: signatures of transactions and contributions to the beacon. Apply may not reach some of them. A
+// verifier that knows the verdicts when it is asked makes Apply faster, never different.
 func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
 	var found []verdict.Statement
 	for i := range in.Batches {
@@ -74,8 +76,8 @@ func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
 			if remora.IsOpaque(raw) {
 				continue
 			}
-			if tx, err := open(raw, m.genesis.ChainID); err == nil {
-				found = append(found, signed(tx))
+			if tx, err := decodeSigned(raw, m.genesis.ChainID); err == nil {
+				found = append(found, signatureOf(tx))
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func TestLeakStopsTheBlock(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
 	ledger.Put(o, remora.Address{1}, ledger.Account{Balance: 1})
 	var out Outcome
-	if err := out.finish(View{}, o); !errors.Is(err, ledger.ErrNotConserved) {
+	if err := out.finishBlock(View{}, o); !errors.Is(err, ledger.ErrNotConserved) {
 		t.Errorf("a coin from nothing: %v", err)
 	}
 	if out.Changes != nil {

@@ -16,11 +16,11 @@ func blockTime(c *remora.Committee, parent remora.Millis, sub *remora.SubDAG) re
 	if earliest < math.MaxUint64 {
 		earliest++
 	}
-	return max(earliest, median(c, leaderParents(sub)))
+	return max(earliest, medianTime(c, leaderParents(sub)))
 }
 
-// leaderParents returns the headers of the sub-DAG that its leader names as parents. All of them are in it, for they
-// are of a round above every earlier leader's. A leader without any counts as its own parent.
+// leaderParents returns the headers that the sub-DAG's leader names as parents. The sub-DAG holds all of them, since their
+// round is above every earlier leader's. A leader without parents counts as its own.
 func leaderParents(sub *remora.SubDAG) []*remora.Header {
 	leader := sub.Leader()
 	digests := make(map[remora.Hash]bool, len(leader.Parents))
@@ -39,8 +39,8 @@ func leaderParents(sub *remora.SubDAG) []*remora.Header {
 	return parents
 }
 
-// median returns the lowest CreatedAt such that headers of half of the stake are not later. There is a header.
-func median(c *remora.Committee, headers []*remora.Header) remora.Millis {
+// medianTime returns the lowest CreatedAt such that headers of half the stake are not later. headers is not empty.
+func medianTime(c *remora.Committee, headers []*remora.Header) remora.Millis {
 	sorted := slices.Clone(headers)
 	slices.SortFunc(sorted, func(a, b *remora.Header) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
 	var total, sum remora.Amount

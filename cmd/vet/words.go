@@ -59,7 +59,7 @@ var reservedWords = []reservedWord{
 }
 
 // unswept are folders, with those below them, whose identifiers are not checked until their renames have landed.
-var unswept = []string{"app", "cmd/remora", "mempool", "node", "state/delivery"}
+var unswept = []string{"app", "cmd/remora", "mempool", "node"}
 
 // wordsOf finds the words of an identifier in camel case.
 var wordsOf = regexp.MustCompile(`[A-Z]?[a-z]+`)

@@ -12,15 +12,15 @@ import (
 // ErrDiverged says that executing a block gave another header than the one that came with it. See Divergence.
 var ErrDiverged = errors.New("state diverged")
 
-// Divergence names the block at which two executions part.
+// Divergence is the first block at which two executions differ.
 type Divergence struct {
 	Height        remora.Height
 	Expected, Got remora.BlockHeader
-	View          state.View // that Got names, without tables
-	Row           *Row       // the first one that differs, in the order of the state tree; nil when it is not known
+	View          state.View // after the block with header Got, without tables
+	Row           *Row       // the first row that differs, in the order of the state tree; nil when unknown
 }
 
-// Row is a row of the state that two executions left with different values.
+// Row is a row of the state with different values after two executions.
 type Row struct {
 	Place         remora.Hash // of the row in the state tree
 	Table         table.ID    // zero when only the place is known
@@ -28,16 +28,16 @@ type Row struct {
 	Expected, Got Value
 }
 
-// Value is the value of a row, or what is known of it.
+// Value is the value of a row, or only its hash.
 type Value struct {
-	Hash  remora.Hash // as the state tree has it; zero: the row is absent
+	Hash  remora.Hash // in the state tree; zero if the row is absent
 	Bytes []byte      // nil when only the hash is known
 }
 
 // Error returns height, both state roots and protocol versions, the field that differs first and the row that does.
 func (d *Divergence) Error() string {
 	message := fmt.Sprintf("%v at block %d: %s; expected state root %s (protocol version %d), got %s (protocol version %d)",
-		ErrDiverged, d.Height, d.field(), d.Expected.StateRoot, d.Expected.Version, d.Got.StateRoot, d.Got.Version)
+		ErrDiverged, d.Height, d.firstDifference(), d.Expected.StateRoot, d.Expected.Version, d.Got.StateRoot, d.Got.Version)
 	if d.Row != nil {
 		message += "; first row that differs: " + d.Row.String()
 	}
@@ -47,7 +47,7 @@ func (d *Divergence) Error() string {
 // Is makes a Divergence an ErrDiverged.
 func (d *Divergence) Is(target error) bool { return target == ErrDiverged }
 
-func (d *Divergence) field() string {
+func (d *Divergence) firstDifference() string {
 	e, g := &d.Expected, &d.Got
 	switch {
 	case e.Version != g.Version:
@@ -79,7 +79,7 @@ func (r *Row) String() string {
 	return fmt.Sprintf("%s: expected %s, got %s", name, r.Expected, r.Got)
 }
 
-// maxShown is how many bytes of a value a message holds.
+// maxShown is the length of the longest value that a message shows.
 const maxShown = 64
 
 // String returns the value in hex when it is known and short, else its hash.

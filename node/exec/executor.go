@@ -1,5 +1,9 @@
-// Package exec is the executor: the one way by which a block becomes state. Live blocks, a restart, block sync, audits
-// and simulations all call Execute.
+// Package exec executes blocks. Live blocks, a restart, block sync, audits and simulations all take this one way to a new state.
+//
+// Open resumes at the newest block of a store. Execute applies one sub-DAG, Follow a group of blocks that a quorum certified;
+// both write block, changes and cursor in one step, so that a crash leaves a whole number of blocks, and both report a block
+// whose header differs from the expected one as a Divergence without writing it. Verifier checks signatures ahead, in batches
+// and on all cores. Sources decides which peers are asked for missing batches.
 package exec
 
 import (
@@ -13,7 +17,7 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Verdicts is a verifier that is told ahead what it will be asked. Verifier is the real one.
+// Verdicts is a verifier that can compute verdicts ahead. Verifier is the real one, statetest.Verifier a cheap one.
 type Verdicts interface {
 	verdict.Verifier
 	Prime(statements []verdict.Statement)
@@ -28,8 +32,8 @@ type Executor struct {
 	view     state.View
 }
 
-// Open initialises the store from the genesis when it is empty, or resumes from its newest block. Resuming rebuilds the
-// tree from every table and compares the root, so that a silently changed record is found before anything is signed.
+// Open initialises an empty store from the genesis, or resumes from the newest block of the store. It then builds the tree from
+// all tables and compares the root, so that a silently changed record is found before anything is signed.
 func Open(g *remora.Genesis, st *store.Store) (*Executor, error) {
 	return OpenWith(g, st, NewVerifier())
 }
@@ -46,15 +50,15 @@ func OpenWith(g *remora.Genesis, st *store.Store, v Verdicts) (*Executor, error)
 	case err != nil:
 		return nil, err
 	case !initialised:
-		return e, e.begin(g)
+		return e, e.initStore(g)
 	case origin != g.Hash():
 		return nil, fmt.Errorf("%w: it was made for genesis %s, this is genesis %s (chain %s); use another --home",
 			store.ErrOtherChain, origin, g.Hash(), g.ChainID)
 	}
-	return e, e.resume()
+	return e, e.resumeFromStore()
 }
 
-func (e *Executor) begin(g *remora.Genesis) error {
+func (e *Executor) initStore(g *remora.Genesis) error {
 	outcome, err := e.machine.Genesis(e.verifier)
 	if err != nil {
 		return fmt.Errorf("genesis of %s: %w", g.ChainID, err)
@@ -66,12 +70,12 @@ func (e *Executor) begin(g *remora.Genesis) error {
 	return nil
 }
 
-func (e *Executor) resume() error {
+func (e *Executor) resumeFromStore() error {
 	built, err := state.BuildTree(e.store.Tables())
 	if err != nil {
 		return err
 	}
-	tip, header, err := e.tip()
+	tip, header, err := e.loadTip()
 	if err != nil {
 		return err
 	}
@@ -85,8 +89,8 @@ func (e *Executor) resume() error {
 	return nil
 }
 
-// tip returns where the stored chain ends and the header there, of which the genesis has version and state root only.
-func (e *Executor) tip() (state.Tip, remora.BlockHeader, error) {
+// loadTip returns the tip of the stored chain and its header. At the genesis the header has only version and state root.
+func (e *Executor) loadTip() (state.Tip, remora.BlockHeader, error) {
 	height := e.store.Height()
 	if height == 0 {
 		outcome, err := e.machine.Genesis(e.verifier)
@@ -104,14 +108,13 @@ func (e *Executor) tip() (state.Tip, remora.BlockHeader, error) {
 // snapshot of the store with View's tree and tip.
 func (e *Executor) View() state.View { return e.view }
 
-// Pending returns the batches whose bytes the next block needs, in the order in which Execute takes them.
+// Pending returns the batches whose bytes the next block needs, in the order that Execute expects.
 func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.BatchRef, error) {
 	return e.machine.Pending(e.view, sub)
 }
 
-// Execute applies a sub-DAG, whose pending batches are given in order, as the next block, and makes block, state and
-// cursor durable in one write. With expect the outcome must have that header: otherwise nothing is written and the
-// error is a Divergence.
+// Execute applies a sub-DAG with its pending batches, in order, as the next block, and makes block, state and cursor durable in
+// one write. If expect is not nil and the block has another header, nothing is written and the error is a Divergence.
 func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *remora.BlockHeader) (*remora.Block, error) {
 	in := state.Input{SubDAG: sub, Batches: batches}
 	seed, err := beacon.GetSeed(e.view.Tables)
@@ -120,22 +123,22 @@ func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *re
 	}
 	e.verifier.Prime(e.machine.Ahead(in, seed))
 	defer e.verifier.Forget()
-	outcome, err := e.apply(in, expect)
+	outcome, err := e.applyBlock(in, expect)
 	if err != nil {
 		return nil, err
 	}
-	return &outcome.Block, e.commit(&outcome, batches, nil, e.store.Commit)
+	return &outcome.Block, e.commitBlock(&outcome, batches, nil, e.store.Commit)
 }
 
-// Certified is a block that a quorum signed, with the batches that it executes: durable and in order.
+// Certified is a block that a quorum signed, with the batches that it executes, durable and in order.
 type Certified struct {
 	Block       *remora.Block
 	Batches     []remora.Batch
 	Certificate *remora.BlockCertificate
 }
 
-// Follow executes consecutive certified blocks as Execute does each, with one sync for all. They must continue the chain.
-// On an error none is durable, and the executor must not be used any more.
+// Follow executes consecutive certified blocks, which must continue the chain, with one sync for all of them. On an error none
+// is durable, and the executor must not be used any more.
 func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 	if err := e.primeBlocks(blocks); err != nil {
 		return nil, err
@@ -143,7 +146,7 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 	defer e.verifier.Forget()
 	executed := make([]*remora.Block, len(blocks))
 	for i, b := range blocks {
-		outcome, err := e.apply(state.Input{SubDAG: b.Block.SubDAG(e.view.Tip.SubDAG), Batches: b.Batches}, &b.Block.Header)
+		outcome, err := e.applyBlock(state.Input{SubDAG: b.Block.SubDAG(e.view.Tip.SubDAG), Batches: b.Batches}, &b.Block.Header)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +154,7 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 		if i == len(blocks)-1 {
 			write = e.store.Commit
 		}
-		if err := e.commit(&outcome, b.Batches, b.Certificate, write); err != nil {
+		if err := e.commitBlock(&outcome, b.Batches, b.Certificate, write); err != nil {
 			return nil, err
 		}
 		executed[i] = &outcome.Block
@@ -159,8 +162,8 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 	return executed, nil
 }
 
-// primeBlocks verifies ahead what the blocks state. A quorum vouches for the headers, so each one's seed is the one that
-// the next block's contributions build on; were it not, they would be verified one by one.
+// primeBlocks verifies the signatures in all blocks ahead. The seed in each header is the one on which the next block's
+// contributions build, since a quorum vouches for it; with a wrong one they would be verified one by one.
 func (e *Executor) primeBlocks(blocks []Certified) error {
 	seed, err := beacon.GetSeed(e.view.Tables)
 	if err != nil {
@@ -176,7 +179,7 @@ func (e *Executor) primeBlocks(blocks []Certified) error {
 	return nil
 }
 
-func (e *Executor) apply(in state.Input, expect *remora.BlockHeader) (state.Outcome, error) {
+func (e *Executor) applyBlock(in state.Input, expect *remora.BlockHeader) (state.Outcome, error) {
 	outcome, err := e.machine.Apply(e.view, in, e.verifier)
 	if err != nil {
 		return outcome, fmt.Errorf("execute block %d: %w", e.view.Tip.Height+1, err)
@@ -187,10 +190,10 @@ func (e *Executor) apply(in state.Input, expect *remora.BlockHeader) (state.Outc
 	return outcome, nil
 }
 
-func (e *Executor) commit(
+func (e *Executor) commitBlock(
 	outcome *state.Outcome, batches []remora.Batch, cert *remora.BlockCertificate, write func(store.Commit) error,
 ) error {
-	signed, err := e.places(&outcome.Block, batches)
+	signed, err := e.placeTxs(&outcome.Block, batches)
 	if err != nil {
 		return err
 	}
@@ -201,8 +204,9 @@ func (e *Executor) commit(
 	return nil
 }
 
-// places lists where the block executed signed transactions. A replay's refusal does not hide the execution it replays.
-func (e *Executor) places(block *remora.Block, batches []remora.Batch) (map[remora.Hash]uint32, error) {
+// placeTxs returns the positions at which the block executed signed transactions. The refusal of a repeated transaction does
+// not hide its execution.
+func (e *Executor) placeTxs(block *remora.Block, batches []remora.Batch) (map[remora.Hash]uint32, error) {
 	places := map[remora.Hash]uint32{}
 	position := uint32(0)
 	for _, b := range batches {

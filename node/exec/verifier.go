@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// maxParsedKeys bounds the cache of BLS keys.
+// maxParsedKeys bounds the cache of parsed BLS keys.
 const maxParsedKeys = 4 * remora.MaxCommittee
 
 // Verifier implements verdict.Verifier. Verdicts are pure functions of the statements; Prime only computes some of them
@@ -36,11 +36,11 @@ func (v *Verifier) Holds(s verdict.Statement) bool {
 	if known {
 		return holds
 	}
-	return v.verify(s)
+	return v.computeVerdict(s)
 }
 
-// verify has a case for each kind of statement.
-func (v *Verifier) verify(s verdict.Statement) bool {
+// computeVerdict has a case for each kind of statement.
+func (v *Verifier) computeVerdict(s verdict.Statement) bool {
 	switch s := s.(type) {
 	case verdict.Signed:
 		return ed25519.Verify(s.Public, s.Message[:], s.Signature)
@@ -154,7 +154,7 @@ func (v *Verifier) Forget() {
 	clear(v.primed)
 }
 
-// parseKey returns the point of a key, which it remembers.
+// parseKey returns the parsed form of a key, from the cache if it is there.
 func (v *Verifier) parseKey(pk remora.BLSPublicKey) (*bls.PublicKey, error) {
 	v.mu.RLock()
 	key, known := v.keys.Get(pk)

@@ -232,7 +232,7 @@ func (s *Server) nonce(address remora.Address) (*client.Nonce, error) {
 		return nil, err
 	}
 	if !exists {
-		return nil, remora.Reject(remora.CodeUnknownAccount, "no account %s: it comes into being when it first receives", address)
+		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", address)
 	}
 	nonce, ok := s.nonces.take(address, &account)
 	if !ok {

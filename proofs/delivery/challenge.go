@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Challenge is what the chain knows when a claim is opened. Two of the same claim with another seed draw other bytes.
+// Challenge is a claim with the seed that challenges it. Another seed draws other bytes.
 type Challenge struct {
 	ChainID string
 	Claim   remora.Claim
@@ -20,25 +20,25 @@ type Challenge struct {
 	Seed    remora.Hash        // fixed after the claim was committed
 }
 
-// Offsets returns the bytes that the challenge draws, as ascending offsets in the bytes of all items. Each is uniform
-// below Claim.Bytes, up to a bias of less than 2^-64; one drawn twice is there twice. A claim of no bytes has none.
+// Offsets returns the bytes that the challenge draws, as ascending offsets in the bytes of all items. Each is uniform below
+// Claim.Bytes, up to a bias of less than 2^-64; one drawn twice is listed twice. A claim of no bytes has none.
 func (c *Challenge) Offsets() []uint64 {
 	if c.Claim.Bytes == 0 {
 		return nil
 	}
-	prefix := append(begin(make([]byte, 0, maxPreimage), offsetTag, c.ChainID), c.Seed[:]...)
+	prefix := append(beginPreimage(make([]byte, 0, maxPreimage), offsetTag, c.ChainID), c.Seed[:]...)
 	prefix = append(prefix, c.Claim.ID[:]...)
 	offsets := make([]uint64, remora.ClaimSamples)
 	for j := range offsets {
-		h := blake3.Sum256(number(prefix, uint64(j)))
+		h := blake3.Sum256(appendNumber(prefix, uint64(j)))
 		offsets[j] = bits.Rem64(binary.BigEndian.Uint64(h[:8]), binary.BigEndian.Uint64(h[8:16]), c.Claim.Bytes)
 	}
 	slices.Sort(offsets)
 	return offsets
 }
 
-// check reports items that are not the claim's, which the chain never keeps.
-func (c *Challenge) check() error {
+// checkItems reports items that are not the claim's. The chain never stores such items.
+func (c *Challenge) checkItems() error {
 	if uint64(len(c.Items)) != uint64(c.Claim.Count) {
 		return fmt.Errorf("%w: claim %s of %d receipts has %d items", remora.ErrCorrupt, c.Claim.ID, c.Claim.Count, len(c.Items))
 	}
@@ -54,47 +54,47 @@ func (c *Challenge) check() error {
 	return nil
 }
 
-// opening is one side of an opening: what makes one, or what reads one. walk calls it for what the challenge draws.
+// opening is a side that walks an opening: the prover, which makes it, or the verifier, which reads it.
 type opening interface {
-	// receipt goes on to the receipt of an item.
-	receipt(item int) error
-	// extent goes on to the extent of that receipt that holds the byte with the given offset in the receipt's bytes, and
-	// returns it with the number of bytes before it.
-	extent(offset uint64) (e remora.Extent, start uint64, err error)
-	// chunk goes on to a chunk of a content.
-	chunk(of remora.Content, index uint64) error
+	// nextReceipt moves to the receipt of an item.
+	nextReceipt(item int) error
+	// nextExtent moves to the extent of that receipt that holds the byte with the given offset in the receipt's bytes. It
+	// returns the extent and the number of bytes before it.
+	nextExtent(offset uint64) (e remora.Extent, start uint64, err error)
+	// nextChunk moves to a chunk of a content.
+	nextChunk(of remora.Content, index uint64) error
 }
 
-// walk visits the receipts, extents and chunks that hold the bytes drawn, each once: the offsets ascend, so what the last
-// byte met is all that the next one can meet again. The order is that of the lists in an opening.
-func (c *Challenge) walk(o opening) error {
-	if err := c.check(); err != nil {
+// walkDraws visits the receipts, extents and chunks that hold the drawn bytes, each once and in the order of the lists in an
+// opening. The offsets ascend: only what holds the last byte can also hold the next one.
+func (c *Challenge) walkDraws(o opening) error {
+	if err := c.checkItems(); err != nil {
 		return err
 	}
 	const none = -1
 	item, itemStart, opened := 0, uint64(0), none
-	var extent remora.Extent // the present one; empty where there is none yet
-	var start, chunk uint64  // where the extent begins in the receipt, and the chunk after the present one
+	var extent remora.Extent // the present one, empty before the first
+	var start, chunk uint64  // the extent's first byte in the receipt, and the chunk after the present one
 	for _, at := range c.Offsets() {
 		for ; at-itemStart >= c.Items[item].Bytes; item++ {
 			itemStart += c.Items[item].Bytes
 		}
 		offset := at - itemStart
 		if item != opened {
-			if err := o.receipt(item); err != nil {
+			if err := o.nextReceipt(item); err != nil {
 				return err
 			}
 			opened, extent, start = item, remora.Extent{}, 0
 		}
 		if offset-start >= extent.Bytes {
 			var err error
-			if extent, start, err = o.extent(offset); err != nil {
+			if extent, start, err = o.nextExtent(offset); err != nil {
 				return err
 			}
 			chunk = 0
 		}
 		if index := extent.First + (offset-start)/content.ChunkSize; index >= chunk {
-			if err := o.chunk(extent.Content, index); err != nil {
+			if err := o.nextChunk(extent.Content, index); err != nil {
 				return err
 			}
 			chunk = index + 1
@@ -103,8 +103,8 @@ func (c *Challenge) walk(o opening) error {
 	return nil
 }
 
-// newEcho returns the hash of the chunks' data. Only who has the data once the seed is fixed can make it: the hashes that
-// the content's tree is made of do not help.
+// newEcho returns a hash of the chunks' data, keyed with the seed. It takes the data after the seed is fixed: hashes kept from
+// the content's tree are not enough.
 func newEcho(seed remora.Hash) *blake3.Hasher {
 	h, _ := blake3.NewKeyed(seed[:]) // fails for keys of another length only
 	return h

@@ -83,7 +83,7 @@ func FuzzDecodeCommitClaim(f *testing.F) {
 			return
 		}
 		challenge := challengeOf(t, remora.Address{}, &c, remora.Hash{1})
-		if err := challenge.check(); err != nil {
+		if err := challenge.checkItems(); err != nil {
 			t.Fatalf("a claim that passed Check: %v", err)
 		}
 		if _, err := challenge.Verify(&remora.OpenClaim{Epoch: c.Epoch}); !errors.Is(err, ErrOpening) {

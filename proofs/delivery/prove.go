@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Evidence is what a node keeps of its deliveries until their claim is opened.
+// Evidence reads what a node has kept of its deliveries in order to open their claim.
 type Evidence struct {
 	// Extents returns the extents of the receipt of an item.
 	Extents func(item int) ([]remora.Extent, error)
@@ -20,8 +20,8 @@ type Evidence struct {
 	Aggregate func(signatures []remora.BLSSignature) (remora.BLSSignature, error)
 }
 
-// Open answers the challenge with the receipts of all items, in their order. It asks only for the evidence that the
-// challenge draws, and verifies what it makes of it: what it returns passes Verify.
+// Open answers the challenge with the receipts of all items, in their order. It reads only the evidence that the challenge
+// draws. The opening that it returns passes Verify.
 func (c *Challenge) Open(receipts []remora.SignedReceipt, e Evidence) (*remora.OpenClaim, error) {
 	if len(receipts) != len(c.Items) {
 		return nil, fmt.Errorf("%w: %d receipts for a claim of %d", remora.ErrInvalid, len(receipts), len(c.Items))
@@ -31,7 +31,7 @@ func (c *Challenge) Open(receipts []remora.SignedReceipt, e Evidence) (*remora.O
 	for i := range receipts {
 		p.leaves = append(p.leaves, receipts[i].Receipt.Leaf(c.ChainID))
 	}
-	if err := c.walk(&p); err != nil {
+	if err := c.walkDraws(&p); err != nil {
 		return nil, fmt.Errorf("claim %s: %w", c.Claim.ID, err)
 	}
 	var err error
@@ -57,7 +57,7 @@ type prover struct {
 	echo       *blake3.Hasher
 }
 
-func (p *prover) receipt(item int) error {
+func (p *prover) nextReceipt(item int) error {
 	r := p.receipts[item].Receipt
 	extents, err := p.evidence.Extents(item)
 	if err != nil {
@@ -71,20 +71,20 @@ func (p *prover) receipt(item int) error {
 		return fmt.Errorf("%w: %d extents of %d bytes are not those of session %d's receipt, %d of %d",
 			remora.ErrInvalid, t.Len(), t.Bytes(), r.Session, r.Extents, r.Bytes)
 	}
-	_, path := prove(slices.Clone(p.leaves), uint64(item), joinHashes)
+	_, path := proveLeaf(slices.Clone(p.leaves), uint64(item), hashReceiptNode)
 	p.extents = extents
 	p.signatures = append(p.signatures, p.receipts[item].Signature)
 	p.opened.Receipts = append(p.opened.Receipts, remora.OpenedReceipt{Extents: r.Extents, Root: r.Root, Path: path})
 	return nil
 }
 
-func (p *prover) extent(offset uint64) (e remora.Extent, start uint64, err error) {
+func (p *prover) nextExtent(offset uint64) (e remora.Extent, start uint64, err error) {
 	opened, start := ProveExtent(p.extents, offset)
 	p.opened.Extents = append(p.opened.Extents, opened)
 	return opened.Extent, start, nil
 }
 
-func (p *prover) chunk(of remora.Content, index uint64) error {
+func (p *prover) nextChunk(of remora.Content, index uint64) error {
 	proof, err := p.evidence.Chunk(of, index)
 	if err != nil {
 		return fmt.Errorf("chunk %d of content %s: %w", index, of.Root, err)

@@ -6,23 +6,23 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// ReceiptsRoot returns the root of the tree over a claim's receipts, in the order of its items: what the claim commits
-// to. It is the zero hash for no receipts.
+// ReceiptsRoot returns the root of the tree over a claim's receipts, in the order of its items, to which the claim commits. It
+// is the zero hash if there are none.
 func ReceiptsRoot(chainID string, receipts []remora.Receipt) remora.Hash {
 	if len(receipts) == 0 {
 		return remora.Hash{}
 	}
-	root, _ := prove(receiptLeaves(chainID, receipts), 0, joinHashes)
+	root, _ := proveLeaf(receiptLeaves(chainID, receipts), 0, hashReceiptNode)
 	return root
 }
 
-// ProveReceipt returns what stands beside the way from one of a claim's receipts to their root, its own neighbour first.
-// It is empty where there is no receipt with that index.
+// ProveReceipt returns the siblings on the path from one of a claim's receipts to their root, its own neighbour first. There
+// are none if no receipt has that index.
 func ProveReceipt(chainID string, receipts []remora.Receipt, index uint32) []remora.Hash {
 	if uint64(index) >= uint64(len(receipts)) {
 		return nil
 	}
-	_, path := prove(receiptLeaves(chainID, receipts), uint64(index), joinHashes)
+	_, path := proveLeaf(receiptLeaves(chainID, receipts), uint64(index), hashReceiptNode)
 	return path
 }
 
@@ -38,22 +38,22 @@ func receiptLeaves(chainID string, receipts []remora.Receipt) []remora.Hash {
 // given root over count receipts. The path must have exactly the length that the index has in such a tree.
 func VerifyReceipt(root, leaf remora.Hash, path []remora.Hash, index, count uint32) error {
 	if index >= count {
-		return fmt.Errorf("%w: receipt %d of %d", remora.ErrInvalid, index, count)
+		return fmt.Errorf("%w: there is no receipt %d among %d", remora.ErrInvalid, index, count)
 	}
-	length, lefts := way(uint64(index), uint64(count))
+	length, lefts := shapeOfPath(uint64(index), uint64(count))
 	if len(path) != length {
 		return fmt.Errorf("%w: path of %d hashes, receipt %d of %d needs %d", remora.ErrInvalid, len(path), index, count, length)
 	}
 	node := leaf
 	for i, sibling := range path {
 		if lefts>>i&1 == 1 {
-			node = joinHashes(sibling, node)
+			node = hashReceiptNode(sibling, node)
 		} else {
-			node = joinHashes(node, sibling)
+			node = hashReceiptNode(node, sibling)
 		}
 	}
 	if node != root {
-		return fmt.Errorf("%w: path of receipt %d to root %s, the claim has %s", remora.ErrInvalid, index, node, root)
+		return fmt.Errorf("%w: the path of receipt %d leads to root %s, the claim has %s", remora.ErrInvalid, index, node, root)
 	}
 	return nil
 }

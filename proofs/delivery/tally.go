@@ -7,11 +7,11 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Tally is the extents of a receipt under way, with the sum tree over them. The zero value is empty and ready. Both
-// sides of a delivery keep one: the client to make the next receipt, the cache to check it.
+// Tally holds the extents of a growing receipt with the sum tree over them. The zero value is empty and ready. Both sides of a
+// delivery keep one: the client to make the next receipt, the cache to check it.
 //
-// A receipt only ever lengthens the last extent or goes on after it, so the tree is kept as the complete subtrees over
-// all leaves but the last: a change costs a few hashes however many extents there are.
+// A receipt grows only by lengthening its last extent or by adding one. The tree is therefore kept as the complete subtrees
+// over all leaves but the last: a change costs a few hashes, whatever the number of extents.
 type Tally struct {
 	extents []remora.Extent
 	bytes   uint64           // the sum of the extents, at most remora.MaxContentBytes
@@ -26,13 +26,13 @@ func NewTally(extents []remora.Extent) (*Tally, error) {
 	}
 	t.extents = make([]remora.Extent, 0, len(extents))
 	for _, e := range extents {
-		t.push(e)
+		t.pushExtent(e)
 	}
 	return t, nil
 }
 
-// Add takes note of an extent. One that goes on exactly where the last one ends lengthens it. The tally is unchanged
-// when there is an error: ErrFull when the receipt has no room for e, remora.ErrInvalid when e is not an extent.
+// Add adds an extent. One that continues exactly where the last one ends lengthens it. On an error the tally is unchanged:
+// ErrFull when the receipt has no room for e, remora.ErrInvalid when e is not a valid extent.
 func (t *Tally) Add(e remora.Extent) error {
 	if n := len(t.extents); n > 0 && continues(t.extents[n-1], e) {
 		if err := checkRoom([]remora.Extent{e}, n-1, t.bytes); err != nil {
@@ -45,23 +45,23 @@ func (t *Tally) Add(e remora.Extent) error {
 	if err := checkRoom([]remora.Extent{e}, len(t.extents), t.bytes); err != nil {
 		return err
 	}
-	t.push(e)
+	t.pushExtent(e)
 	return nil
 }
 
-// continues reports whether e begins where last ends, which is then the border of two chunks. e may be no extent at all.
+// continues reports whether e begins where last ends, which is then the border of two chunks. e may be invalid.
 func continues(last, e remora.Extent) bool {
 	return last.Content == e.Content && last.Start()+last.Bytes == e.Start()
 }
 
-// Replace makes the tally that of the first kept extents and more, as an acknowledgement says. Only the last extent may
-// be replaced, by a longer form of itself; the others in more are taken as they are. The tally is unchanged when there
-// is an error: ErrFull when the receipt has no room for them, else remora.ErrInvalid.
+// Replace reduces the tally to its first kept extents and adds more, as an acknowledgement says. Only the last extent may be
+// replaced, by a longer form of itself; the others in more are added unchanged. On an error the tally is unchanged: ErrFull
+// when the receipt has no room for them, else remora.ErrInvalid.
 func (t *Tally) Replace(kept uint32, more []remora.Extent) error {
 	n := len(t.extents)
 	switch {
 	case len(more) == 0:
-		return fmt.Errorf("%w: a receipt without a new extent", remora.ErrInvalid)
+		return fmt.Errorf("%w: the receipt adds no extent", remora.ErrInvalid)
 	case uint64(kept) == uint64(n):
 		if err := checkRoom(more, n, t.bytes); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (t *Tally) Replace(kept uint32, more []remora.Extent) error {
 	case uint64(kept)+1 == uint64(n):
 		last := t.extents[n-1]
 		if more[0].Content != last.Content || more[0].First != last.First || more[0].Bytes <= last.Bytes {
-			return fmt.Errorf("%w: extent %d is replaced by another one, not by a longer form of itself", remora.ErrInvalid, kept)
+			return fmt.Errorf("%w: extent %d may be replaced by a longer form of itself only", remora.ErrInvalid, kept)
 		}
 		if err := checkRoom(more, n-1, t.bytes-last.Bytes); err != nil {
 			return err
@@ -78,15 +78,15 @@ func (t *Tally) Replace(kept uint32, more []remora.Extent) error {
 		t.bytes += more[0].Bytes - last.Bytes
 		more = more[1:]
 	default:
-		return fmt.Errorf("%w: %d extents are kept of %d, all or all but one may be", remora.ErrInvalid, kept, n)
+		return fmt.Errorf("%w: the receipt keeps %d of %d extents, want all or all but one", remora.ErrInvalid, kept, n)
 	}
 	for _, e := range more {
-		t.push(e)
+		t.pushExtent(e)
 	}
 	return nil
 }
 
-// checkRoom reports whether more may follow a number of extents of so many bytes.
+// checkRoom reports whether a receipt of count extents and the given bytes has room for more.
 func checkRoom(more []remora.Extent, count int, bytes uint64) error {
 	if len(more) > remora.MaxExtents-count {
 		return fmt.Errorf("%w: %d extents after %d, at most %d", ErrFull, len(more), count, remora.MaxExtents)
@@ -103,13 +103,13 @@ func checkRoom(more []remora.Extent, count int, bytes uint64) error {
 	return nil
 }
 
-// push appends a checked extent. The one that was last until now will not change any more: it joins the subtrees.
-func (t *Tally) push(e remora.Extent) {
+// pushExtent appends a valid extent. The extent before it can no longer change and joins the subtrees.
+func (t *Tally) pushExtent(e remora.Extent) {
 	if n := len(t.extents); n > 0 {
-		node := leafOf(t.extents[n-1])
+		node := hashExtent(t.extents[n-1])
 		for sealed := n - 1; sealed&1 == 1; sealed >>= 1 {
 			top := len(t.stack) - 1
-			node = joinSums(t.stack[top], node)
+			node = hashSumNode(t.stack[top], node)
 			t.stack = t.stack[:top]
 		}
 		t.stack = append(t.stack, node)
@@ -129,14 +129,14 @@ func (t *Tally) Root() remora.Hash {
 	if len(t.extents) == 0 {
 		return remora.Hash{}
 	}
-	node := leafOf(t.extents[len(t.extents)-1])
+	node := hashExtent(t.extents[len(t.extents)-1])
 	for _, left := range slices.Backward(t.stack) {
-		node = joinSums(left, node)
+		node = hashSumNode(left, node)
 	}
 	return node.Hash
 }
 
-// Extents returns the extents in order. The caller only reads them, and not beyond the next change.
+// Extents returns the extents in order. The slice is valid until the next change; the caller must not modify it.
 func (t *Tally) Extents() []remora.Extent { return t.extents }
 
 // Clone returns a copy that shares nothing with t.

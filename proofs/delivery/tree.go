@@ -1,11 +1,11 @@
 package delivery
 
-// Both trees have the shape of RFC 6962: the left part is the largest power of two that leaves something to the right.
-// Level by level that is to join neighbours, and to carry a last one without a neighbour up as it is.
+// Both trees have the shape of RFC 6962: the left part has the largest power of two of leaves that leaves one to the right.
+// Built level by level, neighbours are joined and a last node without a neighbour moves up unchanged.
 
-// prove returns the root over the nodes of a level, which it overwrites, and what stands beside the way to it from the
-// node with the given index, that node's own neighbour first.
-func prove[T any](level []T, index uint64, join func(left, right T) T) (root T, path []T) {
+// proveLeaf returns the root over the nodes of a level, which it overwrites, and the siblings on the path to it from the node
+// with the given index, that node's own neighbour first.
+func proveLeaf[T any](level []T, index uint64, join func(left, right T) T) (root T, path []T) {
 	for ; len(level) > 1; index >>= 1 {
 		if n := uint64(len(level)); index^1 < n {
 			path = append(path, level[index^1])
@@ -23,9 +23,9 @@ func prove[T any](level []T, index uint64, join func(left, right T) T) (root T, 
 	return level[0], path
 }
 
-// way returns how many nodes stand beside the way to the root from the leaf with the given index, which is below count.
-// Those on the left of it have their bit set in lefts, the leaf's own neighbour the lowest one.
-func way(index, count uint64) (length int, lefts uint64) {
+// shapeOfPath returns the number of siblings on the path to the root from the leaf with the given index, which is below count.
+// Bit i of lefts is set if sibling i is on the left; the leaf's own neighbour is sibling 0.
+func shapeOfPath(index, count uint64) (length int, lefts uint64) {
 	for ; count > 1; index, count = index>>1, (count+1)>>1 {
 		if index^1 < count {
 			lefts |= (index & 1) << length

@@ -123,12 +123,12 @@ func TestTreesMatchTheNaiveOnes(t *testing.T) {
 func TestWayHasTheDepthOfTheTree(t *testing.T) {
 	for n := 1; n < 300; n++ {
 		for i := range n {
-			if length, _ := way(uint64(i), uint64(n)); length != naiveDepth(i, n) {
+			if length, _ := shapeOfPath(uint64(i), uint64(n)); length != naiveDepth(i, n) {
 				t.Fatalf("leaf %d of %d: %d beside its way, want %d", i, n, length, naiveDepth(i, n))
 			}
 		}
 	}
-	if length, _ := way(0, math.MaxUint32); length != 32 {
+	if length, _ := shapeOfPath(0, math.MaxUint32); length != 32 {
 		t.Errorf("the largest count has a path of %d", length)
 	}
 }
@@ -205,9 +205,9 @@ func TestExtentProofsAreRefused(t *testing.T) {
 // A tree whose sums overflow has a root that somebody can sign: no extent of it may verify.
 func TestSumsThatOverflowAreRefused(t *testing.T) {
 	e := someExtents(rand.New(rand.NewPCG(7, 8)), 1)[0]
-	leaf := leafOf(e)
+	leaf := hashExtent(e)
 	sibling := remora.SumNode{Bytes: -e.Bytes + 10, Hash: remora.Hash{9}} // together they have 10 bytes modulo 2^64
-	for i, root := range []remora.SumNode{joinSums(leaf, sibling), joinSums(sibling, leaf)} {
+	for i, root := range []remora.SumNode{hashSumNode(leaf, sibling), hashSumNode(sibling, leaf)} {
 		o := remora.OpenedExtent{Index: uint32(i), Extent: e, Path: []remora.SumNode{sibling}}
 		if root.Bytes != 10 {
 			t.Fatal("the sum does not wrap around")
@@ -268,8 +268,8 @@ func TestPreimagesAreKeptApart(t *testing.T) {
 	var h remora.Hash
 	all := map[remora.Hash]string{}
 	for name, hash := range map[string]remora.Hash{
-		"extent": leafOf(e).Hash, "extents": joinSums(remora.SumNode{}, remora.SumNode{}).Hash,
-		"receipts": joinHashes(h, h), "receipt": (&remora.Receipt{}).Leaf(""),
+		"extent": hashExtent(e).Hash, "extents": hashSumNode(remora.SumNode{}, remora.SumNode{}).Hash,
+		"receipts": hashReceiptNode(h, h), "receipt": (&remora.Receipt{}).Leaf(""),
 	} {
 		if other, taken := all[hash]; taken {
 			t.Errorf("%s and %s have the same hash", name, other)

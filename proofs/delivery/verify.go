@@ -9,9 +9,9 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Verify checks all of an opening but its signature, and returns the opened receipts in order: the aggregate must cover
-// the message of each under its session's key and scheme. An opening that passes has exactly one form. What is wrong
-// with one is an ErrOpening; remora.ErrCorrupt says that the challenge contradicts itself.
+// Verify checks an opening except its signature, and returns the opened receipts in order: the aggregate must cover the message
+// of each under its session's key and scheme. An opening that passes has exactly one form. The error is ErrOpening, or
+// remora.ErrCorrupt if the challenge contradicts itself.
 func (c *Challenge) Verify(o *remora.OpenClaim) ([]remora.Receipt, error) {
 	if o.Epoch != c.Claim.Epoch {
 		return nil, fmt.Errorf("%w: it opens epoch %d, the claim is of epoch %d", ErrOpening, o.Epoch, c.Claim.Epoch)
@@ -21,7 +21,7 @@ func (c *Challenge) Verify(o *remora.OpenClaim) ([]remora.Receipt, error) {
 			ErrOpening, len(o.Receipts), len(o.Extents), len(o.Chunks), remora.ClaimSamples)
 	}
 	v := verifier{challenge: c, opened: o, echo: newEcho(c.Seed)}
-	if err := c.walk(&v); err != nil {
+	if err := c.walkDraws(&v); err != nil {
 		return nil, err
 	}
 	if len(v.receipts) != len(o.Receipts) || v.extents != len(o.Extents) || v.chunks != len(o.Chunks) {
@@ -44,7 +44,7 @@ type verifier struct {
 	echo      *blake3.Hasher
 }
 
-func (v *verifier) receipt(item int) error {
+func (v *verifier) nextReceipt(item int) error {
 	n, c := len(v.receipts), v.challenge
 	if n == len(v.opened.Receipts) {
 		return fmt.Errorf("%w: the receipt of item %d is missing", ErrOpening, item)
@@ -64,7 +64,7 @@ func (v *verifier) receipt(item int) error {
 	return nil
 }
 
-func (v *verifier) extent(offset uint64) (e remora.Extent, start uint64, err error) {
+func (v *verifier) nextExtent(offset uint64) (e remora.Extent, start uint64, err error) {
 	n, receipt := v.extents, len(v.receipts)-1
 	if n == len(v.opened.Extents) {
 		return e, 0, fmt.Errorf("%w: the extent with byte %d of receipt %d is missing", ErrOpening, offset, receipt)
@@ -82,7 +82,7 @@ func (v *verifier) extent(offset uint64) (e remora.Extent, start uint64, err err
 	return o.Extent, start, nil
 }
 
-func (v *verifier) chunk(of remora.Content, index uint64) error {
+func (v *verifier) nextChunk(of remora.Content, index uint64) error {
 	n := v.chunks
 	if n == len(v.opened.Chunks) {
 		return fmt.Errorf("%w: chunk %d of content %s is missing", ErrOpening, index, of.Root)

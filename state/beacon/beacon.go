@@ -1,8 +1,8 @@
-// Package beacon fixes the chain's randomness from the members' unique signatures.
+// Package beacon makes the chain's randomness from unique signatures of the committee's members.
 //
-// Contribution k is a member's BLS signature over (chain, k, seed k-1): it can be made in one way only, and by nobody
-// before seed k-1 is known. Seed k is fixed at the end of the first block by which valid contributions of a quorum of
-// stake are ordered, and hashes them in that order.
+// Contribution k is a member's BLS signature over (chain, k, seed k-1): there is one valid one for each member, and nobody can
+// make it before seed k-1 is known. Seed k is fixed at the end of the first block by which valid contributions of a quorum
+// of stake are ordered. It hashes them in that order. Advance takes one step per block; GetSeed reads the newest seed.
 package beacon
 
 import (
@@ -19,7 +19,7 @@ var (
 	pendingKey = []byte("pending")
 )
 
-// maxRecord bounds the encoded list of pending contributions: at most one of each member.
+// maxRecord bounds the encoded list of pending contributions, at most one of each member.
 const maxRecord = 64 * remora.MaxCommittee
 
 // Contribution is a valid signature of a member for the step after the newest seed.
@@ -58,8 +58,8 @@ func GetPending(v table.View) ([]Contribution, error) {
 	return pending, nil
 }
 
-// Advance takes the contributions that ride in a block's headers, in their order, and returns the newest seed after the
-// block. Contributions to another step, repeated and wrong ones are skipped: they make no header invalid.
+// Advance counts the contributions in a block's headers, in their order, and returns the newest seed after the block. It
+// skips contributions to another step, repeated and wrong ones: they make no header invalid.
 func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v verdict.Verifier) (remora.Seed, error) {
 	seed, err := GetSeed(o)
 	if err != nil {
@@ -77,10 +77,10 @@ func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v 
 		b.voted.Add(p.Authority)
 	}
 	for _, h := range headers {
-		b.take(h, v)
+		b.countContribution(h, v)
 	}
 	if c.StakeOf(b.voted) >= c.Quorum() {
-		seed = next(c.ChainID, seed, b.pending)
+		seed = nextSeed(c.ChainID, seed, b.pending)
 		putSeed(o, seed)
 		b.pending = nil
 	}
@@ -101,8 +101,8 @@ type ballot struct {
 	voted     remora.Bitmap
 }
 
-// take adds the header's contribution if it counts. The signature, which costs most, is checked last.
-func (b *ballot) take(h *remora.Header, v verdict.Verifier) {
+// countContribution adds the header's contribution if it is valid. The signature costs most and is checked last.
+func (b *ballot) countContribution(h *remora.Header, v verdict.Verifier) {
 	s, offered := Offered(b.committee, h, b.seed)
 	if !offered || b.voted.Has(h.Author) || !v.Holds(s) {
 		return
@@ -111,8 +111,8 @@ func (b *ballot) take(h *remora.Header, v verdict.Verifier) {
 	b.pending = append(b.pending, Contribution{Authority: h.Author, Signature: s.Signature})
 }
 
-// Offered returns the contribution in a header as the statement that must hold for it to count, and whether there is one
-// by a member to the step after seed.
+// Offered returns the signature of a header's contribution, and whether the header has one, by a member and to the step after
+// seed. The contribution counts if the statement holds.
 func Offered(c *remora.Committee, h *remora.Header, seed remora.Seed) (s verdict.BLSSigned, offered bool) {
 	if len(h.Contributions) == 0 || h.Contributions[0].Step != seed.Step+1 || !c.Has(h.Author) {
 		return s, false
@@ -124,9 +124,9 @@ func Offered(c *remora.Committee, h *remora.Header, seed remora.Seed) (s verdict
 	}, true
 }
 
-// next hashes tag, chain id, step, seed before and contributions; strings carry their length, integers are 8 bytes big
-// endian, the list its count.
-func next(chainID string, seed remora.Seed, contributions []Contribution) remora.Seed {
+// nextSeed hashes tag, chain id, step, previous seed and contributions. Strings and the list are preceded by their lengths;
+// integers have 8 bytes, big-endian.
+func nextSeed(chainID string, seed remora.Seed, contributions []Contribution) remora.Seed {
 	const tag = "remora/seed/1"
 	buf := binary.BigEndian.AppendUint64(nil, uint64(len(tag)))
 	buf = append(buf, tag...)

@@ -10,14 +10,14 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Commit takes a claim's bytes out of the grants and a deposit of the same value from the node. The challenge is drawn by
-// the seed after the first one that is fixed in this block or later, so that nobody knows it when committing.
+// Commit takes a claim's bytes out of the grants and a deposit of the same value from the node. Of the seeds that are fixed in
+// this block or later the second one draws the challenge, so that nobody knows it when committing.
 func Commit(o *table.Overlay, b *Block, node remora.Address, in *remora.CommitClaim) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidClaim, "%v", err)
 	}
 	if in.Epoch >= b.Epoch || b.Epoch-in.Epoch > remora.ClaimEpochs {
-		return remora.Reject(remora.CodeClaimEpoch, "receipts of epoch %d in epoch %d: claim within the %d epochs after theirs",
+		return remora.Reject(remora.CodeClaimEpoch, "receipts of epoch %d cannot be claimed in epoch %d: claim them within the %d epochs after theirs",
 			in.Epoch, b.Epoch, remora.ClaimEpochs)
 	}
 	if err := checkCache(o, node); err != nil {
@@ -28,11 +28,11 @@ func Commit(o *table.Overlay, b *Block, node remora.Address, in *remora.CommitCl
 		return err
 	}
 	if exists {
-		return remora.Reject(remora.CodeClaimExists, "the node has claimed for epoch %d", in.Epoch)
+		return remora.Reject(remora.CodeClaimExists, "the node has already claimed for epoch %d", in.Epoch)
 	}
 	var value remora.Amount
 	for _, item := range in.Items {
-		part, err := debit(o, node, in.Epoch, item)
+		part, err := debitGrant(o, node, in.Epoch, item)
 		if err != nil {
 			return err
 		}
@@ -55,8 +55,8 @@ func putClaim(o *table.Overlay, c *remora.Claim) {
 	o.Put(table.Claims, claimKey(c.Node, c.Epoch), remora.Encode(c))
 }
 
-// debit takes an item's bytes out of its grant and returns what they are worth.
-func debit(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remora.ClaimItem) (remora.Amount, error) {
+// debitGrant takes an item's bytes out of its grant and returns their value.
+func debitGrant(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remora.ClaimItem) (remora.Amount, error) {
 	s, exists, err := GetSession(o, item.Session)
 	if err != nil {
 		return 0, err
@@ -68,9 +68,9 @@ func debit(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remor
 	case !exists || !granted:
 		return 0, remora.Reject(remora.CodeUnknownSession, "session %d allots nothing to this node", item.Session)
 	case epoch < s.Opened || epoch > s.Expiry:
-		return 0, remora.Reject(remora.CodeClaimEpoch, "session %d is for epochs %d to %d, the receipts are of %d", s.ID, s.Opened, s.Expiry, epoch)
+		return 0, remora.Reject(remora.CodeClaimEpoch, "session %d covers epochs %d to %d, the receipts are of epoch %d", s.ID, s.Opened, s.Expiry, epoch)
 	case item.Bytes > g.Left:
-		return 0, remora.Reject(remora.CodeOverAllotment, "session %d allots %d more bytes to this node, the claim asks for %d", s.ID, g.Left, item.Bytes)
+		return 0, remora.Reject(remora.CodeOverAllotment, "session %d has %d bytes left for this node, the claim asks for %d", s.ID, g.Left, item.Bytes)
 	}
 	value, fits := remora.Value(item.Bytes, s.Price)
 	rest, enough := g.Held.Sub(value)
@@ -82,8 +82,8 @@ func debit(o *table.Overlay, node remora.Address, epoch remora.Epoch, item remor
 	return value, nil
 }
 
-// Settle verifies the opening of a node's claim and fixes what is paid. The error is a Rejection when there is nothing to
-// open or the opening does not answer the challenge; the claim is then as it was, and may be opened until its deadline.
+// Settle verifies the opening of a node's claim and fixes the payout. The error is a Rejection when there is nothing to open or
+// the opening does not answer the challenge; the claim is then unchanged, and may be opened until its deadline.
 func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address, in *remora.OpenClaim) error {
 	c, exists, err := GetClaim(o, node, in.Epoch)
 	if err != nil {
@@ -100,35 +100,35 @@ func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address,
 	case err != nil:
 		return err
 	case !fixed:
-		return remora.Reject(remora.CodeNotChallenged, "step %d of the beacon, which challenges the claim, is not fixed yet", c.Step)
-	case seed.over(b):
-		return remora.Reject(remora.CodeClaimClosed, "the time to open the claim for epoch %d is over", in.Epoch)
+		return remora.Reject(remora.CodeNotChallenged, "the claim is not challenged yet: wait until step %d of the beacon is fixed", c.Step)
+	case seed.hasExpired(b):
+		return remora.Reject(remora.CodeClaimClosed, "the time to open the claim for epoch %d has ended", in.Epoch)
 	}
 	items, err := getItems(o, &c)
 	if err != nil {
 		return err
 	}
 	challenge := delivery.Challenge{ChainID: b.ChainID, Claim: c, Items: items, Seed: seed.Hash}
-	if err := verify(o, v, &challenge, in); err != nil {
+	if err := verifyOpening(o, v, &challenge, in); err != nil {
 		return err
 	}
-	share := treasuryShare(c.Value, b.Params.TreasuryPerMille)
-	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-share, b.Epoch+remora.LockEpochs+1
-	if err := ledger.Collect(o, share); err != nil {
+	fee := treasuryPart(c.Value, b.Params.TreasuryPerMille)
+	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-fee, b.Epoch+remora.LockEpochs+1
+	if err := ledger.Collect(o, fee); err != nil {
 		return err
 	}
 	o.Put(table.Deadlines, releaseKey(c.Release, node, c.Epoch), []byte{})
-	return resolve(o, &c)
+	return closeClaim(o, &c)
 }
 
-// treasuryShare rounds down. It does not overflow: value = 1000 q + r.
-func treasuryShare(value remora.Amount, perMille uint16) remora.Amount {
+// treasuryPart returns the treasury's part of a value, rounded down. With value = 1000 q + r no product overflows.
+func treasuryPart(value remora.Amount, perMille uint16) remora.Amount {
 	m := remora.Amount(perMille)
 	return value/1000*m + value%1000*m/1000
 }
 
-// verify checks an opening against the challenge of a claim, and the signature against the keys of its sessions.
-func verify(view table.View, v verdict.Verifier, challenge *delivery.Challenge, in *remora.OpenClaim) error {
+// verifyOpening checks an opening against the challenge of a claim, and the signature against the keys of its sessions.
+func verifyOpening(view table.View, v verdict.Verifier, challenge *delivery.Challenge, in *remora.OpenClaim) error {
 	receipts, err := challenge.Verify(in)
 	if err != nil {
 		return remora.Reject(remora.CodeBadOpening, "%v", err)
@@ -140,27 +140,27 @@ func verify(view table.View, v verdict.Verifier, challenge *delivery.Challenge, 
 			return err
 		}
 		if !exists {
-			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, receipts[i].Session, challenge.Claim.Node)
+			return fmt.Errorf("%w: session %d was deleted before the claim of %s on it was closed", remora.ErrCorrupt, receipts[i].Session, challenge.Claim.Node)
 		}
 		sum.Parts[i] = verdict.Part{Public: s.Key, Message: receipts[i].Message(challenge.ChainID, s.Scheme)}
 	}
 	if !v.Holds(sum) {
-		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' over the %d opened receipts", len(receipts))
+		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' signatures over the %d opened receipts", len(receipts))
 	}
 	return nil
 }
 
 func getItems(v table.View, c *remora.Claim) ([]remora.ClaimItem, error) {
 	var items []remora.ClaimItem
-	found, err := load(v, table.ClaimItems, claimKey(c.Node, c.Epoch), maxItems, &items)
+	found, err := loadRecord(v, table.ClaimItems, claimKey(c.Node, c.Epoch), maxItems, &items)
 	if err == nil && !found {
 		err = fmt.Errorf("%w: the claim of %s for epoch %d has no items", remora.ErrCorrupt, c.Node, c.Epoch)
 	}
 	return items, err
 }
 
-// resolve stores a claim that waits for nothing any more.
-func resolve(o *table.Overlay, c *remora.Claim) error {
+// closeClaim stores a claim that is settled, rejected or slashed, and deletes the rows that it needed until then.
+func closeClaim(o *table.Overlay, c *remora.Claim) error {
 	putClaim(o, c)
 	o.Delete(table.ClaimItems, claimKey(c.Node, c.Epoch))
 	o.Delete(table.Deadlines, waitingKey(c.Step, c.Node, c.Epoch))
@@ -168,8 +168,8 @@ func resolve(o *table.Overlay, c *remora.Claim) error {
 	return dropSeed(o, c.Step)
 }
 
-// restore gives a claim's bytes and their value back to the grants that they came from.
-func restore(o *table.Overlay, c *remora.Claim, items []remora.ClaimItem) error {
+// restoreGrants returns a claim's bytes and their value to the grants that they were taken from.
+func restoreGrants(o *table.Overlay, c *remora.Claim, items []remora.ClaimItem) error {
 	for _, item := range items {
 		s, exists, err := GetSession(o, item.Session)
 		if err != nil {
@@ -181,7 +181,7 @@ func restore(o *table.Overlay, c *remora.Claim, items []remora.ClaimItem) error 
 		}
 		value, fits := remora.Value(item.Bytes, s.Price)
 		if !exists || !granted || !fits {
-			return fmt.Errorf("%w: session %d is gone before the claim of %s on it", remora.ErrCorrupt, item.Session, c.Node)
+			return fmt.Errorf("%w: session %d was deleted before the claim of %s on it was closed", remora.ErrCorrupt, item.Session, c.Node)
 		}
 		g.Left, g.Held = g.Left+item.Bytes, g.Held+value
 		o.Put(table.Grants, grantKey(s.ID, c.Node), remora.Encode(g))

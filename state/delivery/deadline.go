@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// Rows of the table of deadlines start with a letter and sort by what is due first. Those of one letter:
+// Keys in the table of deadlines start with a letter. Those of one letter sort by what is due first:
 //
 //	w step node epoch    a claim that waits for the seed of a step, or to be opened
 //	u epoch node         the same claim, by the epoch of its receipts
@@ -52,27 +52,28 @@ type seed struct {
 	Time   remora.Millis
 }
 
-// over reports whether the time to open what the seed challenges is over in a block: so many blocks and so much time.
-func (s *seed) over(b *Block) bool {
+// hasExpired reports whether the time to open claims that the seed challenges has ended by block b: both OpenBlocks and
+// OpenEpochs must have passed.
+func (s *seed) hasExpired(b *Block) bool {
 	return b.Height > s.Height+remora.OpenBlocks && b.Time-s.Time > remora.OpenEpochs*b.Params.EpochMillis
 }
 
 func getSeed(v table.View, step uint64) (s seed, fixed bool, err error) {
-	fixed, err = load(v, table.Deadlines, stepKey(fixedSeed, step), maxSeed, &s)
+	fixed, err = loadRecord(v, table.Deadlines, stepKey(fixedSeed, step), maxSeed, &s)
 	return s, fixed, err
 }
 
-// dropSeed forgets the seed of a step that no claim waits for any more.
+// dropSeed deletes the seed of a step if no claim waits for it any more.
 func dropSeed(o *table.Overlay, step uint64) error {
-	waits, err := has(o, stepKey(waiting, step))
+	waits, err := hasDeadline(o, stepKey(waiting, step))
 	if err == nil && !waits {
 		o.Delete(table.Deadlines, stepKey(fixedSeed, step))
 	}
 	return err
 }
 
-// has reports whether there is a row with a prefix.
-func has(v table.View, prefix []byte) (bool, error) {
+// hasDeadline reports whether there is a deadline whose key starts with prefix.
+func hasDeadline(v table.View, prefix []byte) (bool, error) {
 	found := false
 	err := v.Ascend(table.Deadlines, prefix, func(_, _ []byte) bool {
 		found = true
@@ -81,19 +82,19 @@ func has(v table.View, prefix []byte) (bool, error) {
 	return found, err
 }
 
-// Waiting reports whether a claim waits for its seed or to be opened: the chain then moves on without pausing.
-func Waiting(v table.View) (bool, error) { return has(v, []byte{waiting}) }
+// Waiting reports whether a claim waits for its seed or to be opened. The chain must not pause until then.
+func Waiting(v table.View) (bool, error) { return hasDeadline(v, []byte{waiting}) }
 
-// Bounds of the work of one block at deadlines. What is left is done by the next one.
+// Bounds of the work of one block at deadlines. The next block does the rest.
 const (
 	maxDue      = 64
 	maxDueItems = 2 * remora.MaxClaimItems
 )
 
-// Advance does what is due at the end of a block that fixed the beacon as far as newest.
+// Advance does what is due at the end of a block. newest is the seed after the block.
 func Advance(o *table.Overlay, b *Block, newest remora.Seed) error {
 	if newest.Step > b.Step {
-		waits, err := has(o, stepKey(waiting, newest.Step))
+		waits, err := hasDeadline(o, stepKey(waiting, newest.Step))
 		if err != nil {
 			return err
 		}
@@ -109,8 +110,8 @@ func Advance(o *table.Overlay, b *Block, newest remora.Seed) error {
 	return nil
 }
 
-// first returns the first keys of a letter, as many as a block may work on, without the letter.
-func first(v table.View, letter byte) ([][]byte, error) {
+// firstDue returns the first keys of a letter, at most maxDue, without the letter.
+func firstDue(v table.View, letter byte) ([][]byte, error) {
 	var keys [][]byte
 	err := v.Ascend(table.Deadlines, []byte{letter}, func(key, _ []byte) bool {
 		keys = append(keys, append([]byte(nil), key[1:]...))
@@ -119,8 +120,8 @@ func first(v table.View, letter byte) ([][]byte, error) {
 	return keys, err
 }
 
-// claimAt returns the claim that the end of a key names.
-func claimAt(v table.View, key []byte) (remora.Claim, error) {
+// claimOfDeadline returns the claim named at the end of a deadline's key.
+func claimOfDeadline(v table.View, key []byte) (remora.Claim, error) {
 	at := len(key) - remora.AddressSize - 8
 	if at < 0 {
 		return remora.Claim{}, fmt.Errorf("%w: deadline of %d bytes", remora.ErrCorrupt, len(key))
@@ -135,27 +136,27 @@ func claimAt(v table.View, key []byte) (remora.Claim, error) {
 
 // judgeClaims slashes claims that were not opened in time, and rejects those whose seed was not fixed in time.
 func judgeClaims(o *table.Overlay, b *Block) error {
-	keys, err := first(o, waiting)
+	keys, err := firstDue(o, waiting)
 	if err != nil {
 		return err
 	}
 	for items := 0; len(keys) > 0 && items < maxDueItems; keys = keys[1:] {
-		c, err := claimAt(o, keys[0])
+		c, err := claimOfDeadline(o, keys[0])
 		if err != nil {
 			return err
 		}
-		verdict, due, err := judge(o, b, &c)
+		verdict, due, err := judgeClaim(o, b, &c)
 		if err != nil {
 			return err
 		}
 		switch {
 		case due:
 		case verdict == remora.ClaimSlashed:
-			return nil // those behind it have as much time, or wait for later steps
+			return nil // later keys have as much time, or wait for later steps
 		default:
-			continue // one behind it may have waited longer for the same step
+			continue // a later key may have waited longer for the same step
 		}
-		if err := dismiss(o, &c, verdict); err != nil {
+		if err := dismissClaim(o, &c, verdict); err != nil {
 			return err
 		}
 		items += int(c.Count)
@@ -163,26 +164,26 @@ func judgeClaims(o *table.Overlay, b *Block) error {
 	return nil
 }
 
-// judge returns what becomes of a claim that waits, and whether anything does in this block.
-func judge(v table.View, b *Block, c *remora.Claim) (verdict remora.ClaimState, due bool, err error) {
+// judgeClaim returns the state in which a waiting claim ends if nothing else happens, and whether that is due in this block.
+func judgeClaim(v table.View, b *Block, c *remora.Claim) (verdict remora.ClaimState, due bool, err error) {
 	seed, fixed, err := getSeed(v, c.Step)
 	if err != nil {
 		return 0, false, err
 	}
 	if fixed {
-		return remora.ClaimSlashed, seed.over(b), nil
+		return remora.ClaimSlashed, seed.hasExpired(b), nil
 	}
 	late := b.Height > c.Height+remora.OpenBlocks && b.Time-c.Time > remora.SeedEpochs*b.Params.EpochMillis
 	return remora.ClaimRejected, late, nil
 }
 
-// dismiss ends a claim without paying it. The deposit is burnt where the node is at fault.
-func dismiss(o *table.Overlay, c *remora.Claim, verdict remora.ClaimState) error {
+// dismissClaim ends a claim without paying it. The deposit is burnt if the node is at fault.
+func dismissClaim(o *table.Overlay, c *remora.Claim, verdict remora.ClaimState) error {
 	items, err := getItems(o, c)
 	if err != nil {
 		return err
 	}
-	if err := restore(o, c, items); err != nil {
+	if err := restoreGrants(o, c, items); err != nil {
 		return err
 	}
 	if verdict == remora.ClaimSlashed {
@@ -194,17 +195,17 @@ func dismiss(o *table.Overlay, c *remora.Claim, verdict remora.ClaimState) error
 		return err
 	}
 	c.State = verdict
-	return resolve(o, c)
+	return closeClaim(o, c)
 }
 
-// releaseClaims hands payouts and deposits out whose lock is over.
+// releaseClaims pays out settled claims and their deposits whose lock has ended.
 func releaseClaims(o *table.Overlay, b *Block) error {
-	keys, err := first(o, release)
+	keys, err := firstDue(o, release)
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		c, err := claimAt(o, key)
+		c, err := claimOfDeadline(o, key)
 		if err != nil {
 			return err
 		}
@@ -221,13 +222,13 @@ func releaseClaims(o *table.Overlay, b *Block) error {
 	return nil
 }
 
-// refundSessions refunds sessions on which no claim can come or go wrong any more.
+// refundSessions refunds sessions that have ended, once no claim on them can be committed or restored any more.
 func refundSessions(o *table.Overlay, b *Block) error {
-	keys, err := first(o, expiry)
+	keys, err := firstDue(o, expiry)
 	if err != nil || len(keys) == 0 {
 		return err
 	}
-	open, err := first(o, unresolved)
+	open, err := firstDue(o, unresolved)
 	if err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func refundSessions(o *table.Overlay, b *Block) error {
 		if err != nil {
 			return err
 		}
-		if err := refund(o, &s); err != nil {
+		if err := refundSession(o, &s); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,9 @@
-// Package delivery keeps what deliveries are paid by: sessions that prepay, claims that ask, challenges that a later seed
-// draws, settlements, and what happens at deadlines. Every byte is paid out of one grant, once: a claim takes its bytes
-// and their value out of the grants when it is committed.
+// Package delivery holds the rules by which deliveries are paid: sessions prepay, claims ask for payment, a later seed
+// challenges each claim, an opening settles it, and deadlines end what is not done in time.
+//
+// Open and Close are the rules of a session's transactions, Commit and Settle those of a claim's; Advance does what is due
+// at the end of a block. The other functions read: GetSession, GetGrant, GetClaim, Stage and so on. Every byte is paid once,
+// out of one grant: a claim takes its bytes and their value out of the grants when it is committed.
 package delivery
 
 import (
@@ -11,7 +14,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// Block is what the rules need of the block that they are applied in.
+// Block is the data of a block that the rules executed in it need.
 type Block struct {
 	ChainID string
 	Params  *remora.Params
@@ -48,8 +51,8 @@ func claimKey(node remora.Address, epoch remora.Epoch) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), node[:]...), uint64(epoch))
 }
 
-// load decodes the row under a key into record and reports whether there is one.
-func load(v table.View, t table.ID, key []byte, limit int, record any) (bool, error) {
+// loadRecord decodes the row under a key into record and reports whether there is one.
+func loadRecord(v table.View, t table.ID, key []byte, limit int, record any) (bool, error) {
 	b, err := v.Get(t, key)
 	if err != nil || b == nil {
 		return false, err
@@ -60,15 +63,15 @@ func load(v table.View, t table.ID, key []byte, limit int, record any) (bool, er
 	return true, nil
 }
 
-// GetSession returns a session, and whether the chain has it: not before it is opened, nor after it is refunded.
+// GetSession returns a session, and whether there is one: from when it is opened until it is refunded.
 func GetSession(v table.View, id remora.SessionID) (s remora.Session, exists bool, err error) {
-	exists, err = load(v, table.Sessions, sessionKey(id), maxSession, &s)
+	exists, err = loadRecord(v, table.Sessions, sessionKey(id), maxSession, &s)
 	return s, exists, err
 }
 
 // GetGrant returns a session's grant for a node, and whether there is one.
 func GetGrant(v table.View, id remora.SessionID, node remora.Address) (g remora.Grant, exists bool, err error) {
-	exists, err = load(v, table.Grants, grantKey(id, node), maxGrant, &g)
+	exists, err = loadRecord(v, table.Grants, grantKey(id, node), maxGrant, &g)
 	return g, exists, err
 }
 
@@ -118,10 +121,10 @@ func SessionsOf(v table.View, owner remora.Address, visit func(remora.Session) b
 	return bad
 }
 
-// GetClaim returns a node's claim for an epoch, and whether there is one. Its state does not tell committed and
-// challenged apart: see Stage.
+// GetClaim returns a node's claim for an epoch, and whether there is one. Its state is ClaimCommitted for a challenged claim
+// too: see Stage.
 func GetClaim(v table.View, node remora.Address, epoch remora.Epoch) (c remora.Claim, exists bool, err error) {
-	exists, err = load(v, table.Claims, claimKey(node, epoch), maxClaim, &c)
+	exists, err = loadRecord(v, table.Claims, claimKey(node, epoch), maxClaim, &c)
 	return c, exists, err
 }
 
@@ -142,7 +145,7 @@ func ClaimsOf(v table.View, node remora.Address, visit func(remora.Claim) bool) 
 	return bad
 }
 
-// Stage returns a claim's state and, once it is fixed and as long as the claim is open, the seed that challenges it.
+// Stage returns a claim's state, and the seed that challenges it if it is challenged.
 func Stage(v table.View, c *remora.Claim) (remora.ClaimState, remora.Seed, error) {
 	if c.State != remora.ClaimCommitted {
 		return c.State, remora.Seed{}, nil

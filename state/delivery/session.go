@@ -11,8 +11,8 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Open opens a session and moves what it prepays from the owner's account into its grants. The error is a Rejection when
-// the session breaks a limit, allots to what is no cache, is not proven, or costs more than the account holds.
+// Open opens a session and moves its price from the owner's account into its grants. The error is a Rejection when the session
+// breaks a limit, allots bytes to an account without a cache, lacks the key's possession, or costs more than the account holds.
 func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, in *remora.OpenSession) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidSession, "%v", err)
@@ -26,7 +26,7 @@ func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, 
 		return err
 	}
 	if taken {
-		return remora.Reject(remora.CodeSessionExists, "the account has a session of number %d: choose another", in.Number)
+		return remora.Reject(remora.CodeSessionExists, "the account already has a session with number %d: choose another number", in.Number)
 	}
 	for _, a := range in.Allotments {
 		if err := checkCache(o, a.Node); err != nil {
@@ -34,13 +34,13 @@ func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, 
 		}
 	}
 	if !v.Holds(verdict.Possession{Public: in.Key, Proof: in.Possession}) {
-		return remora.Reject(remora.CodeInvalidSession, "possession does not prove that its owner holds the session's key")
+		return remora.Reject(remora.CodeInvalidSession, "possession does not prove possession of the session's key")
 	}
 	id, err := nextSession(o)
 	if err != nil {
 		return err
 	}
-	if err := grant(o, b, owner, id, in.Allotments); err != nil {
+	if err := fundGrants(o, b, owner, id, in.Allotments); err != nil {
 		return err
 	}
 	s := remora.Session{
@@ -56,12 +56,12 @@ func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, 
 func checkCache(v table.View, account remora.Address) error {
 	node, exists, err := registry.Get(v, account)
 	if err == nil && (!exists || node.Roles&remora.RoleCache == 0) {
-		err = remora.Reject(remora.CodeUnknownCache, "account %s has no registered cache", account)
+		err = remora.Reject(remora.CodeUnknownCache, "account %s has not registered a cache", account)
 	}
 	return err
 }
 
-// nextSession takes the next number.
+// nextSession returns the next session's id and counts it.
 func nextSession(o *table.Overlay) (remora.SessionID, error) {
 	last := uint64(0)
 	b, err := o.Get(table.Sessions, nextKey)
@@ -78,8 +78,8 @@ func nextSession(o *table.Overlay) (remora.SessionID, error) {
 	return remora.SessionID(last + 1), nil
 }
 
-// grant moves the price of the allotments from the owner's account into grants.
-func grant(o *table.Overlay, b *Block, owner remora.Address, id remora.SessionID, allotments []remora.Allotment) error {
+// fundGrants creates the grants of a session and moves their price from the owner's account into them.
+func fundGrants(o *table.Overlay, b *Block, owner remora.Address, id remora.SessionID, allotments []remora.Allotment) error {
 	var sum remora.Amount
 	for _, a := range allotments {
 		cost, fits := remora.Cost(a.Bytes, b.Params.PricePerMiB)
@@ -94,18 +94,18 @@ func grant(o *table.Overlay, b *Block, owner remora.Address, id remora.SessionID
 	return ledger.Take(o, owner, sum)
 }
 
-// Close makes the present epoch the session's last.
+// Close makes the present epoch the last one of a session.
 func Close(o *table.Overlay, b *Block, owner remora.Address, in *remora.CloseSession) error {
 	s, exists, err := GetSession(o, in.Session)
 	switch {
 	case err != nil:
 		return err
 	case !exists:
-		return remora.Reject(remora.CodeUnknownSession, "there is no session %d", in.Session)
+		return remora.Reject(remora.CodeUnknownSession, "session %d does not exist", in.Session)
 	case s.Owner != owner:
-		return remora.Reject(remora.CodeSessionNotOwned, "session %d is of account %s", s.ID, s.Owner)
+		return remora.Reject(remora.CodeSessionNotOwned, "session %d belongs to account %s", s.ID, s.Owner)
 	case s.Expiry <= b.Epoch:
-		return remora.Reject(remora.CodeInvalidSession, "session %d ends with epoch %d by itself; the refund follows", s.ID, s.Expiry)
+		return remora.Reject(remora.CodeInvalidSession, "session %d already ends with epoch %d; the refund follows", s.ID, s.Expiry)
 	}
 	o.Delete(table.Deadlines, expiryKey(s.Expiry, s.ID))
 	s.Expiry = b.Epoch
@@ -114,8 +114,8 @@ func Close(o *table.Overlay, b *Block, owner remora.Address, in *remora.CloseSes
 	return nil
 }
 
-// refund returns what is left of a session to its owner and forgets it.
-func refund(o *table.Overlay, s *remora.Session) error {
+// refundSession returns the coins left in a session to its owner and deletes it.
+func refundSession(o *table.Overlay, s *remora.Session) error {
 	var nodes []remora.Address
 	var sum remora.Amount
 	err := Grants(o, s.ID, func(node remora.Address, g remora.Grant) bool {

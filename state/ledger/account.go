@@ -1,5 +1,8 @@
-// Package ledger keeps the money of the state: accounts with balances and nonces, stakes, the treasury, and the supply
-// that all of them add up to.
+// Package ledger keeps the coins of the state: accounts with balances and nonces, stakes, the treasury, and the supply, which
+// is the sum of all of them and of the coins in records of other packages.
+//
+// The rules of other packages move coins with Take, Give, Collect and Burn. CheckChanges verifies after each block that no
+// coin appeared or vanished; CheckSupply verifies a whole state.
 package ledger
 
 import (
@@ -11,14 +14,14 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// nonceWindow is how far above the lowest unused nonce an account may use one. A DAG may order a later batch first, so
-// that nonces of one account, sent one after another, arrive out of order.
+// nonceWindow is the number of nonces that an account may use, from the lowest unused one upwards. A DAG may order a later batch
+// first: nonces of one account that were sent in order can be executed out of order.
 const nonceWindow = 64
 
 // maxRecord bounds an encoded record of this package.
 const maxRecord = 128
 
-// Account is the record of an account. One exists from the first credit or from genesis on, for ever.
+// Account is the record of an account. It is created at genesis or by the first credit, and never deleted.
 type Account struct {
 	_       struct{} `cbor:",toarray"`
 	Balance remora.Amount
@@ -35,7 +38,7 @@ func (a *Account) CheckNonce(nonce uint64) error {
 	case nonce < a.Base || nonce-a.Base < nonceWindow && a.Used>>(nonce-a.Base)&1 == 1:
 		return remora.Reject(remora.CodeNonceUsed, "nonce %d was used before; the lowest unused one is %d", nonce, a.Base)
 	case nonce-a.Base >= nonceWindow:
-		return remora.Reject(remora.CodeNonceTooFar, "nonce %d is %d or more above the lowest unused one, %d; use that first",
+		return remora.Reject(remora.CodeNonceTooFar, "nonce %d is %d or more above the lowest unused one, %d: use that first",
 			nonce, nonceWindow, a.Base)
 	case nonce == math.MaxUint64: // Base cannot pass it
 		return remora.Reject(remora.CodeNonceTooFar, "nonce %d is reserved", nonce)
@@ -43,7 +46,7 @@ func (a *Account) CheckNonce(nonce uint64) error {
 	return nil
 }
 
-// UseNonce marks a nonce that CheckNonce accepts and slides the window over the used ones at its start.
+// UseNonce marks a nonce that CheckNonce accepts as used, and moves the window past the used nonces at its start.
 func (a *Account) UseNonce(nonce uint64) {
 	a.Used |= 1 << (nonce - a.Base)
 	used := bits.TrailingZeros64(^a.Used)

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// ErrNotConserved says that coins appeared or vanished: a defect of the state machine, never of an input.
+// ErrNotConserved says that coins appeared or vanished. It is a defect of the state machine, never of an input.
 var ErrNotConserved = errors.New("coins are not conserved")
 
 var totalsKey = []byte("totals")
@@ -54,7 +54,7 @@ func Collect(o *table.Overlay, fees remora.Amount) error {
 	}
 	treasury, fits := t.Treasury.Add(fees)
 	if !fits {
-		return fmt.Errorf("%w: treasury %s and fees %s pass 2^64", ErrNotConserved, t.Treasury, fees)
+		return fmt.Errorf("%w: treasury %s and fees %s add up to 2^64 or more", ErrNotConserved, t.Treasury, fees)
 	}
 	t.Treasury = treasury
 	PutTotals(o, t)
@@ -86,7 +86,7 @@ func PutStake(o *table.Overlay, account remora.Address, stake remora.Amount) {
 	o.Put(table.Stakes, account[:], remora.Encode(stake))
 }
 
-// held reads how much of the supply a row of a table holds; an absent row holds nothing.
+// held lists the tables whose rows hold coins. amount returns the coins of a row, none for an absent one.
 var held = []struct {
 	table  table.ID
 	amount func(value []byte) (remora.Amount, error)
@@ -131,8 +131,8 @@ func decodeHeld(b []byte, record any) error {
 	return nil
 }
 
-// CheckChanges compares what the changed rows held before with what they hold now: their sum moved exactly as the
-// supply did. The sums wrap around; they cannot hide a difference, since the supply stays below 2^63.
+// CheckChanges verifies that the coins in changed rows changed by as much as the supply. The sums wrap around, which cannot
+// hide a difference since the supply stays below 2^63.
 func CheckChanges(o *table.Overlay) error {
 	var before, now remora.Amount
 	for _, h := range held {
@@ -166,7 +166,7 @@ func CheckChanges(o *table.Overlay) error {
 	return err
 }
 
-// CheckSupply adds up every row of the state and compares the sum with the supply. It is for auditors: it reads all.
+// CheckSupply compares the sum of all rows with the supply. It is for auditors and tests: it reads the whole state.
 func CheckSupply(v table.View) error {
 	totals, err := GetTotals(v)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// Transfer moves amount between accounts, which may be the same one, and creates the second when there is none.
-// It returns a Rejection, with nothing changed, when from has less or to would hold more than an amount can say.
+// Transfer moves amount between two accounts, which may be the same, and creates the second if there is none. It returns a
+// Rejection, with nothing changed, when from has less or the balance of to would overflow.
 func Transfer(o *table.Overlay, from, to remora.Address, amount remora.Amount) error {
 	sender, exists, err := Get(o, from)
 	if err != nil {
@@ -14,7 +14,7 @@ func Transfer(o *table.Overlay, from, to remora.Address, amount remora.Amount) e
 	}
 	rest, enough := sender.Balance.Sub(amount)
 	if !exists || !enough {
-		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s besides the fee, %s are to be sent",
+		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s after the fee, the transfer is of %s",
 			sender.Balance, amount)
 	}
 	if from == to {
@@ -34,7 +34,7 @@ func Transfer(o *table.Overlay, from, to remora.Address, amount remora.Amount) e
 	return nil
 }
 
-// Take removes amount from an account, for the caller to put elsewhere. It returns a Rejection, with nothing changed, when
+// Take removes amount from an account; the caller must store it elsewhere. It returns a Rejection, with nothing changed, when
 // the account has less.
 func Take(o *table.Overlay, from remora.Address, amount remora.Amount) error {
 	account, exists, err := Get(o, from)
@@ -43,15 +43,15 @@ func Take(o *table.Overlay, from remora.Address, amount remora.Amount) error {
 	}
 	rest, enough := account.Balance.Sub(amount)
 	if !exists || !enough {
-		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s besides the fee, %s are needed", account.Balance, amount)
+		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s after the fee, the transaction takes %s", account.Balance, amount)
 	}
 	account.Balance = rest
 	Put(o, from, account)
 	return nil
 }
 
-// Give adds amount, which the caller took elsewhere, to an account, which it creates when there is none. It fits, since
-// the supply does.
+// Give adds amount, which the caller has taken from elsewhere, to an account, and creates the account if there is none. The
+// balance does not overflow, since the supply does not.
 func Give(o *table.Overlay, to remora.Address, amount remora.Amount) error {
 	account, _, err := Get(o, to)
 	if err != nil {
@@ -62,7 +62,7 @@ func Give(o *table.Overlay, to remora.Address, amount remora.Amount) error {
 	return nil
 }
 
-// Burn takes amount, which no row holds any more, out of the supply.
+// Burn removes amount from the supply. The caller has removed it from the row that held it.
 func Burn(o *table.Overlay, amount remora.Amount) error {
 	t, err := GetTotals(o)
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// RegisterContent enters content into the index, or raises the number of caches that are to hold it. It returns a
-// Rejection when the record breaks a limit, when the last chunk does not prove the length, or when the entry says as
-// much already.
+// RegisterContent adds content to the index, or raises the number of caches that must hold it. It returns a Rejection when the
+// record breaks a limit, when the last chunk does not prove the length, or when the entry asks for as many replicas already.
 func RegisterContent(o *table.Overlay, owner remora.Address, r *remora.RegisterContent) error {
 	if err := r.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidContent, "%v", err)
@@ -27,7 +26,7 @@ func RegisterContent(o *table.Overlay, owner remora.Address, r *remora.RegisterC
 	entry := remora.ContentEntry{Content: c, Directory: r.Directory, Owner: owner, Replicas: r.Replicas}
 	if exists {
 		if old.Replicas >= r.Replicas {
-			return remora.Reject(remora.CodeContentExists, "%s is registered with %d replicas: ask for more, or publish as it is", c.Root, old.Replicas)
+			return remora.Reject(remora.CodeContentExists, "%s is already registered with %d replicas: ask for more, or publish without registering", c.Root, old.Replicas)
 		}
 		entry = old
 		entry.Replicas = r.Replicas
@@ -43,7 +42,7 @@ func contentEpoch(v table.View) (remora.Epoch, error) {
 	return e.Number, err
 }
 
-// contentKey tells a file and a directory of one root apart.
+// contentKey returns the key of an entry. A file and a directory of the same root have different keys.
 func contentKey(root remora.Hash, directory bool) []byte {
 	if directory {
 		return append(root[:], 1)

@@ -20,13 +20,13 @@ type Epoch struct {
 	StartHeight remora.Height // of the epoch's first block
 }
 
-// EndsWith reports whether a block, whose time is not before StartTime, is the last of the epoch: it must be long enough
-// in time and in blocks.
+// EndsWith reports whether a block is the last of the epoch: the epoch must have its length in time and in blocks. The
+// block's time is not before StartTime.
 func (e Epoch) EndsWith(time remora.Millis, height remora.Height, p *remora.Params) bool {
 	return time-e.StartTime >= p.EpochMillis && height+1-e.StartHeight >= p.EpochBlocks
 }
 
-// Next returns the epoch after this one, which ended with a block.
+// Next returns the epoch after this one. time and height are those of this one's last block.
 func (e Epoch) Next(time remora.Millis, height remora.Height) Epoch {
 	return Epoch{Number: e.Number + 1, StartTime: time, StartHeight: height + 1}
 }
@@ -42,7 +42,7 @@ func (e Epoch) After(time remora.Millis, height remora.Height, p *remora.Params)
 // GetEpoch returns the epoch of the next block.
 func GetEpoch(v table.View) (Epoch, error) {
 	var e Epoch
-	err := load(v, epochKey, &e)
+	err := loadRecord(v, epochKey, &e)
 	return e, err
 }
 
@@ -59,14 +59,14 @@ type Term struct {
 // GetTerm returns the present term.
 func GetTerm(v table.View) (Term, error) {
 	var t Term
-	err := load(v, termKey, &t)
+	err := loadRecord(v, termKey, &t)
 	return t, err
 }
 
 // PutTerm writes the present term.
 func PutTerm(o *table.Overlay, t Term) { o.Put(table.Chain, termKey, remora.Encode(t)) }
 
-func load(v table.View, key []byte, record any) error {
+func loadRecord(v table.View, key []byte, record any) error {
 	b, err := v.Get(table.Chain, key)
 	if err != nil {
 		return err

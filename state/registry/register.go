@@ -6,11 +6,11 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Register enters an account's node, in place of the one it registered before. It returns a Rejection when the record
-// breaks a limit, when another account has its name or one of its keys, or when a proof of possession is wrong. These
-// are checked last, since they cost most, and only for keys that the account's node did not have before.
+// Register stores an account's node in place of the one that it registered before. It returns a Rejection when the record
+// breaks a limit, when another account has its name or one of its keys, or when a proof of possession is wrong. The proofs
+// are checked last, since they cost most, and only for keys that are new to the account's node.
 func Register(o *table.Overlay, v verdict.Verifier, account remora.Address, node *remora.Node) error {
-	if err := check(node); err != nil {
+	if err := checkNode(node); err != nil {
 		return err
 	}
 	if err := checkFree(o, account, node); err != nil {
@@ -24,20 +24,20 @@ func Register(o *table.Overlay, v verdict.Verifier, account remora.Address, node
 		return err
 	}
 	if exists {
-		release(o, &old)
+		releaseNames(o, &old)
 	}
-	enter(o, account, node)
+	enterNode(o, account, node)
 	return nil
 }
 
-func check(node *remora.Node) error {
+func checkNode(node *remora.Node) error {
 	if err := node.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidNode, "%v", err)
 	}
 	seen := make(map[string]bool, 4)
-	for _, k := range keys(node) {
+	for _, k := range uniqueKeys(node) {
 		if seen[k] {
-			return remora.Reject(remora.CodeInvalidNode, "the node uses one key for two purposes: make one for each")
+			return remora.Reject(remora.CodeInvalidNode, "the node uses one key for two purposes: make a key for each")
 		}
 		seen[k] = true
 	}
@@ -50,15 +50,15 @@ func checkFree(v table.View, account remora.Address, node *remora.Node) error {
 		return err
 	}
 	if taken && holder != account {
-		return remora.Reject(remora.CodeNameTaken, "account %s registered the name %q: choose another", holder, node.Name)
+		return remora.Reject(remora.CodeNameTaken, "the name %q is taken by account %s: choose another", node.Name, holder)
 	}
-	for _, k := range keys(node) {
+	for _, k := range uniqueKeys(node) {
 		holder, taken, err := ByKey(v, k)
 		if err != nil {
 			return err
 		}
 		if taken && holder != account {
-			return remora.Reject(remora.CodeNodeExists, "account %s registered a node with one of these keys or the peer id", holder)
+			return remora.Reject(remora.CodeNodeExists, "account %s has registered a node with one of these keys or this peer id", holder)
 		}
 	}
 	return nil
@@ -76,22 +76,22 @@ func checkPossession(v verdict.Verifier, old, node *remora.Node) error {
 	return nil
 }
 
-// keys lists what no two nodes share.
-func keys(n *remora.Node) []string {
+// uniqueKeys returns the keys and the peer id of a node, which no two nodes share.
+func uniqueKeys(n *remora.Node) []string {
 	return []string{string(n.Consensus[:]), string(n.Beacon[:]), string(n.Header[:]), n.PeerID}
 }
 
-func enter(o *table.Overlay, account remora.Address, node *remora.Node) {
+func enterNode(o *table.Overlay, account remora.Address, node *remora.Node) {
 	o.Put(table.Nodes, account[:], remora.Encode(node))
 	o.Put(table.NodeNames, []byte(node.Name), account[:])
-	for _, k := range keys(node) {
+	for _, k := range uniqueKeys(node) {
 		o.Put(table.NodeKeys, []byte(k), account[:])
 	}
 }
 
-func release(o *table.Overlay, node *remora.Node) {
+func releaseNames(o *table.Overlay, node *remora.Node) {
 	o.Delete(table.NodeNames, []byte(node.Name))
-	for _, k := range keys(node) {
+	for _, k := range uniqueKeys(node) {
 		o.Delete(table.NodeKeys, []byte(k))
 	}
 }

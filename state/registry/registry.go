@@ -1,4 +1,8 @@
-// Package registry keeps who takes part: the nodes with their keys and names, the epoch, the term and its committee.
+// Package registry keeps the participants and the calendar of the chain: nodes with their keys and names, registered
+// content, the epoch, the term and its committee.
+//
+// Register and RegisterContent are the rules of two kinds of transactions. Get, ByName, ByKey and All read nodes, GetContent
+// and AllContent content, GetEpoch and GetTerm the calendar. No two nodes share a name, a key or a peer id.
 package registry
 
 import (
@@ -25,15 +29,15 @@ func Get(v table.View, account remora.Address) (node remora.Node, exists bool, e
 
 // ByName returns the account that registered a name and whether there is one.
 func ByName(v table.View, name string) (account remora.Address, exists bool, err error) {
-	return owner(v, table.NodeNames, name)
+	return findHolder(v, table.NodeNames, name)
 }
 
-// ByKey returns the account whose node has a key (consensus, beacon, header) or a peer id, given as its bytes.
+// ByKey returns the account whose node has the given key (consensus, beacon or header) or peer id, as bytes.
 func ByKey(v table.View, key string) (account remora.Address, exists bool, err error) {
-	return owner(v, table.NodeKeys, key)
+	return findHolder(v, table.NodeKeys, key)
 }
 
-func owner(v table.View, t table.ID, key string) (account remora.Address, exists bool, err error) {
+func findHolder(v table.View, t table.ID, key string) (account remora.Address, exists bool, err error) {
 	b, err := v.Get(t, []byte(key))
 	if err != nil || b == nil {
 		return account, false, err

@@ -13,8 +13,8 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// Chain applies sub-DAGs to a state in memory and checks after every block what holds for each: coins add up, the
-// changes are sorted and the tree is the one of the tables.
+// Chain applies sub-DAGs to a state in memory and checks after every block that coins add up and that the tree is the one of
+// the tables.
 type Chain struct {
 	Genesis  *remora.Genesis
 	Machine  *state.Machine
@@ -29,7 +29,7 @@ type Chain struct {
 	seq     uint64
 }
 
-// Draft says what the members put into the headers of one sub-DAG: a round of one header each, and a leader above.
+// Draft describes one sub-DAG: a round with one header of each member, and a leader above.
 type Draft struct {
 	Time    remora.Millis                          // CreatedAt of all headers
 	Times   map[remora.Authority]remora.Millis     // in place of Time
@@ -56,14 +56,14 @@ func NewChain(tb testing.TB, g *remora.Genesis) *Chain {
 	return c
 }
 
-// With returns the chain at the same block for another test, such as an input of a fuzz test, which may not move it.
+// With returns the chain for another test, such as one input of a fuzz test, which must not move it.
 func (c *Chain) With(tb testing.TB) *Chain {
 	other := *c
 	other.tb = tb
 	return &other
 }
 
-// Fork returns a copy of the chain that moves by itself.
+// Fork returns an independent copy of the chain.
 func (c *Chain) Fork(tb testing.TB) *Chain {
 	other := *c
 	other.tb, other.tables, other.batches = tb, c.tables.Clone(), maps.Clone(c.batches)
@@ -142,7 +142,7 @@ func (c *Chain) Input(sub remora.SubDAG) state.Input {
 	return in
 }
 
-// Next applies a draft and moves the chain to the block that comes of it.
+// Next applies a draft and moves the chain to the new block.
 func (c *Chain) Next(d Draft) state.Outcome {
 	c.tb.Helper()
 	in := c.Input(c.SubDAG(d))
@@ -159,11 +159,11 @@ func (c *Chain) Next(d Draft) state.Outcome {
 // Run executes transactions in one batch and one block, 10 ms after the last, and returns their codes.
 func (c *Chain) Run(txs ...[]byte) []remora.Code {
 	c.tb.Helper()
-	return c.run(Draft{Time: c.View.Tip.Time + 10}, txs)
+	return c.runDraft(Draft{Time: c.View.Tip.Time + 10}, txs)
 }
 
-// run applies a draft with transactions in one batch, if there are any.
-func (c *Chain) run(d Draft, txs [][]byte) []remora.Code {
+// runDraft applies a draft with transactions in one batch, if there are any.
+func (c *Chain) runDraft(d Draft, txs [][]byte) []remora.Code {
 	c.tb.Helper()
 	if len(txs) > 0 {
 		d.Payload = map[remora.Authority][]remora.BatchRef{0: {c.Batch(0, txs...)}}
@@ -193,7 +193,7 @@ func (c *Chain) Commit(out state.Outcome) {
 	}
 }
 
-// Tables returns the rows of the present state. They change with the next block: Clone what is kept.
+// Tables returns the rows of the present state. They change with the next block: Clone them to keep them.
 func (c *Chain) Tables() *table.Memory { return c.tables }
 
 // Account returns the record of a named account, the zero one when there is none.

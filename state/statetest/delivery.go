@@ -18,12 +18,12 @@ type File struct {
 	data, outboard []byte
 }
 
-// NewFile returns content of a size whose every chunk follows from its name.
+// NewFile returns content of the given size, derived from its name.
 func NewFile(tb testing.TB, name string, size int) *File {
 	tb.Helper()
 	f := &File{data: make([]byte, size)}
 	for i := 0; i < size; i += content.ChunkSize {
-		fill(f.data[i:min(size, i+content.ChunkSize)], "content", []byte(name), []byte{byte(i >> 10), byte(i >> 18)})
+		fillHashes(f.data[i:min(size, i+content.ChunkSize)], "content", []byte(name), []byte{byte(i >> 10), byte(i >> 18)})
 	}
 	var outboard bytes.Buffer
 	w := content.NewWriter(&outboard)
@@ -50,7 +50,7 @@ type Part struct {
 	Bytes uint64
 }
 
-// Delivered is what the client of a session signs that a node delivered in one epoch.
+// Delivered is the delivery for which the client of a session signs one receipt.
 type Delivered struct {
 	Session remora.SessionID
 	Key     string // name of the session's key
@@ -59,7 +59,7 @@ type Delivered struct {
 
 // SessionKey returns the key that a name stands for.
 func SessionKey(name string) (key remora.BLSPublicKey) {
-	fill(key[:], "session key", []byte(name), nil)
+	fillHashes(key[:], "session key", []byte(name), nil)
 	return key
 }
 
@@ -77,7 +77,7 @@ func Allot(node string, bytes uint64) remora.Allotment {
 	return remora.Allotment{Node: Address(node), Bytes: bytes}
 }
 
-// Claim is a node's claim with all that opens it.
+// Claim is a node's claim with the receipts and contents that open it.
 type Claim struct {
 	Commit   remora.CommitClaim
 	Node     remora.Address
@@ -88,7 +88,7 @@ type Claim struct {
 	files   map[remora.Content]*File
 }
 
-// NewClaim returns what a named node claims for an epoch, with its clients' receipts.
+// NewClaim returns the claim of a named node for an epoch, with its clients' receipts.
 func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...Delivered) *Claim {
 	tb.Helper()
 	c := &Claim{Node: Address(node), chainID: chainID, files: make(map[remora.Content]*File)}
@@ -115,7 +115,7 @@ func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...D
 	return c
 }
 
-// Challenge returns what a seed draws of the claim.
+// Challenge returns the challenge of the claim by a seed.
 func (c *Claim) Challenge(seed remora.Hash) proof.Challenge {
 	return proof.Challenge{
 		ChainID: c.chainID, Items: c.Commit.Items, Seed: seed,
@@ -156,17 +156,17 @@ func (c *Chain) FixSeed(txs ...[]byte) []remora.Code {
 	for i := range remora.Authority(committee.Size()) {
 		d.Beacon = append(d.Beacon, i)
 	}
-	return c.run(d, txs)
+	return c.runDraft(d, txs)
 }
 
 // EndEpoch moves the chain by a block whose time ends the present epoch.
 func (c *Chain) EndEpoch(txs ...[]byte) []remora.Code {
 	c.tb.Helper()
 	end := c.Epoch().StartTime + c.Genesis.Params.EpochMillis
-	return c.run(Draft{Time: max(end, c.View.Tip.Time+1)}, txs)
+	return c.runDraft(Draft{Time: max(end, c.View.Tip.Time+1)}, txs)
 }
 
-// Idle moves the chain by so many blocks without anything in them, each so long after the last.
+// Idle moves the chain by empty blocks, each after the given time.
 func (c *Chain) Idle(blocks int, each remora.Millis) {
 	c.tb.Helper()
 	for range blocks {
@@ -174,8 +174,8 @@ func (c *Chain) Idle(blocks int, each remora.Millis) {
 	}
 }
 
-// Claim returns what the state knows of a named node's claim, with the seed once it is challenged, and whether there is
-// one. Its state tells committed and challenged apart.
+// Claim returns a named node's claim, the seed if it is challenged, and whether there is one. Unlike delivery.GetClaim it
+// returns ClaimChallenged for a challenged claim.
 func (c *Chain) Claim(node string, epoch remora.Epoch) (remora.Claim, remora.Hash, bool) {
 	c.tb.Helper()
 	claim, exists, err := delivery.GetClaim(c.tables, Address(node), epoch)

@@ -16,13 +16,13 @@ const (
 	Balance     remora.Amount = 1_000_000 // of each funded account
 	Stake       remora.Amount = 1_000     // of each validator
 
-	// The price is close to one base unit a byte and, as the share, prime: hardly anything divides without a rest.
+	// The price is about one base unit per byte. It and the treasury's part are primes: hardly any division has no remainder.
 	PricePerMiB      remora.Amount = 1_000_003
 	TreasuryPerMille uint16        = 37
 )
 
-// Genesis returns a chain of that many equal validators, named v0, v1 and so on in the order of the committee, and of
-// the funded accounts.
+// Genesis returns the genesis of a chain with the given number of equal validators, named v0, v1 and so on in the order of the
+// committee, and the funded accounts.
 func Genesis(chainID string, validators int, funded ...string) *remora.Genesis {
 	g := &remora.Genesis{
 		ChainID: chainID,
@@ -47,7 +47,7 @@ func Genesis(chainID string, validators int, funded ...string) *remora.Genesis {
 // Address returns the account that a name stands for.
 func Address(name string) remora.Address {
 	var a remora.Address
-	fill(a[:], "address", []byte(name), nil)
+	fillHashes(a[:], "address", []byte(name), nil)
 	return a
 }
 
@@ -57,8 +57,8 @@ func Node(name string, roles remora.Roles) remora.Node {
 		Name: name, Roles: roles, Header: Address("header of " + name),
 		PeerID: peerID(name), Addrs: []string{"/ip4/127.0.0.1/tcp/4001"},
 	}
-	fill(n.Consensus[:], "consensus key", []byte(name), nil)
-	fill(n.Beacon[:], "beacon key", []byte(name), nil)
+	fillHashes(n.Consensus[:], "consensus key", []byte(name), nil)
+	fillHashes(n.Beacon[:], "beacon key", []byte(name), nil)
 	n.Possession, n.BeaconPoP = Prove(n.Consensus), Prove(n.Beacon)
 	return n
 }

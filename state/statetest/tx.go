@@ -2,10 +2,10 @@ package statetest
 
 import "github.com/remora-network/remora"
 
-// Fee pays for every transaction of a test that does not look at fees, but for those with a large body.
+// Fee is enough for a transaction without a large body.
 const Fee remora.Amount = 2_000
 
-// maxEnvelope is more than a transaction has beside its body.
+// maxEnvelope bounds the size of a transaction without its body.
 const maxEnvelope = 256
 
 // Tx returns a transaction of a named account, not yet signed.

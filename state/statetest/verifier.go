@@ -7,8 +7,8 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Verifier accepts the signatures of this package, which are hashes: deterministic, cheap, and wrong for any other
-// message or key.
+// Verifier accepts the signatures of this package, which are hashes: deterministic, cheap, and wrong for any other message or
+// key. It also implements exec.Verdicts.
 type Verifier struct{}
 
 // Holds implements verdict.Verifier.
@@ -31,7 +31,7 @@ func (*Verifier) Holds(s verdict.Statement) bool {
 	return false
 }
 
-// Prime does nothing: it is for shells that verify ahead, and there is nothing to gain from that here.
+// Prime does nothing: hashes are cheap enough to compute when asked.
 func (*Verifier) Prime([]verdict.Statement) {}
 
 // Forget does nothing, see Prime.
@@ -50,26 +50,26 @@ func Sum(parts []remora.BLSSignature) (sum remora.BLSSignature, err error) {
 // Sign returns the signature over msg that Verifier accepts from pub.
 func Sign(pub remora.Address, msg []byte) remora.Signature {
 	var sig remora.Signature
-	fill(sig[:], "ed25519", pub[:], msg)
+	fillHashes(sig[:], "ed25519", pub[:], msg)
 	return sig
 }
 
 // SignBLS returns the signature over msg that Verifier accepts from pk.
 func SignBLS(pk remora.BLSPublicKey, msg []byte) remora.BLSSignature {
 	var sig remora.BLSSignature
-	fill(sig[:], "bls", pk[:], msg)
+	fillHashes(sig[:], "bls", pk[:], msg)
 	return sig
 }
 
 // Prove returns the proof of possession that Verifier accepts for pk.
 func Prove(pk remora.BLSPublicKey) remora.BLSSignature {
 	var pop remora.BLSSignature
-	fill(pop[:], "possession", pk[:], nil)
+	fillHashes(pop[:], "possession", pk[:], nil)
 	return pop
 }
 
-// fill writes as many hashes of the arguments into dst as fit.
-func fill(dst []byte, tag string, key, msg []byte) {
+// fillHashes fills dst with hashes of the arguments.
+func fillHashes(dst []byte, tag string, key, msg []byte) {
 	for i := byte(0); len(dst) > 0; i++ {
 		h := remora.SumBLAKE3(append(append(append([]byte(tag), i), key...), msg...))
 		dst = dst[copy(dst, h[:]):]

@@ -42,7 +42,7 @@ func (m *Memory) Ascend(t ID, prefix []byte, visit func(key, value []byte) bool)
 	return nil
 }
 
-// Apply makes the changes in place, so that m is the state after them. It keeps the values and copies the keys.
+// Apply makes the changes in place: m is the state after them. It keeps the values and copies the keys.
 func (m *Memory) Apply(changes []Change) {
 	if m.tables == nil {
 		m.tables = make(map[ID]*rows)
@@ -53,11 +53,11 @@ func (m *Memory) Apply(changes []Change) {
 			r = &rows{values: make(map[string][]byte)}
 			m.tables[c.Table] = r
 		}
-		r.set(string(c.Key), c.Value)
+		r.setRow(string(c.Key), c.Value)
 	}
 }
 
-func (r *rows) set(key string, value []byte) {
+func (r *rows) setRow(key string, value []byte) {
 	_, had := r.values[key]
 	if value == nil {
 		delete(r.values, key)
@@ -77,7 +77,7 @@ func (m *Memory) Len(t ID) int {
 	return 0
 }
 
-// Clone returns a copy that later changes of m leave alone.
+// Clone returns a copy that does not follow later changes of m.
 func (m *Memory) Clone() *Memory {
 	c := &Memory{tables: make(map[ID]*rows, len(m.tables))}
 	for _, t := range slices.Sorted(maps.Keys(m.tables)) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Overlay is a View with changes on top of another View. It remembers what it read, so that a row costs the View below
-// one read however many transactions touch it. It is used by one caller at a time.
+// Overlay is a View with changes on top of another View. It caches what it reads: a row is read once from the View below,
+// however many transactions touch it. It is used by one caller at a time.
 type Overlay struct {
 	base  View
 	cells [end]map[string]*cell
@@ -24,8 +24,8 @@ type cell struct {
 	changed bool
 }
 
-// differs reports whether the cell holds a change; putting back what was read is none.
-func (c *cell) differs() bool {
+// isChanged reports whether the cell holds a change. Putting back the value that was read is none.
+func (c *cell) isChanged() bool {
 	same := c.read && bytes.Equal(c.base, c.value) && (c.base == nil) == (c.value == nil)
 	return c.changed && !same
 }
@@ -50,24 +50,24 @@ func (o *Overlay) Get(t ID, key []byte) ([]byte, error) {
 		return nil, err
 	}
 	if c == nil {
-		c = o.cell(t, key)
+		c = o.cellOf(t, key)
 	}
 	c.base, c.value, c.read = value, value, true
 	return value, nil
 }
 
 // Put sets the value under key. The overlay keeps the value, which is not nil, and copies the key.
-func (o *Overlay) Put(t ID, key, value []byte) { o.change(o.cell(t, key), value) }
+func (o *Overlay) Put(t ID, key, value []byte) { o.changeCell(o.cellOf(t, key), value) }
 
 // Delete removes key, which need not exist.
-func (o *Overlay) Delete(t ID, key []byte) { o.change(o.cell(t, key), nil) }
+func (o *Overlay) Delete(t ID, key []byte) { o.changeCell(o.cellOf(t, key), nil) }
 
-func (o *Overlay) change(c *cell, value []byte) {
+func (o *Overlay) changeCell(c *cell, value []byte) {
 	o.undo = append(o.undo, undone{cell: c, value: c.value, changed: c.changed})
 	c.value, c.changed = value, true
 }
 
-func (o *Overlay) cell(t ID, key []byte) *cell {
+func (o *Overlay) cellOf(t ID, key []byte) *cell {
 	if c := o.cells[t][string(key)]; c != nil {
 		return c
 	}
@@ -95,7 +95,7 @@ func (o *Overlay) Rollback() {
 
 // Ascend implements View: rows of the View below merged with the changes. The visitor must not change the overlay.
 func (o *Overlay) Ascend(t ID, prefix []byte, visit func(key, value []byte) bool) error {
-	changed := o.changed(t, string(prefix))
+	changed := o.changedKeys(t, string(prefix))
 	more := true
 	emit := func(key string) {
 		if v := o.cells[t][key].value; v != nil {
@@ -126,32 +126,32 @@ func (o *Overlay) Ascend(t ID, prefix []byte, visit func(key, value []byte) bool
 	return nil
 }
 
-// changed returns the sorted keys with prefix whose value differs from the one below as far as that was read.
-func (o *Overlay) changed(t ID, prefix string) []string {
+// changedKeys returns the changed keys with prefix, sorted. A row that was never read counts as changed once it is put.
+func (o *Overlay) changedKeys(t ID, prefix string) []string {
 	var keys []string
 	for _, k := range slices.Sorted(maps.Keys(o.cells[t])) {
-		if strings.HasPrefix(k, prefix) && o.cells[t][k].differs() {
+		if strings.HasPrefix(k, prefix) && o.cells[t][k].isChanged() {
 			keys = append(keys, k)
 		}
 	}
 	return keys
 }
 
-// Changes returns what was changed, sorted by table and key, one per key. The caller owns the slice and the keys.
+// Changes returns the changes, sorted by table and key, one per key. The caller owns the slice and the keys.
 func (o *Overlay) Changes() []Change {
 	var changes []Change
 	for _, t := range All() {
-		for _, k := range o.changed(t, "") {
+		for _, k := range o.changedKeys(t, "") {
 			changes = append(changes, Change{Table: t, Key: []byte(k), Value: o.cells[t][k].value})
 		}
 	}
 	return changes
 }
 
-// Diff visits the rows of a table that were changed, in the order of their keys, with the value before (read from the
-// View below if it was not yet) and now; nil is absent. It stops at the first error and returns it.
+// Diff visits the changed rows of a table in the order of their keys, with the values before and now. nil stands for no row. It
+// reads the value before from the View below if need be, stops at the first error and returns it.
 func (o *Overlay) Diff(t ID, visit func(key string, before, now []byte) error) error {
-	for _, k := range o.changed(t, "") {
+	for _, k := range o.changedKeys(t, "") {
 		c := o.cells[t][k]
 		before := c.base
 		if !c.read {

@@ -1,5 +1,6 @@
-// Package table is the flat side of the state: numbered tables of byte keys and byte values, read through immutable
-// views and changed through an overlay that one block fills.
+// Package table is the flat form of the state: numbered tables of byte keys and byte values. A View reads a state that does not
+// change. An Overlay collects the changes of one block on top of a View and can undo those of a failed transaction. Memory is
+// a View in maps.
 package table
 
 import "fmt"
@@ -28,7 +29,7 @@ const (
 	end
 )
 
-// names are for people: they stand in no record.
+// names are for messages. No record contains them.
 var names = [end]string{
 	Accounts: "accounts", Stakes: "stakes", Money: "money", Nodes: "nodes", NodeNames: "node names", NodeKeys: "node keys",
 	Chain: "chain", Beacon: "beacon", Executed: "executed batches", Contents: "contents", Sessions: "sessions",
@@ -52,7 +53,7 @@ func All() []ID {
 	return ids
 }
 
-// View reads a state that does not change. Keys are never empty. Whoever gets a slice only reads it.
+// View reads a state that does not change. Keys are never empty. Callers must not modify the slices that they get.
 type View interface {
 	// Get returns the value under key, nil when there is none. No stored value is nil; one may be empty.
 	Get(t ID, key []byte) ([]byte, error)
