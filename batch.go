@@ -13,7 +13,7 @@ const (
 	batchMagic      = "RBA1"
 	BatchHeaderSize = 4 + 8 + 2 + 2 + 8 + 4
 	batchTxOverhead = 4
-	// MaxBatchBytes bounds a batch on the wire and on disk; batches are sealed well below it.
+	// MaxBatchBytes bounds a batch on the wire and on disk. Batches are sealed well below it.
 	MaxBatchBytes = 640 << 10
 	// MaxTxBytes bounds one transaction. The largest are openings: 32 chunks with their paths, 110 KB at most.
 	MaxTxBytes = 128 << 10
@@ -21,10 +21,10 @@ const (
 
 // Batch is a parsed view of a batch's bytes, which it does not own or copy.
 type Batch struct {
-	Epoch  Epoch // in which it was sealed: it executes in this one or the next, once
+	Epoch  Epoch // in which it was sealed: it executes once, in this epoch or the next
 	Author Authority
 	Worker Worker
-	Seq    uint64 // tells apart batches of equal content
+	Seq    uint64 // distinguishes batches with the same transactions
 	Count  int
 	Raw    []byte
 	Digest Hash // BLAKE3 of Raw
@@ -94,16 +94,16 @@ type BatchBuilder struct {
 	count int
 }
 
-// Len returns the bytes of the batch as it would be sealed now.
+// Len returns the number of bytes that the batch would have if it were sealed now.
 func (b *BatchBuilder) Len() int { return max(len(b.raw), BatchHeaderSize) }
 
 // Count returns the number of transactions added.
 func (b *BatchBuilder) Count() int { return b.count }
 
-// Fits reports whether a transaction of size bytes can be added without passing limit.
+// Fits reports whether the batch stays within limit if a transaction of size bytes is added.
 func (b *BatchBuilder) Fits(size, limit int) bool { return b.Len()+batchTxOverhead+size <= limit }
 
-// Add appends a copy of tx, which the caller has checked to hold 1 to MaxTxBytes.
+// Add appends a copy of tx, which must have 1 to MaxTxBytes bytes.
 func (b *BatchBuilder) Add(tx []byte) {
 	if b.raw == nil {
 		b.raw = make([]byte, BatchHeaderSize, 16<<10)

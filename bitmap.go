@@ -6,7 +6,7 @@ import (
 )
 
 // Bitmap is a set of committee members: bit i%8 of byte i/8 is member i. Its length is ceil(n/8) and the bits above n
-// are zero, so a set has one spelling.
+// are zero, so a set has one encoding.
 type Bitmap []byte
 
 // NewBitmap returns the set of the given members of a committee of size n.
@@ -18,7 +18,7 @@ func NewBitmap(n int, members ...Authority) Bitmap {
 	return b
 }
 
-// Check reports a length or trailing bits that do not fit a committee of size n.
+// Check refuses a length or trailing bits that do not fit a committee of size n.
 func (b Bitmap) Check(n int) error {
 	if len(b) != (n+7)/8 {
 		return fmt.Errorf("%w: bitmap of %d bytes for a committee of %d", ErrInvalid, len(b), n)
@@ -29,7 +29,7 @@ func (b Bitmap) Check(n int) error {
 	return nil
 }
 
-// Add puts a member of the committee into the set. The bitmap is one that NewBitmap made, or that passed Check.
+// Add adds a member of the committee to the set. The bitmap must come from NewBitmap or have passed Check.
 func (b Bitmap) Add(a Authority) { b[a/8] |= 1 << (a % 8) }
 
 // Has reports whether a member is in the set.

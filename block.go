@@ -12,7 +12,7 @@ type Seed struct {
 	Hash Hash
 }
 
-// BlockHeader binds an executed block: what was ordered, what came of it, the state after it.
+// BlockHeader binds an executed block: its order, its results and the state after it.
 type BlockHeader struct {
 	_             struct{} `cbor:",toarray"`
 	Version       uint16
@@ -30,7 +30,7 @@ type BlockHeader struct {
 	NextCommittee Hash // zero unless the committee changes after this block
 }
 
-// Hash names the block. Its preimage is the canonical encoding, which has one spelling per value.
+// Hash names the block. Its preimage is the canonical encoding, which is unique per value.
 func (h *BlockHeader) Hash() Hash {
 	return newPreimage("remora/block/1", h.ChainID).addBytes(Encode(h)).sumDigest()
 }
@@ -77,13 +77,13 @@ type BlockCertificate struct {
 	Signature BLSSignature
 }
 
-// Check reports a bitmap that does not fit the committee or holds less than a quorum. The signature is the caller's.
+// Check refuses a bitmap that does not fit the committee or holds less than a quorum. The caller verifies the signature.
 func (c *BlockCertificate) Check(committee *Committee) error {
 	return checkSigners(committee, c.Signers)
 }
 
-// CertifiedBlock is what block sync and audits pass around: everything needed to execute a block and to know that a
-// quorum executed it to the same root.
+// CertifiedBlock holds everything that block sync and audits need to execute a block and to check that a quorum executed
+// it to the same root.
 type CertifiedBlock struct {
 	_           struct{} `cbor:",toarray"`
 	Block       Block

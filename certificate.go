@@ -5,8 +5,8 @@ import "fmt"
 // MaxCertificateBytes bounds an encoded certificate.
 const MaxCertificateBytes = MaxHeaderBytes + 256
 
-// Certificate is a header with a quorum's aggregate signature: a vertex of the DAG. Its name is the header's digest,
-// so two certificates of one header by different quorums are the same vertex.
+// Certificate is a header with a quorum's aggregate signature: a vertex of the DAG. It is named by the header's digest,
+// so two certificates of a header by different quorums are the same vertex.
 type Certificate struct {
 	_         struct{} `cbor:",toarray"`
 	Header    Header
@@ -23,8 +23,8 @@ func (c *Certificate) Round() Round { return c.Header.Round }
 // Author returns the header's author.
 func (c *Certificate) Author() Authority { return c.Header.Author }
 
-// Check reports what is wrong with a certificate's structure: the header's, the bitmap's, too little stake. The
-// signature is the caller's to verify.
+// Check refuses an invalid header, a bitmap that does not fit the committee, and signers with less stake than a quorum.
+// The caller verifies the signature.
 func (c *Certificate) Check(committee *Committee) error {
 	if err := c.Header.Check(committee); err != nil {
 		return err
@@ -42,7 +42,7 @@ func checkSigners(committee *Committee, signers Bitmap) error {
 	return nil
 }
 
-// DecodeCertificate decodes a certificate and seals its header. The caller still checks structure and signature.
+// DecodeCertificate decodes a certificate and seals its header. The caller calls Check and verifies the signature.
 func DecodeCertificate(chainID string, b []byte) (*Certificate, error) {
 	c := new(Certificate)
 	if err := Decode(b, MaxCertificateBytes, c); err != nil {

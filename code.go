@@ -2,11 +2,11 @@ package remora
 
 import "fmt"
 
-// Code is the stable outcome of a transaction, the same at admission and at execution. Its number is part of the
-// results root: never renumber one.
+// Code is the result of a transaction, the same at admission and at execution. Its number enters the results root: never
+// renumber one.
 type Code uint8
 
-// The outcomes of a transaction.
+// The results of a transaction.
 const (
 	CodeOK Code = iota
 	CodeMalformed
@@ -100,10 +100,10 @@ func (c *Code) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%w: unknown result code %q", ErrInvalid, text)
 }
 
-// Rejection says why a transaction was refused, with data for the reader.
+// Rejection is the error of a refused transaction.
 type Rejection struct {
 	Code   Code
-	Reason string // what is wrong and how to mend it
+	Reason string // the fault and how to fix it
 }
 
 // Error returns code and reason.

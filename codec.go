@@ -7,7 +7,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Bounds of the decoder. A message is also bounded by the limit that its reader passes to Decode.
+// Bounds of the decoder. The limit that is passed to Decode bounds a message as well.
 const (
 	maxArrayElements = 1 << 16
 	maxMapPairs      = 64
@@ -21,7 +21,7 @@ var (
 
 func newEncoder() cbor.EncMode {
 	opts := cbor.CoreDetEncOptions()
-	opts.NilContainers = cbor.NilContainerAsEmpty // an absent list has one spelling
+	opts.NilContainers = cbor.NilContainerAsEmpty // nil and empty lists have one encoding
 	mode, err := opts.EncMode()
 	if err != nil {
 		panic("remora: encoder options: " + err.Error())
@@ -49,8 +49,8 @@ func newDecoder() cbor.DecMode {
 	return mode
 }
 
-// Encode returns the canonical CBOR of v, a type of this module. It panics on a type that CBOR cannot carry, which is
-// a defect of the caller and never depends on input.
+// Encode returns the canonical CBOR of v, a type of this module. It panics on a type that CBOR cannot represent, which is
+// a bug in the caller and never depends on input.
 func Encode(v any) []byte {
 	b, err := encoder.Marshal(v)
 	if err != nil {
@@ -59,8 +59,8 @@ func Encode(v any) []byte {
 	return b
 }
 
-// Decode reads the canonical CBOR in b into v. It refuses more than limit bytes (ErrTooLarge) before it looks at them,
-// what is not CBOR of v's shape (ErrMalformed), and every spelling but the canonical one (ErrNonCanonical).
+// Decode reads the canonical CBOR in b into v. It refuses more than limit bytes (ErrTooLarge) before it reads them, bytes
+// that are not CBOR of v's shape (ErrMalformed), and every encoding but the canonical one (ErrNonCanonical).
 func Decode(b []byte, limit int, v any) error {
 	if len(b) > limit {
 		return fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(b), limit)

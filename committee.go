@@ -28,8 +28,8 @@ type Committee struct {
 	Members []Member
 }
 
-// NewCommittee sorts members by consensus key and checks them: 1 to MaxCommittee, positive stakes with a sum below
-// 2^62, and no key or identity twice.
+// NewCommittee sorts the members by consensus key and checks them: 1 to MaxCommittee of them, positive stakes with a sum
+// below 2^62, no key or identity twice.
 func NewCommittee(chainID string, term Term, members []Member) (*Committee, error) {
 	if len(members) == 0 || len(members) > MaxCommittee {
 		return nil, fmt.Errorf("%w: committee of %d members, want 1 to %d", ErrInvalid, len(members), MaxCommittee)
@@ -83,7 +83,7 @@ func (c *Committee) Total() Amount {
 // Quorum returns Q = 2S/3+1: any two quorums share an honest member.
 func (c *Committee) Quorum() Amount { return Quorum(c.Total()) }
 
-// Validity returns V = (S+2)/3: the smallest stake that surely holds an honest member.
+// Validity returns V = (S+2)/3: the smallest stake that always includes an honest member.
 func (c *Committee) Validity() Amount { return Validity(c.Total()) }
 
 // Quorum returns 2S/3+1 of a total stake S.
@@ -92,7 +92,7 @@ func Quorum(total Amount) Amount { return 2*total/3 + 1 }
 // Validity returns (S+2)/3 of a total stake S.
 func Validity(total Amount) Amount { return (total + 2) / 3 }
 
-// StakeOf returns the summed stake of the members in the bitmap, which must be valid for this committee.
+// StakeOf returns the total stake of the members in the bitmap, which must be valid for this committee.
 func (c *Committee) StakeOf(b Bitmap) Amount {
 	var total Amount
 	for a := range b.Members() {

@@ -21,18 +21,18 @@ type Content struct {
 	Length uint64   `json:"length"`
 }
 
-// RegisterContent enters content into the chain's index. Its last chunk with the path to the root proves the length,
-// so that there is one true entry per root and nobody can occupy a root with a false one.
+// RegisterContent enters content into the chain's index. The last chunk with its path to the root proves the length, so
+// that a root has one entry and cannot be occupied by a false one.
 type RegisterContent struct {
 	_         struct{} `cbor:",toarray"`
 	Content   Content
 	Directory bool
 	Replicas  uint8
 	Last      []byte // the content's last chunk
-	Path      []Hash // the hashes beside its path to the root, its own neighbour first
+	Path      []Hash // siblings of its path to the root, its own sibling first
 }
 
-// Check reports the first field that breaks a limit. The proof of the length is the caller's to verify.
+// Check reports the first field that breaks a limit. The caller verifies the proof of the length.
 func (r *RegisterContent) Check() error {
 	switch {
 	case r.Content.Length > MaxContentBytes:
@@ -45,18 +45,18 @@ func (r *RegisterContent) Check() error {
 	return nil
 }
 
-// ContentEntry is what the chain knows of content. A file and a directory of the same root are two entries.
+// ContentEntry is an entry of the chain's index of content. A file and a directory of the same root are two entries.
 type ContentEntry struct {
 	_         struct{} `cbor:",toarray"`
 	Content   Content  `json:"content"`
 	Directory bool     `json:"directory"`
-	Owner     Address  `json:"owner"`    // who registered it first
-	Replicas  uint8    `json:"replicas"` // the most that anybody asked for
+	Owner     Address  `json:"owner"`    // the first account that registered it
+	Replicas  uint8    `json:"replicas"` // the largest number registered
 	Epoch     Epoch    `json:"epoch"`    // in which it was registered
 }
 
-// Assign returns the up to n of the caches that are to hold content, the first choice first. Each cache draws a number
-// from its address and the root, the highest win (rendezvous hashing): when one cache leaves, only its content moves.
+// Assign returns at most n of the caches, those that must hold content, first choice first. It is rendezvous hashing: each
+// cache has a score from its address and the root, and the highest win. When a cache leaves, only its content moves.
 func Assign(root Hash, caches []Address, n int) []Address {
 	type bid struct {
 		node  Address

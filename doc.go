@@ -1,7 +1,10 @@
-// Package remora is the shared vocabulary of the node: the types that cross packages, their canonical encoding,
-// their hashes and the sentinels that several packages branch on. It has no behaviour beyond encode, hash, compare.
+// Package remora is the shared vocabulary of the module: the types that cross packages, their canonical encodings and
+// hashes, and the sentinel errors that several packages branch on. It does nothing but encode, hash, check and compare.
 //
-// Every object that travels or rests is core deterministic CBOR (RFC 8949 §4.2.1); a decoder re-encodes and compares,
-// so a value has one encoding. Hashes and signatures never cover an encoding: they cover an explicit preimage made of
-// a tag, the chain id and length-prefixed fields.
+// Every object on the wire or on disk is core deterministic CBOR (RFC 8949 §4.2.1), except batches (see Batch). A decoder
+// re-encodes and compares, so a value has one encoding. Hashes and signatures cover an explicit preimage of a tag, the
+// chain id and length-prefixed fields.
+//
+// Decode functions check the encoding alone. Check methods check structure and limits without any state. Signatures,
+// possession of keys and proofs are verified by the caller.
 package remora

@@ -12,10 +12,10 @@ import (
 // MaxGenesisBytes bounds a genesis file.
 const MaxGenesisBytes = 4 << 20
 
-// devPrefix starts the ids of chains for development: they accept opaque transactions and development keys.
+// devPrefix starts the ids of development chains, which accept opaque transactions and development keys.
 const devPrefix = "dev"
 
-// Genesis is what every node of a chain starts from. All rules that could fork the chain are in it.
+// Genesis is the common start of all nodes of a chain. It holds every setting on which nodes must agree.
 type Genesis struct {
 	_          struct{}           `cbor:",toarray"`
 	ChainID    string             `json:"chain_id"`
@@ -28,15 +28,15 @@ type Genesis struct {
 // Params are the constants of a chain.
 type Params struct {
 	_           struct{} `cbor:",toarray"`
-	Rule        string   `json:"rule"`         // commit rule: bullshark
+	Rule        string   `json:"rule"`         // commit rule; only "bullshark"
 	GCDepth     Round    `json:"gc_depth"`     // rounds below a leader that it still orders
 	EpochMillis Millis   `json:"epoch_millis"` // least length of an epoch in block time
-	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0: one is enough
+	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0 means 1
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
 	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
 
 	PricePerMiB      Amount `json:"price_per_mib"`      // of content that a cache delivers
-	TreasuryPerMille uint16 `json:"treasury_per_mille"` // of every settled claim: what makes delivering to oneself a loss
+	TreasuryPerMille uint16 `json:"treasury_per_mille"` // of every settled claim, so that a cache loses by deliveries to itself
 }
 
 // GenesisValidator is a founding member: registered and staked from the start.
@@ -47,17 +47,17 @@ type GenesisValidator struct {
 	Node    Node     `json:"node"`
 }
 
-// GenesisAccount is an allocation.
+// GenesisAccount is an account with its initial balance.
 type GenesisAccount struct {
 	_       struct{} `cbor:",toarray"`
 	Address Address  `json:"address"`
 	Balance Amount   `json:"balance"`
 }
 
-// IsDev reports whether a chain is for development.
+// IsDev reports whether a chain is a development chain.
 func IsDev(chainID string) bool { return strings.HasPrefix(chainID, devPrefix) }
 
-// Hash names the chain's origin: block 1 has it as parent, the first DAG as origin.
+// Hash names the genesis: it is the parent of block 1 and the origin of the first DAG.
 func (g *Genesis) Hash() Hash {
 	return newPreimage("remora/genesis/1", g.ChainID).addBytes(Encode(g)).sumDigest()
 }
@@ -71,7 +71,7 @@ func (g *Genesis) Committee() (*Committee, error) {
 	return NewCommittee(g.ChainID, 1, members)
 }
 
-// Check reports everything that is wrong with the genesis, all at once. Possession of keys is the caller's to verify.
+// Check reports all faults of the genesis at once. The caller verifies possession of the keys.
 func (g *Genesis) Check() error {
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -101,7 +101,7 @@ func (g *Genesis) Check() error {
 	return errors.Join(append(errs, g.checkHolders()...)...)
 }
 
-// checkHolders checks nodes and allocations: limits, names and addresses once, and a supply that fits.
+// checkHolders checks limits, unique names and addresses, and the total supply.
 func (g *Genesis) checkHolders() []error {
 	var errs []error
 	names, holders := map[string]bool{}, map[Address]bool{}
@@ -135,7 +135,7 @@ func (g *Genesis) checkHolders() []error {
 	return errs
 }
 
-// ParseGenesis reads a genesis file: JSON with known fields only, then Check.
+// ParseGenesis reads a genesis file, JSON with known fields only, and checks it.
 func ParseGenesis(data []byte) (*Genesis, error) {
 	if len(data) > MaxGenesisBytes {
 		return nil, fmt.Errorf("genesis: %w: %d bytes, at most %d", ErrTooLarge, len(data), MaxGenesisBytes)

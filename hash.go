@@ -35,7 +35,7 @@ func ParseHash(s string) (Hash, error) {
 // SumBLAKE3 returns the BLAKE3 digest of b.
 func SumBLAKE3(b []byte) Hash { return blake3.Sum256(b) }
 
-// decodeHex fills dst from hexadecimal text of exactly the right length. Upper case is refused: a value has one spelling.
+// decodeHex fills dst from lower-case hexadecimal text of exactly the right length.
 func decodeHex(dst, text []byte, what string) error {
 	if len(text) != 2*len(dst) {
 		return fmt.Errorf("%s: want %d hexadecimal digits, got %d characters", what, 2*len(dst), len(text))

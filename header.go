@@ -13,8 +13,8 @@ const (
 	MaxHeaderBytes   = 64 << 10
 )
 
-// BatchRef names a batch of the header's author, the worker that keeps it and the epoch it was sealed in. Whoever votes
-// for a header has checked all of it against the batch's bytes, so that execution may rely on the reference alone.
+// BatchRef names a batch in a header: its digest, its worker and the epoch in which it was sealed. Voters check all of it
+// against the batch's bytes, so that execution may rely on the reference alone.
 type BatchRef struct {
 	_      struct{} `cbor:",toarray"`
 	Digest Hash
@@ -44,8 +44,8 @@ type Contribution struct {
 	Signature BLSSignature
 }
 
-// Header is an authority's proposal for a round. Shares and contributions ride along: they are neither payload nor a
-// condition of validity.
+// Header is an authority's proposal for a round. Its shares and contributions are neither payload nor checked for its
+// validity.
 type Header struct {
 	_             struct{} `cbor:",toarray"`
 	Term          Term
@@ -61,7 +61,7 @@ type Header struct {
 	digest Hash
 }
 
-// Seal computes and keeps the digest. Whoever fills a Header by hand seals it before use, and again after a change.
+// Seal computes and stores the digest. A header that is filled by hand must be sealed before use and after every change.
 func (h *Header) Seal(chainID string) Hash {
 	p := newPreimage("remora/header/1", chainID)
 	p.addUint(uint64(h.Term)).addUint(uint64(h.Author)).addUint(uint64(h.Round)).addUint(uint64(h.CreatedAt))
@@ -85,14 +85,15 @@ func (h *Header) Seal(chainID string) Hash {
 	return h.digest
 }
 
-// Digest returns what Seal computed. It names the header and the vertex it becomes, whoever signed for it.
+// Digest returns the digest that Seal computed. It names the header and its vertex, independent of the certificate's
+// signers.
 func (h *Header) Digest() Hash { return h.digest }
 
 // ID returns the parent entry by which a child refers to this header's certificate.
 func (h *Header) ID() Parent { return Parent{Author: h.Author, Digest: h.digest} }
 
-// Check reports what is wrong with a header's structure: author, limits, parents that are too few by stake, unordered
-// or repeated, repeated payload. It needs no state and no other header.
+// Check refuses a header with a wrong term or author, fields over their limits, a batch listed twice, or parents that are
+// unordered, repeated or less than a quorum. It needs no state and no other header.
 func (h *Header) Check(c *Committee) error {
 	switch {
 	case h.Term != c.Term:
@@ -145,7 +146,7 @@ func (h *Header) checkParents(c *Committee) error {
 	return nil
 }
 
-// DecodeHeader decodes and seals a header. The caller still checks structure and signature.
+// DecodeHeader decodes and seals a header. The caller calls Check and verifies the signature.
 func DecodeHeader(chainID string, b []byte) (*Header, error) {
 	h := new(Header)
 	if err := Decode(b, MaxHeaderBytes, h); err != nil {
@@ -155,7 +156,7 @@ func DecodeHeader(chainID string, b []byte) (*Header, error) {
 	return h, nil
 }
 
-// GenesisParents returns the parents of round 1: one per member, with digests derived from what the term starts from:
+// GenesisParents returns the parents of round 1, one per member. Their digests are derived from the origin of the term:
 // the genesis hash, or the hash of the block that changed the committee.
 func GenesisParents(c *Committee, origin Hash) []Parent {
 	parents := make([]Parent, c.Size())
@@ -166,18 +167,19 @@ func GenesisParents(c *Committee, origin Hash) []Parent {
 	return parents
 }
 
-// VoteMessage is what a vote for a header signs. The certificate's aggregate is over the same message.
+// VoteMessage returns the message that votes for a header sign and its certificate aggregates.
 func VoteMessage(chainID string, h *Header) Hash {
 	p := newPreimage("remora/vote/1", chainID).addUint(uint64(h.Term)).addUint(uint64(h.Round)).addUint(uint64(h.Author))
 	return p.addHash(h.digest).sumDigest()
 }
 
-// BlockMessage is what a share signs and a block certificate aggregates.
+// BlockMessage returns the message that shares on a block sign and its certificate aggregates.
 func BlockMessage(chainID string, height Height, hash Hash) Hash {
 	return newPreimage("remora/block-share/1", chainID).addUint(uint64(height)).addHash(hash).sumDigest()
 }
 
-// BeaconMessage is what contribution number step signs: the seed before it makes the signature unknowable in advance.
+// BeaconMessage returns the message that contributions to a step sign. The previous seed makes the signatures
+// unpredictable.
 func BeaconMessage(chainID string, step uint64, previous Hash) Hash {
 	return newPreimage("remora/beacon/1", chainID).addUint(step).addHash(previous).sumDigest()
 }

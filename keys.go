@@ -10,13 +10,13 @@ const (
 	BLSSignatureSize = 48
 )
 
-// Address names an account: it is the account's Ed25519 public key (RFC 8032 encoding, verified by ZIP-215 rules).
+// Address names an account by its Ed25519 public key (RFC 8032 encoding, verified by ZIP-215 rules).
 type Address [AddressSize]byte
 
 // Signature is an Ed25519 signature, R then S.
 type Signature [SignatureSize]byte
 
-// BLSPublicKey is a compressed BLS12-381 G2 point (min-sig). Whoever decodes one checks its subgroup once.
+// BLSPublicKey is a compressed BLS12-381 G2 point (min-sig). Package crypto/bls checks its subgroup when it decodes one.
 type BLSPublicKey [BLSPublicSize]byte
 
 // BLSSignature is a compressed BLS12-381 G1 point: one signature or an aggregate.

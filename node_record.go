@@ -78,7 +78,7 @@ type Node struct {
 	Addrs      []string     `json:"addrs"`
 }
 
-// Check reports the first field that breaks a limit. Possession of the keys is the caller's to verify.
+// Check reports the first field that breaks a limit. The caller verifies possession of the keys.
 func (n *Node) Check() error {
 	switch {
 	case len(n.Name) > maxNodeName || !nodeName.MatchString(n.Name):
@@ -98,7 +98,7 @@ func (n *Node) Check() error {
 	return nil
 }
 
-// Member returns the node as a committee member with a stake.
+// Member returns the committee member that the node becomes with a stake.
 func (n *Node) Member(stake Amount) Member {
 	return Member{
 		Name: n.Name, Stake: stake, Consensus: n.Consensus, Beacon: n.Beacon,

@@ -6,8 +6,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// preimage collects what a hash or a signature covers: tag, chain id, then fields in order. Byte strings carry their
-// length, integers are 8 bytes big endian, lists are preceded by their count, so no two field lists share a preimage.
+// preimage builds the input of a hash or a signature: a tag, the chain id, then fields in order. Byte strings follow their
+// length, integers are 8 bytes big endian and lists follow their count, so different fields never have equal preimages.
 type preimage struct{ buf []byte }
 
 func newPreimage(tag, chainID string) *preimage {

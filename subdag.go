@@ -1,6 +1,7 @@
 package remora
 
-// SubDAG is what one committed leader orders: its causal history that no earlier leader ordered. It becomes one block.
+// SubDAG holds the headers that one committed leader orders: its causal history that no earlier leader ordered. It becomes
+// one block.
 type SubDAG struct {
 	Headers []*Header // rounds ascending, within a round by a hash seeded with Previous; the leader last
 	// Previous is the digest of the sub-DAG before this one, the term's origin for the first.
@@ -10,7 +11,7 @@ type SubDAG struct {
 // Leader returns the committed leader's header.
 func (s *SubDAG) Leader() *Header { return s.Headers[len(s.Headers)-1] }
 
-// Digest chains the sub-DAG to the one before it. Nothing in it depends on who signed.
+// Digest names the sub-DAG and chains it to the one before. It does not depend on the signers of the certificates.
 func (s *SubDAG) Digest(chainID string) Hash {
 	p := newPreimage("remora/sub-dag/1", chainID).addHash(s.Previous).addUint(uint64(len(s.Headers)))
 	for _, h := range s.Headers {
@@ -19,7 +20,7 @@ func (s *SubDAG) Digest(chainID string) Hash {
 	return p.sumDigest()
 }
 
-// OrderKey places a header within its round of a sub-DAG, so that no position in the committee comes first by rule.
+// OrderKey is the sort key of a header within its round of a sub-DAG. It favours no position in the committee.
 func OrderKey(previous, digest Hash) Hash {
 	return SumBLAKE3(append(previous[:], digest[:]...))
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// Kind tells what a transaction does. It is its first field on the wire: never renumber one.
+// Kind says what a transaction does. It is the first field on the wire: never renumber one.
 type Kind uint8
 
 // The kinds of transactions.
 const (
-	KindOpaque       Kind = 0 // bytes without signature or meaning, on chains for development only
+	KindOpaque       Kind = 0 // bytes without signature or meaning, on development chains only
 	KindTransfer     Kind = 1
 	KindRegisterNode Kind = 2
 
@@ -53,27 +53,27 @@ type Tx struct {
 	Signature Signature // by From over Message
 }
 
-// opaqueTx is the wire form of a transaction without signature.
+// opaqueTx is the wire form of an opaque transaction.
 type opaqueTx struct {
 	_       struct{} `cbor:",toarray"`
 	Kind    Kind
 	Payload []byte
 }
 
-// opaqueHead starts every encoded opaque transaction and no signed one: an array of two whose first element is 0.
+// opaqueHead starts every encoded opaque transaction and no signed one: an array of two elements, the first of them 0.
 const opaqueHead = "\x82\x00"
 
-// Transfer moves base units to an account, which it creates when there is none.
+// Transfer moves base units to an account, which it creates if necessary.
 type Transfer struct {
 	_      struct{} `cbor:",toarray"`
 	To     Address
 	Amount Amount
 }
 
-// IsOpaque reports whether raw starts as an opaque transaction does.
+// IsOpaque reports whether raw starts like an opaque transaction.
 func IsOpaque(raw []byte) bool { return len(raw) > 2 && string(raw[:2]) == opaqueHead }
 
-// EncodeOpaque returns an opaque transaction that carries payload.
+// EncodeOpaque returns an opaque transaction with a payload.
 func EncodeOpaque(payload []byte) []byte { return Encode(opaqueTx{Payload: payload}) }
 
 // DecodeOpaque returns the payload of an opaque transaction.
@@ -111,11 +111,11 @@ func decodeTx(raw []byte, v any) error {
 // DecodeBody decodes a transaction's body into v. The error is a Rejection.
 func (t *Tx) DecodeBody(v any) error { return decodeTx(t.Body, v) }
 
-// Message is what the signature covers.
+// Message returns the message that the signature covers.
 func (t *Tx) Message() Hash {
 	p := newPreimage("remora/tx/1", t.ChainID).addUint(uint64(t.Kind)).addBytes(t.From[:])
 	return p.addUint(t.Nonce).addUint(uint64(t.Fee)).addBytes(t.Body).sumDigest()
 }
 
-// TxHash names a transaction by its bytes.
+// TxHash returns the hash that names a transaction.
 func TxHash(raw []byte) Hash { return SumBLAKE3(raw) }

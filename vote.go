@@ -5,7 +5,7 @@ import "fmt"
 // MaxVoteBytes bounds an encoded vote.
 const MaxVoteBytes = 256
 
-// Vote is a signature on a header. Who voted is known from the authenticated peer that sent it.
+// Vote is a signature on a header. The connection on which it arrives authenticates the voter.
 type Vote struct {
 	_         struct{} `cbor:",toarray"`
 	Term      Term
