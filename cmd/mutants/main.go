@@ -1,8 +1,8 @@
-// Command mutants tests the tests: it plants deliberate defects of the protocol, one at a time, and demands that the
-// tests notice each. It lays the changed file over the original for the compiler only, so the tree stays as it is.
+// Command mutants tests the tests: it plants deliberate defects of the protocol, one at a time, and checks that the tests
+// notice each. It passes the changed file to the compiler as an overlay, so the working tree does not change.
 //
-// It runs in the root of the module and ends with status 1 when a defect survives, when an edit does not fit the source
-// any more, or when docs/mutants.md says something else than what happened.
+// It runs in the root of the module. It ends with status 1 if a defect survives, if an edit does not fit the source any
+// more, or if docs/mutants.md differs from the outcome.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"regexp"
 )
 
-// Where the defects are described and where their fate is published.
+// The descriptions of the defects, and the page with the outcome.
 const (
 	folder = "testdata/mutants"
 	page   = "docs/mutants.md"

@@ -16,8 +16,8 @@ import (
 // mutant is a deliberate defect.
 type mutant struct {
 	Name   string   `toml:"name"`
-	Defect string   `toml:"defect"` // what is wrong now, as one who reads a list of defects wants to know it
-	Tests  []string `toml:"tests"`  // who should notice, the cheapest first: a package, then names of its tests or none for all
+	Defect string   `toml:"defect"` // the consequence, as printed in the list of defects
+	Tests  []string `toml:"tests"`  // tests that should notice, the cheapest first: a package, then names of its tests, none for all
 	Edits  []edit   `toml:"edit"`
 }
 
@@ -28,7 +28,7 @@ type edit struct {
 	New  string `toml:"new"`
 }
 
-// loadMutants reads the defects of all files in a folder, in the order of their names.
+// loadMutants reads the defects of all files in a folder, in the order of the files' names.
 func loadMutants(folder string) ([]mutant, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.toml"))
 	if err != nil {
@@ -52,7 +52,7 @@ func loadMutants(folder string) ([]mutant, error) {
 	return all, checkDescriptions(all)
 }
 
-// checkDescriptions reports all that is wrong with the descriptions.
+// checkDescriptions reports all faults of the descriptions at once.
 func checkDescriptions(mutants []mutant) error {
 	var errs []error
 	names := make(map[string]bool)
@@ -84,7 +84,7 @@ func checkEdits(mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-// applyEdits returns the changed files by name. It fails when an edit does not fit its file exactly once.
+// applyEdits returns the changed files by name. It fails if the text of an edit does not occur exactly once in its file.
 func (m *mutant) applyEdits() (map[string][]byte, error) {
 	changed := make(map[string][]byte)
 	for _, e := range m.Edits {
@@ -106,8 +106,8 @@ func (m *mutant) applyEdits() (map[string][]byte, error) {
 
 // suite is a set of tests of one package.
 type suite struct {
-	pkg   string   // as the go tool takes it
-	names []string // of tests; empty: all
+	pkg   string   // pattern for the go tool
+	names []string // of tests; empty for all
 }
 
 func (m *mutant) testSuites() []suite {

@@ -16,7 +16,7 @@ func (f *fate) statusLine() string {
 	return fmt.Sprintf("%5.1f s  killed    %s: %s", f.took.Seconds(), f.mutant.Name, f.killer)
 }
 
-// summaryLine is the last line of a run.
+// summaryLine returns the last line of a run.
 func summaryLine(fates []fate) string {
 	killed, took := 0, time.Duration(0)
 	for _, f := range fates {
@@ -38,7 +38,7 @@ func survivors(fates []fate) error {
 	return errors.Join(errs...)
 }
 
-// publishPage writes the page or compares it with what happened; seconds are no part of it, since they differ by machine.
+// publishPage writes the page or compares it with the outcome. Durations are not part of it, since machines differ.
 func publishPage(fates []fate, write bool) error {
 	text := renderPage(fates)
 	if write {
@@ -49,15 +49,15 @@ func publishPage(fates []fate, write bool) error {
 		return err
 	}
 	if withoutTestNames(string(old)) != withoutTestNames(text) {
-		return fmt.Errorf("%s does not say what happened: go run ./cmd/mutants -write", page)
+		return fmt.Errorf("%s differs from the outcome: go run ./cmd/mutants -write", page)
 	}
 	return nil
 }
 
 var noticed = regexp.MustCompile("(?m)\\| `[^`]+` \\|$")
 
-// withoutTestNames drops from a page which tests noticed the defects: where several do, the first one is named, and which one is
-// the first can differ.
+// withoutTestNames removes the names of the tests that noticed the defects from a page. If several tests notice a defect,
+// the one that is first can differ between runs.
 func withoutTestNames(page string) string { return noticed.ReplaceAllString(page, "| a test |") }
 
 const preface = `# Deliberate defects

@@ -19,20 +19,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// patience is how long a suite may run. No sound one takes a tenth of it; a defect that hangs a test is noticed.
+// patience is the time limit of a suite. A sound suite takes less than a tenth of it, so a hang is noticed.
 const patience = 5 * time.Minute
 
-// fate is what became of a mutant.
+// fate is the outcome of a mutant.
 type fate struct {
 	mutant mutant
-	killer string // package and test, empty when it survived
+	killer string // package and test, empty if it survived
 	took   time.Duration
 }
 
-// outcome is what a run of a suite showed.
+// outcome is the result of a suite.
 type outcome struct {
 	passed []string // names of top-level tests
-	failed string   // the first one that failed, or what ended the run instead
+	failed string   // the first test that failed, or how the run ended instead
 	broken bool     // the package did not compile
 }
 
@@ -43,7 +43,7 @@ type event struct {
 	Output string
 }
 
-// runControl runs every suite without a defect. Only tests that exist and pass can notice anything.
+// runControl runs every suite without a defect: only tests that exist and pass can notice one.
 func runControl(ctx context.Context, mutants []mutant) error {
 	var errs []error
 	for _, s := range distinctSuites(mutants) {
@@ -131,7 +131,7 @@ func plantMutant(ctx context.Context, m mutant) (fate, error) {
 	return f, nil
 }
 
-// writeOverlay writes the changed files into dir and returns the file that tells the go tool of them.
+// writeOverlay writes the changed files to dir and returns the overlay file for the go tool.
 func (m *mutant) writeOverlay(dir string) (string, error) {
 	changed, err := m.applyEdits()
 	if err != nil {
@@ -156,7 +156,7 @@ func (m *mutant) writeOverlay(dir string) (string, error) {
 	return overlay, os.WriteFile(overlay, described, 0o600)
 }
 
-// runSuite runs a suite. An error means that it could not run, which says nothing about the defect.
+// runSuite runs a suite. An error means that the suite could not run, so nothing is known about the defect.
 func runSuite(ctx context.Context, s suite, overlay string) (outcome, error) {
 	args := []string{"test", "-json", "-vet=off", "-failfast", "-timeout=" + patience.String(), "-run=" + s.runPattern()}
 	if overlay != "" {
@@ -181,21 +181,21 @@ func runSuite(ctx context.Context, s suite, overlay string) (outcome, error) {
 	return got, nil
 }
 
-// parseOutput takes the outcome from what go test -json printed.
+// parseOutput reads the outcome from the output of go test -json.
 func parseOutput(out []byte) outcome {
 	var got outcome
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, len(out)+1)
 	for lines.Scan() {
 		var e event
-		if json.Unmarshal(lines.Bytes(), &e) == nil { // the go tool's warnings are no events
+		if json.Unmarshal(lines.Bytes(), &e) == nil { // warnings of the go tool are not JSON
 			got.addEvent(e)
 		}
 	}
 	return got
 }
 
-// addEvent adds an event. The first failure is the one that counts, but for a hang, which takes the tests that ran with it.
+// addEvent adds an event. The first failure counts, except that a hang overrides it: it fails all tests that run then.
 func (o *outcome) addEvent(e event) {
 	name, _, sub := strings.Cut(e.Test, "/")
 	switch {

@@ -17,7 +17,7 @@ var budgets = &analysis.Analyzer{
 	Run:  runBudgets,
 }
 
-// Budgets in lines and pieces. Tests may be longer: a table is data, and what a test needs stands in it.
+// Budgets. Test files may be longer, because tables are data, and each test brings its own.
 const (
 	maxFileLines     = 500
 	maxTestFileLines = 700
@@ -27,10 +27,10 @@ const (
 	maxFields        = 20
 )
 
-// vagueNames say nothing about what a package is for.
+// vagueNames do not tell the purpose of a package.
 var vagueNames = []string{"util", "utils", "common", "types", "internal", "pkg", "helpers", "misc", "libs"}
 
-// unfinished marks work left for later, which belongs into the issue tracker.
+// unfinished matches marks of postponed work, which belongs in the issue tracker.
 var unfinished = regexp.MustCompile(`\b(TODO|FIXME)\b`)
 
 func runBudgets(pass *analysis.Pass) (any, error) {
@@ -124,7 +124,7 @@ func (b budget) countParams(typ *ast.FuncType) int {
 	return count
 }
 
-// checkSleep reports every mention in tests and test packages: a sleeping test is slow when it passes and flaky when it fails.
+// checkSleep reports every use of time.Sleep in tests and test packages: a test that sleeps is slow or flaky.
 func (b budget) checkSleep(id *ast.Ident) {
 	if !b.test && !isTestPackage(packagePath(b.pass)) {
 		return

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// directives are the comments of one kind in one file, such as "//remora:unordered <reason>".
-// Each excuses what stands on the line below it; an excuse needs a reason, and one that excuses nothing is stale.
+// directives are the comments of one kind in a file, such as "//remora:unordered <reason>". Each excuses the line below it
+// and needs a reason. A directive that excuses nothing is stale.
 type directives struct {
 	pass   *analysis.Pass
 	prefix string
@@ -45,7 +45,7 @@ func (d *directives) excusesLine(pos token.Pos) bool {
 	return found != nil
 }
 
-// flagUnused reports the directives without a reason and those that excused nothing.
+// flagUnused reports the directives that lack a reason or excused nothing.
 func (d *directives) flagUnused() {
 	lines := make([]int, 0, len(d.byLine))
 	for line := range d.byLine {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// checkDocs reports exported identifiers without a comment, and comments that do not begin with the name they explain.
+// checkDocs reports exported identifiers without a comment, and comments that do not begin with the identifier.
 // Constants and variables of a group may share the group's comment.
 func checkDocs(pass *analysis.Pass, file *ast.File) {
 	for _, decl := range file.Decls {
@@ -63,7 +63,7 @@ func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 	}
 }
 
-// isReachable reports whether a function is part of the documentation: it has no receiver or one of an exported type.
+// isReachable reports whether a function appears in the documentation: it has no receiver, or one of an exported type.
 func isReachable(f *ast.FuncDecl) bool {
 	return f.Recv == nil || ast.IsExported(receiverName(f.Recv.List[0].Type))
 }

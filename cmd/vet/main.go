@@ -1,6 +1,8 @@
-// Command vet checks what is particular to this module: pure cores, ZIP-215 verification, size budgets, reserved words
-// and the names of methods. The go tool runs its analyzers, package by package: go vet -vettool=.bin/remora-vet ./...
-// What only the whole module shows it checks alone: .bin/remora-vet methods FOLDER
+// Command vet checks the rules of this module: pure cores, ZIP-215 verification, size budgets, reserved words and method
+// names. The go tool runs its analyzers package by package; method names are counted over the whole module:
+//
+//	go vet -vettool=.bin/remora-vet ./...
+//	.bin/remora-vet methods .
 package main
 
 import (

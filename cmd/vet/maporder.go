@@ -17,7 +17,7 @@ var consumers = map[string][]string{
 	"maps.All":    {"maps.Collect", "maps.Insert"},
 }
 
-// unordered are further ways to walk a map, which no function puts in order.
+// unordered are further iterators over maps, which no function sorts.
 var unordered = []string{
 	"(reflect.Value).MapKeys", "(reflect.Value).MapRange", "(reflect.Value).Seq", "(reflect.Value).Seq2",
 	"golang.org/x/exp/maps.Keys", "golang.org/x/exp/maps.Values",
@@ -26,7 +26,7 @@ var unordered = []string{
 type mapOrder struct {
 	pass    *analysis.Pass
 	excused *directives
-	ordered map[ast.Expr]bool // iterators whose order is lost in what takes them
+	ordered map[ast.Expr]bool // iterators that are passed to one of their consumers
 }
 
 func checkMapOrder(pass *analysis.Pass, file *ast.File) {
@@ -63,7 +63,7 @@ func (m mapOrder) noteConsumer(call *ast.CallExpr) {
 	}
 }
 
-// checkUse judges every mention of an iterator over a map, also where it is passed on as a value.
+// checkUse checks every use of an iterator over a map, also as a value.
 func (m mapOrder) checkUse(sel *ast.SelectorExpr) {
 	f, ok := m.pass.TypesInfo.Uses[sel.Sel].(*types.Func)
 	if !ok {
@@ -85,7 +85,7 @@ func (m mapOrder) calleeName(call *ast.CallExpr) string {
 	return ""
 }
 
-// isMap also looks through type parameters: one that can be a map is ranged over like a map.
+// isMap reports whether a type is a map, or a type parameter that can be one.
 func isMap(t types.Type) bool {
 	if t == nil {
 		return false

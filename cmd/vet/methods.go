@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// An unexported method name on more types than these no longer finds the method: it must name the method's object.
-// Exported names are exempt: they are read together with their package, and conventions repeat them (Len, String, Close).
+// Limits of the number of types that have an unexported method of one name. Beyond them a search for the name no longer
+// finds the method. Exported names are exempt, because conventions repeat them: Len, String, Close.
 const (
 	maxTypesPerPackage = 3
 	maxTypesPerModule  = 4
@@ -26,7 +26,7 @@ type methods struct {
 }
 
 // crowdedMethods returns a sentence for each method name that is on too many types of the module or of one package.
-// It reads the whole module: an analyzer sees no more than one package and what that imports.
+// It reads the whole module, because an analyzer sees one package and its imports only.
 func crowdedMethods(module fs.FS) ([]string, error) {
 	m := methods{owners: make(map[string]map[string][]string), required: make(map[string]bool)}
 	err := fs.WalkDir(module, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -70,7 +70,7 @@ func (m methods) collectFile(module fs.FS, name string) error {
 	return nil
 }
 
-// addOwner counts a type once, even where files for several systems declare its method.
+// addOwner counts a type once, even if files for several operating systems declare its method.
 func (m methods) addOwner(name, folder, owner string) {
 	if m.owners[name] == nil {
 		m.owners[name] = make(map[string][]string)

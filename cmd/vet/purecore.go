@@ -18,8 +18,8 @@ A loop over a map whose order cannot reach a result is excused by a line above i
 	Run: runPurecore,
 }
 
-// impure are imports by which a clock, a disk, a socket, a goroutine or chance could reach a pure package.
-// deps_test.go at the module's root holds the same list, so that go test alone notices them too.
+// impure lists the imports that give access to clocks, disks, sockets, goroutines or randomness. deps_test.go at the
+// module's root holds the same list, so that go test finds them too.
 var impure = []string{
 	"context", "crypto/rand", "golang.org/x/sync", "hash/maphash", "io/fs", "io/ioutil", "log", "math/rand", "net",
 	"os", "path/filepath", "runtime", "sync", "syscall", "time", "unsafe",
@@ -52,7 +52,7 @@ func (p purity) checkImports(file *ast.File) {
 	}
 }
 
-// checkNode reports the node and stops below it, so that one mistake is told once.
+// checkNode reports a node and stops below it, so that each mistake is reported once.
 func (p purity) checkNode(n ast.Node) bool {
 	if what := p.concurrencyIn(n); what != "" {
 		p.pass.Reportf(n.Pos(), "%s in a pure package: goroutines belong to the shell", what)

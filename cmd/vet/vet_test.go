@@ -13,8 +13,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// The archives hold packages with planted violations: each line that must be reported says so in a want comment,
-// and a report without one fails as well, so the lines beside them show what is allowed.
+// The archives hold packages with planted violations. A want comment marks each line that must be reported; a report on any
+// other line fails the test, so these lines show what is allowed.
 
 func TestPurecore(t *testing.T) {
 	check(t, purecore, load(t, "purecore.txtar"))
@@ -48,7 +48,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestSizeLimits generates what is too long to read: each size at its limit passes, one line more is reported.
+// TestSizeLimits generates functions and files that are too long to read: at the limit they pass, one line more fails.
 func TestSizeLimits(t *testing.T) {
 	check(t, budgets, map[string]string{
 		"function/at/a.go":        function(maxFuncLines, ""),

@@ -15,11 +15,11 @@ var words = &analysis.Analyzer{
 	Run:  runWords,
 }
 
-// reservedWord is a word that names one thing of the protocol.
+// reservedWord is a word with one meaning in the protocol.
 type reservedWord struct {
 	forms   *regexp.Regexp
 	meaning string
-	folders []string // those where the thing occurs, and their test packages
+	folders []string // the packages in which the meaning occurs
 }
 
 var reservedWords = []reservedWord{
@@ -61,7 +61,7 @@ var reservedWords = []reservedWord{
 // unswept are folders, with those below them, whose identifiers are not checked until their renames have landed.
 var unswept = []string{"app", "cmd/remora", "mempool", "node"}
 
-// wordsOf finds the words of an identifier in camel case.
+// wordsOf matches the words of an identifier in camel case.
 var wordsOf = regexp.MustCompile(`[A-Z]?[a-z]+`)
 
 func runWords(pass *analysis.Pass) (any, error) {

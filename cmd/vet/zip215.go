@@ -16,8 +16,8 @@ Where a foreign format prescribes the standard library's rules, a line above say
 	Run: runZip215,
 }
 
-// strictVerifiers follow RFC 8032 rather than ZIP-215, by the name that go/types gives them.
-// Public keys of libp2p delegate to the standard library.
+// strictVerifiers are the functions that verify by RFC 8032 rather than ZIP-215, by their full name in go/types. Public
+// keys of libp2p delegate to the standard library.
 var strictVerifiers = map[string]bool{
 	"crypto/ed25519.Verify":                                              true,
 	"crypto/ed25519.VerifyWithOptions":                                   true,
