@@ -8,5 +8,6 @@
 // A Minority is the error of a node whose state is not the quorum's. An Examiner then finds the first block and the first
 // row that differ before the node stops.
 //
-// A Schedule decides who is asked for which heights, without goroutine or clock.
+// A Pull decides who is asked for which heights, an Importer executes what comes; neither has a goroutine or a clock, and the
+// simulator runs both.
 package blocksync

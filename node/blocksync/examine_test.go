@@ -177,8 +177,9 @@ func TestSyncedBlockThatTheStateRefuses(t *testing.T) {
 	if err := p.ours.Store.Init(p.ours.Genesis.Hash(), []table.Change{{Table: table.Executed, Key: key, Value: make([]byte, 8)}}); err != nil {
 		t.Fatal(err)
 	}
-	s := &Syncer{Config: Config{Executor: p.ours.Executor, Store: p.ours.Store}}
-	err := p.examiner.explainEnd(t.Context(), s.executeBlocks(t.Context(), blocks))
+	i := &Importer{Executor: p.ours.Executor, Store: p.ours.Store}
+	_, err := i.executeBlocks(blocks)
+	err = p.examiner.explainEnd(t.Context(), err)
 	if !errors.Is(err, ErrMinority) || !strings.Contains(err.Error(), "block 4") || !strings.Contains(err.Error(), state.ErrInput.Error()) {
 		t.Errorf("error %v, want %v with block 4 and the reason", err, ErrMinority)
 	}

@@ -18,9 +18,9 @@ const (
 	hedgeAfter = time.Second
 )
 
-// Schedule cuts the heights from base on into parts, each asked of one peer, and puts the answers in order. It belongs to
+// schedule cuts the heights from base on into parts, each asked of one peer, and puts the answers in order. It belongs to
 // one goroutine.
-type Schedule struct {
+type schedule struct {
 	base  remora.Height // of the first part
 	parts []part        // ascending, without gaps
 	count int           // blocks of a new part
@@ -37,11 +37,11 @@ type part struct {
 	span  *peers.Span        // the answer, nil until it came
 }
 
-// NewSchedule returns a schedule of the heights from one on.
-func NewSchedule(from remora.Height) *Schedule { return &Schedule{base: from, count: 16} }
+// newSchedule returns a schedule of the heights from one on.
+func newSchedule(from remora.Height) *schedule { return &schedule{base: from, count: 16} }
 
-// Held returns the bytes that answers take or may come to take.
-func (s *Schedule) Held() int {
+// heldBytes returns the bytes that answers take or may come to take.
+func (s *schedule) heldBytes() int {
 	total := s.lent + s.asked*peers.MaxAnswer
 	for i := range s.parts {
 		if span := s.parts[i].span; span != nil {
@@ -51,11 +51,11 @@ func (s *Schedule) Held() int {
 	return total
 }
 
-// Assign returns what to ask a peer that has blocks up to newest, and whether there is anything: the lowest part that
+// assignPart returns what to ask a peer that has blocks up to newest, and whether there is anything: the lowest part that
 // nobody is asked for, or the first one if whoever was asked is slow, or a new one.
-func (s *Schedule) Assign(peer remora.Authority, newest remora.Height, now time.Time) (from remora.Height, count int, ok bool) {
+func (s *schedule) assignPart(peer remora.Authority, newest remora.Height, now time.Time) (from remora.Height, count int, ok bool) {
 	p := s.pickPart(peer, now)
-	room := syncBudget - s.Held() - peers.MaxAnswer
+	room := syncBudget - s.heldBytes() - peers.MaxAnswer
 	if p.from != s.base {
 		room -= peers.MaxAnswer // there is always room to ask for what execution waits for
 	}
@@ -70,7 +70,7 @@ func (s *Schedule) Assign(peer remora.Authority, newest remora.Height, now time.
 	return p.from, p.count, true
 }
 
-func (s *Schedule) pickPart(peer remora.Authority, now time.Time) *part {
+func (s *schedule) pickPart(peer remora.Authority, now time.Time) *part {
 	for i := range s.parts {
 		p := &s.parts[i]
 		if p.span != nil || slices.Contains(p.by, peer) {
@@ -88,8 +88,8 @@ func (s *Schedule) pickPart(peer remora.Authority, now time.Time) *part {
 	return &s.parts[len(s.parts)-1]
 }
 
-// TakeAnswer takes what a peer answered to a question for the heights from from on; nil or an empty span if it failed.
-func (s *Schedule) TakeAnswer(peer remora.Authority, from remora.Height, got *peers.Span) {
+// takeAnswer takes what a peer answered to a question for the heights from from on; nil or an empty span if it failed.
+func (s *schedule) takeAnswer(peer remora.Authority, from remora.Height, got *peers.Span) {
 	s.asked--
 	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
 	if i < 0 || s.parts[i].span != nil {
@@ -108,8 +108,8 @@ func (s *Schedule) TakeAnswer(peer remora.Authority, from remora.Height, got *pe
 	}
 }
 
-// Split halves a part whose answer did not come in time, and with it what new questions ask for.
-func (s *Schedule) Split(from remora.Height) {
+// splitPart halves a part whose answer did not come in time, and with it what new questions ask for.
+func (s *schedule) splitPart(from remora.Height) {
 	s.count = max(s.count/2, 1)
 	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
 	if i < 0 || s.parts[i].span != nil || s.parts[i].count == 1 || len(s.parts[i].by) > 0 {
@@ -120,16 +120,16 @@ func (s *Schedule) Split(from remora.Height) {
 	s.parts = slices.Insert(s.parts, i+1, part{from: from + remora.Height(s.parts[i].count), count: rest})
 }
 
-// Head returns the answer that execution takes next, nil when it has not come.
-func (s *Schedule) Head() *peers.Span {
+// nextSpan returns the answer that execution takes next, nil when it has not come.
+func (s *schedule) nextSpan() *peers.Span {
 	if len(s.parts) == 0 {
 		return nil
 	}
 	return s.parts[0].span
 }
 
-// Pop hands the head out: whoever takes it is done with the one before.
-func (s *Schedule) Pop() {
+// takeSpan hands the head out: whoever takes it is done with the one before.
+func (s *schedule) takeSpan() {
 	s.lent = s.parts[0].span.Bytes
 	s.base += remora.Height(s.parts[0].count)
 	s.parts = s.parts[1:]

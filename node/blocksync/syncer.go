@@ -3,7 +3,6 @@ package blocksync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
-	"github.com/remora-network/remora/state"
 )
 
 // QuestionBlocks is how many blocks a question of one peer alone asks for.
@@ -37,11 +35,14 @@ type Config struct {
 // Syncer executes certified blocks of peers. It belongs to the goroutine that owns the executor.
 type Syncer struct {
 	Config
-	puller *puller
+	puller   *puller
+	importer Importer
 }
 
 // New returns a syncer.
-func New(c Config) *Syncer { return &Syncer{Config: c, puller: newPuller(&c)} }
+func New(c Config) *Syncer {
+	return &Syncer{Config: c, puller: newPuller(&c), importer: Importer{Executor: c.Executor, Store: c.Store}}
+}
 
 // CatchUp executes the blocks that peers have, several of them at a time, until authorities of a validity stake have no
 // more, or none answers. Only failures of this node are errors.
@@ -52,7 +53,7 @@ func (s *Syncer) CatchUp(ctx context.Context) error {
 			return err
 		}
 		s.Log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(liar)), slog.Any("reason", err))
-		s.puller.punish(liar, time.Now())
+		s.puller.pull.Accuse(liar, time.Now())
 	}
 }
 
@@ -77,8 +78,10 @@ func (s *Syncer) pullAll(ctx context.Context) (remora.Authority, error) {
 // has. With patience the peer may wait so long for its next certified block before it answers that it has none.
 func (s *Syncer) Follow(ctx context.Context, peer remora.Authority, patience time.Duration) (int, remora.Height, error) {
 	request := peers.RangeRequest{From: s.Executor.View().Tip.Height + 1, Count: QuestionBlocks, Wait: uint16(patience.Milliseconds())}
+	count := 0
 	got, err := s.Ask(ctx, peer, request)
-	if err == nil && len(got.Blocks) > 0 {
+	if err == nil {
+		count = len(got.Blocks)
 		err = s.executeSpan(ctx, got)
 	}
 	switch {
@@ -90,66 +93,26 @@ func (s *Syncer) Follow(ctx context.Context, peer remora.Authority, patience tim
 	case err != nil:
 		return 0, 0, err
 	}
-	return len(got.Blocks), got.Newest, nil
+	return count, got.Newest, nil
 }
 
-// executeSpan executes the blocks of an answer, with few syncs.
+// executeSpan executes the blocks of an answer.
 func (s *Syncer) executeSpan(ctx context.Context, got *peers.Span) error {
-	if err := s.checkJoin(got.Blocks[0].Block); err != nil {
-		return err
-	}
-	for blocks := got.Blocks; len(blocks) > 0; {
-		n := 0
-		for n < len(blocks) && len(blocks[n].Batches) == len(blocks[n].Block.Batches) {
-			n++
-		}
-		if n == 0 {
-			var err error
-			if blocks[0].Batches, err = s.Gather(ctx, blocks[0].Block.DAG, blocks[0].Block.Batches); err != nil {
-				return err
-			}
-			n = 1
-		}
-		if err := s.executeBlocks(ctx, blocks[:n]); err != nil {
+	for {
+		executed, lacking, err := s.importer.Import(got)
+		if err != nil {
 			return err
 		}
-		blocks = blocks[n:]
+		if len(executed) > 0 {
+			if err := s.Done(ctx, executed); err != nil {
+				return err
+			}
+		}
+		if lacking == nil {
+			return nil
+		}
+		if lacking.Batches, err = s.Gather(ctx, lacking.Block.DAG, lacking.Block.Batches); err != nil {
+			return err
+		}
 	}
-	return nil
-}
-
-// checkJoin checks that a certified block continues the own chain. A quorum vouches for its parent: another one here means
-// that this node executed something else.
-func (s *Syncer) checkJoin(block *remora.Block) error {
-	h, tip := &block.Header, s.Executor.View().Tip
-	if h.Height != tip.Height+1 {
-		return fmt.Errorf("%w: block %d where %d is next", peers.ErrLie, h.Height, tip.Height+1)
-	}
-	if h.Parent != tip.Hash {
-		return &Minority{Height: tip.Height, Hash: h.Parent}
-	}
-	if err := peers.CheckSubDAG(block, tip.SubDAG); err != nil {
-		return fmt.Errorf("%w: block %d: %w", peers.ErrLie, h.Height, err)
-	}
-	return nil
-}
-
-func (s *Syncer) executeBlocks(ctx context.Context, blocks []exec.Certified) error {
-	var batches []remora.Batch
-	for _, b := range blocks {
-		batches = append(batches, b.Batches...)
-	}
-	if err := s.Store.AppendBatches(batches); err != nil {
-		return err
-	}
-	executed, err := s.Executor.Follow(blocks)
-	if errors.Is(err, state.ErrInput) {
-		// A quorum executed these very batches: a state that refuses them is not the quorum's.
-		h := blocks[s.Executor.View().Tip.Height+1-blocks[0].Block.Header.Height].Block.Header
-		return fmt.Errorf("%w: %w", &Minority{Height: h.Height, Hash: h.Hash()}, err)
-	}
-	if err != nil {
-		return err
-	}
-	return s.Done(ctx, executed)
 }

@@ -64,16 +64,22 @@ func (c *Client) AskCertificates(ctx context.Context, from remora.Authority, r C
 	if err != nil {
 		return nil, err
 	}
+	return OpenCertificates(c.committee, items)
+}
+
+// OpenCertificates decodes and verifies an answer with certificates. With an error it returns those before the first that
+// does not hold.
+func OpenCertificates(committee *trust.Committee, items [][]byte) (list []*remora.Certificate, err error) {
 	if len(items) > MaxCertificateRange {
 		return nil, fmt.Errorf("%w: %d certificates in an answer, at most %d", remora.ErrInvalid, len(items), MaxCertificateRange)
 	}
-	list := make([]*remora.Certificate, len(items))
+	list = make([]*remora.Certificate, len(items))
 	for i, item := range items {
-		if list[i], err = remora.DecodeCertificate(c.committee.ChainID, item); err != nil {
+		if list[i], err = remora.DecodeCertificate(committee.ChainID, item); err != nil {
 			return nil, err
 		}
 	}
-	for i, bad := range c.committee.Certificates(list) {
+	for i, bad := range committee.Certificates(list) {
 		if bad != nil {
 			return list[:i], bad
 		}
@@ -87,6 +93,11 @@ func (c *Client) AskBatches(ctx context.Context, from remora.Authority, digests 
 	if err != nil {
 		return nil, err
 	}
+	return OpenBatches(digests, items)
+}
+
+// OpenBatches decodes an answer to a question for batches and checks each against its digest.
+func OpenBatches(digests []remora.Hash, items [][]byte) ([]remora.Batch, error) {
 	if len(items) != len(digests) {
 		return nil, fmt.Errorf("%w: %d batches in an answer to %d digests", remora.ErrInvalid, len(items), len(digests))
 	}
@@ -114,11 +125,16 @@ func (c *Client) AskBlockCertificates(ctx context.Context, from remora.Authority
 	if err != nil {
 		return nil, err
 	}
+	return OpenBlockCertificates(items), nil
+}
+
+// OpenBlockCertificates decodes the certificates in an answer and leaves out what is none.
+func OpenBlockCertificates(items [][]byte) []*remora.BlockCertificate {
 	var found []*remora.BlockCertificate
 	for _, item := range items {
 		if cert := new(remora.BlockCertificate); remora.Decode(item, remora.MaxCertificateBytes, cert) == nil {
 			found = append(found, cert)
 		}
 	}
-	return found, nil
+	return found
 }

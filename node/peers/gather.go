@@ -3,14 +3,10 @@ package peers
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store"
 )
-
-// FirstTry bounds the first question to each peer for batches that execution waits for; later ones get more.
-const FirstTry = 300 * time.Millisecond
 
 // Gatherer brings the batches that execution waits for. It belongs to the goroutine that owns the executor.
 type Gatherer struct {
@@ -24,28 +20,26 @@ func NewGatherer(client *Client, st *store.Store, sources *Sources) *Gatherer {
 	return &Gatherer{client: client, store: st, sources: sources}
 }
 
-// Gather returns the batches with these digests, which committed headers of dag list. A quorum acked each and a quorum
-// voted for its header, so some correct authority has it. Nobody gets long at first.
+// Gather returns the batches with these digests, which committed headers of dag list, durable.
 func (g *Gatherer) Gather(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error) {
 	got := make(map[remora.Hash]remora.Batch, len(digests))
 	missing, err := g.loadBatches(digests, got)
-	for round := 0; err == nil && len(missing) > 0; round++ {
-		if round > 0 {
-			if err := pause(ctx, 50*time.Millisecond); err != nil {
-				return nil, err
-			}
-		}
-		for _, from := range g.sources.Order(Author(dag, missing[0])) {
-			if err := g.askPeer(ctx, from, round, missing, got); err != nil {
-				return nil, err
-			}
-			if missing, err = g.loadBatches(missing, got); err != nil || len(missing) == 0 {
-				break
-			}
-		}
-	}
 	if err != nil {
 		return nil, err
+	}
+	for gathering := NewGathering(g.sources, dag, missing); len(gathering.Missing()) > 0; {
+		found, err := g.askPeer(ctx, gathering.NextQuestion())
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range found {
+			got[b.Digest] = b
+		}
+		gathering.Answered(found)
+		if missing, err = g.loadBatches(gathering.Missing(), got); err != nil {
+			return nil, err
+		}
+		gathering.SetMissing(missing)
 	}
 	batches := make([]remora.Batch, len(digests))
 	for i, d := range digests {
@@ -54,25 +48,23 @@ func (g *Gatherer) Gather(ctx context.Context, dag []*remora.Header, digests []r
 	return batches, nil
 }
 
-// askPeer asks one peer, an answer at a time, as long as it brings any.
-func (g *Gatherer) askPeer(ctx context.Context, from remora.Authority, round int, missing []remora.Hash, got map[remora.Hash]remora.Batch) error {
-	for len(missing) > 0 {
-		trying, cancel := context.WithTimeout(ctx, min(AskTimeout, FirstTry<<min(round, 8)))
-		found, _ := g.client.AskBatches(trying, from, missing[:min(len(missing), max(1, MaxBatchRange>>round))])
-		cancel()
-		g.sources.Report(from, len(found) > 0)
-		if len(found) == 0 {
-			return nil
+// askPeer asks a question and stores what it brings. Only failures of this node are errors.
+func (g *Gatherer) askPeer(ctx context.Context, q BatchQuestion) ([]remora.Batch, error) {
+	if q.Pause > 0 {
+		if err := pause(ctx, q.Pause); err != nil {
+			return nil, err
 		}
-		if err := g.store.AppendBatches(found); err != nil {
-			return err
-		}
-		for _, b := range found {
-			got[b.Digest] = b
-		}
-		missing = Without(missing, found)
 	}
-	return nil
+	if len(q.Digests) == 0 {
+		return nil, ctx.Err()
+	}
+	trying, cancel := context.WithTimeout(ctx, q.Timeout)
+	defer cancel()
+	found, _ := g.client.AskBatches(trying, q.Peer, q.Digests)
+	if len(found) == 0 {
+		return nil, ctx.Err()
+	}
+	return found, g.store.AppendBatches(found)
 }
 
 // loadBatches adds what is stored here and returns what is missing.

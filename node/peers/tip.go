@@ -119,21 +119,26 @@ func (c *Client) AskTip(ctx context.Context, from, self remora.Authority) (t Tip
 	if err != nil {
 		return t, err
 	}
+	return OpenTip(c.committee, self, items)
+}
+
+// OpenTip decodes and verifies an answer to self's question for the tip.
+func OpenTip(committee *trust.Committee, self remora.Authority, items [][]byte) (t Tip, err error) {
 	if len(items) != tipItems {
 		return t, fmt.Errorf("%w: %d items in an answer for the tip, want %d", remora.ErrInvalid, len(items), tipItems)
 	}
-	if t.Highest, err = c.openCertificate(items[tipCertificate]); err != nil {
+	if t.Highest, err = openCertificate(committee, items[tipCertificate]); err != nil {
 		return t, err
 	}
-	if t.Own, err = c.openCertificate(items[tipOwn]); err != nil {
+	if t.Own, err = openCertificate(committee, items[tipOwn]); err != nil {
 		return t, err
 	}
 	if len(items[tipHeader]) == 0 {
 		return t, nil
 	}
-	t.Header, err = remora.DecodeHeader(c.committee.ChainID, items[tipHeader])
+	t.Header, err = remora.DecodeHeader(committee.ChainID, items[tipHeader])
 	if err == nil {
-		err = c.committee.Header(t.Header)
+		err = committee.Header(t.Header)
 	}
 	if err != nil || t.Header.Author != self {
 		return t, fmt.Errorf("%w: a header that is not of this authority: %v", remora.ErrInvalid, err)
@@ -142,13 +147,13 @@ func (c *Client) AskTip(ctx context.Context, from, self remora.Authority) (t Tip
 }
 
 // openCertificate decodes a certificate and checks a quorum's signature on it; nil where the item is empty.
-func (c *Client) openCertificate(item []byte) (*remora.Certificate, error) {
+func openCertificate(committee *trust.Committee, item []byte) (*remora.Certificate, error) {
 	if len(item) == 0 {
 		return nil, nil //nolint:nilnil // the peer has none
 	}
-	cert, err := remora.DecodeCertificate(c.committee.ChainID, item)
+	cert, err := remora.DecodeCertificate(committee.ChainID, item)
 	if err != nil {
 		return nil, err
 	}
-	return cert, c.committee.Certificates([]*remora.Certificate{cert})[0]
+	return cert, committee.Certificates([]*remora.Certificate{cert})[0]
 }
