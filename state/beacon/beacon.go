@@ -33,29 +33,18 @@ type Contribution struct {
 func Start(o *table.Overlay, genesis remora.Hash) { putSeed(o, remora.Seed{Hash: genesis}) }
 
 // GetSeed returns the newest fixed step.
-func GetSeed(v table.View) (remora.Seed, error) {
-	var s remora.Seed
-	b, err := v.Get(table.Beacon, seedKey)
-	if err != nil {
-		return s, err
+func GetSeed(v table.View) (s remora.Seed, err error) {
+	exists, err := table.Load(v, table.Beacon, seedKey, maxRecord, &s)
+	if err == nil && !exists {
+		err = fmt.Errorf("%w: the state has no beacon seed: start from genesis", remora.ErrCorrupt)
 	}
-	if err := remora.Decode(b, maxRecord, &s); err != nil {
-		return s, fmt.Errorf("%w: beacon seed: %w", remora.ErrCorrupt, err)
-	}
-	return s, nil
+	return s, err
 }
 
 // GetPending returns the contributions to the next step, in the order in which they were committed.
-func GetPending(v table.View) ([]Contribution, error) {
-	b, err := v.Get(table.Beacon, pendingKey)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	var pending []Contribution
-	if err := remora.Decode(b, maxRecord, &pending); err != nil {
-		return nil, fmt.Errorf("%w: beacon contributions: %w", remora.ErrCorrupt, err)
-	}
-	return pending, nil
+func GetPending(v table.View) (pending []Contribution, err error) {
+	_, err = table.Load(v, table.Beacon, pendingKey, maxRecord, &pending)
+	return pending, err
 }
 
 // Advance counts the contributions in a block's headers, in their order, and returns the newest seed after the block. It

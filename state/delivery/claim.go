@@ -152,7 +152,7 @@ func verifyOpening(view table.View, v verdict.Verifier, challenge *delivery.Chal
 
 func getItems(v table.View, c *remora.Claim) ([]remora.ClaimItem, error) {
 	var items []remora.ClaimItem
-	found, err := loadRecord(v, table.ClaimItems, claimKey(c.Node, c.Epoch), maxItems, &items)
+	found, err := table.Load(v, table.ClaimItems, claimKey(c.Node, c.Epoch), maxItems, &items)
 	if err == nil && !found {
 		err = fmt.Errorf("%w: the claim of %s for epoch %d has no items", remora.ErrCorrupt, c.Node, c.Epoch)
 	}

@@ -59,7 +59,7 @@ func (s *seed) hasExpired(b *Block) bool {
 }
 
 func getSeed(v table.View, step uint64) (s seed, fixed bool, err error) {
-	fixed, err = loadRecord(v, table.Deadlines, stepKey(fixedSeed, step), maxSeed, &s)
+	fixed, err = table.Load(v, table.Deadlines, stepKey(fixedSeed, step), maxSeed, &s)
 	return s, fixed, err
 }
 

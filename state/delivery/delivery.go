@@ -51,45 +51,25 @@ func claimKey(node remora.Address, epoch remora.Epoch) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), node[:]...), uint64(epoch))
 }
 
-// loadRecord decodes the row under a key into record and reports whether there is one.
-func loadRecord(v table.View, t table.ID, key []byte, limit int, record any) (bool, error) {
-	b, err := v.Get(t, key)
-	if err != nil || b == nil {
-		return false, err
-	}
-	if err := remora.Decode(b, limit, record); err != nil {
-		return false, fmt.Errorf("%w: table %d: %w", remora.ErrCorrupt, t, err)
-	}
-	return true, nil
-}
-
 // GetSession returns a session, and whether there is one: from when it is opened until it is refunded.
 func GetSession(v table.View, id remora.SessionID) (s remora.Session, exists bool, err error) {
-	exists, err = loadRecord(v, table.Sessions, sessionKey(id), maxSession, &s)
+	exists, err = table.Load(v, table.Sessions, sessionKey(id), maxSession, &s)
 	return s, exists, err
 }
 
 // GetGrant returns a session's grant for a node, and whether there is one.
 func GetGrant(v table.View, id remora.SessionID, node remora.Address) (g remora.Grant, exists bool, err error) {
-	exists, err = loadRecord(v, table.Grants, grantKey(id, node), maxGrant, &g)
+	exists, err = table.Load(v, table.Grants, grantKey(id, node), maxGrant, &g)
 	return g, exists, err
 }
 
 // Grants visits the grants of a session in the order of their nodes, until visit returns false.
 func Grants(v table.View, id remora.SessionID, visit func(remora.Address, remora.Grant) bool) error {
-	var bad error
-	err := v.Ascend(table.Grants, sessionKey(id), func(key, value []byte) bool {
-		var g remora.Grant
-		if bad = remora.Decode(value, maxGrant, &g); bad != nil || len(key) != 8+remora.AddressSize {
-			bad = fmt.Errorf("%w: grant of session %d", remora.ErrCorrupt, id)
-			return false
-		}
-		return visit(remora.Address(key[8:]), g)
+	return table.Visit(v, table.Grants, sessionKey(id), maxGrant, func(key []byte, g remora.Grant) bool {
+		var node remora.Address
+		copy(node[:], key[8:])
+		return visit(node, g)
 	})
-	if err != nil {
-		return err
-	}
-	return bad
 }
 
 // ByNumber returns the session that an account opened under a number, and whether there is one.
@@ -124,25 +104,13 @@ func SessionsOf(v table.View, owner remora.Address, visit func(remora.Session) b
 // GetClaim returns a node's claim for an epoch, and whether there is one. Its state is ClaimCommitted for a challenged claim
 // too: see Stage.
 func GetClaim(v table.View, node remora.Address, epoch remora.Epoch) (c remora.Claim, exists bool, err error) {
-	exists, err = loadRecord(v, table.Claims, claimKey(node, epoch), maxClaim, &c)
+	exists, err = table.Load(v, table.Claims, claimKey(node, epoch), maxClaim, &c)
 	return c, exists, err
 }
 
 // ClaimsOf visits the claims of a node in the order of their epochs, until visit returns false.
 func ClaimsOf(v table.View, node remora.Address, visit func(remora.Claim) bool) error {
-	var bad error
-	err := v.Ascend(table.Claims, node[:], func(_, value []byte) bool {
-		var c remora.Claim
-		if bad = remora.Decode(value, maxClaim, &c); bad != nil {
-			bad = fmt.Errorf("%w: claim of %s: %w", remora.ErrCorrupt, node, bad)
-			return false
-		}
-		return visit(c)
-	})
-	if err != nil {
-		return err
-	}
-	return bad
+	return table.Visit(v, table.Claims, node[:], maxClaim, func(_ []byte, c remora.Claim) bool { return visit(c) })
 }
 
 // Stage returns a claim's state, and the seed that challenges it if it is challenged.

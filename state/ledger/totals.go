@@ -21,23 +21,9 @@ type Totals struct {
 }
 
 // GetTotals returns the totals.
-func GetTotals(v table.View) (Totals, error) {
-	b, err := v.Get(table.Money, totalsKey)
-	if err != nil {
-		return Totals{}, err
-	}
-	return decodeTotals(b)
-}
-
-func decodeTotals(b []byte) (Totals, error) {
-	var t Totals
-	if b == nil {
-		return t, nil
-	}
-	if err := remora.Decode(b, maxRecord, &t); err != nil {
-		return Totals{}, fmt.Errorf("%w: totals: %w", remora.ErrCorrupt, err)
-	}
-	return t, nil
+func GetTotals(v table.View) (t Totals, err error) {
+	_, err = table.Load(v, table.Money, totalsKey, maxRecord, &t)
+	return t, err
 }
 
 // PutTotals writes the totals.
@@ -62,23 +48,9 @@ func Collect(o *table.Overlay, fees remora.Amount) error {
 }
 
 // Stake returns the stake of an account.
-func Stake(v table.View, account remora.Address) (remora.Amount, error) {
-	b, err := v.Get(table.Stakes, account[:])
-	if err != nil {
-		return 0, err
-	}
-	return decodeStake(b)
-}
-
-func decodeStake(b []byte) (remora.Amount, error) {
-	var stake remora.Amount
-	if b == nil {
-		return 0, nil
-	}
-	if err := remora.Decode(b, maxRecord, &stake); err != nil {
-		return 0, fmt.Errorf("%w: stake: %w", remora.ErrCorrupt, err)
-	}
-	return stake, nil
+func Stake(v table.View, account remora.Address) (stake remora.Amount, err error) {
+	_, err = table.Load(v, table.Stakes, account[:], maxRecord, &stake)
+	return stake, err
 }
 
 // PutStake writes the stake of an account.
@@ -101,9 +73,13 @@ var held = []struct {
 		}
 		return a.Balance, err
 	}},
-	{table.Stakes, decodeStake},
+	{table.Stakes, func(b []byte) (stake remora.Amount, err error) {
+		err = decodeHeld(b, &stake)
+		return stake, err
+	}},
 	{table.Money, func(b []byte) (remora.Amount, error) {
-		t, err := decodeTotals(b)
+		var t Totals
+		err := decodeHeld(b, &t)
 		return t.Treasury, err
 	}},
 	{table.Grants, func(b []byte) (remora.Amount, error) {
@@ -118,7 +94,7 @@ var held = []struct {
 	}},
 }
 
-// maxHeld bounds the encoded records of other packages that hold coins.
+// maxHeld bounds an encoded record that holds coins.
 const maxHeld = 512
 
 func decodeHeld(b []byte, record any) error {
@@ -151,11 +127,8 @@ func CheckChanges(o *table.Overlay) error {
 	}
 	var minted remora.Amount
 	err := o.Diff(table.Money, func(_ string, was, is []byte) error {
-		a, err := decodeTotals(was)
-		if err != nil {
-			return err
-		}
-		b, err := decodeTotals(is)
+		var a, b Totals
+		err := errors.Join(decodeHeld(was, &a), decodeHeld(is, &b))
 		minted = b.Supply - a.Supply
 		return err
 	})

@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"errors"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/proofs/content"
 	"github.com/remora-network/remora/state/table"
@@ -55,26 +53,13 @@ const maxContentEntry = 256
 
 // GetContent returns the entry of content, and whether there is one.
 func GetContent(v table.View, root remora.Hash, directory bool) (entry remora.ContentEntry, exists bool, err error) {
-	b, err := v.Get(table.Contents, contentKey(root, directory))
-	if err != nil || b == nil {
-		return entry, false, err
-	}
-	if err := remora.Decode(b, maxContentEntry, &entry); err != nil {
-		return entry, false, errors.Join(remora.ErrCorrupt, err)
-	}
-	return entry, true, nil
+	exists, err = table.Load(v, table.Contents, contentKey(root, directory), maxContentEntry, &entry)
+	return entry, exists, err
 }
 
 // AllContent visits every entry in the order of the roots until visit returns false.
 func AllContent(v table.View, visit func(remora.ContentEntry) bool) error {
-	var failed error
-	err := v.Ascend(table.Contents, nil, func(_, value []byte) bool {
-		var entry remora.ContentEntry
-		if failed = remora.Decode(value, maxContentEntry, &entry); failed != nil {
-			failed = errors.Join(remora.ErrCorrupt, failed)
-			return false
-		}
+	return table.Visit(v, table.Contents, nil, maxContentEntry, func(_ []byte, entry remora.ContentEntry) bool {
 		return visit(entry)
 	})
-	return errors.Join(err, failed)
 }

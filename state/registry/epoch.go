@@ -67,15 +67,9 @@ func GetTerm(v table.View) (Term, error) {
 func PutTerm(o *table.Overlay, t Term) { o.Put(table.Chain, termKey, remora.Encode(t)) }
 
 func loadRecord(v table.View, key []byte, record any) error {
-	b, err := v.Get(table.Chain, key)
-	if err != nil {
-		return err
+	exists, err := table.Load(v, table.Chain, key, maxRecord, record)
+	if err == nil && !exists {
+		err = fmt.Errorf("%w: the state has no %s: start from genesis", remora.ErrCorrupt, key)
 	}
-	if b == nil {
-		return fmt.Errorf("%w: the state has no %s: start from genesis", remora.ErrCorrupt, key)
-	}
-	if err := remora.Decode(b, maxRecord, record); err != nil {
-		return fmt.Errorf("%w: %s: %w", remora.ErrCorrupt, key, err)
-	}
-	return nil
+	return err
 }

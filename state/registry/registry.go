@@ -17,14 +17,8 @@ const maxRecord = 8 << 10
 
 // Get returns the node that an account registered and whether there is one.
 func Get(v table.View, account remora.Address) (node remora.Node, exists bool, err error) {
-	b, err := v.Get(table.Nodes, account[:])
-	if err != nil || b == nil {
-		return remora.Node{}, false, err
-	}
-	if err := remora.Decode(b, maxRecord, &node); err != nil {
-		return remora.Node{}, false, fmt.Errorf("%w: node of %s: %w", remora.ErrCorrupt, account, err)
-	}
-	return node, true, nil
+	exists, err = table.Load(v, table.Nodes, account[:], maxRecord, &node)
+	return node, exists, err
 }
 
 // ByName returns the account that registered a name and whether there is one.
@@ -51,19 +45,9 @@ func findHolder(v table.View, t table.ID, key string) (account remora.Address, e
 
 // All visits the registered nodes in the order of their accounts, until visit returns false.
 func All(v table.View, visit func(account remora.Address, node remora.Node) bool) error {
-	var bad error
-	err := v.Ascend(table.Nodes, nil, func(key, value []byte) bool {
+	return table.Visit(v, table.Nodes, nil, maxRecord, func(key []byte, node remora.Node) bool {
 		var account remora.Address
-		var node remora.Node
 		copy(account[:], key)
-		if err := remora.Decode(value, maxRecord, &node); err != nil {
-			bad = fmt.Errorf("%w: node of %s: %w", remora.ErrCorrupt, account, err)
-			return false
-		}
 		return visit(account, node)
 	})
-	if err != nil {
-		return err
-	}
-	return bad
 }
