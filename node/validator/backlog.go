@@ -1,57 +1,52 @@
 package validator
 
 import (
-	"errors"
-	"sync/atomic"
-
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/state"
 )
 
-// work is what the primary hands to the engine, in order.
-type work struct {
-	sub     *remora.SubDAG // execute it
-	from    remora.Authority
-	shares  []remora.Share // heard in a certified header of from
-	catchUp bool           // sync certified blocks, then have the primary rebuilt
+// Work is what the primary hands to the engine, in order.
+type Work struct {
+	Sub     *remora.SubDAG // execute it
+	From    remora.Authority
+	Shares  []remora.Share // heard in a certified header of From
+	CatchUp bool           // sync certified blocks, then have the primary rebuilt
 }
 
-// backlog is the work that the engine has not taken yet, and the epoch that the ordered part of it reaches.
-type backlog struct {
-	head     *head.Head
-	engine   chan<- work
-	epoch    *atomic.Uint64 // after what is ordered, for the batcher
-	queue    []work
+// Backlog is the work that the engine has not taken yet, and the epoch that the ordered part of it reaches.
+type Backlog struct {
+	queue    []Work
 	calendar *state.Calendar
 }
 
-// open begins at the newest block, on which the cores were built too: until something is ordered, the engine has nothing
+// Begin starts the calendar at the view on which the cores were built: until something is ordered, the engine has nothing
 // to execute.
-func (b *backlog) open(c *remora.Committee, p *remora.Params) (err error) {
-	view := b.head.Newest()
-	defer func() { err = errors.Join(err, view.Release()) }()
-	b.calendar, err = state.NewCalendar(c, p, view.View)
+func (b *Backlog) Begin(c *remora.Committee, p *remora.Params, view state.View) (err error) {
+	b.calendar, err = state.NewCalendar(c, p, view)
 	return err
 }
 
-func (b *backlog) put(w work) { b.queue = append(b.queue, w) }
+// Add appends work.
+func (b *Backlog) Add(w Work) { b.queue = append(b.queue, w) }
 
-func (b *backlog) order(subs []remora.SubDAG) {
+// AddOrdered appends the execution of committed sub-DAGs.
+func (b *Backlog) AddOrdered(subs []remora.SubDAG) {
 	for i := range subs {
-		b.put(work{sub: &subs[i]})
+		b.Add(Work{Sub: &subs[i]})
 		b.calendar.Order(&subs[i])
 	}
-	b.epoch.Store(uint64(b.calendar.Epoch()))
 }
 
-// next returns the engine's channel and what to send there, or nil when there is nothing.
-func (b *backlog) next() (chan<- work, work) {
+// Epoch returns the epoch after all that was ordered.
+func (b *Backlog) Epoch() remora.Epoch { return b.calendar.Epoch() }
+
+// First returns the oldest work, and whether there is any.
+func (b *Backlog) First() (Work, bool) {
 	if len(b.queue) == 0 {
-		return nil, work{}
+		return Work{}, false
 	}
-	return b.engine, b.queue[0]
+	return b.queue[0], true
 }
 
-// taken drops what next returned.
-func (b *backlog) taken() { b.queue = b.queue[1:] }
+// DropFirst drops the oldest work, which the engine has taken.
+func (b *Backlog) DropFirst() { b.queue = b.queue[1:] }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -58,11 +57,11 @@ type batcher struct {
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	counts      *metrics.Counts
 
-	waiters map[uint64][]*waiter            // by batch under construction
-	waiting map[remora.Hash]remora.BatchRef // own, held by a quorum, not executed
+	waiters map[uint64][]*waiter // by batch under construction
+	own     OwnBatches
 }
 
-func (b *batcher) run(ctx context.Context) error {
+func (b *batcher) bundleTxs(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for ticking := true; ; {
@@ -72,23 +71,23 @@ func (b *batcher) run(ctx context.Context) error {
 				ticker.Reset(tick)
 			}
 		}
-		b.step(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
+		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
 		select {
 		case s := <-b.submissions:
-			b.submit(s)
-			b.drain()
+			b.takeSubmission(s)
+			b.drainSubmissions()
 		case m := <-b.network:
-			b.receive(ctx, m)
+			b.takeBatch(ctx, m)
 			b.drainNetwork(ctx)
 		case m := <-b.acks:
-			b.step(ctx, m)
+			b.stepCore(ctx, m)
 		case m := <-b.local:
-			b.forget(m)
-			b.step(ctx, m)
+			b.own.Forget(m)
+			b.stepCore(ctx, m)
 		case f := <-b.fetched:
-			f.reply <- b.take(f)
+			f.reply <- b.takeFetched(f)
 		case <-b.reannounce:
-			if err := b.announce(ctx); err != nil {
+			if err := b.announceOwn(ctx); err != nil {
 				return nil //nolint:nilerr // only the context ends it
 			}
 		case <-ticker.C:
@@ -96,7 +95,7 @@ func (b *batcher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := b.settle(ctx); err != nil {
+		if err := b.carryOut(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -105,12 +104,12 @@ func (b *batcher) run(ctx context.Context) error {
 	}
 }
 
-// drain takes what else clients have sent, so that one sync serves all of it.
-func (b *batcher) drain() {
+// drainSubmissions takes what else clients have sent, so that one sync serves all of it.
+func (b *batcher) drainSubmissions() {
 	for range verifyBatch {
 		select {
 		case s := <-b.submissions:
-			b.submit(s)
+			b.takeSubmission(s)
 		default:
 			return
 		}
@@ -121,14 +120,14 @@ func (b *batcher) drainNetwork(ctx context.Context) {
 	for range verifyBatch {
 		select {
 		case m := <-b.network:
-			b.receive(ctx, m)
+			b.takeBatch(ctx, m)
 		default:
 			return
 		}
 	}
 }
 
-func (b *batcher) submit(s submission) {
+func (b *batcher) takeSubmission(s submission) {
 	w := &waiter{submission: s, sealed: map[uint64]remora.Hash{}}
 	for _, tx := range s.txs {
 		seq, err := b.core.Submit(tx)
@@ -147,8 +146,8 @@ func (b *batcher) submit(s submission) {
 	}
 }
 
-// answer tells the clients whose transactions are in a batch that is now durable.
-func (b *batcher) answer(s worker.Sealed) {
+// answerClients tells the clients whose transactions are in a batch that is now durable.
+func (b *batcher) answerClients(s worker.Sealed) {
 	for _, w := range b.waiters[s.Seq] {
 		w.sealed[s.Seq] = s.Digest
 		if w.missing--; w.missing > 0 {
@@ -163,7 +162,7 @@ func (b *batcher) answer(s worker.Sealed) {
 	delete(b.waiters, s.Seq)
 }
 
-func (b *batcher) receive(ctx context.Context, m p2p.Message) {
+func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 	from, known := b.committee.ByPeer(m.Peer)
 	if !known {
 		return
@@ -178,11 +177,11 @@ func (b *batcher) receive(ctx context.Context, m p2p.Message) {
 		b.host.Send(m.Peer, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, batch.Digest[:]))
 		return
 	}
-	b.step(ctx, worker.PeerBatch{From: from, Batch: batch})
+	b.stepCore(ctx, worker.PeerBatch{From: from, Batch: batch})
 }
 
-// take stores batches that were asked for, in order, as long as the author that listed them has room here.
-func (b *batcher) take(f fetched) error {
+// takeFetched stores batches that were asked for, in order, as long as the author that listed them has room here.
+func (b *batcher) takeFetched(f fetched) error {
 	for _, batch := range f.batches {
 		if err := b.core.Step(worker.PeerBatch{From: f.author, Batch: batch, Fetched: true}); err != nil {
 			return err
@@ -191,26 +190,15 @@ func (b *batcher) take(f fetched) error {
 	return nil
 }
 
-func (b *batcher) step(ctx context.Context, m worker.Message) {
+func (b *batcher) stepCore(ctx context.Context, m worker.Message) {
 	if err := b.core.Step(m); err != nil {
 		b.log.DebugContext(ctx, "refused a batch message", slog.String("kind", fmt.Sprintf("%T", m)), slog.Any("reason", err))
 	}
 }
 
-// forget drops own batches that a block has executed, or none can any more, from those to announce again.
-func (b *batcher) forget(m worker.Message) {
-	switch m := m.(type) {
-	case worker.Executed:
-		for _, digest := range m.Digests {
-			delete(b.waiting, digest)
-		}
-	case worker.EpochChanged:
-		maps.DeleteFunc(b.waiting, func(_ remora.Hash, ref remora.BatchRef) bool { return ref.Epoch+1 < m.Epoch })
-	}
-}
-
-func (b *batcher) announce(ctx context.Context) error {
-	for _, ref := range b.waiting { // the order does not matter: execution is by the DAG's order
+// announceOwn tells the primary again which own batches wait.
+func (b *batcher) announceOwn(ctx context.Context) error {
+	for _, ref := range b.own.Waiting() {
 		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
 			return err
 		}
@@ -218,8 +206,8 @@ func (b *batcher) announce(ctx context.Context) error {
 	return nil
 }
 
-// settle carries out what the core asks for: batches are durable before they are acked, spread or answered for.
-func (b *batcher) settle(ctx context.Context) error {
+// carryOut carries out what the core asks for: batches are durable before they are acked, spread or answered for.
+func (b *batcher) carryOut(ctx context.Context) error {
 	for {
 		rd, ok := b.core.Ready()
 		if !ok {
@@ -232,11 +220,11 @@ func (b *batcher) settle(ctx context.Context) error {
 			}
 			b.counts.BatchWrites.Since(began)
 		}
-		b.send(&rd)
+		b.sendBatches(&rd)
 		for _, s := range rd.Sealed {
-			b.answer(s)
+			b.answerClients(s)
 		}
-		if err := b.inform(ctx, &rd); err != nil {
+		if err := b.informPrimary(ctx, &rd); err != nil {
 			return err
 		}
 		b.core.Advance(rd)
@@ -246,7 +234,7 @@ func (b *batcher) settle(ctx context.Context) error {
 // errStopped marks the failures after which a node must not go on.
 var errStopped = errors.New("the disk failed: restart the node when it is healthy again")
 
-func (b *batcher) send(rd *worker.Ready) {
+func (b *batcher) sendBatches(rd *worker.Ready) {
 	for _, batch := range rd.Broadcast {
 		for a, m := range b.committee.Members {
 			if remora.Authority(a) != b.self {
@@ -262,14 +250,14 @@ func (b *batcher) send(rd *worker.Ready) {
 	}
 }
 
-func (b *batcher) inform(ctx context.Context, rd *worker.Ready) error {
+func (b *batcher) informPrimary(ctx context.Context, rd *worker.Ready) error {
 	for _, s := range rd.Stored {
 		if err := put(ctx, b.primary, mempool.Message(mempool.BatchStored{Author: s.Author, Ref: s.Ref})); err != nil {
 			return err
 		}
 	}
 	for _, ref := range rd.Certified {
-		b.waiting[ref.Digest] = ref
+		b.own.Add(ref)
 		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
 			return err
 		}

@@ -6,7 +6,8 @@
 // certificates, the batcher drives the worker core, and its batches go to the primary. The primary never waits for another
 // loop, so no cycle can block.
 //
-// What the loops decide is apart from them and needs no goroutine and no clock: the Certifier (shares into block
-// certificates), the Backlog (work in order, and the epoch it reaches), Findings (whether the disk can be trusted to hold
-// what was signed), Retention (when certificates may be deleted), HeldBelow (what is not asked for any more).
+// What the loops decide is apart from them and needs no goroutine and no clock: the Announcer (shares, block certificates,
+// contributions), the Backlog (work in order, and the epoch it reaches), Findings (whether the disk can be trusted to hold
+// what was signed), Rebuild (how long rebuilt cores wait before they ask for block sync), OwnBatches (what is offered to
+// rebuilt cores), Retention (when certificates may be deleted), HeldBelow (what is not asked for any more).
 package validator

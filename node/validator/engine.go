@@ -28,7 +28,7 @@ type engine struct {
 	announcer *Announcer
 	log       *slog.Logger
 
-	work       <-chan work
+	work       <-chan Work
 	primary    chan<- mempool.Message // shares, contributions, demand
 	batcher    chan<- worker.Message
 	rebuilt    chan<- struct{}
@@ -90,15 +90,15 @@ func (e *engine) passOn(ctx context.Context, failed error) error {
 	return nil
 }
 
-func (e *engine) doWork(ctx context.Context, w work) error {
+func (e *engine) doWork(ctx context.Context, w Work) error {
 	switch {
-	case w.sub != nil:
-		return e.executeSubDAG(ctx, *w.sub)
-	case w.catchUp:
+	case w.Sub != nil:
+		return e.executeSubDAG(ctx, *w.Sub)
+	case w.CatchUp:
 		return e.catchUp(ctx)
 	}
-	for _, s := range w.shares {
-		if err := e.passOn(ctx, e.announcer.HearShare(w.from, s)); err != nil {
+	for _, s := range w.Shares {
+		if err := e.passOn(ctx, e.announcer.HearShare(w.From, s)); err != nil {
 			return err
 		}
 	}

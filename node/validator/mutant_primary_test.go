@@ -31,12 +31,12 @@ func TestNothingLeavesBeforeItIsDurable(t *testing.T) {
 	sender, receiver := pair(ctx, t)
 	memory, broken := store.NewMemory(nil), errors.New("broken")
 	p := lonePrimary(t, memory, sender, receiver.ID())
-	if err := p.restart(); err != nil {
+	if err := p.rebuildCores(); err != nil {
 		t.Fatal(err)
 	}
-	p.tick(time.Now())
+	p.tickCore(time.Now())
 	memory.Fail(broken)
-	if err := p.settle(ctx); !errors.Is(err, broken) {
+	if err := p.carryOut(ctx); !errors.Is(err, broken) {
 		t.Fatalf("got %v", err)
 	}
 	mark := []byte("sent after the failure")
@@ -86,11 +86,11 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 		}
 	})
 	return &primary{
-		backlog:   backlog{head: newest, epoch: new(atomic.Uint64)},
+		head: newest, ports: ports{epoch: new(atomic.Uint64)},
 		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: new(signing), heard: peers.NewHeard(4), progress: new(Progress),
-		cores: restore.Config{
+		rebuild: Rebuild{Cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},
-		},
+		}},
 		counts: new(metrics.Counts), recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches),
 	}
 }

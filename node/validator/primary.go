@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/flight"
+	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
@@ -18,7 +20,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// tick is the length of a core's logical tick.
+// tickCore is the length of a core's logical tick.
 const tick = 5 * time.Millisecond
 
 // servedFor is how long certificates stay servable after ordering has passed them.
@@ -36,18 +38,18 @@ type primary struct {
 	signing   *signing
 	heard     *peers.Heard
 	progress  *Progress
-	cores     restore.Config   // of the next cores
+	rebuild   Rebuild
 	flight    *flight.Recorder // nil: what the cores are told is not recorded
 	counts    *metrics.Counts
-	ports
-	backlog   backlog
+	ports     ports
+	head      *head.Head
+	backlog   Backlog
 	retention Retention
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
 	catching bool                                            // peers' messages are dropped until the engine has caught up
 	unsafe   error                                           // two quorums contradict each other, or the keys are in use elsewhere
-	height   remora.Height                                   // of the newest block when the cores were built
 	recent   remora.Recent[remora.Hash, mempool.BatchStored] // so that a vote needs no read from disk
 	offset   time.Duration                                   // that tests add to the wall clock
 }
@@ -57,88 +59,92 @@ type ports struct {
 	network <-chan mempool.Message // from peers, verified; bounded
 	local   <-chan mempool.Message // from inside; never dropped
 	rebuilt <-chan struct{}        // the engine has caught up
-	wants   []chan mempool.Want    // by authority
+	engine  chan<- Work
+	epoch   *atomic.Uint64      // after what is ordered, for the batcher
+	wants   []chan mempool.Want // by authority
 }
 
-func (p *primary) run(ctx context.Context) error {
+func (p *primary) driveCores(ctx context.Context) error {
 	defer p.flight.Close()
-	if err := p.restart(); err != nil {
+	if err := p.rebuildCores(); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		out, next := p.backlog.next()
+		next, out := p.nextWork()
 		select {
-		case m := <-p.network:
-			p.step(ctx, m)
-			p.drain(ctx)
-		case m := <-p.local:
-			p.step(ctx, m)
+		case m := <-p.ports.network:
+			p.stepCore(ctx, m)
+			p.drainNetwork(ctx)
+		case m := <-p.ports.local:
+			p.stepCore(ctx, m)
 		case out <- next:
-			p.backlog.taken()
+			p.backlog.DropFirst()
 		case now := <-ticker.C:
-			p.tick(now)
-		case <-p.rebuilt:
-			if err := p.restart(); err != nil {
+			p.tickCore(now)
+		case <-p.ports.rebuilt:
+			if err := p.rebuildCores(); err != nil {
 				return err
 			}
 		case <-ctx.Done():
 			return nil
 		}
-		if err := p.settle(ctx); err != nil {
+		if err := p.carryOut(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// The least and the most ticks for which rebuilt cores follow the DAG before they ask for block sync again.
-const (
-	minQuiet = 200
-	maxQuiet = 12_000
-)
-
-// restart builds the cores from the store: the same way after a crash and after block sync. A sync ends where no more
-// blocks are certified, and would bring next to nothing at once again: the rest is for the DAG to bring. If that fails,
-// because certified blocks lag behind it by more than its window, there is no hurry.
-func (p *primary) restart() error {
-	height := p.store.Height()
-	if p.core != nil {
-		p.cores.Doubt = p.core.Doubt()
-		if p.cores.Quiet = min(max(2*p.cores.Quiet, minQuiet), maxQuiet); height > p.height {
-			p.cores.Quiet = minQuiet
-		}
-	}
-	p.height = height
-	snapshot, err := restore.Load(p.store, p.cores)
+// rebuildCores builds the cores from the store: the same way after a crash and after block sync.
+func (p *primary) rebuildCores() error {
+	config := p.rebuild.Prepare(p.store.Height(), p.core)
+	snapshot, err := restore.Load(p.store, config)
 	if err != nil {
 		return err
 	}
-	cores, err := p.flight.Start(snapshot, p.cores)
+	cores, err := p.flight.Start(snapshot, config)
 	if err != nil {
 		return err
 	}
 	p.core, p.order, p.catching = cores.Mempool, cores.Order, false
-	if err := p.backlog.open(p.cores.Committee, &p.cores.Genesis.Params); err != nil {
+	view := p.head.Newest()
+	err = p.backlog.Begin(config.Committee, &config.Genesis.Params, view.View)
+	if err := errors.Join(err, view.Release()); err != nil {
 		return err
 	}
-	p.backlog.order(cores.Committed)
+	p.addOrdered(cores.Committed)
 	return nil
 }
 
-// drain takes what else has arrived, so that one write to disk serves all of it.
-func (p *primary) drain(ctx context.Context) {
+// addOrdered queues committed sub-DAGs for execution, and tells the batcher which epoch they reach.
+func (p *primary) addOrdered(subs []remora.SubDAG) {
+	p.backlog.AddOrdered(subs)
+	p.ports.epoch.Store(uint64(p.backlog.Epoch()))
+}
+
+// nextWork returns the oldest work and the engine's channel, nil when there is no work.
+func (p *primary) nextWork() (Work, chan<- Work) {
+	w, waits := p.backlog.First()
+	if !waits {
+		return w, nil
+	}
+	return w, p.ports.engine
+}
+
+// drainNetwork takes what else has arrived, so that one write to disk serves all of it.
+func (p *primary) drainNetwork(ctx context.Context) {
 	for range verifyBatch {
 		select {
-		case m := <-p.network:
-			p.step(ctx, m)
+		case m := <-p.ports.network:
+			p.stepCore(ctx, m)
 		default:
 			return
 		}
 	}
 }
 
-func (p *primary) step(ctx context.Context, m mempool.Message) {
+func (p *primary) stepCore(ctx context.Context, m mempool.Message) {
 	switch m := m.(type) {
 	case mempool.BatchStored:
 		p.recent.Add(m.Ref.Digest, m)
@@ -158,27 +164,27 @@ func (p *primary) step(ctx context.Context, m mempool.Message) {
 	}
 }
 
-func (p *primary) tick(now time.Time) {
+func (p *primary) tickCore(now time.Time) {
 	if p.catching {
 		return
 	}
 	wall := remora.Millis(now.Add(p.offset).UnixMilli())
 	p.flight.Tick(wall)
 	p.core.Tick(wall)
-	p.prune(now)
+	p.pruneCertificates(now)
 	if p.flight.Full() { // the next recording begins with the snapshot of new cores
-		p.catchUp()
+		p.requestSync()
 	}
 }
 
-// catchUp has the engine sync blocks and the cores built again.
-func (p *primary) catchUp() {
+// requestSync has the engine sync blocks and the cores built again.
+func (p *primary) requestSync() {
 	p.catching = true
-	p.backlog.put(work{catchUp: true})
+	p.backlog.Add(Work{CatchUp: true})
 }
 
-// settle carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
-func (p *primary) settle(ctx context.Context) error {
+// carryOut carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
+func (p *primary) carryOut(ctx context.Context) error {
 	if p.unsafe != nil {
 		return fmt.Errorf("ordering and signing stopped: %w", p.unsafe)
 	}
@@ -189,7 +195,7 @@ func (p *primary) settle(ctx context.Context) error {
 		}
 		p.flight.Took(&rd)
 		if len(rd.Persist) > 0 {
-			if err := p.signing.cover(rd.Persist); err != nil {
+			if err := p.signing.coverRecords(rd.Persist); err != nil {
 				return err
 			}
 			began := time.Now()
@@ -199,14 +205,14 @@ func (p *primary) settle(ctx context.Context) error {
 			p.counts.DAGWrites.Since(began)
 		}
 		for i := range rd.Send {
-			p.send(&rd.Send[i])
+			p.sendFrame(&rd.Send[i])
 		}
-		if err := p.deliver(ctx, rd.Delivered); err != nil {
+		if err := p.orderCertificates(ctx, rd.Delivered); err != nil {
 			return err
 		}
 		p.core.Advance(rd)
-		p.want(ctx, rd.Want)
-		p.observe(ctx, rd.Events)
+		p.passWants(ctx, rd.Want)
+		p.noteEvents(ctx, rd.Events)
 	}
 	p.progress.EnterRound(p.core.Round())
 	p.counts.Round.Store(uint64(p.core.Round()))
@@ -214,7 +220,7 @@ func (p *primary) settle(ctx context.Context) error {
 	return nil
 }
 
-func (p *primary) send(o *mempool.Outgoing) {
+func (p *primary) sendFrame(o *mempool.Outgoing) {
 	var f []byte
 	switch {
 	case o.Header != nil:
@@ -229,70 +235,70 @@ func (p *primary) send(o *mempool.Outgoing) {
 		return
 	}
 	for a, m := range p.committee.Members {
-		if remora.Authority(a) != p.cores.Self {
+		if remora.Authority(a) != p.rebuild.Cores.Self {
 			p.host.Send(m.PeerID, peers.ChannelDAG, f)
 		}
 	}
 }
 
-// deliver orders certificates and queues what was committed, with the shares that the certified headers carried.
-func (p *primary) deliver(ctx context.Context, certificates []*remora.Certificate) error {
+// orderCertificates orders certificates and queues what was committed, with the shares that the certified headers carried.
+func (p *primary) orderCertificates(ctx context.Context, certificates []*remora.Certificate) error {
 	var committed []remora.SubDAG
 	for _, c := range certificates {
 		if len(c.Header.Shares) > 0 {
-			p.backlog.put(work{from: c.Author(), shares: c.Header.Shares})
+			p.backlog.Add(Work{From: c.Author(), Shares: c.Header.Shares})
 		}
 		subs, err := p.order.Insert(c)
 		if err != nil {
 			return fmt.Errorf("ordering stopped at round %d by authority %d: %w", c.Round(), c.Author(), err)
 		}
-		p.backlog.order(subs)
+		p.addOrdered(subs)
 		committed = append(committed, subs...)
 	}
 	if len(committed) == 0 {
 		return nil
 	}
 	p.retention.PassLeader(p.order.LeaderRound(), p.order.GCRound(), time.Now())
-	p.step(ctx, mempool.Ordered{SubDAGs: committed})
+	p.stepCore(ctx, mempool.Ordered{SubDAGs: committed})
 	return nil
 }
 
-// want answers what the store has and leaves the rest to the fetcher. A want that finds no room is repeated by the core.
-func (p *primary) want(ctx context.Context, wants []mempool.Want) {
+// passWants answers what the store has and leaves the rest to the fetcher. A want that finds no room is repeated by the core.
+func (p *primary) passWants(ctx context.Context, wants []mempool.Want) {
 	for _, w := range wants {
-		if w.Batches = p.missing(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 && !w.Tip {
+		if w.Batches = p.findAbsent(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 && !w.Tip {
 			continue
 		}
 		select {
-		case p.wants[w.From] <- w:
+		case p.ports.wants[w.From] <- w:
 		default:
 		}
 	}
 }
 
-func (p *primary) missing(ctx context.Context, refs []remora.BatchRef) []remora.BatchRef {
+func (p *primary) findAbsent(ctx context.Context, refs []remora.BatchRef) []remora.BatchRef {
 	var absent []remora.BatchRef
 	for _, ref := range refs {
 		stored, ok := p.recent.Get(ref.Digest)
 		if !ok {
-			stored, ok = p.stored(ref.Digest)
+			stored, ok = p.findStored(ref.Digest)
 		}
 		if !ok {
 			absent = append(absent, ref)
 			continue
 		}
-		p.step(ctx, stored)
+		p.stepCore(ctx, stored)
 	}
 	return absent
 }
 
-// stored looks a batch up on disk. A damaged one counts as absent, so it is fetched again.
-func (p *primary) stored(digest remora.Hash) (mempool.BatchStored, bool) {
+// findStored looks a batch up on disk. A damaged one counts as absent, so it is fetched again.
+func (p *primary) findStored(digest remora.Hash) (mempool.BatchStored, bool) {
 	author, ref, err := p.store.BatchRef(digest)
 	return mempool.BatchStored{Author: author, Ref: ref}, err == nil
 }
 
-func (p *primary) observe(ctx context.Context, events []mempool.Event) {
+func (p *primary) noteEvents(ctx context.Context, events []mempool.Event) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case mempool.Proposed:
@@ -304,7 +310,7 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 		case mempool.Behind:
 			p.log.InfoContext(ctx, "too far behind the committee's rounds: syncing certified blocks",
 				slog.Uint64("round", uint64(p.core.Round())), slog.Uint64("seen", uint64(e.Round)))
-			p.catchUp()
+			p.requestSync()
 			return
 		case mempool.Equivocation:
 			p.log.WarnContext(ctx, "an authority signed two headers for one round",
@@ -321,8 +327,8 @@ func (p *primary) observe(ctx context.Context, events []mempool.Event) {
 	}
 }
 
-// prune deletes certificates that are not needed any more.
-func (p *primary) prune(now time.Time) {
+// pruneCertificates deletes certificates that are not needed any more.
+func (p *primary) pruneCertificates(now time.Time) {
 	gc := p.retention.TakeDue(now, p.progress.CertifiedLeader())
 	if gc == 0 {
 		return

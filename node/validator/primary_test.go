@@ -22,18 +22,18 @@ func TestRebuiltCoresFollowTheDAGFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &primary{
-		store: c.Store, backlog: backlog{head: c.Head, epoch: new(atomic.Uint64)},
-		cores: restore.Config{Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee}},
+		store: c.Store, head: c.Head, ports: ports{epoch: new(atomic.Uint64)},
+		rebuild: Rebuild{Cores: restore.Config{Genesis: c.Genesis, Committee: members, Signer: &trust.Signer{Committee: committee}}},
 	}
 	for i, want := range []int{0, minQuiet, 2 * minQuiet, minQuiet, 2 * minQuiet, 4 * minQuiet} {
 		if i == 3 {
 			c.Block()
 		}
-		if err := p.restart(); err != nil {
+		if err := p.rebuildCores(); err != nil {
 			t.Fatal(err)
 		}
-		if p.cores.Quiet != want {
-			t.Errorf("rebuilt %d times: quiet for %d ticks, want %d", i, p.cores.Quiet, want)
+		if p.rebuild.Cores.Quiet != want {
+			t.Errorf("rebuilt %d times: quiet for %d ticks, want %d", i, p.rebuild.Cores.Quiet, want)
 		}
 	}
 }

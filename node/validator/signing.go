@@ -22,8 +22,8 @@ type signing struct {
 	record keystore.Record
 }
 
-// cover makes the record cover what is about to be sent.
-func (s *signing) cover(records []mempool.Record) error {
+// coverRecords makes the record cover what is about to be sent.
+func (s *signing) coverRecords(records []mempool.Record) error {
 	var newest remora.Round
 	for _, r := range records {
 		switch {
@@ -40,30 +40,30 @@ func (s *signing) cover(records []mempool.Record) error {
 	return keystore.SaveRecord(s.path, s.record)
 }
 
-// findings are what a start finds of what the authority signed.
-type findings struct {
-	record *keystore.Record // nil: there is none
-	mark   store.Mark
-	floor  remora.Round
-	signed remora.Round // the highest that the store knows of; 0: none
+// Findings are what a start finds of what the authority signed.
+type Findings struct {
+	Record *keystore.Record // nil: there is none
+	Mark   store.Mark
+	Floor  remora.Round
+	Signed remora.Round // the highest that the store knows of; 0: none
 }
 
-// doubt says how far they can be trusted. A store that signed without a mark is older than marks are, and taken for
+// Doubt says how far they can be trusted. A store that signed without a mark is older than marks are, and taken for
 // complete. A record is at most signingAhead rounds above what is durable soon after it was written: when it is twice
 // that, the store is older than the record, or the validator crashed just when it was back after a long absence.
-func (f *findings) doubt() mempool.Doubt {
+func (f *Findings) Doubt() mempool.Doubt {
 	switch {
-	case f.mark == store.Incomplete:
+	case f.Mark == store.Incomplete:
 		return mempool.Lost
-	case f.record != nil && !f.record.Used && f.signed == 0 && f.floor == 0:
+	case f.Record != nil && !f.Record.Used && f.Signed == 0 && f.Floor == 0:
 		return mempool.Trusted
-	case f.mark == store.Unmarked && f.signed == 0:
+	case f.Mark == store.Unmarked && f.Signed == 0:
 		return mempool.Lost
-	case f.record == nil && f.mark == store.Unmarked:
+	case f.Record == nil && f.Mark == store.Unmarked:
 		return mempool.Listening
-	case f.record == nil || !f.record.Used:
+	case f.Record == nil || !f.Record.Used:
 		return mempool.Lost
-	case max(f.signed, f.floor)+2*signingAhead < f.record.Round:
+	case max(f.Signed, f.Floor)+2*signingAhead < f.Record.Round:
 		return mempool.Lost
 	}
 	return mempool.Listening
@@ -76,18 +76,18 @@ func openSigning(c *Config) (*signing, mempool.Doubt, error) {
 	if err != nil {
 		return nil, mempool.Lost, err
 	}
-	f := findings{mark: dag.Mark, floor: dag.Floor, signed: dag.Signed()}
+	f := Findings{Mark: dag.Mark, Floor: dag.Floor, Signed: dag.Signed()}
 	s := &signing{path: c.Signing}
-	if f.record, err = loadRecord(c, &f); err != nil {
+	if f.Record, err = loadRecord(c, &f); err != nil {
 		return nil, mempool.Lost, err
 	}
-	doubt := f.doubt()
+	doubt := f.Doubt()
 	switch {
 	case doubt == mempool.Lost:
 		c.Logger.Warn("what this validator signed before is not known: it asks the others before it signs",
-			slog.String("record", s.path), slog.Uint64("signed", uint64(f.signed)))
+			slog.String("record", s.path), slog.Uint64("signed", uint64(f.Signed)))
 		err = c.Store.SaveDAG([]mempool.Record{{Lost: true}}, true)
-	case f.mark == store.Unmarked:
+	case f.Mark == store.Unmarked:
 		err = c.Store.BeginDAG()
 	}
 	if err != nil {
@@ -95,10 +95,10 @@ func openSigning(c *Config) (*signing, mempool.Doubt, error) {
 	}
 	s.record = keystore.Record{
 		Key: c.Keys.Consensus.Public(), Used: true, ChainID: c.Committee.ChainID, Genesis: c.Genesis.Hash(),
-		Round: max(f.signed, f.floor),
+		Round: max(f.Signed, f.Floor),
 	}
-	if f.record != nil {
-		s.record.Round = max(s.record.Round, f.record.Round)
+	if f.Record != nil {
+		s.record.Round = max(s.record.Round, f.Record.Round)
 	}
 	if s.path != "" {
 		err = keystore.SaveRecord(s.path, s.record)
@@ -108,9 +108,9 @@ func openSigning(c *Config) (*signing, mempool.Doubt, error) {
 
 // loadRecord returns the record of this key on this chain, nil when there is none. Without a path the store alone
 // counts.
-func loadRecord(c *Config, f *findings) (*keystore.Record, error) {
+func loadRecord(c *Config, f *Findings) (*keystore.Record, error) {
 	if c.Signing == "" {
-		return &keystore.Record{Used: f.signed > 0 || f.mark != store.Unmarked}, nil
+		return &keystore.Record{Used: f.Signed > 0 || f.Mark != store.Unmarked}, nil
 	}
 	r, err := keystore.LoadRecord(c.Signing)
 	if errors.Is(err, fs.ErrNotExist) {

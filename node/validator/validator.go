@@ -84,7 +84,7 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	auth, members, log := &authority{committee: c.Committee, self: c.Self, keys: c.Keys}, c.Committee.Committee, c.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
 	acks, toBatcher := make(chan worker.Message, localQueue), make(chan worker.Message, localQueue)
-	wants, toEngine := make([]chan mempool.Want, members.Size()), make(chan work)
+	wants, toEngine := make([]chan mempool.Want, members.Size()), make(chan Work)
 	for a := range wants {
 		wants[a] = make(chan mempool.Want, wantQueue)
 	}
@@ -100,18 +100,17 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	}
 	dag := &primary{
 		committee: members, store: c.Store, host: c.Host, log: log, signing: signed, heard: v.heard, progress: progress,
-		cores: restore.Config{
+		rebuild: Rebuild{Cores: restore.Config{
 			Genesis: c.Genesis, Committee: members, Self: c.Self, Signer: auth.dagSigner(), Pace: c.Tuning.Pace, Doubt: doubt,
-		},
-		ports:   ports{network: network, local: toPrimary, rebuilt: rebuilt, wants: wants},
-		backlog: backlog{head: c.Head, engine: toEngine, epoch: ordered}, retention: Retention{Served: servedFor},
-		flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
+		}},
+		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, wants: wants},
+		head:  c.Head, retention: Retention{Served: servedFor}, flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
 		self: c.Self, committee: members, core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
-		waiters: map[uint64][]*waiter{}, waiting: map[remora.Hash]remora.BatchRef{},
+		waiters: map[uint64][]*waiter{},
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
@@ -128,8 +127,8 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	examiner := &blocksync.Examiner{
 		Self: c.Self, Committee: c.Committee, Store: c.Store, Head: c.Head, Client: client, Counts: c.Counts, Log: log,
 	}
-	v.loops = append(v.loops, bundle.run, dag.run, examiner.Watch(execute.executeBlocks))
-	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.run}, runtime.GOMAXPROCS(0))...)
+	v.loops = append(v.loops, bundle.bundleTxs, dag.driveCores, examiner.Watch(execute.executeBlocks))
+	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.verifyFrames}, runtime.GOMAXPROCS(0))...)
 	for a := range remora.Authority(members.Size()) {
 		if a != c.Self {
 			v.loops = append(v.loops, func(ctx context.Context) error { return fetch.serveWants(ctx, a) })

@@ -26,11 +26,11 @@ type verifier struct {
 	log       *slog.Logger
 }
 
-func (v *verifier) run(ctx context.Context) error {
+func (v *verifier) verifyFrames(ctx context.Context) error {
 	for {
 		select {
 		case m := <-v.network:
-			if err := v.handle(ctx, v.drain(m)); err != nil {
+			if err := v.passMessages(ctx, v.drainNetwork(m)); err != nil {
 				return nil //nolint:nilerr // only the context ends it
 			}
 		case <-ctx.Done():
@@ -39,7 +39,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 }
 
-func (v *verifier) drain(first p2p.Message) []p2p.Message {
+func (v *verifier) drainNetwork(first p2p.Message) []p2p.Message {
 	batch := []p2p.Message{first}
 	for len(batch) < verifyBatch {
 		select {
@@ -52,11 +52,11 @@ func (v *verifier) drain(first p2p.Message) []p2p.Message {
 	return batch
 }
 
-// handle passes on what holds and drops the rest. The error is the context's.
-func (v *verifier) handle(ctx context.Context, batch []p2p.Message) error {
+// passMessages passes on what holds and drops the rest. The error is the context's.
+func (v *verifier) passMessages(ctx context.Context, batch []p2p.Message) error {
 	var certificates []*remora.Certificate
 	for _, m := range batch {
-		msg, err := v.decode(m)
+		msg, err := v.decodeFrame(m)
 		if err != nil {
 			v.log.DebugContext(ctx, "dropped a peer's message", slog.Any("peer", m.Peer), slog.Any("reason", err))
 			continue
@@ -86,8 +86,8 @@ func (v *verifier) handle(ctx context.Context, batch []p2p.Message) error {
 	return nil
 }
 
-// decode returns a message for a core, or a certificate that still has to be verified.
-func (v *verifier) decode(m p2p.Message) (any, error) {
+// decodeFrame returns a message for a core, or a certificate that still has to be verified.
+func (v *verifier) decodeFrame(m p2p.Message) (any, error) {
 	from, known := v.committee.ByPeer(m.Peer)
 	if !known || len(m.Payload) == 0 {
 		return nil, fmt.Errorf("%w: sender is not in the committee, or the frame is empty", remora.ErrInvalid)
@@ -95,7 +95,7 @@ func (v *verifier) decode(m p2p.Message) (any, error) {
 	body := m.Payload[1:]
 	switch m.Payload[0] {
 	case peers.FrameHeader:
-		return v.header(from, body)
+		return v.openHeader(from, body)
 	case peers.FrameVote:
 		vote, err := remora.DecodeVote(body)
 		if err != nil {
@@ -116,7 +116,7 @@ func (v *verifier) decode(m p2p.Message) (any, error) {
 	return nil, fmt.Errorf("%w: unknown kind of frame %q", remora.ErrMalformed, m.Payload[0])
 }
 
-func (v *verifier) header(from remora.Authority, body []byte) (any, error) {
+func (v *verifier) openHeader(from remora.Authority, body []byte) (any, error) {
 	h, err := remora.DecodeHeader(v.committee.ChainID, body)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func TestVerifierPassesWhatHolds(t *testing.T) {
 		"vote":   {Peer: c.Members[1].PeerID, Payload: peers.EncodeFrame(peers.FrameVote, remora.Encode(vote))},
 		"ack":    {Peer: c.Members[3].PeerID, Payload: peers.EncodeFrame(peers.FrameAck, digest[:])},
 	} {
-		if got, err := v.decode(m); got == nil || err != nil {
+		if got, err := v.decodeFrame(m); got == nil || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestVerifierRefuses(t *testing.T) {
 		"vote for another":      {Peer: peer(2), Payload: peers.EncodeFrame(peers.FrameVote, remora.Encode(remora.Vote{Voter: 1}))},
 		"short ack":             {Peer: peer(2), Payload: []byte{peers.FrameAck, 1, 2}},
 	} {
-		if got, err := v.decode(m); err == nil {
+		if got, err := v.decodeFrame(m); err == nil {
 			t.Errorf("%s: passed as %v", name, got)
 		}
 	}
@@ -81,7 +81,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(peers.EncodeFrame(peers.FrameAck, make([]byte, 32)))
 	v := testVerifier(c)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m, err := v.decode(p2p.Message{Peer: c.Members[0].PeerID, Payload: payload})
+		m, err := v.decodeFrame(p2p.Message{Peer: c.Members[0].PeerID, Payload: payload})
 		if certificate, ok := m.(*remora.Certificate); ok && err == nil {
 			c.Certificates([]*remora.Certificate{certificate})
 		}

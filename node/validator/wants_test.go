@@ -136,7 +136,7 @@ func TestHeaderFetchesWithinItsAuthorsQuota(t *testing.T) {
 	go func() {
 		defer close(served)
 		for f := range taken {
-			f.reply <- b.take(f)
+			f.reply <- b.takeFetched(f)
 			rd, _ := core.Ready()
 			core.Advance(rd)
 			if err := m.store.AppendBatches(rd.Persist); err != nil {
