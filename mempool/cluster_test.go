@@ -16,7 +16,7 @@ import (
 const gcDepth = 10
 
 // cluster drives one core per authority over a network in memory, one message at a time, and checks every message that
-// leaves a core. Whatever chance there is comes from its seed.
+// leaves a core. All randomness comes from its seed.
 type cluster struct {
 	t         testing.TB
 	committee *remora.Committee
@@ -26,7 +26,7 @@ type cluster struct {
 	delay     int                              // most ticks that a packet takes, and by which it may be overtaken
 	loss      int                              // percent of packets that vanish
 	cut       int                              // when above 0: packets delivered before the tick ends in mid air
-	apart     func(a, b remora.Authority) bool // who cannot reach whom; nil: nobody
+	apart     func(a, b remora.Authority) bool // whether a and b cannot reach each other; nil: all can
 	now       remora.Millis
 	trace     strings.Builder
 	headers   map[string]remora.Hash // author, round → the header that left
@@ -101,13 +101,13 @@ func (c *cluster) start(a remora.Authority) {
 	n.core, n.down = core, false
 }
 
-// crash stops a node. A Ready that it did not handle yet and records that it did not sync are lost.
+// crash stops a node. Unhandled work and unsynced records are lost.
 func (c *cluster) crash(a remora.Authority) {
 	c.nodes[a].down, c.nodes[a].disk.unsynced = true, nil
 	c.queue = slices.DeleteFunc(c.queue, func(p packet) bool { return p.to == a })
 }
 
-// tick lets a tick pass everywhere and handles all that follows from it.
+// tick advances all nodes by a tick and handles everything that follows.
 func (c *cluster) tick() {
 	c.now += 5
 	for _, n := range c.nodes {
@@ -147,7 +147,7 @@ func (c *cluster) arrived() []packet {
 	return due
 }
 
-// post puts a packet on its way.
+// post sends a packet.
 func (c *cluster) post(from, to remora.Authority, m mempool.Message) {
 	due := c.now
 	if c.delay > 0 {
@@ -219,7 +219,7 @@ func message(o mempool.Outgoing) mempool.Message {
 	return mempool.CertificateReceived{Certificate: o.Certificate}
 }
 
-// inspect holds what leaves a core against what left it before.
+// inspect checks a message that leaves a core against those that left it before.
 func (c *cluster) inspect(a remora.Authority, o mempool.Outgoing) {
 	once := func(what string, seen map[string]remora.Hash, key string, digest remora.Hash) {
 		if old, ok := seen[key]; ok && old != digest {
@@ -275,7 +275,7 @@ func (c *cluster) serve(a remora.Authority, w mempool.Want) {
 	}
 }
 
-// reportTip answers with what a disk has, if it is sure to have all that it ever had.
+// reportTip answers with the highest certificate of a disk, if its record is complete.
 func (c *cluster) reportTip(from, to remora.Authority) {
 	d := &c.nodes[from].disk
 	if d.lost {
@@ -340,7 +340,7 @@ func (c *cluster) compare(a remora.Authority) {
 	}
 }
 
-// run ticks until all nodes that are up have ordered a leader of the round, or fails after so many ticks.
+// run ticks until all running nodes have ordered a leader of the round, and fails after the given number of ticks.
 func (c *cluster) run(round remora.Round, ticks int) {
 	c.t.Helper()
 	behind := func(n *node) bool { return !n.down && n.orderer.leader < round }
@@ -355,7 +355,7 @@ func (c *cluster) run(round remora.Round, ticks int) {
 	}
 }
 
-// doubt says what to start with when nothing else than this disk casts doubt on it.
+// doubt returns the doubt to start with, as far as this disk tells.
 func (d *disk) doubt(least mempool.Doubt) mempool.Doubt {
 	if d.lost {
 		return mempool.Lost
@@ -381,7 +381,7 @@ func (d *disk) sync() {
 	d.unsynced = nil
 }
 
-// orderer is Bullshark written down naively: it looks at all vertices every time and remembers all of them.
+// orderer is a naive Bullshark: it keeps all vertices and visits all of them every time.
 type orderer struct {
 	committee *remora.Committee
 	leaders   func(remora.Round) (remora.Authority, bool)

@@ -270,7 +270,7 @@ func TestHeaderParents(t *testing.T) {
 	})
 }
 
-// TestCrash holds what a core does again, and what never, after a crash that loses what was not synced.
+// TestCrash checks what a core repeats, and what it never repeats, after a crash that loses unsynced records.
 func TestCrash(t *testing.T) {
 	t.Run("crash_between_write_and_reply", func(t *testing.T) {
 		for _, written := range []bool{false, true} {

@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// load submits a batch to each running node in turn, one every so many ticks, until a leader of the round is ordered.
+// load submits batches to the running nodes in turn, at a fixed interval, until a leader of the round is ordered.
 func (c *cluster) load(round remora.Round, every, ticks int) {
 	c.t.Helper()
 	for i := 0; i < ticks; i++ {
@@ -23,8 +23,8 @@ func (c *cluster) load(round remora.Round, every, ticks int) {
 	c.run(round, 0)
 }
 
-// settle ticks without load until everything submitted by running nodes is ordered.
-func (c *cluster) settle(ticks int) {
+// drain ticks without load until everything submitted by running nodes is ordered.
+func (c *cluster) drain(ticks int) {
 	c.t.Helper()
 	for range ticks {
 		c.tick()
@@ -58,7 +58,7 @@ func TestRunsWithoutFaults(t *testing.T) {
 	for _, n := range []int{1, 2, 4, 7} {
 		c := newCluster(t, n, 1)
 		c.load(200, 2, 1200)
-		c.settle(200)
+		c.drain(200)
 		for a, n := range c.nodes {
 			if n.core.GCRound() < 150 {
 				t.Errorf("node %d forgot rounds up to %d only", a, n.core.GCRound())
@@ -73,7 +73,7 @@ func TestRunsWithLoss(t *testing.T) {
 		c.loss = 10
 		c.load(200, 2, 20_000)
 		c.loss = 0
-		c.settle(2000)
+		c.drain(2000)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestRunsWithDelayAndReordering(t *testing.T) {
 		c.delay, c.loss = 12, 3
 		c.load(200, 2, 20_000)
 		c.delay, c.loss = 0, 0
-		c.settle(2000)
+		c.drain(2000)
 	}
 }
 
@@ -92,11 +92,11 @@ func TestRunsWithOneDown(t *testing.T) {
 	c := newCluster(t, 4, 1)
 	c.crash(3)
 	c.load(200, 2, 10_000)
-	c.settle(500)
+	c.drain(500)
 }
 
-// A node that crashes again and again loses what it did not sync; it never contradicts itself (cluster.inspect) and
-// comes back.
+// A node that crashes again and again loses what it did not sync, yet never contradicts itself (cluster.inspect) and
+// recovers.
 func TestCrashesOfOne(t *testing.T) {
 	for seed := range int64(4) {
 		c := newCluster(t, 4, seed)
@@ -110,7 +110,7 @@ func TestCrashesOfOne(t *testing.T) {
 			c.load(round, 2, 5000)
 		}
 		c.loss = 0
-		c.settle(2000)
+		c.drain(2000)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestCrashOfAll(t *testing.T) {
 			}
 		}
 		c.load(130, 2, 2000)
-		c.settle(1000)
+		c.drain(1000)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestPartition(t *testing.T) {
 	}
 	c.apart = nil
 	c.load(c.nodes[0].orderer.leader+40, 2, 1000)
-	c.settle(200)
+	c.drain(200)
 }
 
 // The minority of a partition that stayed within the window catches up through the DAG.
@@ -173,7 +173,7 @@ func TestMinorityCatchesUp(t *testing.T) {
 	}
 	c.apart = nil
 	c.load(60, 2, 1000)
-	c.settle(200)
+	c.drain(200)
 }
 
 func TestRepeats(t *testing.T) {
@@ -192,8 +192,8 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// TestIdleRoundsAreOfAll starts the authorities one after the other: they do not pass each other, which would leave the
-// same ones out for ever.
+// TestIdleRoundsAreOfAll starts the authorities one after the other. They get into step; otherwise the rounds would leave
+// out the same authorities forever.
 func TestIdleRoundsAreOfAll(t *testing.T) {
 	c := newCluster(t, 4, 1)
 	for a := range c.nodes {

@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// Of several recorded votes for an author the newest binds, in whatever order they are found.
+// Of several recorded votes for an author the newest counts, in any order of the records.
 func TestNewestRecordedVoteBinds(t *testing.T) {
 	r := newRig(t)
 	r.Grow()
@@ -47,8 +47,8 @@ func TestSuspendedOwnCertificateIsDurable(t *testing.T) {
 	}
 }
 
-// Two own headers in flight may carry one batch. When leaders pass both over, the next header takes it once: everybody
-// refuses one that lists a batch twice.
+// Two own headers in flight may list one batch. When leaders pass over both, the next header lists it once: peers refuse
+// a header that lists a batch twice.
 func TestBatchOfTwoPassedOverHeadersIsProposedOnce(t *testing.T) {
 	r := busy(newRig(t))
 	ref := batch(0, 1)

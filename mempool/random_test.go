@@ -62,8 +62,8 @@ func anyMessage(t *rapid.T, r *rig) mempool.Message {
 	return mempool.Ordered{SubDAGs: []remora.SubDAG{{Headers: []*remora.Header{h}}}}
 }
 
-// Whatever arrives, in whatever order, nothing panics, no author gets two votes in a round, no header and no certificate
-// leaves before its record, and a second core that is told the same says the same.
+// Under any messages in any order nothing panics, no author gets two votes in a round, no header or certificate leaves
+// before its record, and a second core with the same input gives the same output.
 func TestAnyMessages(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r, twin := newRig(t), newRig(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// asked returns whom a Ready asks for their highest certificate.
+// asked returns the authorities that a Ready asks for their highest certificates.
 func asked(ready mempool.Ready) []remora.Authority {
 	var from []remora.Authority
 	for _, w := range ready.Want {
@@ -30,7 +30,7 @@ func silent(t *testing.T, ready mempool.Ready) {
 	}
 }
 
-// tip has an authority report the certificate of a round and author; without a round, that it holds none.
+// tip answers for an authority with the certificate of a round and author, or with none if the round is 0.
 func (r *rig) tip(from remora.Authority, round remora.Round, author remora.Authority) mempool.Ready {
 	r.t.Helper()
 	return r.must(mempool.TipReceived{From: from, Certificate: r.Certificate(round, author)})
@@ -336,7 +336,7 @@ func TestTwin(t *testing.T) {
 	})
 }
 
-// A header so far below what others have is of no use to anybody, and an old disk could make a second one.
+// A header so far below those of others is of no use, and an old disk could make a second one.
 func TestProposesNothingFarBelowTheTip(t *testing.T) {
 	r := newRig(t)
 	for range 2 + gcDepth {
@@ -484,7 +484,7 @@ func TestRolledBackNodeRejoins(t *testing.T) {
 	}
 }
 
-// All start again at once, in doubt, at all kinds of points: nobody waits for one that waits for it.
+// All nodes restart at once, in doubt, at various points: no two wait for each other.
 func TestAllListen(t *testing.T) {
 	for seed := range int64(8) {
 		c := newCluster(t, 4, seed)
@@ -503,7 +503,7 @@ func TestAllListen(t *testing.T) {
 			}
 		}
 		c.load(90, 2, 2000)
-		c.settle(1000)
+		c.drain(1000)
 	}
 }
 

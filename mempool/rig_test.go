@@ -42,7 +42,7 @@ func newRig(t testing.TB, stakes ...remora.Amount) *rig {
 	return r
 }
 
-// doubtful starts again on a disk that may not have all that was signed.
+// doubtful restarts the core from a disk that may lack something that was signed.
 func (r *rig) doubtful(d mempool.Doubt) *rig {
 	r.t.Helper()
 	r.doubt = d
@@ -70,7 +70,7 @@ func (r *rig) start(committed remora.Round) {
 	r.core = core
 }
 
-// ready does what the core asks for and returns all of it as one.
+// ready does all pending work of the core and returns it merged into one Ready.
 func (r *rig) ready() mempool.Ready {
 	var all mempool.Ready
 	for {
@@ -110,7 +110,7 @@ func (r *rig) step(m mempool.Message) (mempool.Ready, error) {
 	return r.ready(), err
 }
 
-// must is step for a message that has to be taken.
+// must is step for a message that must not be refused.
 func (r *rig) must(m mempool.Message) mempool.Ready {
 	r.t.Helper()
 	ready, err := r.step(m)
@@ -120,7 +120,7 @@ func (r *rig) must(m mempool.Message) mempool.Ready {
 	return ready
 }
 
-// ticks lets time pass and returns what the core asks for meanwhile.
+// ticks advances the time and returns the work that results.
 func (r *rig) ticks(n int) mempool.Ready {
 	for range n {
 		r.now += 5

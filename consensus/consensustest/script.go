@@ -9,30 +9,30 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Script is a DAG drawn as text, in the order in which a rule receives it. A line each:
+// Script is a DAG drawn as text, in the order in which a rule receives it. Each line is one of:
 //
-//	stakes 10 20 30 40     the committee; four with stake 1 unless told
-//	gc 6                   the depth of garbage collection; 50 unless told
-//	leader 0               leader of every even round; round robin unless told
-//	r1-3: 0 1 2            rounds 1 to 3 of these authorities, each with all parents of the round before that exist
-//	r4: *                  everybody
-//	r5: 0<-[0,1,2] 1<-[-3] 2'   parents listed; all but those listed; a second, different certificate of authority 2
+//	stakes 10 20 30 40     the committee; by default four members with stake 1
+//	gc 6                   the GC depth; by default 50
+//	leader 0               the leader of every even round; by default round robin
+//	r1-3: 0 1 2            certificates of these authorities in rounds 1 to 3, with all existing parents
+//	r4: *                  certificates of all authorities
+//	r5: 0<-[0,1,2] 1<-[-3] 2'   with the listed parents; with all but the listed; a second, different certificate
 //	again r2: 0            insert a certificate again
-//	restart                continue with a new rule built from what was committed
+//	restart                continue with a new rule built from a snapshot
 type Script struct {
 	DAG   *DAG
 	Steps []Step
 }
 
-// Step is a certificate to insert, or a restart when there is none.
+// Step is a certificate to insert, or a restart if it is nil.
 type Step struct {
 	Certificate *remora.Certificate
 }
 
-// NewScript returns a script without lines.
+// NewScript returns an empty script.
 func NewScript() *Script { return &Script{DAG: NewDAG(Committee(Equal(4)...), 50)} }
 
-// Parse reads a script and checks that its certificates are valid but for their signatures.
+// Parse reads a script and checks its certificates, except for their signatures.
 func Parse(text string) (*Script, error) {
 	s := NewScript()
 	for i, line := range strings.Split(text, "\n") {
@@ -55,14 +55,14 @@ func (s *Script) Add(line string) error {
 		s.Steps = append(s.Steps, Step{})
 		return nil
 	case "stakes", "gc", "leader":
-		return s.setting(word, rest)
+		return s.readSetting(word, rest)
 	case "again":
-		return s.rounds(rest, true)
+		return s.readRounds(rest, true)
 	}
-	return s.rounds(line, false)
+	return s.readRounds(line, false)
 }
 
-func (s *Script) setting(word, rest string) error {
+func (s *Script) readSetting(word, rest string) error {
 	var numbers []uint64
 	for field := range strings.FieldsSeq(rest) {
 		v, err := strconv.ParseUint(field, 10, 16)
@@ -89,8 +89,8 @@ func (s *Script) setting(word, rest string) error {
 	return nil
 }
 
-// rounds reads "r1-3: vertices".
-func (s *Script) rounds(line string, again bool) error {
+// readRounds reads "r1-3: vertices".
+func (s *Script) readRounds(line string, again bool) error {
 	span, vertices, found := strings.Cut(line, ":")
 	from, to, isRange := strings.Cut(strings.TrimPrefix(span, "r"), "-")
 	if !isRange {
@@ -102,8 +102,8 @@ func (s *Script) rounds(line string, again bool) error {
 		return fmt.Errorf("%q: want a setting or a round such as r4: 0 1 2", line)
 	}
 	for r := first; r <= last; r++ {
-		for _, text := range fields(vertices) {
-			if err := s.vertex(remora.Round(r), text, again); err != nil {
+		for _, text := range splitVertices(vertices) {
+			if err := s.readVertex(remora.Round(r), text, again); err != nil {
 				return fmt.Errorf("round %d, %q: %w", r, text, err)
 			}
 		}
@@ -111,8 +111,8 @@ func (s *Script) rounds(line string, again bool) error {
 	return nil
 }
 
-// fields splits at spaces outside of brackets.
-func fields(text string) []string {
+// splitVertices splits text at spaces outside brackets.
+func splitVertices(text string) []string {
 	depth := 0
 	return strings.FieldsFunc(text, func(c rune) bool {
 		switch c {
@@ -125,15 +125,15 @@ func fields(text string) []string {
 	})
 }
 
-// vertex reads "0", "0'", "*" or "0<-[1,2,3]".
-func (s *Script) vertex(r remora.Round, text string, again bool) error {
+// readVertex reads "0", "0'", "*" or "0<-[1,2,3]".
+func (s *Script) readVertex(r remora.Round, text string, again bool) error {
 	name, links, _ := strings.Cut(text, "<-")
 	name, second := strings.CutSuffix(name, "'")
-	authors, err := s.authors(name, s.DAG.Authors(0))
+	authors, err := s.readAuthors(name, s.DAG.Authors(0))
 	if err != nil {
 		return err
 	}
-	parents, err := s.authors(links, s.DAG.Authors(r-1))
+	parents, err := s.readAuthors(links, s.DAG.Authors(r-1))
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,8 @@ func (s *Script) vertex(r remora.Round, text string, again bool) error {
 	return nil
 }
 
-// authors reads "", "*", "3", "[0,1,2]" or "[-3]" as a choice among the given ones.
-func (s *Script) authors(text string, all []remora.Authority) ([]remora.Authority, error) {
+// readAuthors reads "", "*", "3", "[0,1,2]" or "[-3]" as a selection from all.
+func (s *Script) readAuthors(text string, all []remora.Authority) ([]remora.Authority, error) {
 	if text == "" || text == "*" {
 		return all, nil
 	}

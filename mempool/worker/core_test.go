@@ -239,8 +239,8 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// TestResendAfterSilence has nobody answer for long, as in a partition, and then a peer be heard again: what lacks a
-// quorum goes out with the next tick. A peer that talks all the time makes nothing go out more often.
+// TestResendAfterSilence hears from a peer after a long silence, as after a partition: batches without a quorum are sent
+// again with the next tick. A peer that sends all the time causes no more repetitions.
 func TestResendAfterSilence(t *testing.T) {
 	c := newCore(t, func(c *worker.Config) { c.ResendTicks = 10 })
 	submit(t, c, 10)
@@ -342,8 +342,7 @@ func TestPeerQuota(t *testing.T) {
 	}
 }
 
-// A header may list as many and as large batches as it likes, or as many and as small ones: voters store its author's quota
-// and no more.
+// A header may list any number of batches of any size: voters store at most its author's quota.
 func TestHeadersDoNotFillTheDisk(t *testing.T) {
 	for name, size := range map[string]int{"large": remora.MaxTxBytes, "small": 1} {
 		c, stored, count := newCore(t, nil), 0, 0
@@ -517,8 +516,8 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// A slow authority has not executed what is ordered: it seals in the epoch that ordering has reached, takes what peers seal
-// there, and leaves to execution what has expired.
+// A slow authority, whose execution lags, seals in the epoch that ordering has reached and accepts peers' batches of that
+// epoch. Execution alone expires batches.
 func TestSealsInTheOrderedEpoch(t *testing.T) {
 	c := newCore(t, nil)
 	submit(t, c, 10)
