@@ -12,8 +12,8 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 )
 
-// TestCatchUp measures how a validator comes back that was down while the others went on: real processes, of the program
-// that REMORA_CATCHUP names, under load before, during and after. It runs only when asked for.
+// TestCatchUp measures how a validator catches up that was down while the others continued: real processes of the program
+// in REMORA_CATCHUP, under load before, during and after. It is skipped without that variable.
 //
 //	REMORA_CATCHUP=$PWD/bin/remora REMORA_CATCHUP_DOWN=10m go test ./node/bench -run TestCatchUp -count=1 -v -timeout 30m
 func TestCatchUp(t *testing.T) {

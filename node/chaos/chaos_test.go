@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/node/chaos"
 )
 
-// Whoever is killed, and whenever: what was acknowledged takes effect once, everywhere.
+// Whichever validators are killed, and whenever: acknowledged transactions take effect once, everywhere.
 func TestKills(t *testing.T) {
 	schedule := chaos.Kills{Seed: *seed, Count: 12, Down: 500 * time.Millisecond, Gap: time.Second, Every: 6}
 	limit := time.Minute + 3*time.Minute
@@ -25,7 +25,7 @@ func TestKills(t *testing.T) {
 	r.verify(ctx)
 }
 
-// A process that stood still goes on where it was, in a world that has moved on.
+// A stopped process continues where it was, while the others have moved on.
 func TestPauses(t *testing.T) {
 	schedule := chaos.Pauses{Seed: *seed, Count: 3, Shortest: time.Second, Longest: 2 * time.Second}
 	if *cycles > 0 {
@@ -38,7 +38,8 @@ func TestPauses(t *testing.T) {
 	r.verify(ctx)
 }
 
-// Wall clocks may be wrong, and jump: the chain goes on, and its time is that of the validators whose clocks are right.
+// Wall clocks may be wrong, and jump: the chain continues, and its time is that of the validators whose clocks are
+// right.
 func TestClocks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

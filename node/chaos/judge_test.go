@@ -22,7 +22,7 @@ func refused(n byte, h remora.Height) Run {
 	return Run{Tx: tx(n), Height: h, Code: remora.CodeNonceUsed}
 }
 
-// The judge finds every kind of fault, and none where there is none.
+// The judge finds every kind of fault, and no others.
 func TestJudge(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -78,7 +78,7 @@ func equal(a, b Verdict) bool {
 		a.Lost == b.Lost && a.Duplicated == b.Duplicated && a.Disordered == b.Disordered && a.Foreign == b.Foreign
 }
 
-// made builds a block on top of a chain, which is sound until a test breaks it.
+// made builds a valid block on top of a chain.
 func made(c *chain, headers ...*remora.Header) *remora.CertifiedBlock {
 	b := &remora.CertifiedBlock{Block: remora.Block{DAG: headers}}
 	h := &b.Block.Header
@@ -91,7 +91,7 @@ func made(c *chain, headers ...*remora.Header) *remora.CertifiedBlock {
 	return b
 }
 
-// A chain's reader finds blocks that do not hold together, and headers that contradict each other.
+// The reader of a chain finds blocks that are inconsistent, and headers that contradict each other.
 func TestChainFindsFaults(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -161,7 +161,7 @@ func TestChainsCompare(t *testing.T) {
 	}
 }
 
-// What a store keeps is held against the blocks: the same header again is fine, another one of its round is not.
+// Headers in stores are compared with those in blocks: the same header again is no fault, another one of its round is.
 func TestSignedTwice(t *testing.T) {
 	c := newChain("dev-x")
 	c.noteSigned(slot{1, 2}, tx(1), "a")

@@ -14,10 +14,10 @@ import (
 	"github.com/remora-network/remora/node/chaos"
 )
 
-// exitDiskFull is the exit code of a validator that found its disk full.
+// exitDiskFull is the exit code of a validator whose disk is full.
 const exitDiskFull = 9
 
-// enclosed runs a test in a lab: this program again, with this test only.
+// enclosed runs a test in a lab: this program again, with only this test.
 func enclosed(t *testing.T, tools []string, test func(ctx context.Context)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -50,8 +50,8 @@ func enclosed(t *testing.T, tools []string, test func(ctx context.Context)) {
 	}
 }
 
-// Links lose packets, are narrow, fail one way and both: a quorum that hears itself goes on, nobody else does, and all
-// agree when the links are whole again.
+// Links lose packets, are narrow, fail in one direction and in both: a connected quorum makes progress, others do not,
+// and all agree when the links work again.
 func TestLinks(t *testing.T) {
 	enclosed(t, []string{"ip", "tc", "nft"}, func(ctx context.Context) {
 		wires, err := chaos.NewWires()
@@ -87,7 +87,7 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// long is more blocks than the DAG's window holds: whoever misses them has to sync certified blocks.
+// long is more blocks than the DAG's window holds: a validator that missed them has to sync certified blocks.
 const long = 60
 
 // reach waits until validators execute new blocks.
@@ -100,7 +100,7 @@ func (r *run) reach(ctx context.Context, when string, blocks remora.Height, vali
 	}
 }
 
-// A full disk stops a validator with an exit code of its own and costs nothing: with room it goes on where it was.
+// A full disk stops a validator with its own exit code and loses nothing: with free space it continues where it was.
 func TestFullDisk(t *testing.T) {
 	for _, kind := range []string{"tmpfs", "ext4"} {
 		t.Run(kind, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 var soak = flag.Duration("soak", 0, "kill a validator every minute for so long")
 
-// A chain that nobody uses costs next to nothing.
+// A chain without load costs almost nothing.
 func TestIdle(t *testing.T) {
 	t.Run("idle_cpu_bound", func(t *testing.T) {
 		if *cycles == 0 {
@@ -24,10 +24,10 @@ func TestIdle(t *testing.T) {
 		begin, before := time.Now(), r.used()
 		r.must(r.Progress(ctx, 15, 0)) // about a second a block
 		took := time.Since(begin)
-		for v, used := range r.used()[1:] { // the first one has answered how far it is all the time
-			share := 100 * (used - before[1+v]).Seconds() / took.Seconds()
-			t.Logf("validator-%d uses %.1f %% of a core", 1+v, share)
-			if share > 6 { // twice what it should be on a machine that does nothing else
+		for v, used := range r.used()[1:] { // without the first, which was polled
+			percent := 100 * (used - before[1+v]).Seconds() / took.Seconds()
+			t.Logf("validator-%d uses %.1f %% of a core", 1+v, percent)
+			if percent > 6 { // twice what it should be on a machine that does nothing else
 				t.Errorf("validator-%d is not idle", 1+v)
 			}
 		}
@@ -45,7 +45,7 @@ func (r *run) used() []time.Duration {
 	return all
 }
 
-// A day of it: a validator dies about every minute, and in the end all is there.
+// A day of load: a validator is killed about every minute, and in the end nothing is missing.
 func TestSoak(t *testing.T) {
 	t.Run("soak_with_kill9_every_minute", func(t *testing.T) {
 		if *soak == 0 {

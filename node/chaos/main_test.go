@@ -102,7 +102,7 @@ func (r *run) must(err error) {
 	}
 }
 
-// verify ends the load and checks everything, a replay of one home included.
+// verify ends the load and makes every check, including a replay of one home.
 func (r *run) verify(ctx context.Context, expected ...string) *chaos.Checked {
 	r.Helper()
 	r.calm()

@@ -85,10 +85,10 @@ func (c *cluster) start(m *member) {
 		c.t.Fatal(err)
 	}
 	m.cores = cores
-	c.settle(m, 0)
+	c.carryOut(m, 0)
 }
 
-// run lets time pass: a batch now and then, one of five messages lost, the others late by up to three ticks.
+// run lets time pass: a batch now and then, one in five messages lost, the others late by up to three ticks.
 func (c *cluster) run(ticks int) {
 	for now := range ticks {
 		if now%5 == 0 {
@@ -117,7 +117,7 @@ func (c *cluster) run(ticks int) {
 		for _, m := range c.members {
 			m.recorder.Tick(remora.Millis(5 * now))
 			m.cores.Mempool.Tick(remora.Millis(5 * now))
-			c.settle(m, now)
+			c.carryOut(m, now)
 		}
 	}
 }
@@ -130,12 +130,12 @@ func (c *cluster) post(to remora.Authority, m mempool.Message, now int) {
 
 func (c *cluster) step(m *member, message mempool.Message, now int) {
 	m.recorder.Step(message)
-	_ = m.cores.Mempool.Step(message) // refusals are recorded as well as what is taken
-	c.settle(m, now)
+	_ = m.cores.Mempool.Step(message) // refused messages are recorded, too
+	c.carryOut(m, now)
 }
 
-// settle does for a member what the node does for its cores.
-func (c *cluster) settle(m *member, now int) {
+// carryOut carries out the work of a member's cores, as the node does.
+func (c *cluster) carryOut(m *member, now int) {
 	for {
 		rd, ok := m.cores.Mempool.Ready()
 		if !ok {

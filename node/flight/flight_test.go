@@ -82,7 +82,7 @@ func TestTornTailIsTolerated(t *testing.T) {
 	}
 }
 
-// TestChangeIsNoticed replays recordings with one record left out or told twice: the replay says that it differs.
+// TestChangeIsNoticed replays recordings in which one record is missing or doubled: the replay differs.
 func TestChangeIsNoticed(t *testing.T) {
 	c := newCluster(t, unlimited)
 	c.run(60)

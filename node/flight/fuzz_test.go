@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/state/statetest"
 )
 
-// FuzzRecord decodes anything as any kind of record: no panic, and what is accepted has one spelling.
+// FuzzRecord decodes anything as any kind of record: no panic, and accepted bodies have one encoding.
 func FuzzRecord(f *testing.F) {
 	committee := mempooltest.NewCommittee(4)
 	dag := mempooltest.NewBuilder(committee)

@@ -145,7 +145,7 @@ func TestSlowConsumerFillsOnlyTheSendersQueue(t *testing.T) {
 			taken++
 		}
 	}
-	// Nobody reads at slow; the queue stays full once the window is.
+	// Nothing reads at slow, so the queue stays full once the window is full.
 	full := func() bool { return fast.link(t, slow.ID(), "batch").QueuedBytes > 2<<20-size }
 	eventually(t, "full queue", func() bool {
 		for fast.Send(slow.ID(), "batch", frame) {
@@ -161,7 +161,7 @@ func TestSlowConsumerFillsOnlyTheSendersQueue(t *testing.T) {
 	if held := l.BytesSent; held > lastWindow+(receiveSlots+2)*size+(1<<20) {
 		t.Errorf("%d bytes left the queue though nobody reads", held)
 	}
-	// Another channel, and another peer on the same channel, still get through.
+	// Frames of another channel, and of another peer on the same channel, are still delivered.
 	if !fast.Send(slow.ID(), "dag", numbered(1, 8)) || number(next(t, slow.Receive("dag"))) != 1 {
 		t.Error("the urgent channel waits for the bulk channel")
 	}

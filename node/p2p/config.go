@@ -71,8 +71,8 @@ type Config struct {
 
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// withDefaults checks the configuration and returns it with defaults in place of zeros.
-func (c Config) withDefaults() (Config, error) {
+// fillDefaults checks the configuration and returns it with defaults in place of zeros.
+func (c Config) fillDefaults() (Config, error) {
 	if !nameRule.MatchString(c.Namespace) {
 		return c, fmt.Errorf("p2p: namespace %q: want 1 to 64 of a-z 0-9 . _ -", c.Namespace)
 	}

@@ -3,18 +3,10 @@
 //
 // # Usage
 //
-// [New] validates a [Config] and binds the listen addresses; [Host.Run] then connects, serves and delivers until its
-// context ends. Between the two, the owner takes the Go channels of [Host.Receive] and starts its consumers:
-//
-//	host, err := p2p.New(p2p.Config{Key: seed, Listen: listen, Namespace: chain, Peers: peers,
-//		Channels: []p2p.Channel{{Name: "dag"}},
-//		Serve:    map[string]p2p.Handler{"blocks": serveBlocks}})
-//	go host.Run(ctx)
-//	host.Send(peer, "dag", frame)                                     // false: refused, not queued
-//	answer, err := host.Request(ctx, peer, "blocks", request, maxAnswer)
-//	for message := range host.Receive("dag") { … }                    // closed when Run returns
-//
-// The public methods may be called from any goroutine. All nodes of a network need the same channel names and limits.
+// [New] checks a [Config] and binds the listen addresses; [Host.Run] then connects, serves and delivers until its context
+// ends. [Host.Send] queues frames, [Host.Receive] delivers those of all peers, [Host.Request] asks one peer; the example
+// shows all of them. The methods may be called from any goroutine. All nodes of a network need the same channel names
+// and limits.
 //
 // # Channels
 //

@@ -54,7 +54,7 @@ const (
 
 // New builds a host and binds its listen addresses, so that a port in use is reported here. No peer can connect before Run.
 func New(cfg Config) (*Host, error) {
-	cfg, err := cfg.withDefaults()
+	cfg, err := cfg.fillDefaults()
 	if err != nil {
 		return nil, err
 	}

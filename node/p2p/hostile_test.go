@@ -117,7 +117,7 @@ func TestSilentStreamStaysAndHarmsNobody(t *testing.T) {
 func TestNewestStreamReplacesOlderOnes(t *testing.T) {
 	honest, r, cfg := besieged(t, DefaultWriteTimeout)
 	var old []network.Stream
-	const streams = 30 // more than the Go channel holds, and nobody consumes
+	const streams = 30 // more than the Go channel holds while nothing consumes
 	for i := range streams {
 		s := r.greet(t, honest[0], cfg.channelProtocol("dag"))
 		write(t, s, append([]byte{0, 0, 0, 8}, numbered(i, 8)...))

@@ -157,7 +157,7 @@ func (n *node) link(t testing.TB, peer, channel string) LinkStats {
 	return LinkStats{}
 }
 
-// rogue is a bare libp2p host that says whatever a test wants.
+// rogue is a bare libp2p host that sends whatever a test wants.
 type rogue struct {
 	host.Host
 }
@@ -201,7 +201,7 @@ func (r *rogue) connect(t testing.TB, to *node) error {
 	return r.Connect(within(t), peer.AddrInfo{ID: id, Addrs: []multiaddr.Multiaddr{multiaddr.StringCast(to.Addrs()[0])}})
 }
 
-// open opens a stream; its deadline makes a test fail rather than hang.
+// open opens a stream with a deadline, so that a test fails rather than hangs.
 func (r *rogue) open(t testing.TB, to *node, protocolID protocol.ID) network.Stream {
 	t.Helper()
 	id, err := peer.Decode(to.ID())

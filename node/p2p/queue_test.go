@@ -60,7 +60,7 @@ func TestQueueSharesFrames(t *testing.T) {
 	}
 }
 
-// tape is a stream that only plays back.
+// tape is a stream for reading only.
 type tape struct {
 	network.MuxedStream
 	r io.Reader

@@ -14,7 +14,7 @@ import (
 
 func echo(_ context.Context, _ string, request []byte) ([]byte, error) { return request, nil }
 
-// pair starts an asker and a server of the given protocols.
+// pair starts a client and a server of the given protocols.
 func pair(t *testing.T, serve map[string]Handler, adjust func(*Config)) (asker, server *node) {
 	t.Helper()
 	configs := committee(t, 2)

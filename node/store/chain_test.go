@@ -26,7 +26,7 @@ func open(fs *crashfs.FS) (*store.Store, error) {
 	return store.Open(home, store.Options{FS: fs, Cache: 1 << 20})
 }
 
-// history is a chain made in memory, as a store is to hold it.
+// history is a chain in memory with which a store is compared.
 type history struct {
 	genesis remora.Hash
 	initial []table.Change
@@ -62,7 +62,7 @@ func newHistory(t *testing.T, blocks int) *history {
 	return h
 }
 
-// dump writes down all rows of a state.
+// dump returns all rows of a state as text.
 func dump(t *testing.T, v table.View) string {
 	t.Helper()
 	var rows []byte
@@ -78,7 +78,7 @@ func dump(t *testing.T, v table.View) string {
 	return string(rows)
 }
 
-// header is the own one of a round.
+// header is the own header of a round.
 func (h *history) header(r remora.Round) *remora.Header { return &h.dag.Certificate(r, 0).Header }
 
 func (h *history) vote(r remora.Round) *remora.Vote {
@@ -86,7 +86,7 @@ func (h *history) vote(r remora.Round) *remora.Vote {
 	return &v
 }
 
-// certificates are the records of a round's accepted certificates.
+// certificates returns the records of a round's accepted certificates.
 func (h *history) certificates(r remora.Round) []mempool.Record {
 	var records []mempool.Record
 	for _, c := range h.dag.Layer(r) {

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/node/store/crashfs"
 )
 
-// progress counts what a workload began and what was acknowledged before the power failed.
+// progress records what a workload began and what was acknowledged before the power failed.
 type progress struct {
 	initialised    bool
 	began, blocks  remora.Height // commits
@@ -23,7 +23,7 @@ type progress struct {
 	withoutFailure bool
 }
 
-// fill does to a store what a node does, with a restart in the middle.
+// fill uses a store as a node does, with a restart in the middle.
 func (h *history) fill(fs *crashfs.FS) (p progress, err error) {
 	half := remora.Height(len(h.commits) / 2)
 	for _, part := range [][2]remora.Height{{0, half}, {half, remora.Height(len(h.commits))}} {
@@ -82,8 +82,8 @@ func (h *history) block(s *store.Store, fs *crashfs.FS, height remora.Height, p 
 	return nil
 }
 
-// check opens what a crash left: it must open, be the state after a whole number of blocks, hold all that was
-// acknowledged, and go on.
+// check opens the store that a crash left: it must open, hold the state after a whole number of blocks and everything
+// that was acknowledged, and accept more.
 func (h *history) check(t *testing.T, fs *crashfs.FS, p progress) {
 	t.Helper()
 	s, err := open(fs)
@@ -192,10 +192,10 @@ func (h *history) checkDAG(t *testing.T, s *store.Store, p progress) {
 	}
 }
 
-// mempooltestChain is the chain of the DAG that the tests store.
+// mempooltestChain is the chain of the tests' DAG.
 const mempooltestChain = "dev-test"
 
-// TestSurvivesEveryCrashPoint cuts the power at every single file operation.
+// TestSurvivesEveryCrashPoint cuts the power at each file operation.
 func TestSurvivesEveryCrashPoint(t *testing.T) {
 	h := newHistory(t, 4)
 	points := 0
@@ -220,7 +220,8 @@ func TestSurvivesEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// TestNothingIsAcknowledgedByADeadDisk fails every operation from each one on: what the store says is done is on disk.
+// TestNothingIsAcknowledgedByADeadDisk fails all operations from each one on: everything that the store acknowledged is
+// on disk.
 func TestNothingIsAcknowledgedByADeadDisk(t *testing.T) {
 	h := newHistory(t, 2)
 	for n := 1; ; n++ {
@@ -271,7 +272,7 @@ func (h *history) checkAcked(t *testing.T, fs *crashfs.FS, acked remora.Height) 
 	}
 }
 
-// survive turns the panic by which the engine ends the process into an error.
+// survive turns the panic with which the engine ends the process into an error.
 func survive(do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -14,7 +14,7 @@ import (
 
 var _ delivery.Journal = (*store.Journal)(nil)
 
-// rows returns all that a journal holds.
+// rows returns the whole content of a journal.
 func rows(t *testing.T, j *store.Journal) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -56,7 +56,7 @@ func TestJournalKeepsOrderAndDropsPrefixes(t *testing.T) {
 	if err != nil || strings.Join(seen, " ") != "a1 a2" {
 		t.Errorf("ascended over %q, %v", seen, err)
 	}
-	write(map[string][]byte{"a9": []byte("new")}, "a") // what is dropped goes first
+	write(map[string][]byte{"a9": []byte("new")}, "a") // drops come first
 	if got := rows(t, j); !maps.Equal(got, map[string]string{"a9": "new", "b": ""}) {
 		t.Errorf("after the drop: %q", got)
 	}
@@ -65,7 +65,7 @@ func TestJournalKeepsOrderAndDropsPrefixes(t *testing.T) {
 	}
 }
 
-// journalState is what a journal holds after n writes of a workload.
+// journalState is the content of a journal after n writes of a workload.
 func journalState(n int) map[string]string {
 	want := map[string]string{}
 	for i := 1; i <= n; i++ {
@@ -80,7 +80,7 @@ func journalState(n int) map[string]string {
 	return want
 }
 
-// journalWrite is write i of the workload: three rows, of which the ones of three writes ago go.
+// journalWrite is write i of the workload: it sets three rows and removes those of three writes ago.
 func journalWrite(i int) (puts map[string][]byte, drops [][]byte) {
 	puts = map[string][]byte{"last": fmt.Append(nil, i)}
 	for k := range 3 {
@@ -92,8 +92,8 @@ func journalWrite(i int) (puts map[string][]byte, drops [][]byte) {
 	return puts, drops
 }
 
-// TestJournalSurvivesEveryCrashPoint cuts the power at every file operation, with a restart in between: what is found is
-// what whole writes left, all acknowledged ones among them.
+// TestJournalSurvivesEveryCrashPoint cuts the power at every file operation, with a restart in between: the journal
+// holds whole writes only, and all acknowledged ones.
 func TestJournalSurvivesEveryCrashPoint(t *testing.T) {
 	const writes = 8
 	for n := 1; ; n++ {

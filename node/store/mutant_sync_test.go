@@ -9,8 +9,8 @@ import (
 	"github.com/remora-network/remora/node/store/segment"
 )
 
-// TestReadBatchIsDurableBeforeItCounts crashes a store after one goroutine appended a batch, which another one met before
-// it was synced.
+// TestReadBatchIsDurableBeforeItCounts crashes a store after one goroutine appended a batch that another one found
+// before it was synced.
 func TestReadBatchIsDurableBeforeItCounts(t *testing.T) {
 	for name, rely := range map[string]func(*Store, remora.Batch) error{
 		"a vote": func(s *Store, b remora.Batch) error {

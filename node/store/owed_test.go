@@ -14,7 +14,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// meter counts the bytes that are read of segments.
+// meter counts the bytes read from segments.
 type meter struct {
 	vfs.FS
 	read int
@@ -47,7 +47,7 @@ func (m *meter) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, er
 	return m.metered(f, name, err)
 }
 
-// ledger is a store with own batches of any size, and what is owed of them.
+// ledger is a store with own batches of any size, and the batches that it owes.
 type ledger struct {
 	t    *testing.T
 	fs   *meter
@@ -80,7 +80,7 @@ func (l *ledger) close() {
 	}
 }
 
-// seal stores a batch. A number of an open one renews that.
+// seal stores a batch. If its number is open, it renews that batch.
 func (l *ledger) seal(author remora.Authority, epoch remora.Epoch, seq uint64, size int) remora.Batch {
 	l.t.Helper()
 	var builder remora.BatchBuilder
@@ -113,7 +113,7 @@ func (l *ledger) execute(batches ...remora.Batch) {
 	}
 }
 
-// check compares what the store says with what is owed and returns the bytes that it read.
+// check compares the store's answer with the batches owed, and returns the number of bytes that it read.
 func (l *ledger) check() int {
 	l.t.Helper()
 	l.fs.read = 0
@@ -138,7 +138,7 @@ func (l *ledger) check() int {
 	return l.fs.read
 }
 
-// TestOwedAreFoundWithoutReadingEverything fills a segment and a half, of which little is owed.
+// TestOwedAreFoundWithoutReadingEverything fills a segment and a half, with few batches owed.
 func TestOwedAreFoundWithoutReadingEverything(t *testing.T) {
 	l := newLedger(t)
 	for range 170 {

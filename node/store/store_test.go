@@ -194,7 +194,7 @@ func TestEmptyValueIsPresent(t *testing.T) {
 	}
 }
 
-// The marker of a complete record comes with its beginning or with a floor, and goes when the record is lost.
+// The mark of a complete record is set by BeginDAG or with a floor, and removed when the record is lost.
 func TestRecordIsCompleteOrNot(t *testing.T) {
 	h := newHistory(t, 1)
 	s := h.begin(t)

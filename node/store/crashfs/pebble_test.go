@@ -80,7 +80,7 @@ func prepare(f *crashfs.FS) error {
 	return nil
 }
 
-// survivors reopens the DB and returns how many keys it holds, which must be the first ones.
+// survivors reopens the DB and returns the number of its keys, which must be the first ones.
 func survivors(f *crashfs.FS, version pebble.FormatMajorVersion) (n int, err error) {
 	l := new(crashfs.Logger)
 	if err := prepare(f); err != nil {
@@ -104,7 +104,7 @@ func survivors(f *crashfs.FS, version pebble.FormatMajorVersion) (n int, err err
 	return n, errors.Join(it.Close(), db.Set([]byte("alive"), nil, pebble.Sync))
 }
 
-// TestPebbleSurvivesEveryCrashPoint cuts the power at every single operation.
+// TestPebbleSurvivesEveryCrashPoint cuts the power at each operation.
 func TestPebbleSurvivesEveryCrashPoint(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -180,7 +180,7 @@ func TestPebbleCommitFailure(t *testing.T) {
 				if err == nil || len(l.Fatals()) != 1 || !strings.Contains(err.Error(), tc.want.Error()) {
 					t.Fatalf("operation %d: error %v, %d fatals", k, err, len(l.Fatals()))
 				}
-				f.FailAt(f.Ops()) // what the dying process still does changes nothing
+				f.FailAt(f.Ops()) // the rest of the process must change nothing
 				if err := db.Close(); err == nil {
 					t.Fatal("close of a broken DB reports success")
 				}

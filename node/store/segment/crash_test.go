@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/node/store/segment"
 )
 
-// history is what a workload did to a log.
+// history records what a workload did to a log.
 type history struct {
 	appended int // records 0 to appended-1 were given to Append
 	acked    int // records 0 to acked-1 are durable by promise
@@ -83,8 +83,8 @@ func fillPart(fs *crashfs.FS, l *segment.Log, h *history, part int) error {
 	return nil
 }
 
-// check opens what a crash left: it must open, hold all acknowledged records and no others than those appended, and go
-// on working.
+// check opens the log that a crash left: it must open, hold all acknowledged records and only appended ones, and accept
+// more.
 func check(fs vfs.FS, h history) error {
 	l, _, err := segment.Open(fs, dir, small)
 	if err != nil {
@@ -120,7 +120,7 @@ func check(fs vfs.FS, h history) error {
 	return checkAgain(fs, h.appended+2)
 }
 
-// checkAgain reopens after the repair: nothing is torn any more and every record is there.
+// checkAgain reopens after the recovery: there is no torn tail any more and every record is stored.
 func checkAgain(fs vfs.FS, n int) error {
 	l, damage, err := segment.Open(fs, dir, small)
 	if err != nil {
@@ -141,7 +141,7 @@ func checkAgain(fs vfs.FS, n int) error {
 
 var modes = []crashfs.Mode{crashfs.Strict, crashfs.Partial, crashfs.Partial, crashfs.Scattered, crashfs.Scattered}
 
-// TestSurvivesEveryCrashPoint ends the process at every single operation, with and without errors it can see.
+// TestSurvivesEveryCrashPoint ends the process at each operation, with and without errors that it can see.
 func TestSurvivesEveryCrashPoint(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -205,8 +205,8 @@ func TestSurvivesCrashDuringRecovery(t *testing.T) {
 	t.Logf("%d crash points in recoveries", points)
 }
 
-// TestRecoveredTailIsDurable kills the process but not the machine: what the next process found in the page cache must
-// survive a power failure right after Open, since it counts as stored.
+// TestRecoveredTailIsDurable kills the process but not the machine: records that the next process found in the page
+// cache must survive a power failure right after Open, since they count as stored.
 func TestRecoveredTailIsDurable(t *testing.T) {
 	fs := crashfs.New(1)
 	must(t, prepare(fs))
@@ -222,8 +222,8 @@ func TestRecoveredTailIsDurable(t *testing.T) {
 	must(t, errors.Join(l.Close(), next.Close(), after.Close()))
 }
 
-// TestFailureIsFinal breaks one write or sync at every operation: the log takes nothing more, goes on reading, and
-// whatever was acknowledged survives.
+// TestFailureIsFinal breaks one write or sync at every operation: the log accepts nothing more, can still be read, and
+// all acknowledged records survive.
 func TestFailureIsFinal(t *testing.T) {
 	for _, tc := range []struct {
 		name string

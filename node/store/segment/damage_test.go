@@ -126,8 +126,8 @@ func TestSealedSegmentCutShort(t *testing.T) {
 	must(t, l.Close())
 }
 
-// TestRecordInsidePayload stores a payload that contains the copy of a segment made for the very place where it comes to
-// lie, then damages the header before it. The search for the next record must not find the one inside.
+// TestRecordInsidePayload stores a payload with a copy of a segment, made for the very place where the payload will be,
+// and damages the header before it. The search for the next record must not find the one inside.
 func TestRecordInsidePayload(t *testing.T) {
 	inner, forged := record(5), record(6)
 	forged.Digest = remora.Hash{0xee} // not the digest of its payload
@@ -202,7 +202,7 @@ func TestSearchMissesNoPlace(t *testing.T) {
 	}
 }
 
-// TestForeignFiles puts things into the directory that Open has to live with.
+// TestForeignFiles puts other files into the directory, which Open has to tolerate.
 func TestForeignFiles(t *testing.T) {
 	fs, locs := filled(t, 9)
 	for _, name := range []string{"notes.txt", "1.seg", "000000001.seg", "99999999999.seg", "-0000001.seg", "0000000a.seg"} {
@@ -223,8 +223,8 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens arbitrary bytes as a sealed and as a last segment. Whatever is served must carry its own checksum, Open
-// must not fail, and the log must take records afterwards.
+// FuzzOpen opens arbitrary bytes as a sealed and as a last segment. Every record served must carry its own checksum,
+// Open must not fail, and the log must accept records afterwards.
 func FuzzOpen(f *testing.F) {
 	fs, locs := filled(f, 3)
 	whole := content(f, fs, fileOf(locs[0]))

@@ -3,14 +3,8 @@
 //
 // A Log is a directory of files NNNNNNNN.seg. Records are appended to the last one; a full file is synced before the next
 // one is created, so a crash can damage only the last. Sync makes everything appended before durable: a writer appends
-// the queued records, syncs once, and acknowledges all of them:
-//
-//	log, damage, err := segment.Open(fs, dir, segment.Options{})
-//	for _, record := range queued { log.Append(record) }
-//	err = log.Sync()                  // nil: all of them are durable
-//	payload, err := log.Get(digest)
-//
-// Has and Get see a record as soon as it is appended, durable or not.
+// the queued records, syncs once, and acknowledges all of them, as in the example. Has and Get see a record as soon as it
+// is appended, durable or not.
 //
 // # Disk failures
 //
