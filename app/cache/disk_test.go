@@ -38,8 +38,8 @@ func openFaulty(t *testing.T, n *transfertest.Network, fault func(int) error) (*
 	}), st, dir
 }
 
-// TestFullDisk uploads to and pulls into a full disk: neither is acknowledged, what was there stays, and both go on once
-// there is room.
+// TestFullDisk uploads to and pulls into a full disk: neither is acknowledged, stored content stays, and both succeed
+// when there is space again.
 func TestFullDisk(t *testing.T) {
 	n := transfertest.New("c0", "self")
 	room := 1 << 30
@@ -100,7 +100,7 @@ func spoil(t *testing.T, dir string, c remora.Content) {
 }
 
 // TestDamageIsRepaired flips a bit on disk. Whether a request or the scrubber finds it first, no false byte leaves, and
-// the repair brings the content again.
+// the next repair fetches the content again.
 func TestDamageIsRepaired(t *testing.T) {
 	for _, scrubbed := range []bool{false, true} {
 		n := transfertest.New("c0", "self")
@@ -167,7 +167,7 @@ func TestScrubIsGentle(t *testing.T) {
 	})
 }
 
-// TestStalledUpload announces more than it sends: the room that it holds is free again soon.
+// TestStalledUpload announces more bytes than it sends: their reserved space is soon free again.
 func TestStalledUpload(t *testing.T) {
 	n := transfertest.New("c0", "self")
 	c := n.Add(bytes.Repeat([]byte("z"), 100_000), false)

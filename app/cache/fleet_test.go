@@ -25,11 +25,11 @@ type fleet struct {
 	stores   []*store.Store
 	entries  []remora.ContentEntry
 	failing  error // of the index
-	left     int   // the cache that is not registered any more, -1: none
+	left     int   // cache that is no longer registered, -1: none
 
 	mu        sync.Mutex
 	down      map[int]bool
-	questions map[int]int // AskHas requests, by who is asked
+	questions map[int]int // AskHas requests by cache asked
 	roots     []int       // sizes of them
 	pulls     int
 }
@@ -44,7 +44,7 @@ func newFleet(t *testing.T, size int) *fleet {
 	return f
 }
 
-// open opens a cache anew, with an empty disk.
+// open reopens a cache with an empty disk.
 func (f *fleet) open(t *testing.T, i int, c cache.Config) {
 	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{})
@@ -58,7 +58,7 @@ func (f *fleet) open(t *testing.T, i int, c cache.Config) {
 
 func address(i int) remora.Address { return remora.Address{byte(i + 1)} }
 
-// add registers numbered content and hands it to the caches that are to hold it.
+// add registers numbered content and stores it at the assigned caches.
 func (f *fleet) add(t *testing.T, number, replicas int) remora.Content {
 	t.Helper()
 	data := binary.BigEndian.AppendUint64(nil, uint64(number))
@@ -77,7 +77,7 @@ func (f *fleet) put(t *testing.T, i int, c remora.Content, data []byte) {
 	}
 }
 
-// order returns the caches, the first choice first.
+// order returns the caches in order of preference.
 func (f *fleet) order(c remora.Content) []int {
 	var addresses []remora.Address
 	for i := range f.services {
@@ -101,7 +101,7 @@ func (f *fleet) holders(c remora.Content) []int {
 	return found
 }
 
-// look lets every cache that is up do a round.
+// look lets every cache that is up run one round.
 func (f *fleet) look(t *testing.T) {
 	t.Helper()
 	for i, s := range f.services {
@@ -172,8 +172,8 @@ func (f *fleet) Ask(ctx context.Context, c transfer.Cache, protocol string, requ
 	return f.services[i].Handlers()[protocol](ctx, "peer", request)
 }
 
-// TestStandsIn lets one cache of seven fail for ever: what it held has as many holders again, the next in order, and the
-// questions stay few and bounded.
+// TestStandsIn removes one cache of seven: its contents get as many holders again, the next in order, and the questions
+// stay few and bounded.
 func TestStandsIn(t *testing.T) {
 	f := newFleet(t, 7)
 	const entries, replicas, dead = 100, 2, 3
@@ -219,7 +219,7 @@ func TestStandsIn(t *testing.T) {
 	}
 }
 
-// TestRestartsCauseNoStorm takes a cache down for less than everybody's patience, again and again.
+// TestRestartsCauseNoStorm takes a cache down repeatedly, for less than missesBeforeStandIn checks.
 func TestRestartsCauseNoStorm(t *testing.T) {
 	f := newFleet(t, 5)
 	for i := range 100 {
@@ -234,7 +234,7 @@ func TestRestartsCauseNoStorm(t *testing.T) {
 	}
 }
 
-// TestSeveralFail takes down all caches but three, and then brings the content of one back to life at the last in order.
+// TestSeveralFail takes down all caches but three, and then restores the content of one at the last in order.
 func TestSeveralFail(t *testing.T) {
 	f := newFleet(t, 7)
 	c := f.add(t, 1, 2)
@@ -253,8 +253,8 @@ func TestSeveralFail(t *testing.T) {
 	}
 }
 
-// TestNobodyHoldsIsNotWatched registers more content that nobody has than is looked at in one round, before some that
-// one cache has.
+// TestNobodyHoldsIsNotWatched registers more content without holders than one round checks, before some that one cache
+// holds.
 func TestNobodyHoldsIsNotWatched(t *testing.T) {
 	f := newFleet(t, 3)
 	for i := range 3 * transfer.MaxRoots {
@@ -274,13 +274,13 @@ func TestNobodyHoldsIsNotWatched(t *testing.T) {
 	}
 }
 
-// TestTheLargeIsLeftToTheFirst checks that the second in line gives the first one time to fetch something large.
+// TestTheLargeIsLeftToTheFirst checks that the second in line leaves the first one time to fetch large content.
 func TestTheLargeIsLeftToTheFirst(t *testing.T) {
 	f := newFleet(t, 4)
 	c := f.add(t, 1, 2)
 	order := f.order(c)
 	f.down[order[0]] = true
-	f.entries[0].Content.Length = 5 * cache.HeadStart // a claim that no cache can make good, so that pulls only count
+	f.entries[0].Content.Length = 5 * cache.HeadStart // larger than the bytes that exist, so that pulls fail and are only counted
 	for round := range 60 {
 		before := f.pulls
 		if err := f.services[order[3]].Look(t.Context()); err != nil {
@@ -296,7 +296,7 @@ func TestTheLargeIsLeftToTheFirst(t *testing.T) {
 	t.Error("the second in line never stood in")
 }
 
-// surplusCase is content at the last of six caches.
+// surplusCase is content held by the last of six caches.
 type surplusCase struct {
 	name    string
 	change  func(t *testing.T, f *fleet, c remora.Content, last int)
@@ -327,7 +327,7 @@ var surplusCases = []surplusCase{
 	}},
 }
 
-// TestSurplusIsRemoved looks at content before and after the grace.
+// TestSurplusIsRemoved checks content before and after surplusGrace.
 func TestSurplusIsRemoved(t *testing.T) {
 	for _, tt := range surplusCases {
 		f := newFleet(t, 6)
@@ -360,7 +360,8 @@ func TestSurplusIsRemoved(t *testing.T) {
 	}
 }
 
-// TestSurplusBeginsAnew interrupts the grace: by a holder that fails, and by an index that cannot be read.
+// TestSurplusBeginsAnew interrupts the time of surplusGrace: by a holder that fails, and by an index that cannot be
+// read.
 func TestSurplusBeginsAnew(t *testing.T) {
 	f := newFleet(t, 6)
 	c := f.add(t, 1, 2)
@@ -390,7 +391,8 @@ func TestSurplusBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestUnregisteredCacheDoesNothing is a node that still catches up: its state knows neither the cache nor the content.
+// TestUnregisteredCacheDoesNothing has a node that is still catching up: its state has neither the cache nor the
+// content.
 func TestUnregisteredCacheDoesNothing(t *testing.T) {
 	f := newFleet(t, 3)
 	c := f.add(t, 1, 1)
@@ -411,8 +413,8 @@ func TestUnregisteredCacheDoesNothing(t *testing.T) {
 	}
 }
 
-// TestReplicasAndCachesChange raises the replicas of an entry, and then takes a cache out of the registry: the caches
-// that are assigned now fetch it.
+// TestReplicasAndCachesChange raises the replicas of an entry, and then removes a cache from the registry: the newly
+// assigned caches fetch it.
 func TestReplicasAndCachesChange(t *testing.T) {
 	f := newFleet(t, 5)
 	c := f.add(t, 1, 1)
@@ -433,5 +435,5 @@ func TestReplicasAndCachesChange(t *testing.T) {
 	f.entries[0].Replicas = 3
 	repair(order[:3]...)
 	f.left = order[1]
-	repair(order[:4]...) // what left the registry keeps what it has
+	repair(order[:4]...) // a cache that left the registry keeps its content
 }

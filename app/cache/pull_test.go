@@ -14,7 +14,7 @@ import (
 	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
-// direct is the network between caches of one process. The index is that of a transfertest.Network, in a fixed order.
+// direct is the network between caches of one process. Its index is that of a transfertest.Network, in a fixed order.
 type direct struct {
 	*transfertest.Network
 	order    []remora.ContentEntry
@@ -47,7 +47,7 @@ func (d *direct) Ask(ctx context.Context, c transfer.Cache, protocol string, req
 	return handler(ctx, "peer", request)
 }
 
-// add registers content, after what is registered already.
+// add registers content behind all others.
 func (d *direct) add(data []byte) remora.Content {
 	c := d.Add(data, false)
 	d.order = append(d.order, remora.ContentEntry{Content: c, Replicas: remora.MaxReplicas})
@@ -84,7 +84,7 @@ func newDirect(t *testing.T) (*direct, *store.Store) {
 	return d, st
 }
 
-// TestResumesAfterRestart cuts the only provider off after each answer and opens the cache anew: no byte comes twice.
+// TestResumesAfterRestart cuts off the only provider after each answer and reopens the cache: no byte is fetched twice.
 func TestResumesAfterRestart(t *testing.T) {
 	d, source := newDirect(t)
 	data := make([]byte, 2*transfer.MaxRange+50_000)
@@ -123,8 +123,8 @@ func TestResumesAfterRestart(t *testing.T) {
 	}
 }
 
-// TestNothingHidesTheRest registers more content that nobody has than one repair looks at, and some that is larger than
-// the quota, all before content that is to be had.
+// TestNothingHidesTheRest registers more content without holders than one repair visits, and some larger than the
+// quota, all before content that is available.
 func TestNothingHidesTheRest(t *testing.T) {
 	d, source := newDirect(t)
 	d.add(bytes.Repeat([]byte("large"), 100_000))
@@ -145,7 +145,7 @@ func TestNothingHidesTheRest(t *testing.T) {
 	if !holds(st, c)() {
 		t.Fatal("entries that cannot be had hide one that can")
 	}
-	// What could not be had is asked for again once it is there.
+	// Content that was not available is asked for again.
 	late := d.order[1].Content
 	if err := source.Import(bytes.NewReader(make([]byte, 4)), late); err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestNothingHidesTheRest(t *testing.T) {
 	}
 }
 
-// TestOtherContentIsRefused has one cache answer with the true stream of other content.
+// TestOtherContentIsRefused has one cache answer with the valid stream of other content.
 func TestOtherContentIsRefused(t *testing.T) {
 	for _, second := range []bool{false, true} {
 		d, source := newDirect(t)

@@ -18,12 +18,12 @@ import (
 	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
-// overWire is what the network of the chain answers where the web does not.
+// overWire is the answer of the chain's network where the web gives none.
 var overWire = append((&transfer.DeliveryHead{Epoch: 9}).Encode(), "over the wire"...)
 
 var errStatus = errors.New("status")
 
-// relayOf serves a relay to a cache whose web side is a handler, and returns what it answers to an ordinary request.
+// relayOf serves a relay to a cache with the given web handler, and returns its answer to an ordinary request.
 func relayOf(t *testing.T, private bool, web http.HandlerFunc) ([]byte, error) {
 	t.Helper()
 	cache := httptest.NewServer(web)
@@ -54,7 +54,8 @@ func relayOf(t *testing.T, private bool, web http.HandlerFunc) ([]byte, error) {
 	return io.ReadAll(answer.Body)
 }
 
-// TestRelayOverTheWeb passes on what a cache's web side answers, and goes the other way where that answers nothing usable.
+// TestRelayOverTheWeb passes on the answer of a cache's web side, and asks over the chain's network if that is not
+// usable.
 func TestRelayOverTheWeb(t *testing.T) {
 	size := func(w http.ResponseWriter, n int) { w.Header().Set("Content-Length", strconv.Itoa(n)) }
 	for name, tt := range map[string]struct {
@@ -84,7 +85,7 @@ func TestRelayOverTheWeb(t *testing.T) {
 	}
 }
 
-// TestRelayCutOff ends an answer that breaks off as an error, never as a clean short body.
+// TestRelayCutOff ends a broken-off answer with an error, not as a short body.
 func TestRelayCutOff(t *testing.T) {
 	got, err := relayOf(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -97,7 +98,7 @@ func TestRelayCutOff(t *testing.T) {
 	}
 }
 
-// TestRelayAsksOnce does not repeat a request that a cache may have taken: it would count twice against the window.
+// TestRelayAsksOnce does not repeat a request that the cache may have taken: it would count twice against the window.
 func TestRelayAsksOnce(t *testing.T) {
 	got, err := relayOf(t, true, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if !errors.Is(err, errStatus) || err.Error() != "status 504" {

@@ -147,7 +147,7 @@ func TestConditionsAndRanges(t *testing.T) {
 	}
 }
 
-// TestLiarsAreNotBelieved has caches that lie: another one is used; when all lie nothing false leaves.
+// TestLiarsAreNotBelieved has caches that lie: another one is asked; if all lie, no false byte leaves.
 func TestLiarsAreNotBelieved(t *testing.T) {
 	for name, lie := range map[string]func([]byte) ([]byte, error){
 		"flip": transfertest.Flip, "cut": transfertest.Cut, "extend": transfertest.Extend, "nothing": transfertest.Nothing, "down": transfertest.Down,

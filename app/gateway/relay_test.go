@@ -19,7 +19,7 @@ import (
 	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
-// wire is a network whose only cache does as the test says.
+// wire is a network with one cache, whose answers the test provides.
 type wire struct {
 	*transfertest.Network
 	answer func(ctx context.Context, c transfer.Cache, request []byte) ([]byte, error)
@@ -123,8 +123,8 @@ func TestRelayOnlyPosts(t *testing.T) {
 	}
 }
 
-// TestRelaysAreBounded has more requests come than are relayed at a time: those are sent away after a moment, and
-// when the others are done there is room again.
+// TestRelaysAreBounded sends more requests than are relayed at a time: the surplus is refused after a moment, and
+// accepted when others have ended.
 func TestRelaysAreBounded(t *testing.T) {
 	release, entered := make(chan struct{}), make(chan struct{})
 	var most, now atomic.Int64

@@ -23,7 +23,7 @@ func random(t *testing.T, n int) []byte {
 	return b
 }
 
-// TestBadPaths asks for what no path can name.
+// TestBadPaths requests paths that cannot name content.
 func TestBadPaths(t *testing.T) {
 	n := transfertest.New("c0")
 	site := n.AddDirectory(map[string]string{"a": "first", "%2e%2e": "literally", `back\slash`: "a name like others"})
@@ -129,8 +129,8 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// TestCacheThatIsBackInAMoment has the only caches fail at first, one for good: the other one is asked again. One that
-// answers falsely is not.
+// TestCacheThatIsBackInAMoment lets both caches fail at first, one of them always: the other one is asked again. One
+// that answers with false content is not.
 func TestCacheThatIsBackInAMoment(t *testing.T) {
 	n := transfertest.New("c0", "c1", "liar")
 	data := random(t, 50_000)
@@ -153,7 +153,7 @@ func TestCacheThatIsBackInAMoment(t *testing.T) {
 	}
 }
 
-// TestConditions asks with every condition for content whose only cache is down: those that need no body are answered.
+// TestConditions sends every condition for content whose only cache is down: those without a body are answered.
 func TestConditions(t *testing.T) {
 	n := transfertest.New("c0")
 	data := random(t, 50_000)
@@ -193,7 +193,7 @@ func TestConditions(t *testing.T) {
 	check(200, "If-Match", etag)
 }
 
-// TestHeadReadsNothing asks only for headers. Directories are resolved through their manifests, files are not touched.
+// TestHeadReadsNothing sends HEAD requests. Directories are resolved through their manifests, files are not read.
 func TestHeadReadsNothing(t *testing.T) {
 	n := transfertest.New("c0")
 	data := random(t, 200_000)
@@ -250,7 +250,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestListing looks at the page of a directory without index.html.
+// TestListing reads the page of a directory without index.html.
 func TestListing(t *testing.T) {
 	n := transfertest.New("c0")
 	names := map[string]string{"<script>alert(1)": "x", "a b": "", "z": "", "ü": "", "?q#f": "", "100%": "", `"><b`: "", "B": "", "javascript:alert(1)": ""}
@@ -323,7 +323,7 @@ func TestIndexIsADirectory(t *testing.T) {
 	}
 }
 
-// TestBadManifest has a registered directory whose bytes are no manifest.
+// TestBadManifest requests a registered directory whose bytes are not a manifest.
 func TestBadManifest(t *testing.T) {
 	n := transfertest.New("c0")
 	c := n.Add(bytes.Repeat([]byte{0xff}, 100), true)

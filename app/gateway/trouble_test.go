@@ -31,7 +31,7 @@ func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func escape(name string) string { return url.PathEscape(name) }
 
-// stalling is a network some of whose caches take requests and never answer.
+// stalling is a network in which some caches accept requests and never answer.
 type stalling struct {
 	*transfertest.Network
 	mu    sync.Mutex
@@ -57,7 +57,8 @@ func newStalling(names ...string) *stalling {
 	return &stalling{Network: transfertest.New(names...), asked: map[string]int{}, after: map[string]int{}}
 }
 
-// direct calls a gateway without a connection, so that time can be simulated. cut says that it aborted the connection.
+// direct calls a gateway without a connection, so that time can be simulated. cut reports whether it aborted the
+// connection.
 func direct(t *testing.T, g *gateway.Gateway, path string) (w *httptest.ResponseRecorder, cut bool) {
 	t.Helper()
 	w = httptest.NewRecorder()
@@ -99,7 +100,7 @@ func TestUnknownIsAnsweredInTime(t *testing.T) {
 	})
 }
 
-// TestStalledCaches lets all caches, or the first choices, take requests and never answer.
+// TestStalledCaches lets all caches, or the first choices, accept requests and never answer.
 func TestStalledCaches(t *testing.T) {
 	names := []string{"c0", "c1", "c2", "c3", "c4"}
 	for stalled := 1; stalled <= len(names); stalled++ {
@@ -139,7 +140,8 @@ func TestStalledCaches(t *testing.T) {
 	}
 }
 
-// TestStallInTheMiddle lets the only cache stall after the response has begun: it is cut off, never ended cleanly.
+// TestStallInTheMiddle lets the only cache stall after the response has begun: the response is cut off, not ended
+// cleanly.
 func TestStallInTheMiddle(t *testing.T) {
 	n := newStalling("c0")
 	c := n.Add(make([]byte, 13<<20), false)
@@ -152,7 +154,7 @@ func TestStallInTheMiddle(t *testing.T) {
 	})
 }
 
-// TestBusyGateway refuses what would not fit into memory, and recovers.
+// TestBusyGateway refuses responses that do not fit into memory, and recovers.
 func TestBusyGateway(t *testing.T) {
 	n := newStalling("c0")
 	c := n.Add([]byte("x"), false)
@@ -171,7 +173,7 @@ func TestBusyGateway(t *testing.T) {
 	})
 }
 
-// TestOtherContentIsNotServed has a cache deliver true streams of other content and of another range.
+// TestOtherContentIsNotServed has a cache deliver valid streams of other content and of another range.
 func TestOtherContentIsNotServed(t *testing.T) {
 	for name, change := range map[string]func(r *transfer.ContentRequest, other remora.Content){
 		"content": func(r *transfer.ContentRequest, other remora.Content) { r.Root = other.Root },
@@ -215,7 +217,8 @@ func (f askFunc) Ask(ctx context.Context, c transfer.Cache, protocol string, req
 	return f(ctx, c, protocol, request, maxAnswer)
 }
 
-// TestHangUps has many clients leave at different bytes. Nothing is left of them (see TestMain), and later ones get all.
+// TestHangUps has many clients disconnect at different bytes. No goroutine is left (see TestMain), and later clients
+// get everything.
 func TestHangUps(t *testing.T) {
 	n := transfertest.New("c0", "c1")
 	data := random(t, 9<<20)
@@ -249,7 +252,7 @@ func TestHangUps(t *testing.T) {
 	}
 }
 
-// TestClientThatTakesNothing asks for much and reads nothing: the gateway gives up on it.
+// TestClientThatTakesNothing requests much and reads nothing: the gateway gives up on it.
 func TestClientThatTakesNothing(t *testing.T) {
 	n := transfertest.New("c0")
 	c := n.Add(make([]byte, 64<<20), false)

@@ -15,8 +15,8 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// TestWarmTakesWhatIsServed has a client stream a content range by range: the gateway keeps what passes through, and asks
-// the cache for nothing twice.
+// TestWarmTakesWhatIsServed has a client stream a content range by range: the gateway stores the served ranges, and
+// asks the cache for none of them twice.
 func TestWarmTakesWhatIsServed(t *testing.T) {
 	n := transfertest.New("c0")
 	const segments = 4 // as many as may wait for their turn

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestOddDirectories publishes what file systems can hold and content cannot.
+// TestOddDirectories publishes entries that file systems can hold and content cannot.
 func TestOddDirectories(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make func(t *testing.T, dir string)
@@ -95,7 +95,7 @@ func unreadable(t *testing.T) {
 	}
 }
 
-// TestGoodDirectories publishes what is unusual and fine.
+// TestGoodDirectories publishes unusual but valid directories.
 func TestGoodDirectories(t *testing.T) {
 	deep := strings.Repeat("d/", maxDepth-1) + "file"
 	for name, tt := range map[string]struct {
@@ -129,7 +129,7 @@ func TestGoodDirectories(t *testing.T) {
 	}
 }
 
-// TestDeepestPathIsServed holds the limit on depth against what a gateway takes.
+// TestDeepestPathIsServed compares the limit on depth with that of a gateway.
 func TestDeepestPathIsServed(t *testing.T) {
 	path := "/ipfs/" + content.CID(remora.Hash{1}, true) + strings.Repeat("/d", maxDepth-1) + "/file"
 	g := gateway.New(noChain{}, nil, nil, nil)
@@ -143,7 +143,7 @@ func TestDeepestPathIsServed(t *testing.T) {
 	}
 }
 
-// noChain fails when a request gets as far as to look something up.
+// noChain fails on any look-up.
 type noChain struct{ gateway.Chain }
 
 func (noChain) Content(remora.Hash, bool) (remora.ContentEntry, bool, error) {
@@ -195,7 +195,7 @@ func verifying(l *ledger) http.Handler {
 	})
 }
 
-// TestChangingFiles changes a file between its being read and its being uploaded. No cache is asked twice.
+// TestChangingFiles changes a file between its reading and its upload. No cache is asked twice.
 func TestChangingFiles(t *testing.T) {
 	before := bytes.Repeat([]byte("before"), 10_000)
 	for name, change := range map[string]func(path string) error{
@@ -229,7 +229,7 @@ func TestChangingFiles(t *testing.T) {
 	}
 }
 
-// TestLyingCache says that the bytes are wrong although they are not: the next cache is used.
+// TestLyingCache has a cache that refuses correct bytes as wrong: the next cache is used.
 func TestLyingCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, path, []byte("true"))
@@ -244,7 +244,7 @@ func TestLyingCache(t *testing.T) {
 	}
 }
 
-// TestStalledCache takes nothing of a large file.
+// TestStalledCache has a cache that accepts no byte of a large file.
 func TestStalledCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, path, nil)

@@ -17,7 +17,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// ledger registers what proves its length, and is a cache that takes what was registered.
+// ledger registers content whose length is proven, and is a cache that accepts registered content.
 type ledger struct {
 	mu         sync.Mutex
 	registered map[string]remora.Content

@@ -12,8 +12,8 @@ import (
 
 var link = regexp.MustCompile(`(?:href|src)="([^"]*)"|url\(([^)#][^)]*)\)|@import`)
 
-// TestSampleSite publishes the site of testdata. It is served below /ipfs/CID/, so that its links are relative, and it
-// asks nobody else for anything.
+// TestSampleSite publishes the site of testdata. It is served below /ipfs/CID/, so its links are relative, and it loads
+// nothing from elsewhere.
 func TestSampleSite(t *testing.T) {
 	const dir = "../../testdata/site"
 	site := os.DirFS(dir)

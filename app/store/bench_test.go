@@ -48,7 +48,7 @@ func BenchmarkProveChunk(b *testing.B) {
 	}
 }
 
-// zeros is content without end that takes no memory.
+// zeros is endless content that takes no memory.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -56,7 +56,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// BenchmarkChunkOf1GiB proves and verifies chunks all over an object of 1 GiB, as an answer to a challenge does.
+// BenchmarkChunkOf1GiB proves and verifies chunks spread over an object of 1 GiB, as the answer to a challenge does.
 func BenchmarkChunkOf1GiB(b *testing.B) {
 	const size = 1 << 30
 	if testing.Short() {

@@ -15,8 +15,8 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// crashed is a state of the disk that a crash can leave. Names of files are kept only where their folder was synced,
-// and bytes only where their file was.
+// crashed is a state of the disk that a crash can leave: names of files are kept only if their folder was synced, bytes
+// only if their file was.
 type crashed struct {
 	name  string
 	leave func(t *testing.T, s *Store, c remora.Content, data, tree []byte)
@@ -152,7 +152,7 @@ func finish(t *testing.T, s *Store, b []byte, c remora.Content, from uint64) {
 	}
 }
 
-// TestForeignFilesStay puts files of nobody into the store's folders.
+// TestForeignFilesStay puts other files into the store's folders.
 func TestForeignFilesStay(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	_, c := put(t, s, 1000)

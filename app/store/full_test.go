@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// room is what is left on a disk. It is used up by writes; a sync fails where even that is gone.
+// room is the space left on a disk. Writes use it up; a sync fails if there is none at all.
 type room struct {
 	bytes int
 	err   error
@@ -27,7 +27,7 @@ func (r *room) take(bytes int) error {
 	return nil
 }
 
-// files counts what is in a folder of the store and below.
+// files counts the files below a folder of the store.
 func files(t *testing.T, s *Store, dir string) int {
 	t.Helper()
 	n := 0
@@ -43,8 +43,8 @@ func files(t *testing.T, s *Store, dir string) int {
 	return n
 }
 
-// TestFullDiskWhileImporting lets the disk be full after each of a number of bytes: nothing is kept and nothing that was
-// there is lost, and there is room again afterwards.
+// TestFullDiskWhileImporting fills the disk after each of a number of bytes: nothing is added, nothing is lost, and the
+// space is free again afterwards.
 func TestFullDiskWhileImporting(t *testing.T) {
 	const size = 300_000
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT} {
@@ -75,8 +75,8 @@ func TestFullDiskWhileImporting(t *testing.T) {
 	}
 }
 
-// TestFullDiskWhileReceiving fills the disk in the middle of an object and while it is made durable: what verified is
-// there for the next time.
+// TestFullDiskWhileReceiving fills the disk in the middle of an object and while it is made durable: verified pieces
+// are kept for the next time.
 func TestFullDiskWhileReceiving(t *testing.T) {
 	const size = 10*content.PieceSize + 5
 	for _, free := range []int{0, 5 * content.PieceSize, size + 100} {
@@ -105,7 +105,7 @@ func TestFullDiskWhileReceiving(t *testing.T) {
 	}
 }
 
-// TestFullDiskAtTheEnd has room for all bytes and none to make them durable, or to give them their names.
+// TestFullDiskAtTheEnd has space for all bytes, but not for syncing or renaming them.
 func TestFullDiskAtTheEnd(t *testing.T) {
 	const size = 3 * content.PieceSize
 	for name, block := range map[string]func(t *testing.T, s *Store, r *room, c remora.Content) (undo func()){

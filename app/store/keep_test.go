@@ -118,7 +118,7 @@ func sameContent(got, want []remora.Content) bool {
 	return cmp.Equal(got, want, cmpopts.IgnoreUnexported(remora.Content{}))
 }
 
-// TestHalfReceivedMakesRoom fills the quota with what nobody receives any more, in this run and in an earlier one.
+// TestHalfReceivedMakesRoom fills the quota with partial objects, of this run and of an earlier one.
 func TestHalfReceivedMakesRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{Quota: 100_000})
@@ -228,7 +228,7 @@ func TestScrubDropsWhatIsDamaged(t *testing.T) {
 	}
 }
 
-// TestOtherErrorsAreNotDamage lets the disk fail in a way that says nothing about the bytes.
+// TestOtherErrorsAreNotDamage lets the disk fail in a way that does not show damage.
 func TestOtherErrorsAreNotDamage(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	b, c := put(t, s, 50_000)
@@ -256,7 +256,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce imports, reads, proves, scrubs and evicts at the same time; whatever is read is right.
+// TestManyAtOnce imports, reads, proves, scrubs and evicts concurrently; everything that is read is right.
 func TestManyAtOnce(t *testing.T) {
 	s := open(t, t.TempDir(), Options{Quota: 500_000, Evict: true})
 	var group errgroup.Group

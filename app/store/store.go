@@ -1,11 +1,7 @@
 // Package store keeps content on disk: one flat file per object, with the outboard of its hash tree beside it.
 //
 // Content enters by [Store.Import], as plain bytes, or by [Store.Receive], as verified streams that can be resumed; it
-// leaves by [Store.Stream] and [Store.ProveChunk]:
-//
-//	s, err := store.Open(dir, store.Options{Quota: 100 << 30, Evict: true})
-//	err = s.Import(body, want)                  // nil: complete, verified and durable
-//	err = s.Stream(w, root, content.Whole(length))
+// leaves by [Store.Stream] and [Store.ProveChunk]. The example imports and streams.
 //
 // Promises: an object is stored completely or not at all; every byte is verified while it is read, so a damaged piece
 // never leaves, and a damaged object is removed (ErrDamaged); content never exceeds the quota, which includes objects that

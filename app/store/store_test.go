@@ -35,7 +35,7 @@ func open(t testing.TB, dir string, opts Options) *Store {
 	return s
 }
 
-// read returns a range of an object as a client would get it: through the verified stream.
+// read returns a range of an object through the verified stream, as a client does.
 func read(s *Store, c remora.Content, r content.Range) ([]byte, error) {
 	var stream bytes.Buffer
 	if err := s.Stream(&stream, c.Root, r); err != nil {
