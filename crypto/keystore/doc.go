@@ -1,5 +1,8 @@
-// Package keystore keeps secret keys in encrypted files.
+// Package keystore keeps secret keys in encrypted files, and beside a node's keys the record of what they have signed.
 //
-// A key file holds the whole set of keys of one kind of owner. It is written once, atomically, and never overwritten:
-// a lost key is an accident that no flag should make easy. Its public halves can be read without the password.
+// Save writes a key file with all keys of an account or a node. It is written once, atomically, and never overwritten.
+// Load opens it with the password; Peek reads the public halves without it.
+//
+// SaveRecord and LoadRecord keep the signing record, which a node consults before it signs after a restart. Export and
+// Import move keys and record to another machine together.
 package keystore

@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// version is the format's. A reader refuses every other.
+	// version is the only file format that is read and written.
 	version = 1
-	// maxFileSize in bytes is several times the largest key file.
+	// maxFileSize, in bytes, is several times the size of the largest key file.
 	maxFileSize = 16 << 10
 )
 
-// file is the JSON form. The checksum tells damage from a wrong password, which the cipher alone cannot.
+// file is the JSON form. Its checksum distinguishes damage from a wrong password, which the cipher cannot do.
 type file struct {
 	shown
 	Crypto   sealed      `json:"crypto"`
 	Checksum remora.Hash `json:"checksum,omitzero"`
 }
 
-// shown is readable without the password, and authenticated with it.
+// shown is the part that can be read without the password. The cipher authenticates it.
 type shown struct {
 	Version int    `json:"version"`
 	Kind    Kind   `json:"kind"`
 	Public  Public `json:"public"`
 }
 
-func newFile(k *Keys, password []byte, c cost) (*file, error) {
-	if err := k.check(); err != nil {
+func encryptKeys(k *Keys, password []byte, c cost) (*file, error) {
+	if err := k.checkComplete(); err != nil {
 		return nil, err
 	}
 	f := &file{shown: shown{Version: version, Kind: k.Kind, Public: k.Public}}
@@ -39,29 +39,29 @@ func newFile(k *Keys, password []byte, c cost) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := k.Secret.marshal(k.Kind)
+	secret := k.Secret.joinSecrets(k.Kind)
 	defer clear(secret)
-	if f.Crypto, err = seal(secret, password, show, c); err != nil {
+	if f.Crypto, err = encryptSecret(secret, password, show, c); err != nil {
 		return nil, err
 	}
-	f.Checksum, err = f.sum()
+	f.Checksum, err = f.computeChecksum()
 	return f, err
 }
 
-// sum hashes the compact form without the checksum.
-func (f file) sum() (remora.Hash, error) {
+// computeChecksum returns the hash of the compact form without the checksum.
+func (f file) computeChecksum() (remora.Hash, error) {
 	f.Checksum = remora.Hash{}
 	b, err := json.Marshal(f)
 	return remora.SumBLAKE3(b), err
 }
 
-func (f *file) encode() ([]byte, error) {
+func (f *file) encodeJSON() ([]byte, error) {
 	b, err := json.MarshalIndent(f, "", "  ")
 	return append(b, '\n'), err
 }
 
-// decode checks all that can be checked without the password.
-func decode(data []byte) (*file, error) {
+// decodeFile parses a key file and checks all that can be checked without the password.
+func decodeFile(data []byte) (*file, error) {
 	if len(data) > maxFileSize {
 		return nil, fmt.Errorf("%w: over %d bytes", ErrCorrupt, maxFileSize)
 	}
@@ -77,14 +77,14 @@ func decode(data []byte) (*file, error) {
 	if f.Version != version {
 		return nil, fmt.Errorf("%w: version %d, this program reads version %d", ErrCorrupt, f.Version, version)
 	}
-	size := f.Kind.secrets() * SecretSize
+	size := f.Kind.countSecrets() * SecretSize
 	if size == 0 {
 		return nil, fmt.Errorf("%w: unknown kind %.32q", ErrCorrupt, string(f.Kind))
 	}
-	if err := f.Crypto.check(size); err != nil {
+	if err := f.Crypto.checkFormat(size); err != nil {
 		return nil, err
 	}
-	sum, err := f.sum()
+	sum, err := f.computeChecksum()
 	if err != nil {
 		return nil, err
 	}
@@ -94,20 +94,20 @@ func decode(data []byte) (*file, error) {
 	return f, nil
 }
 
-// open decrypts the keys. f was decoded.
-func (f *file) open(password []byte) (*Keys, error) {
+// decryptKeys opens the keys of a decoded file.
+func (f *file) decryptKeys(password []byte) (*Keys, error) {
 	show, err := json.Marshal(f.shown)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := f.Crypto.open(password, show)
+	secret, err := f.Crypto.decryptSecret(password, show)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(secret)
 	k := &Keys{Kind: f.Kind, Public: f.Public}
-	k.Secret.unmarshal(f.Kind, secret)
-	if err := k.check(); err != nil {
+	k.Secret.splitSecrets(f.Kind, secret)
+	if err := k.checkComplete(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return k, nil

@@ -7,38 +7,38 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Kind says which keys a file holds.
+// Kind is the set of keys that a file holds.
 type Kind string
 
 const (
-	// KindAccount is the key of an account alone.
+	// KindAccount is the key of an account.
 	KindAccount Kind = "account"
-	// KindNode is everything that a validator or another node signs with.
+	// KindNode is all keys of a node: a validator, cache or gateway.
 	KindNode Kind = "node"
 )
 
-// SecretSize is the length of every secret in bytes.
+// SecretSize is the length of a secret in bytes.
 const SecretSize = 32
 
 // Secret is an Ed25519 seed or a BLS scalar. It never prints.
 type Secret [SecretSize]byte
 
-// Format keeps the secret out of logs, whatever the verb.
+// Format implements fmt.Formatter. It keeps the secret out of logs for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secret") }
 
-// MarshalText refuses: secrets leave this package encrypted, or by the hand of who loaded them.
+// MarshalText always fails: secrets are stored in key files only.
 func (s Secret) MarshalText() ([]byte, error) {
-	return nil, fmt.Errorf("a secret has no text form: save it in a key file")
+	return nil, fmt.Errorf("a secret has no text form; save it in a key file")
 }
 
-// Keys is the content of a key file. KindAccount has the account's key only, KindNode has all.
+// Keys is the content of a key file: the account's key for KindAccount, all keys for KindNode.
 type Keys struct {
 	Kind   Kind
 	Secret Secrets
 	Public Public
 }
 
-// Secrets are the secret halves. What a kind does not have is zero, and what it has is not.
+// Secrets are the secret halves. A key is zero exactly if the kind does not have it.
 type Secrets struct {
 	Account Secret // Ed25519: pays, and signs transactions
 	Header  Secret // Ed25519: signs headers and gossip
@@ -47,8 +47,8 @@ type Secrets struct {
 	Beacon  Secret // scalar: signs contributions to the beacon
 }
 
-// Public is the public halves of Secrets, zero where those are. Whoever saves keys derives them, and whoever loads keys
-// finds them authenticated, but derives them again when parsing the secrets.
+// Public is the public halves, zero where Secrets is. The caller of Save derives them; Load authenticates them but does not
+// derive them again.
 type Public struct {
 	Account remora.Address      `json:"account"`
 	Header  remora.Address      `json:"header,omitzero"`
@@ -57,8 +57,8 @@ type Public struct {
 	Beacon  remora.BLSPublicKey `json:"beacon,omitzero"`
 }
 
-// secrets is how many secrets a file of the kind holds, zero for an unknown kind.
-func (k Kind) secrets() int {
+// countSecrets returns the number of secrets of the kind, zero if the kind is unknown.
+func (k Kind) countSecrets() int {
 	switch k {
 	case KindAccount:
 		return 1
@@ -69,49 +69,49 @@ func (k Kind) secrets() int {
 	}
 }
 
-// check finds a key that is missing from its kind, or too many.
-func (k *Keys) check() error {
-	n := k.Kind.secrets()
+// checkComplete checks that exactly the keys of the kind are present, both halves of each.
+func (k *Keys) checkComplete() error {
+	n := k.Kind.countSecrets()
 	if n == 0 {
 		return fmt.Errorf("%w: unknown kind %.32q, want %q or %q", ErrKeys, string(k.Kind), KindAccount, KindNode)
 	}
-	public := k.Public.present()
-	for i, s := range k.Secret.list() {
+	public := k.Public.presentKeys()
+	for i, s := range k.Secret.allSecrets() {
 		if wanted := i < n; wanted != (*s != Secret{}) || wanted != public[i] {
-			return fmt.Errorf("%w: %s of kind %q is missing a half, or should not be there", ErrKeys, names[i], string(k.Kind))
+			return fmt.Errorf("%w: the %s key of kind %q is missing, or should not be there", ErrKeys, names[i], string(k.Kind))
 		}
 	}
 	return nil
 }
 
-// names of the keys, in the order of the fields.
+// names are the names of the keys, in the order of the fields.
 var names = [...]string{"account", "header", "network", "bls", "beacon"}
 
-// list points to the secrets, in the order of the fields.
-func (s *Secrets) list() []*Secret {
+// allSecrets returns pointers to the secrets, in the order of the fields.
+func (s *Secrets) allSecrets() []*Secret {
 	return []*Secret{&s.Account, &s.Header, &s.Network, &s.BLS, &s.Beacon}
 }
 
-// present says which fields are set, in their order.
-func (p Public) present() []bool {
+// presentKeys reports for each field whether it is set.
+func (p Public) presentKeys() []bool {
 	return []bool{
 		p.Account != remora.Address{}, p.Header != remora.Address{}, p.Network != remora.Address{},
 		p.BLS != remora.BLSPublicKey{}, p.Beacon != remora.BLSPublicKey{},
 	}
 }
 
-// marshal concatenates the secrets of a kind. The caller clears the result.
-func (s *Secrets) marshal(kind Kind) []byte {
-	b := make([]byte, 0, kind.secrets()*SecretSize)
-	for _, secret := range s.list()[:kind.secrets()] {
+// joinSecrets concatenates the secrets of a kind. The caller clears the result.
+func (s *Secrets) joinSecrets(kind Kind) []byte {
+	b := make([]byte, 0, kind.countSecrets()*SecretSize)
+	for _, secret := range s.allSecrets()[:kind.countSecrets()] {
 		b = append(b, secret[:]...)
 	}
 	return b
 }
 
-// unmarshal splits what marshal concatenated: b has the length that the kind asks for.
-func (s *Secrets) unmarshal(kind Kind, b []byte) {
-	for i, secret := range s.list()[:kind.secrets()] {
+// splitSecrets is the inverse of joinSecrets. b has the length of the kind.
+func (s *Secrets) splitSecrets(kind Kind, b []byte) {
+	for i, secret := range s.allSecrets()[:kind.countSecrets()] {
 		copy(secret[:], b[i*SecretSize:])
 	}
 }

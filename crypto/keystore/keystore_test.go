@@ -31,7 +31,7 @@ func newKeys(kind Kind) *Keys {
 			next = next%255 + 1
 		}
 	}
-	for _, s := range k.Secret.list()[:kind.secrets()] {
+	for _, s := range k.Secret.allSecrets()[:kind.countSecrets()] {
 		fill(s[:])
 	}
 	fill(k.Public.Account[:])
@@ -47,7 +47,7 @@ func newKeys(kind Kind) *Keys {
 func saved(tb testing.TB, kind Kind) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "keys.json")
-	if err := save(path, newKeys(kind), password, cheap); err != nil {
+	if err := saveWithCost(path, newKeys(kind), password, cheap); err != nil {
 		tb.Fatal(err)
 	}
 	return path
@@ -58,7 +58,7 @@ func TestSaveLoadPeek(t *testing.T) {
 		for pass, c := range map[string]cost{"": openCost, string(password): cheap} {
 			keys := newKeys(kind)
 			path := filepath.Join(t.TempDir(), "keys.json")
-			if err := save(path, keys, []byte(pass), c); err != nil {
+			if err := saveWithCost(path, keys, []byte(pass), c); err != nil {
 				t.Fatal(err)
 			}
 			info, err := Peek(path)
@@ -85,11 +85,11 @@ func TestSaveChoosesTheCost(t *testing.T) {
 		if err := Save(path, keys, []byte(pass)); err != nil {
 			t.Fatal(err)
 		}
-		f, err := read(path)
+		f, err := readKeyFile(path)
 		if err != nil || f.Crypto.cost != want {
 			t.Fatalf("password %q: cost %+v, %v", pass, f.Crypto.cost, err)
 		}
-		if back, err := f.open([]byte(pass)); err != nil || *back != *keys {
+		if back, err := f.decryptKeys([]byte(pass)); err != nil || *back != *keys {
 			t.Errorf("password %q: %v", pass, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestFileHidesSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := newKeys(KindNode).Secret.marshal(KindNode)
+	secret := newKeys(KindNode).Secret.joinSecrets(KindNode)
 	for i := 0; i < len(secret); i += 32 {
 		if bytes.Contains(data, secret[i:i+8]) {
 			t.Errorf("secret %d is in the file", i/32)
@@ -129,15 +129,15 @@ func TestGoldenFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := decode(data)
+		f, err := decodeFile(data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := f.open(password)
+		k, err := f.decryptKeys(password)
 		if err != nil || *k != *newKeys(kind) {
 			t.Errorf("%s: %v", kind, err)
 		}
-		if again, err := f.encode(); err != nil || !bytes.Equal(again, data) {
+		if again, err := f.encodeJSON(); err != nil || !bytes.Equal(again, data) {
 			t.Errorf("%s: encodes differently: %v", kind, err)
 		}
 	}
@@ -255,14 +255,14 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 		for _, bit := range []byte{0x01, 0x20} {
 			spoiled := bytes.Clone(data)
 			spoiled[i] ^= bit
-			f, err := decode(spoiled)
+			f, err := decodeFile(spoiled)
 			if err != nil {
 				if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrCost) {
 					t.Fatalf("byte %d: %v", i, err)
 				}
 				continue
 			}
-			if k, err := f.open(password); err != nil || *k != *want {
+			if k, err := f.decryptKeys(password); err != nil || *k != *want {
 				t.Fatalf("byte %d of %q: %v", i, data[max(0, i-20):i], err)
 			}
 		}
@@ -272,15 +272,15 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 // reforge changes a file and makes its checksum right again.
 func reforge(tb testing.TB, change func(*file)) []byte {
 	tb.Helper()
-	f, err := newFile(newKeys(KindNode), password, cheap)
+	f, err := encryptKeys(newKeys(KindNode), password, cheap)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	change(f)
-	if f.Checksum, err = f.sum(); err != nil {
+	if f.Checksum, err = f.computeChecksum(); err != nil {
 		tb.Fatal(err)
 	}
-	data, err := f.encode()
+	data, err := f.encodeJSON()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"other kind", func(f *file) { f.Kind = KindAccount }, ErrCorrupt},
 	}
 	for _, tc := range cases {
-		if _, err := decode(reforge(t, tc.change)); !errors.Is(err, tc.want) {
+		if _, err := decodeFile(reforge(t, tc.change)); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)
 		}
 	}
@@ -326,7 +326,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"array":         []byte("[]"),
 		"too large":     append(bytes.Clone(good), bytes.Repeat([]byte(" "), maxFileSize)...),
 	} {
-		if _, err := decode(data); !errors.Is(err, ErrCorrupt) {
+		if _, err := decodeFile(data); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: got %v, want ErrCorrupt", name, err)
 		}
 	}
@@ -334,11 +334,11 @@ func TestDecodeRefuses(t *testing.T) {
 
 // Whoever can write the file can make the checksum right, but cannot change what it shows unnoticed.
 func TestOpenAuthenticatesWhatIsShown(t *testing.T) {
-	f, err := decode(reforge(t, func(f *file) { f.Public.Account, f.Public.Header = f.Public.Header, f.Public.Account }))
+	f, err := decodeFile(reforge(t, func(f *file) { f.Public.Account, f.Public.Header = f.Public.Header, f.Public.Account }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.open(password); !errors.Is(err, ErrPassword) {
+	if _, err := f.decryptKeys(password); !errors.Is(err, ErrPassword) {
 		t.Errorf("swapped public keys: %v", err)
 	}
 }
@@ -352,23 +352,23 @@ func TestOpenRefusesZeroSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Crypto, err = seal(k.Secret.marshal(KindNode), password, show, cheap); err != nil {
+		if f.Crypto, err = encryptSecret(k.Secret.joinSecrets(KindNode), password, show, cheap); err != nil {
 			t.Fatal(err)
 		}
 	})
-	f, err := decode(data)
+	f, err := decodeFile(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.open(password); !errors.Is(err, ErrCorrupt) {
+	if _, err := f.decryptKeys(password); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v, want ErrCorrupt", err)
 	}
 }
 
 func TestSealIsFresh(t *testing.T) {
 	secret := make([]byte, SecretSize)
-	a, errA := seal(secret, password, nil, cheap)
-	b, errB := seal(secret, password, nil, cheap)
+	a, errA := encryptSecret(secret, password, nil, cheap)
+	b, errB := encryptSecret(secret, password, nil, cheap)
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
 	}
@@ -394,27 +394,27 @@ func FuzzDecode(f *testing.F) {
 		// Most mutations break the checksum: repair it, to reach what lies behind.
 		var repaired file
 		if json.Unmarshal(data, &repaired) == nil {
-			if sum, err := repaired.sum(); err == nil {
+			if sum, err := repaired.computeChecksum(); err == nil {
 				repaired.Checksum = sum
-				if fixed, err := repaired.encode(); err == nil {
+				if fixed, err := repaired.encodeJSON(); err == nil {
 					data = fixed
 				}
 			}
 		}
-		got, err := decode(data)
+		got, err := decodeFile(data)
 		if err != nil {
 			return
 		}
 		if got.Crypto.N <= 1<<10 {
-			if k, err := got.open(password); err == nil && k.Public != got.Public {
+			if k, err := got.decryptKeys(password); err == nil && k.Public != got.Public {
 				t.Fatal("opened as other keys than it names")
 			}
 		}
-		again, err := got.encode()
+		again, err := got.encodeJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := decode(again); err != nil || back.Checksum != got.Checksum {
+		if back, err := decodeFile(again); err != nil || back.Checksum != got.Checksum {
 			t.Fatalf("does not survive a round trip: %v", err)
 		}
 	})

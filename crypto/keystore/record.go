@@ -12,21 +12,21 @@ import (
 	"github.com/remora-network/remora/app/durable"
 )
 
-// ErrRecord says that a signing record is damaged, or is not the one of this key and chain. Signing without it could
-// contradict what was signed before.
+// ErrRecord means that a signing record is damaged or belongs to another key or chain. Signing without the right record
+// could contradict earlier signatures.
 var ErrRecord = errors.New("unusable signing record")
 
-// recordVersion is the format's. A reader refuses every other.
+// recordVersion is the only record format that is read and written.
 const recordVersion = 1
 
-// Record says what a node's consensus key has signed so far. It lies beside the key and goes where the key goes, so that
-// a key without its data is never taken for a new one.
+// Record is the highest round that a node's consensus key has signed. It is kept beside the key and moves with it, so that
+// a used key that lost its store is not mistaken for a new one.
 type Record struct {
 	Key     remora.BLSPublicKey // of the consensus key
-	Used    bool                // a validator was started with the key
-	ChainID string              // of that validator; empty before
-	Genesis remora.Hash         // hash
-	Round   remora.Round        // nothing was signed above it
+	Used    bool                // whether a validator was started with the key
+	ChainID string              // of that validator, empty if unused
+	Genesis remora.Hash         // of that chain, zero if unused
+	Round   remora.Round        // no header or vote of a higher round was signed
 }
 
 // record is the JSON form.
@@ -69,14 +69,13 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	case !used && j.State != stateUnused:
 		return fmt.Errorf("%w: state %.32q, want %q or %q", ErrRecord, j.State, stateUnused, stateUsed)
 	case used != (j.ChainID != "") || used == j.Genesis.IsZero() || !used && j.Round != 0:
-		return fmt.Errorf("%w: a record names a chain when it is used, and only then", ErrRecord)
+		return fmt.Errorf("%w: a used record names a chain and a genesis, an unused one does not", ErrRecord)
 	}
 	*r = Record{Key: j.Key, Used: used, ChainID: j.ChainID, Genesis: j.Genesis, Round: j.Round}
 	return nil
 }
 
-// Merge returns the record that has what both have. They must be of the same key, and of the same chain where both are
-// used.
+// Merge returns a record that covers both. They must be of the same key and, if both are used, of the same chain.
 func (r Record) Merge(other Record) (Record, error) {
 	switch {
 	case r.Key != other.Key:
@@ -92,10 +91,10 @@ func (r Record) Merge(other Record) (Record, error) {
 	return r, nil
 }
 
-// LoadRecord reads a record. The error matches fs.ErrNotExist when there is none, ErrRecord or ErrPermissions.
+// LoadRecord reads a record. The error matches fs.ErrNotExist, ErrRecord or ErrPermissions.
 func LoadRecord(path string) (Record, error) {
 	var r Record
-	data, err := readPrivate(path)
+	data, err := readPrivateFile(path)
 	if err == nil {
 		err = json.Unmarshal(data, &r)
 	}
@@ -105,12 +104,11 @@ func LoadRecord(path string) (Record, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrPermissions):
 		return r, fmt.Errorf("signing record %q: %w", path, err)
 	}
-	return r, fmt.Errorf("signing record %q: %w: %w; restore the newest copy of it, or remove it to have the node ask the "+
-		"other validators before it signs", path, ErrRecord, err)
+	return r, fmt.Errorf("signing record %q: %w: %w; restore its newest copy, or remove it: the node "+
+		"then asks the other validators before it signs", path, ErrRecord, err)
 }
 
-// SaveRecord replaces a record by one that has all of it and more: durably, or not at all. One that is not there counts
-// as unused.
+// SaveRecord merges r into the record at path, which may be missing, and makes the result durable.
 func SaveRecord(path string, r Record) error {
 	old, err := LoadRecord(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -131,20 +129,20 @@ func SaveRecord(path string, r Record) error {
 	return nil
 }
 
-// bundle is a key file with its signing record, for a move to another machine.
+// bundle is a key file with its signing record, to be moved to another machine.
 type bundle struct {
 	Key    json.RawMessage `json:"key"`
 	Record *Record         `json:"signing"`
 }
 
-// Export writes a new file of mode 0600 with a key file, encrypted as it is, and its signing record.
+// Export writes a new file of mode 0600 that holds a key file, still encrypted, and its signing record.
 func Export(path, keyPath, recordPath string) error {
-	key, err := readPrivate(keyPath)
+	key, err := readPrivateFile(keyPath)
 	if err != nil {
-		return explain(keyPath, err)
+		return explainError(keyPath, err)
 	}
-	if _, err := decode(key); err != nil {
-		return explain(keyPath, err)
+	if _, err := decodeFile(key); err != nil {
+		return explainError(keyPath, err)
 	}
 	r, err := LoadRecord(recordPath)
 	if err != nil {
@@ -160,31 +158,31 @@ func Export(path, keyPath, recordPath string) error {
 	return nil
 }
 
-// Import reads what Export wrote. A key file without a record is read too: the record is nil then.
+// Import reads a file that Export wrote. It also reads a plain key file and then returns a nil record.
 func Import(path string, password []byte) (*Keys, *Record, error) {
-	data, err := readPrivate(path)
+	data, err := readPrivateFile(path)
 	if err != nil {
-		return nil, nil, explain(path, err)
+		return nil, nil, explainError(path, err)
 	}
 	b := bundle{Key: data}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if exported := new(bundle); d.Decode(exported) == nil && exported.Key != nil {
 		if _, err := d.Token(); err != io.EOF {
-			return nil, nil, explain(path, fmt.Errorf("%w: more data after its end", ErrCorrupt))
+			return nil, nil, explainError(path, fmt.Errorf("%w: more data after its end", ErrCorrupt))
 		}
 		b = *exported
 	}
-	f, err := decode(b.Key)
+	f, err := decodeFile(b.Key)
 	if err != nil {
-		return nil, nil, explain(path, err)
+		return nil, nil, explainError(path, err)
 	}
-	keys, err := f.open(password)
+	keys, err := f.decryptKeys(password)
 	if err != nil {
-		return nil, nil, explain(path, err)
+		return nil, nil, explainError(path, err)
 	}
 	if b.Record != nil && b.Record.Key != keys.Public.BLS {
-		return nil, nil, fmt.Errorf("%q: %w: it is of another key", path, ErrRecord)
+		return nil, nil, fmt.Errorf("%q: %w: it belongs to another key", path, ErrRecord)
 	}
 	return keys, b.Record, nil
 }

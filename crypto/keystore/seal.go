@@ -14,7 +14,7 @@ const (
 	saltSize   = 32
 )
 
-// cost is scrypt's: memory is 128·N·R bytes, time grows with N·R·P.
+// cost is the parameters of scrypt: it uses 128·N·R bytes of memory, and time in proportion to N·R·P.
 type cost struct {
 	N int `json:"n"`
 	R int `json:"r"`
@@ -22,22 +22,22 @@ type cost struct {
 }
 
 var (
-	// passwordCost takes 64 MiB and a few tenths of a second: the OWASP recommendation (N = 2^16, r = 8, p = 2).
+	// passwordCost takes 64 MiB and a few tenths of a second. OWASP recommends it (N = 2^16, r = 8, p = 2).
 	passwordCost = cost{N: 1 << 16, R: 8, P: 2}
-	// openCost takes no time: nothing protects a file without a password but its permissions.
+	// openCost takes no time. It is for files without a password, which only their permissions protect.
 	openCost = cost{N: 2, R: 1, P: 1}
-	// highestCost bounds what a file can make its reader spend: 256 MiB.
+	// highestCost bounds the work that a file can ask of its reader: 256 MiB.
 	highestCost = cost{N: 1 << 18, R: 8, P: 4}
 )
 
-func costFor(password []byte) cost {
+func chooseCost(password []byte) cost {
 	if len(password) == 0 {
 		return openCost
 	}
 	return passwordCost
 }
 
-func (c cost) check() error {
+func (c cost) checkBounds() error {
 	if c.N < 2 || c.N > highestCost.N || c.N&(c.N-1) != 0 || c.R < 1 || c.R > highestCost.R || c.P < 1 || c.P > highestCost.P {
 		return fmt.Errorf("%w: n=%d r=%d p=%d, want n a power of two up to %d, r up to %d, p up to %d",
 			ErrCost, c.N, c.R, c.P, highestCost.N, highestCost.R, highestCost.P)
@@ -45,7 +45,7 @@ func (c cost) check() error {
 	return nil
 }
 
-// sealed is an encrypted secret with everything but the password that opens it.
+// sealed is an encrypted secret with all parameters that decryption needs besides the password.
 type sealed struct {
 	KDF string `json:"kdf"`
 	cost
@@ -55,15 +55,15 @@ type sealed struct {
 	Ciphertext []byte `json:"ciphertext"`
 }
 
-// seal encrypts secret and binds it to the data that is shown beside it.
-func seal(secret, password, shown []byte, c cost) (sealed, error) {
+// encryptSecret encrypts a secret and authenticates the data that is shown beside it.
+func encryptSecret(secret, password, shown []byte, c cost) (sealed, error) {
 	s := sealed{
 		KDF: kdfName, cost: c, Salt: make([]byte, saltSize),
 		Cipher: cipherName, Nonce: make([]byte, chacha20poly1305.NonceSizeX),
 	}
-	_, _ = rand.Read(s.Salt) // never fails: it ends the process instead
+	_, _ = rand.Read(s.Salt) // never fails
 	_, _ = rand.Read(s.Nonce)
-	key, err := s.key(password)
+	key, err := s.deriveKey(password)
 	if err != nil {
 		return sealed{}, err
 	}
@@ -76,8 +76,8 @@ func seal(secret, password, shown []byte, c cost) (sealed, error) {
 	return s, nil
 }
 
-// check bounds everything before anything is computed; size is the length of the secret.
-func (s sealed) check(size int) error {
+// checkFormat checks all parameters before anything is derived from them. size is the length of the secret.
+func (s sealed) checkFormat(size int) error {
 	if s.KDF != kdfName || s.Cipher != cipherName {
 		return fmt.Errorf("%w: %.32q with %.32q, this version knows %s with %s", ErrCorrupt, s.KDF, s.Cipher, kdfName, cipherName)
 	}
@@ -86,12 +86,12 @@ func (s sealed) check(size int) error {
 		return fmt.Errorf("%w: salt, nonce and ciphertext have %d, %d and %d bytes, want %d, %d and %d", ErrCorrupt,
 			len(s.Salt), len(s.Nonce), len(s.Ciphertext), saltSize, chacha20poly1305.NonceSizeX, size+chacha20poly1305.Overhead)
 	}
-	return s.cost.check()
+	return s.cost.checkBounds()
 }
 
-// open returns the secret, which the caller clears. s was checked.
-func (s sealed) open(password, shown []byte) ([]byte, error) {
-	key, err := s.key(password)
+// decryptSecret returns the secret of a checked s. The caller clears it.
+func (s sealed) decryptSecret(password, shown []byte) ([]byte, error) {
+	key, err := s.deriveKey(password)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +107,6 @@ func (s sealed) open(password, shown []byte) ([]byte, error) {
 	return secret, nil
 }
 
-func (s sealed) key(password []byte) ([]byte, error) {
+func (s sealed) deriveKey(password []byte) ([]byte, error) {
 	return scrypt.Key(password, s.Salt, s.N, s.R, s.P, chacha20poly1305.KeySize)
 }

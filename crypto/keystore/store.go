@@ -11,25 +11,25 @@ import (
 	"github.com/remora-network/remora/app/durable"
 )
 
-// Info is what a key file shows without its password.
+// Info is the part of a key file that can be read without its password.
 type Info struct {
 	Kind      Kind
-	Protected bool // a password was set
+	Protected bool // whether the file has a password
 	Public    Public
 }
 
-// Save writes keys to a new file of mode 0600: all of it, durably, or nothing. An existing file is never touched; the
-// error then matches fs.ErrExist. An empty password leaves the file open to whoever can read it.
+// Save writes keys durably to a new file of mode 0600. It never touches an existing file: the error then matches
+// fs.ErrExist. With an empty password, anyone who can read the file can open it.
 func Save(path string, keys *Keys, password []byte) error {
-	return save(path, keys, password, costFor(password))
+	return saveWithCost(path, keys, password, chooseCost(password))
 }
 
-func save(path string, keys *Keys, password []byte, c cost) error {
-	f, err := newFile(keys, password, c)
+func saveWithCost(path string, keys *Keys, password []byte, c cost) error {
+	f, err := encryptKeys(keys, password, c)
 	if err != nil {
 		return fmt.Errorf("key file %q: %w", path, err)
 	}
-	data, err := f.encode()
+	data, err := f.encodeJSON()
 	if err != nil {
 		return fmt.Errorf("key file %q: %w", path, err)
 	}
@@ -42,43 +42,43 @@ func save(path string, keys *Keys, password []byte, c cost) error {
 	return nil
 }
 
-// Load reads and decrypts a key file. The error matches ErrPassword, ErrPermissions, ErrCorrupt, ErrCost or
-// fs.ErrNotExist where one of them is the reason.
+// Load reads and decrypts a key file. Errors to branch on are ErrPassword, ErrPermissions, ErrCorrupt, ErrCost and
+// fs.ErrNotExist.
 func Load(path string, password []byte) (*Keys, error) {
-	f, err := read(path)
+	f, err := readKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
-	k, err := f.open(password)
+	k, err := f.decryptKeys(password)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, explainError(path, err)
 	}
 	return k, nil
 }
 
-// Peek reads what a key file shows without its password. Only Load finds out whether someone changed that.
+// Peek reads a key file without its password. Only Load notices changes to the part that Peek shows.
 func Peek(path string) (Info, error) {
-	f, err := read(path)
+	f, err := readKeyFile(path)
 	if err != nil {
 		return Info{}, err
 	}
 	return Info{Kind: f.Kind, Protected: f.Crypto.cost != openCost, Public: f.Public}, nil
 }
 
-func read(path string) (*file, error) {
-	data, err := readPrivate(path)
+func readKeyFile(path string) (*file, error) {
+	data, err := readPrivateFile(path)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, explainError(path, err)
 	}
-	f, err := decode(data)
+	f, err := decodeFile(data)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, explainError(path, err)
 	}
 	return f, nil
 }
 
-// explain adds the file's name and what its owner can do.
-func explain(path string, err error) error {
+// explainError adds the name of the file and a hint for its owner.
+func explainError(path string, err error) error {
 	hint := "check the path and the file"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -86,16 +86,16 @@ func explain(path string, err error) error {
 	case errors.Is(err, ErrPermissions):
 		hint = fmt.Sprintf("run chmod 600 %q", path)
 	case errors.Is(err, ErrPassword):
-		hint = "pass the password that the file was created with (if it is that one, restore the file from a backup)"
+		hint = "use the password that the file was created with (if you did, restore the file from a backup)"
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrCost):
 		hint = "restore it from a backup"
 	}
 	return fmt.Errorf("key file %q: %w; %s", path, err, hint)
 }
 
-// readPrivate checks the open file, not its name, so that nothing can be swapped in between. Opening must not wait:
-// the path may be a pipe.
-func readPrivate(path string) (data []byte, err error) {
+// readPrivateFile checks the opened file, not its path, so that the file cannot be swapped between check and read. Opening
+// does not block, because the path may be a pipe.
+func readPrivateFile(path string) (data []byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

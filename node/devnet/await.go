@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// await waits until a node answers 200 at a path of its API. A node that this process started and that has ended is
-// noticed at once, and its log shown.
-func (d *Devnet) await(ctx context.Context, p *place, path string) error {
+// awaitAnswer waits until a node answers 200 at a path of its API. It notices at once when a node that this process started
+// has ended, and returns the end of its log.
+func (d *Devnet) awaitAnswer(ctx context.Context, p *place, path string) error {
 	reason := "it has not answered"
 	own := d.own[p.Name]
 	err := Poll(ctx, func() (bool, error) {
 		if own != nil {
 			select {
 			case <-own.ended:
-				return false, fmt.Errorf("%w: %s ended: %s", ErrNotReady, p.Name, tail(d.home(p)))
+				return false, fmt.Errorf("%w: %s ended: %s", ErrNotReady, p.Name, readLogEnd(d.homeDir(p)))
 			default:
 			}
 		}
-		ok, answer := probe(ctx, p.url(p.RPC)+path)
+		ok, answer := probeURL(ctx, p.urlAt(p.RPC)+path)
 		if answer != "" {
 			reason = answer
 		}
 		return ok, nil
 	})
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w: %s: %w; last answer: %s; its log: %s", ErrNotReady, p.Name, ctx.Err(), reason, tail(d.home(p)))
+		return fmt.Errorf("%w: %s: %w; last answer: %s; its log: %s", ErrNotReady, p.Name, ctx.Err(), reason, readLogEnd(d.homeDir(p)))
 	}
 	return err
 }
 
-// probe asks once. answer is what the node said, empty when nobody listens yet.
-func probe(ctx context.Context, url string) (ok bool, answer string) {
+// probeURL makes one request. answer is the body of the response, empty if the node does not listen yet.
+func probeURL(ctx context.Context, url string) (ok bool, answer string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

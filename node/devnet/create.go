@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,7 +19,7 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-// What a devnet starts with, in base units.
+// The parameters of a new chain, amounts in base units.
 const (
 	accountBalance = remora.Amount(1_000_000_000_000)
 	nodeBalance    = remora.Amount(1_000_000_000)
@@ -26,24 +27,20 @@ const (
 	minFee         = remora.Amount(10)
 	feePerByte     = remora.Amount(1)
 	gcDepth        = remora.Round(50)
-	pricePerMiB    = remora.Amount(100_000) // a claim pays for its own transactions from about a MiB on
+	pricePerMiB    = remora.Amount(100_000) // claims of about a MiB pay for their own transactions
 	treasury       = 50                     // per mille of settled claims
 )
 
-// accountNames are of people, never of nodes.
+// accountNames are the names of the funded accounts.
 var accountNames = []string{"alice", "bob", "carol", "dave", "erin", "frank"}
 
-// create makes a new chain in dir: genesis, homes, funded accounts. The topology is written last: with it the devnet is
-// complete.
-func create(dir string, s *Spec) (*topology, error) {
+// createChain creates a chain in dir: genesis, homes, funded accounts. The topology comes last: it marks the devnet as complete.
+func createChain(dir string, s *Spec) (*topology, error) {
 	if err := checkVacant(dir); err != nil {
 		return nil, err
 	}
-	t := &topology{ChainID: "dev-" + suffix()}
-	for _, kind := range []struct {
-		role string
-		n    int
-	}{{RoleValidator, s.Validators}, {RoleCache, s.Caches}, {RoleGateway, s.Gateways}} {
+	t := &topology{ChainID: "dev-" + randomSuffix()}
+	for _, kind := range s.roleCounts() {
 		for i := range kind.n {
 			t.Nodes = append(t.Nodes, place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
 		}
@@ -54,10 +51,10 @@ func create(dir string, s *Spec) (*topology, error) {
 	for i, host := range s.Hosts {
 		t.Nodes[i].Host = host
 	}
-	if err := assign(t.Nodes, s.PortBase); err != nil {
+	if err := assignPorts(t.Nodes, s.PortBase); err != nil {
 		return nil, err
 	}
-	if err := checkPorts(pointers(t.Nodes)); err != nil {
+	if err := checkPorts(pointersTo(t.Nodes)); err != nil {
 		return nil, err
 	}
 	g := &remora.Genesis{
@@ -68,16 +65,16 @@ func create(dir string, s *Spec) (*topology, error) {
 			MinFee: minFee, FeePerByte: feePerByte, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
 		},
 	}
-	if err := fund(dir, t, g); err != nil {
+	if err := createAccounts(dir, t, g); err != nil {
 		return nil, err
 	}
-	if err := settle(dir, t, g, s.Config); err != nil {
+	if err := createHomes(dir, t, g, s.Config); err != nil {
 		return nil, err
 	}
-	return t, t.save(dir)
+	return t, t.saveTopology(dir)
 }
 
-// checkVacant refuses a directory that holds anything but the lock.
+// checkVacant refuses a directory with files other than the lock.
 func checkVacant(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,14 +88,14 @@ func checkVacant(dir string) error {
 	return nil
 }
 
-func suffix() string {
+func randomSuffix() string {
 	var b [3]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// fund makes the accounts' key files, without password, and their allocations.
-func fund(dir string, t *topology, g *remora.Genesis) error {
+// createAccounts writes the accounts' key files, without password, and adds the accounts to topology and genesis.
+func createAccounts(dir string, t *topology, g *remora.Genesis) error {
 	if err := os.Mkdir(filepath.Join(dir, accountsDir), 0o700); err != nil {
 		return fmt.Errorf("create accounts: %w", err)
 	}
@@ -116,15 +113,15 @@ func fund(dir string, t *topology, g *remora.Genesis) error {
 	return nil
 }
 
-// settle makes the nodes' keys, the genesis that names them, and their homes.
-func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string) error {
+// createHomes generates the nodes' keys, completes the genesis with them, and creates the homes.
+func createHomes(dir string, t *topology, g *remora.Genesis, extra map[string]string) error {
 	all := make([]*keystore.Keys, len(t.Nodes))
 	for i := range t.Nodes {
 		keys, err := home.NewKeys(keystore.KindNode)
 		if err != nil {
 			return err
 		}
-		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{t.Nodes[i].multiaddr(t.Nodes[i].P2P)})
+		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{t.Nodes[i].multiaddrAt(t.Nodes[i].P2P)})
 		if err != nil {
 			return err
 		}
@@ -138,7 +135,7 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 		return fmt.Errorf("genesis: %w", err)
 	}
 	for i := range t.Nodes {
-		file, err := render(&t.Nodes[i], extra)
+		file, err := renderConfig(&t.Nodes[i], extra)
 		if err != nil {
 			return err
 		}
@@ -154,26 +151,24 @@ func settle(dir string, t *topology, g *remora.Genesis, extra map[string]string)
 	return os.WriteFile(filepath.Join(dir, genesisFile), append(text, '\n'), 0o600)
 }
 
-// render writes a node's configuration: its ports, and what the spec asks for.
-func render(p *place, extra map[string]string) ([]byte, error) {
+// renderConfig returns a node's configuration: its ports, and the settings of the spec.
+func renderConfig(p *place, extra map[string]string) ([]byte, error) {
 	values := map[string]string{
-		"p2p.listen": p.multiaddr(p.P2P), "rpc.listen": p.address(p.RPC), "metrics.listen": p.address(p.Metrics),
+		"p2p.listen": p.multiaddrAt(p.P2P), "rpc.listen": p.addressAt(p.RPC), "metrics.listen": p.addressAt(p.Metrics),
 	}
 	if p.Role != RoleValidator {
 		values["node.name"], values["node.roles"] = p.Name, p.Role
 	}
 	if p.Role == RoleGateway {
-		values["gateway.listen"] = p.address(p.Gateway)
+		values["gateway.listen"] = p.addressAt(p.Gateway)
 	}
-	for key, value := range extra {
-		values[key] = value
-	}
+	maps.Copy(values, extra)
 	return config.Render(values)
 }
 
 func keyPath(dir, name string) string { return filepath.Join(dir, accountsDir, name+".json") }
 
-func pointers(nodes []place) []*place {
+func pointersTo(nodes []place) []*place {
 	list := make([]*place, len(nodes))
 	for i := range nodes {
 		list[i] = &nodes[i]

@@ -1,5 +1,6 @@
-// Package devnet runs a whole chain on one machine: one description becomes a genesis, homes, and a real process per
-// node, with real sockets on loopback and real disks. Every process outlives whoever started it, until it is stopped.
+// Package devnet runs a whole chain on one machine: real processes, sockets on loopback and disks. Up creates the chain
+// that a Spec describes and starts its nodes, or resumes an existing one; Start, Stop and Kill act on one node; Down stops
+// all. The nodes outlive the process that started them.
 package devnet
 
 import (
@@ -17,7 +18,7 @@ import (
 
 // Errors to branch on with errors.Is.
 var (
-	ErrUsage       = errors.New("this devnet cannot be")
+	ErrUsage       = errors.New("invalid devnet")
 	ErrNoDevnet    = errors.New("no devnet here")
 	ErrUnknownNode = errors.New("no node of that name")
 	ErrPortTaken   = errors.New("port is taken")
@@ -33,42 +34,42 @@ const (
 	RoleGateway   = "gateway"
 )
 
-// defaultValidators tolerate the failure of one.
+// defaultValidators is the smallest number that tolerates a failure.
 const defaultValidators = 4
 
 // MaxValidators bounds a devnet on one machine.
 const MaxValidators = 64
 
-// readyWait bounds how long nodes may take to become ready.
+// readyWait bounds the time in which nodes become ready.
 const readyWait = 60 * time.Second
 
-// lockWait bounds how long one command waits for another one to finish: a little more than the longest takes.
+// lockWait bounds the wait for another command to finish. It is a little longer than the longest command.
 const lockWait = readyWait + 30*time.Second
 
-// Spec describes a devnet. Only Home is needed to resume one.
+// Spec describes a devnet. To resume one, only Home is needed.
 type Spec struct {
 	Home       string
-	Validators int               // 0: 4, or as many as there are
-	Caches     int               // of a new chain; 0 resumes with those that are there
+	Validators int               // 0: 4, or those of the existing chain
+	Caches     int               // 0: none, or those of the existing chain
 	Gateways   int               // the same
 	PortBase   int               // 0: free ports
-	Epoch      time.Duration     // 0: 15 s; of a new chain only
+	Epoch      time.Duration     // of a new chain; 0: 15 s
 	For        time.Duration     // 0: until stopped
 	Config     map[string]string // settings of every node of a new chain, by key
-	Hosts      []string          // IPv4 address of each node of a new chain, where Binary takes it; nil: loopback for all
-	Binary     string            // empty: the program that runs
+	Hosts      []string          // IPv4 address of each node of a new chain, if Binary uses it; nil: loopback for all
+	Binary     string            // empty: this program
 }
 
-// Devnet is a devnet's directory. Its methods may be used from several processes: a lock keeps them apart.
+// Devnet is a devnet's directory. Several processes may use it: changes take a lock.
 type Devnet struct {
 	dir    string
 	binary string
 	topo   *topology
 	own    map[string]*process // started by this process, by name
-	ports  block               // chosen by this process, claimed until its nodes have them
+	ports  block               // chosen by this process, claimed until its nodes listen
 }
 
-// Status tells who the nodes are and which of them run.
+// Status is the nodes and accounts of a devnet.
 type Status struct {
 	ChainID  string          `json:"chain_id"`
 	Home     string          `json:"home"`
@@ -97,8 +98,8 @@ type AccountStatus struct {
 	Key     string `json:"key"` // file, without password
 }
 
-// Up makes the devnet or resumes the one that Home holds, and returns when every node is ready. On failure it stops what
-// it started.
+// Up creates a devnet in Home or resumes the existing one, and returns when every node is ready. On failure it stops the
+// nodes that it started.
 func Up(ctx context.Context, s Spec) (*Devnet, error) {
 	if s.Epoch == 0 {
 		s.Epoch = 15 * time.Second
@@ -108,25 +109,25 @@ func Up(ctx context.Context, s Spec) (*Devnet, error) {
 			return nil, fmt.Errorf("%w: %w; choose another --home", ErrNoDevnet, err)
 		}
 	}
-	d, err := at(s.Home, s.Binary)
+	d, err := resolveDir(s.Home, s.Binary)
 	if err != nil {
 		return nil, err
 	}
-	err = d.locked(ctx, func() error {
-		if err := d.prepare(&s); err != nil {
+	err = d.withLock(ctx, func() error {
+		if err := d.prepareChain(&s); err != nil {
 			return err
 		}
-		if err := d.boot(ctx); err != nil {
-			return errors.Join(err, d.abandon())
+		if err := d.startIdle(ctx); err != nil {
+			return errors.Join(err, d.killOwn())
 		}
 		return nil
 	})
-	return d, errors.Join(err, d.ports.release())
+	return d, errors.Join(err, d.ports.releaseClaim())
 }
 
-// Open finds the devnet in dir.
+// Open opens the existing devnet in dir.
 func Open(dir string) (*Devnet, error) {
-	d, err := at(dir, "")
+	d, err := resolveDir(dir, "")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func Open(dir string) (*Devnet, error) {
 	return d, nil
 }
 
-func at(dir, binary string) (*Devnet, error) {
+func resolveDir(dir, binary string) (*Devnet, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: name its directory with --home", ErrUsage)
 	}
@@ -148,7 +149,7 @@ func at(dir, binary string) (*Devnet, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDevnet, err)
 	}
 	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = resolved // a process is recognised by the path in its arguments: the directory needs one name
+		abs = resolved // findProcess compares paths: the directory needs one name
 	}
 	if binary == "" {
 		if binary, err = os.Executable(); err != nil {
@@ -158,8 +159,8 @@ func at(dir, binary string) (*Devnet, error) {
 	return &Devnet{dir: abs, binary: binary, own: map[string]*process{}}, nil
 }
 
-// locked runs change while no other process changes the devnet. It waits for one that does.
-func (d *Devnet) locked(ctx context.Context, change func() error) error {
+// withLock runs change under the lock, which it waits for.
+func (d *Devnet) withLock(ctx context.Context, change func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	var lock *home.Lock
@@ -173,22 +174,22 @@ func (d *Devnet) locked(ctx context.Context, change func() error) error {
 	return errors.Join(change(), lock.Release())
 }
 
-// prepare creates the chain or checks that the one that is there fits the spec.
-func (d *Devnet) prepare(s *Spec) error {
+// prepareChain creates the chain, or checks that the existing one matches the spec.
+func (d *Devnet) prepareChain(s *Spec) error {
 	t, err := loadTopology(d.dir)
 	if err != nil {
 		return err
 	}
 	if t == nil {
-		if t, err = d.found(s); err != nil {
+		if t, err = d.foundChain(s); err != nil {
 			return err
 		}
 	}
-	if err := s.fits(t, d.dir); err != nil {
+	if err := s.checkCounts(t, d.dir); err != nil {
 		return err
 	}
 	if s.PortBase != 0 && s.PortBase != t.Nodes[0].P2P {
-		return fmt.Errorf("%w: the nodes of %q keep the ports that they have (from %d); leave --port-base out",
+		return fmt.Errorf("%w: the nodes of %q keep their ports (from %d); leave out --port-base",
 			ErrUsage, d.dir, t.Nodes[0].P2P)
 	}
 	t.Deadline = time.Time{}
@@ -196,11 +197,11 @@ func (d *Devnet) prepare(s *Spec) error {
 		t.Deadline = time.Now().Add(s.For)
 	}
 	d.topo = t
-	return t.save(d.dir)
+	return t.saveTopology(d.dir)
 }
 
-// found makes a new chain, on the ports that were asked for or on a free block of them.
-func (d *Devnet) found(s *Spec) (t *topology, err error) {
+// foundChain creates a chain, on the ports of the spec or on a free block.
+func (d *Devnet) foundChain(s *Spec) (t *topology, err error) {
 	if s.Validators == 0 {
 		s.Validators = defaultValidators
 	}
@@ -211,33 +212,39 @@ func (d *Devnet) found(s *Spec) (t *topology, err error) {
 		return nil, fmt.Errorf("%w: %d caches and %d gateways, want 0 to %d together", ErrUsage, s.Caches, s.Gateways, MaxValidators)
 	}
 	if s.PortBase == 0 {
-		if d.ports, err = freeBlock(s.Validators + s.Caches + s.Gateways); err != nil {
+		if d.ports, err = findFreeBlock(s.Validators + s.Caches + s.Gateways); err != nil {
 			return nil, err
 		}
 		s.PortBase = d.ports.first
 	}
-	return create(d.dir, s)
+	return createChain(d.dir, s)
 }
 
-// fits reports numbers of nodes that are not those of the chain that is there. 0 asks for none in particular.
-func (s *Spec) fits(t *topology, dir string) error {
-	for _, want := range []struct {
-		role string
-		n    int
-	}{{RoleValidator, s.Validators}, {RoleCache, s.Caches}, {RoleGateway, s.Gateways}} {
-		if n := t.count(want.role); want.n != 0 && want.n != n {
-			return fmt.Errorf("%w: %q has %d nodes of the role %s, not %d; resume it with its own numbers, or choose another --home",
+type roleCount struct {
+	role string
+	n    int
+}
+
+func (s *Spec) roleCounts() []roleCount {
+	return []roleCount{{RoleValidator, s.Validators}, {RoleCache, s.Caches}, {RoleGateway, s.Gateways}}
+}
+
+// checkCounts refuses a spec whose numbers of nodes differ from those of the existing chain. 0 stands for any number.
+func (s *Spec) checkCounts(t *topology, dir string) error {
+	for _, want := range s.roleCounts() {
+		if n := t.countRole(want.role); want.n != 0 && want.n != n {
+			return fmt.Errorf("%w: %q has %d nodes of role %s, not %d; use the same numbers to resume it, or choose another --home",
 				ErrUsage, dir, n, want.role, want.n)
 		}
 	}
 	return nil
 }
 
-// boot starts every node that does not run and waits until all are ready.
-func (d *Devnet) boot(ctx context.Context) error {
+// startIdle starts every stopped node and waits until all nodes are ready.
+func (d *Devnet) startIdle(ctx context.Context) error {
 	var idle []*place
-	for _, p := range pointers(d.topo.Nodes) {
-		pid, err := running(d.home(p))
+	for _, p := range pointersTo(d.topo.Nodes) {
+		pid, err := findProcess(d.homeDir(p))
 		if err != nil {
 			return err
 		}
@@ -249,22 +256,22 @@ func (d *Devnet) boot(ctx context.Context) error {
 		return err
 	}
 	for _, p := range idle {
-		if err := d.spawn(p); err != nil {
+		if err := d.startNode(p); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
-	for _, p := range pointers(d.topo.Nodes) {
-		if err := d.await(ctx, p, "/readyz"); err != nil {
+	for _, p := range pointersTo(d.topo.Nodes) {
+		if err := d.awaitAnswer(ctx, p, "/readyz"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// abandon stops the nodes that this process started.
-func (d *Devnet) abandon() error {
+// killOwn kills the nodes that this process started.
+func (d *Devnet) killOwn() error {
 	var errs []error
 	for name, p := range d.own {
 		select {
@@ -281,16 +288,16 @@ func (d *Devnet) abandon() error {
 	return errors.Join(errs...)
 }
 
-func (d *Devnet) spawn(p *place) error {
+func (d *Devnet) startNode(p *place) error {
 	var flags []string
 	if !d.topo.Deadline.IsZero() {
 		left := time.Until(d.topo.Deadline)
 		if left <= 0 {
-			return fmt.Errorf("%w: the time of this devnet is over; resume it with remora devnet up --home %q", ErrUsage, d.dir)
+			return fmt.Errorf("%w: this devnet has reached its time limit; resume it with remora devnet up --home %q", ErrUsage, d.dir)
 		}
 		flags = []string{"--for", left.String()}
 	}
-	proc, err := spawn(d.binary, d.home(p), flags...)
+	proc, err := startProcess(d.binary, d.homeDir(p), flags...)
 	if err != nil {
 		return err
 	}
@@ -298,14 +305,14 @@ func (d *Devnet) spawn(p *place) error {
 	return nil
 }
 
-// Start starts a node and returns when it answers, whatever the other nodes do. A running node is left alone.
+// Start starts a node, unless it runs, and returns when it answers. The other nodes may be down.
 func (d *Devnet) Start(ctx context.Context, name string) error {
-	p, err := d.topo.find(name)
+	p, err := d.topo.findNode(name)
 	if err != nil {
 		return err
 	}
-	return d.locked(ctx, func() error {
-		pid, err := running(d.home(p))
+	return d.withLock(ctx, func() error {
+		pid, err := findProcess(d.homeDir(p))
 		if err != nil {
 			return err
 		}
@@ -313,55 +320,55 @@ func (d *Devnet) Start(ctx context.Context, name string) error {
 			if err := checkPorts([]*place{p}); err != nil {
 				return err
 			}
-			if err := d.spawn(p); err != nil {
+			if err := d.startNode(p); err != nil {
 				return err
 			}
 		}
 		ctx, cancel := context.WithTimeout(ctx, readyWait)
 		defer cancel()
-		return d.await(ctx, p, "/livez")
+		return d.awaitAnswer(ctx, p, "/livez")
 	})
 }
 
-// Stop asks a node to stop and waits until it has.
+// Stop stops a node gracefully.
 func (d *Devnet) Stop(ctx context.Context, name string) error {
-	return d.end(ctx, name, syscall.SIGTERM)
+	return d.endNode(ctx, name, syscall.SIGTERM)
 }
 
-// Kill ends a node at once, as a crash would, and returns when it is gone.
+// Kill kills a node, as a crash would, and returns when its process has ended.
 func (d *Devnet) Kill(ctx context.Context, name string) error {
-	return d.end(ctx, name, syscall.SIGKILL)
+	return d.endNode(ctx, name, syscall.SIGKILL)
 }
 
-func (d *Devnet) end(ctx context.Context, name string, s syscall.Signal) error {
-	p, err := d.topo.find(name)
+func (d *Devnet) endNode(ctx context.Context, name string, s syscall.Signal) error {
+	p, err := d.topo.findNode(name)
 	if err != nil {
 		return err
 	}
-	return d.locked(ctx, func() error {
-		if err := signal(d.home(p), s); err != nil {
+	return d.withLock(ctx, func() error {
+		if err := signalProcess(d.homeDir(p), s); err != nil {
 			return err
 		}
-		if err := waitStopped(ctx, d.home(p)); err != nil {
+		if err := awaitStop(ctx, d.homeDir(p)); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrNotStopped, name, err)
 		}
 		return nil
 	})
 }
 
-// Down stops every node: in order, and by force what has not stopped in time.
+// Down stops every node gracefully, and kills those that do not stop in time.
 func (d *Devnet) Down(ctx context.Context) error {
-	return d.locked(ctx, func() error {
+	return d.withLock(ctx, func() error {
 		var errs []error
-		for _, p := range pointers(d.topo.Nodes) {
-			errs = append(errs, signal(d.home(p), syscall.SIGTERM))
+		for _, p := range pointersTo(d.topo.Nodes) {
+			errs = append(errs, signalProcess(d.homeDir(p), syscall.SIGTERM))
 		}
-		for _, p := range pointers(d.topo.Nodes) {
-			if waitStopped(ctx, d.home(p)) == nil {
+		for _, p := range pointersTo(d.topo.Nodes) {
+			if awaitStop(ctx, d.homeDir(p)) == nil {
 				continue
 			}
-			errs = append(errs, signal(d.home(p), syscall.SIGKILL))
-			if err := waitStopped(context.WithoutCancel(ctx), d.home(p)); err != nil {
+			errs = append(errs, signalProcess(d.homeDir(p), syscall.SIGKILL))
+			if err := awaitStop(context.WithoutCancel(ctx), d.homeDir(p)); err != nil {
 				errs = append(errs, fmt.Errorf("%w: %s: %w", ErrNotStopped, p.Name, err))
 			}
 		}
@@ -369,21 +376,21 @@ func (d *Devnet) Down(ctx context.Context) error {
 	})
 }
 
-// Status looks at every node.
+// Status returns the present state of every node.
 func (d *Devnet) Status() (*Status, error) {
 	s := &Status{ChainID: d.topo.ChainID, Home: d.dir, Genesis: filepath.Join(d.dir, genesisFile)}
 	for i := range d.topo.Nodes {
 		p := &d.topo.Nodes[i]
-		pid, err := running(d.home(p))
+		pid, err := findProcess(d.homeDir(p))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		node := NodeStatus{
-			Name: p.Name, Role: p.Role, Pid: pid, Running: pid != 0, Home: d.home(p),
-			RPC: p.url(p.RPC), Metrics: p.url(p.Metrics) + "/metrics", Log: filepath.Join(d.home(p), logFile),
+			Name: p.Name, Role: p.Role, Pid: pid, Running: pid != 0, Home: d.homeDir(p),
+			RPC: p.urlAt(p.RPC), Metrics: p.urlAt(p.Metrics) + "/metrics", Log: filepath.Join(d.homeDir(p), logFile),
 		}
 		if p.Role == RoleGateway {
-			node.Gateway = p.url(p.Gateway)
+			node.Gateway = p.urlAt(p.Gateway)
 		}
 		s.Nodes = append(s.Nodes, node)
 	}
@@ -393,4 +400,4 @@ func (d *Devnet) Status() (*Status, error) {
 	return s, nil
 }
 
-func (d *Devnet) home(p *place) string { return filepath.Join(d.dir, p.Name) }
+func (d *Devnet) homeDir(p *place) string { return filepath.Join(d.dir, p.Name) }

@@ -25,14 +25,14 @@ import (
 // founded makes a devnet without starting anything.
 func founded(t *testing.T, s Spec) (string, *topology) {
 	t.Helper()
-	ports, err := freeBlock(s.Validators + s.Caches + s.Gateways)
+	ports, err := findFreeBlock(s.Validators + s.Caches + s.Gateways)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	s.PortBase = ports.first
-	topo, err := create(dir, &s)
-	if err := errors.Join(err, ports.release()); err != nil {
+	topo, err := createChain(dir, &s)
+	if err := errors.Join(err, ports.releaseClaim()); err != nil {
 		t.Fatal(err)
 	}
 	return dir, topo
@@ -61,14 +61,14 @@ func TestCreateMakesACompleteChain(t *testing.T) {
 			t.Errorf("%s: another genesis, %v", p.Name, err)
 		}
 		conf, err := config.Load(config.Sources{File: h.ConfigPath()})
-		if err != nil || conf.RPC.Listen != p.address(p.RPC) || conf.Metrics.Listen != p.address(p.Metrics) || conf.Mempool.SealMillis != 50 {
+		if err != nil || conf.RPC.Listen != p.addressAt(p.RPC) || conf.Metrics.Listen != p.addressAt(p.Metrics) || conf.Mempool.SealMillis != 50 {
 			t.Errorf("%s: %+v, %v", p.Name, conf, err)
 		}
 		if v := g.Validators[i]; v.Node.Name != p.Name || !slices.Equal(v.Node.Addrs, conf.P2P.Listen) {
 			t.Errorf("%s: genesis says %+v, it listens on %v", p.Name, v.Node, conf.P2P.Listen)
 		}
 		owners[g.Validators[i].Account] = true
-		for _, port := range p.ports() {
+		for _, port := range p.usedPorts() {
 			if ports[port] {
 				t.Errorf("port %d twice", port)
 			}
@@ -88,7 +88,7 @@ func TestCreateMakesACompleteChain(t *testing.T) {
 			t.Errorf("%s has nothing", a.Name)
 		}
 	}
-	if _, err := create(dir, &Spec{Validators: 1, Epoch: 1e9}); !errors.Is(err, ErrNoDevnet) {
+	if _, err := createChain(dir, &Spec{Validators: 1, Epoch: 1e9}); !errors.Is(err, ErrNoDevnet) {
 		t.Errorf("over another devnet: %v", err)
 	}
 }
@@ -108,57 +108,57 @@ func TestHosts(t *testing.T) {
 	if want := "/ip4/10.77.0.2/tcp/" + strconv.Itoa(second.P2P); g.Validators[1].Node.Addrs[0] != want {
 		t.Errorf("the genesis says %s, want %s", g.Validators[1].Node.Addrs[0], want)
 	}
-	if want := "http://10.77.0.2:" + strconv.Itoa(second.RPC); second.url(second.RPC) != want {
-		t.Errorf("clients find it at %s, want %s", second.url(second.RPC), want)
+	if want := "http://10.77.0.2:" + strconv.Itoa(second.RPC); second.urlAt(second.RPC) != want {
+		t.Errorf("clients find it at %s, want %s", second.urlAt(second.RPC), want)
 	}
 	d := &Devnet{dir: t.TempDir()}
-	if err := d.prepare(&Spec{Validators: 3, Hosts: []string{"10.77.0.1"}}); !errors.Is(err, ErrUsage) {
+	if err := d.prepareChain(&Spec{Validators: 3, Hosts: []string{"10.77.0.1"}}); !errors.Is(err, ErrUsage) {
 		t.Errorf("one host for three nodes: %v", err)
 	}
 }
 
 func TestPortBase(t *testing.T) {
 	nodes := make([]place, 2)
-	if err := assign(nodes, 21_000); err != nil {
+	if err := assignPorts(nodes, 21_000); err != nil {
 		t.Fatal(err)
 	}
-	if nodes[0].ports()[0] != 21_000 || nodes[1].ports()[0] != 21_010 {
+	if nodes[0].usedPorts()[0] != 21_000 || nodes[1].usedPorts()[0] != 21_010 {
 		t.Errorf("%+v", nodes)
 	}
 	for _, base := range []int{-1, 65_530, 1 << 40} {
-		if err := assign(nodes, base); !errors.Is(err, ErrUsage) {
+		if err := assignPorts(nodes, base); !errors.Is(err, ErrUsage) {
 			t.Errorf("base %d: %v", base, err)
 		}
 	}
-	if err := assign(nodes, 65_516); err != nil {
+	if err := assignPorts(nodes, 65_516); err != nil {
 		t.Errorf("up to the last port: %v", err)
 	}
 }
 
 // A devnet of which one node listens keeps its whole block to itself, as one does that is being made.
 func TestFreeBlocksAreWhole(t *testing.T) {
-	b, err := freeBlock(15)
+	b, err := findFreeBlock(15)
 	if err != nil || b.first%blockSize != 0 {
 		t.Fatal(b, err)
 	}
 	const size = 2 * blockSize
-	if _, err := claim(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := claimBlock(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("claimed twice: %v", err)
 	}
-	node, err := listen(b.first + 140)
-	if err := errors.Join(err, b.release()); err != nil {
+	node, err := listenLocally(b.first + 140)
+	if err := errors.Join(err, b.releaseClaim()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claim(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := claimBlock(b.first, size); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("claimed while a node listens: %v", err)
 	}
 	if err := node.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err = claim(b.first, size); err != nil {
+	if b, err = claimBlock(b.first, size); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.release(); err != nil {
+	if err := b.releaseClaim(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -172,7 +172,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 		}
 		port := l.Addr().(*net.TCPAddr).Port
 		nodes := []place{{Name: "validator-0", P2P: port, RPC: port, Metrics: port}}
-		err = checkPorts(pointers(nodes))
+		err = checkPorts(pointersTo(nodes))
 		if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) ||
 			!strings.Contains(err.Error(), filepath.Base(os.Args[0])) {
 			t.Errorf("%s: %v", loopback, err)
@@ -180,7 +180,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkPorts(pointers(nodes)); err != nil {
+		if err := checkPorts(pointersTo(nodes)); err != nil {
 			t.Errorf("%s, free again: %v", loopback, err)
 		}
 	}
@@ -252,7 +252,7 @@ func TestNodesInheritNothing(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec tail -f /dev/null\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p, err := spawn(script, t.TempDir())
+	p, err := startProcess(script, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestForeignProcessIsNeverSignalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Kill(t.Context(), topo.Nodes[0].Name); err == nil || !strings.Contains(err.Error(), "does not say who it is") {
+	if err := d.Kill(t.Context(), topo.Nodes[0].Name); err == nil || !strings.Contains(err.Error(), "is in use by an unknown process") {
 		t.Errorf("got %v", err) // and this process still runs
 	}
 	if err := lock.Release(); err != nil {
@@ -301,10 +301,10 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	}
 	inside, done := make(chan struct{}), make(chan error, 1)
 	var first atomic.Bool // the lock of a file is no order of memory
-	err = d.locked(t.Context(), func() error {
+	err = d.withLock(t.Context(), func() error {
 		go func() {
 			close(inside)
-			done <- d.locked(context.WithoutCancel(t.Context()), func() error {
+			done <- d.withLock(context.WithoutCancel(t.Context()), func() error {
 				if !first.Load() {
 					return errors.New("inside before the first was done")
 				}
@@ -314,7 +314,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 		<-inside
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := d.locked(gone, func() error { return nil }); !errors.Is(err, home.ErrLocked) {
+		if err := d.withLock(gone, func() error { return nil }); !errors.Is(err, home.ErrLocked) {
 			return errors.Join(errors.New("a third did not have to wait"), err)
 		}
 		first.Store(true)
@@ -326,7 +326,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	got := environment([]string{"PATH=/bin", "REMORA_RPC_LISTEN=127.0.0.1:1", "REMORA_HOME=/x", "HOME=/root"})
+	got := nodeEnvironment([]string{"PATH=/bin", "REMORA_RPC_LISTEN=127.0.0.1:1", "REMORA_HOME=/x", "HOME=/root"})
 	if !slices.Equal(got, []string{"PATH=/bin", "HOME=/root"}) {
 		t.Errorf("got %v", got)
 	}

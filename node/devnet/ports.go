@@ -16,22 +16,22 @@ import (
 
 const loopback = "127.0.0.1"
 
-// portsPerNode is the distance between the first ports of two nodes.
+// portsPerNode is the number of ports set aside for a node.
 const portsPerNode = 10
 
-// Free ports are chosen here: below the range from which systems take ports for outgoing connections, so that a node
-// finds its ports free again after a restart.
+// Free ports are chosen from this range. It is below the range that systems use for outgoing connections, so that a node's
+// ports are still free when it restarts.
 const (
 	lowestPort  = 20_000
 	highestPort = 32_000
 )
 
-// blockSize is how many ports a devnet takes at least. Blocks start at its multiples and are taken whole, so that a
-// devnet whose nodes are partly down still keeps others away.
+// blockSize is the granularity of free ports. Blocks are taken whole, so that other devnets stay clear of the ports of
+// nodes that are down.
 const blockSize = 100
 
-// assign gives every node its ports, from base upwards.
-func assign(nodes []place, base int) error {
+// assignPorts gives every node its ports, starting at base.
+func assignPorts(nodes []place, base int) error {
 	if last := base + portsPerNode*len(nodes); base < 1 || last > 65_536 {
 		return fmt.Errorf("%w: --port-base %d, %d nodes need ports up to 65535: at most %d",
 			ErrUsage, base, len(nodes), 65_536-portsPerNode*len(nodes))
@@ -46,39 +46,39 @@ func assign(nodes []place, base int) error {
 	return nil
 }
 
-// block is a row of free ports. Until it is released, its last port, which no node gets, keeps it from other devnets that
-// are just being made.
+// block is a range of free ports. While this process listens on its last port, which no node gets, no other new devnet takes
+// the block.
 type block struct {
 	first int
 	claim net.Listener
 }
 
-func (b block) release() error {
+func (b block) releaseClaim() error {
 	if b.claim == nil {
 		return nil
 	}
 	return b.claim.Close()
 }
 
-// freeBlock finds ports for n nodes, rounded up to whole blocks, that nobody listens on.
-func freeBlock(n int) (b block, err error) {
+// findFreeBlock returns whole blocks of ports for n nodes on which no process listens.
+func findFreeBlock(n int) (b block, err error) {
 	size := (portsPerNode*n + blockSize - 1) / blockSize * blockSize
 	for range 200 {
 		first := lowestPort + blockSize*rand.IntN((highestPort-lowestPort-size)/blockSize+1)
-		if b, err = claim(first, size); err == nil {
+		if b, err = claimBlock(first, size); err == nil {
 			return b, nil
 		}
 	}
-	return block{}, fmt.Errorf("%w: no %d free ports in a row between %d and %d: %w", ErrPortTaken, size, lowestPort, highestPort, err)
+	return block{}, fmt.Errorf("%w: no %d consecutive free ports between %d and %d: %w", ErrPortTaken, size, lowestPort, highestPort, err)
 }
 
-func claim(first, size int) (block, error) {
-	last, err := listen(first + size - 1)
+func claimBlock(first, size int) (block, error) {
+	last, err := listenLocally(first + size - 1)
 	if err != nil {
 		return block{}, err
 	}
 	for port := first; port < first+size-1; port++ {
-		l, err := listen(port)
+		l, err := listenLocally(port)
 		if err == nil {
 			err = l.Close()
 		}
@@ -89,26 +89,25 @@ func claim(first, size int) (block, error) {
 	return block{first, last}, nil
 }
 
-func listen(port int) (net.Listener, error) {
+func listenLocally(port int) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 }
 
-// checkPorts reports every port of the nodes that another process listens on, with that process. It cannot look at other
-// hosts than loopback.
+// checkPorts returns an error for every port of the nodes on which another process listens. It checks loopback only.
 func checkPorts(nodes []*place) error {
 	var errs []error
 	for _, n := range nodes {
-		if n.host() != loopback {
+		if n.hostOrLoopback() != loopback {
 			continue
 		}
-		for _, port := range n.ports() {
-			l, err := listen(port)
+		for _, port := range n.usedPorts() {
+			l, err := listenLocally(port)
 			switch {
 			case err == nil:
 				errs = append(errs, l.Close())
 			case errors.Is(err, syscall.EADDRINUSE):
 				errs = append(errs, fmt.Errorf("%w: %s needs port %d, which %s uses; stop that process, or choose another --port-base for a new --home",
-					ErrPortTaken, n.Name, port, listener(port)))
+					ErrPortTaken, n.Name, port, describeListener(port)))
 			default:
 				errs = append(errs, fmt.Errorf("%w: %s cannot listen on port %d: %w", ErrPortTaken, n.Name, port, err))
 			}
@@ -117,20 +116,20 @@ func checkPorts(nodes []*place) error {
 	return errors.Join(errs...)
 }
 
-// listener names the process that listens on a port, as far as this user may see it.
-func listener(port int) string {
+// describeListener names the process that listens on a port, if this user may see it.
+func describeListener(port int) string {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for _, inode := range listeningInodes(table, port) {
-			if pid, found := socketOwner(inode); found {
-				return fmt.Sprintf("process %d (%s)", pid, strings.Join(arguments(pid), " "))
+		for _, inode := range findListeners(table, port) {
+			if pid, found := findSocketOwner(inode); found {
+				return fmt.Sprintf("process %d (%s)", pid, strings.Join(processArguments(pid), " "))
 			}
 		}
 	}
 	return "another process"
 }
 
-// listeningInodes returns the sockets of a table in /proc/net that listen on port.
-func listeningInodes(table string, port int) []string {
+// findListeners returns the inodes of the sockets in a table of /proc/net that listen on port.
+func findListeners(table string, port int) []string {
 	f, err := os.Open(table)
 	if err != nil {
 		return nil
@@ -148,7 +147,7 @@ func listeningInodes(table string, port int) []string {
 	return inodes
 }
 
-func socketOwner(inode string) (pid int, found bool) {
+func findSocketOwner(inode string) (pid int, found bool) {
 	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err != nil {
 		return 0, false

@@ -25,10 +25,10 @@ const (
 	logFile      = "log" // inside a node's home
 )
 
-// topology is what devnet.json keeps: who the nodes are and where each listens, over all restarts.
+// topology is the content of devnet.json: the nodes with their ports, which stay the same over restarts.
 type topology struct {
 	ChainID  string      `json:"chain_id"`
-	Deadline time.Time   `json:"deadline,omitzero"` // when everything ends by itself
+	Deadline time.Time   `json:"deadline,omitzero"` // when all nodes stop
 	Nodes    []place     `json:"nodes"`
 	Accounts []allotment `json:"accounts"`
 }
@@ -44,21 +44,23 @@ type place struct {
 	Gateway int    `json:"gateway,omitempty"` // 0 unless the node is one
 }
 
-// allotment is a funded account that belongs to no node.
+// allotment is a funded account of a user.
 type allotment struct {
 	Name    string         `json:"name"`
 	Address remora.Address `json:"address"`
 }
 
-func (p *place) host() string { return cmp.Or(p.Host, loopback) }
+func (p *place) hostOrLoopback() string { return cmp.Or(p.Host, loopback) }
 
-func (p *place) multiaddr(port int) string { return "/ip4/" + p.host() + "/tcp/" + strconv.Itoa(port) }
+func (p *place) multiaddrAt(port int) string {
+	return "/ip4/" + p.hostOrLoopback() + "/tcp/" + strconv.Itoa(port)
+}
 
-func (p *place) address(port int) string { return p.host() + ":" + strconv.Itoa(port) }
+func (p *place) addressAt(port int) string { return p.hostOrLoopback() + ":" + strconv.Itoa(port) }
 
-func (p *place) url(port int) string { return "http://" + p.address(port) }
+func (p *place) urlAt(port int) string { return "http://" + p.addressAt(port) }
 
-func (p *place) ports() []int {
+func (p *place) usedPorts() []int {
 	ports := []int{p.P2P, p.RPC, p.Metrics}
 	if p.Role == RoleGateway {
 		ports = append(ports, p.Gateway)
@@ -66,7 +68,7 @@ func (p *place) ports() []int {
 	return ports
 }
 
-func (t *topology) count(role string) int {
+func (t *topology) countRole(role string) int {
 	n := 0
 	for _, p := range t.Nodes {
 		if p.Role == role {
@@ -76,7 +78,7 @@ func (t *topology) count(role string) int {
 	return n
 }
 
-func (t *topology) find(name string) (*place, error) {
+func (t *topology) findNode(name string) (*place, error) {
 	i := slices.IndexFunc(t.Nodes, func(p place) bool { return p.Name == name })
 	if i < 0 {
 		var names []string
@@ -88,7 +90,7 @@ func (t *topology) find(name string) (*place, error) {
 	return &t.Nodes[i], nil
 }
 
-// loadTopology returns nil without an error when there is none in dir.
+// loadTopology returns nil if dir has no topology.
 func loadTopology(dir string) (*topology, error) {
 	data, err := os.ReadFile(filepath.Join(dir, topologyFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,8 +109,8 @@ func loadTopology(dir string) (*topology, error) {
 	return t, nil
 }
 
-// save replaces the file. A crash leaves the old one or the new one.
-func (t *topology) save(dir string) error {
+// saveTopology replaces the file. A crash leaves the old one or the new one.
+func (t *topology) saveTopology(dir string) error {
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", topologyFile, err)

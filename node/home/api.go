@@ -10,14 +10,14 @@ import (
 	"github.com/remora-network/remora/app/durable"
 )
 
-// API says where the running node answers.
+// API is the addresses of a running node.
 type API struct {
 	RPC     string `json:"rpc"`     // URL
-	Metrics string `json:"metrics"` // URL, empty when off
+	Metrics string `json:"metrics"` // URL, empty if off
 	Pid     int    `json:"pid"`
 }
 
-// Announce writes where the node answers, for commands that are given the home. Only the holder of the lock calls it.
+// Announce writes the node's addresses for commands that are given the home. Only the holder of the lock may call it.
 func (h *Home) Announce(a API) error {
 	text, err := json.Marshal(a)
 	if err != nil {
@@ -26,7 +26,7 @@ func (h *Home) Announce(a API) error {
 	return durable.Replace(h.path(apiFile), append(text, '\n'))
 }
 
-// Withdraw removes what Announce wrote.
+// Withdraw removes the file that Announce wrote.
 func (h *Home) Withdraw() error {
 	if err := os.Remove(h.path(apiFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -34,7 +34,7 @@ func (h *Home) Withdraw() error {
 	return nil
 }
 
-// API returns where the running node answers. A file left behind by a node that was killed is noticed.
+// API returns the addresses of the running node. It notices a file that a killed node left behind.
 func (h *Home) API() (API, error) {
 	holder, running, err := h.Running()
 	if err != nil {
@@ -52,9 +52,9 @@ func (h *Home) API() (API, error) {
 	}
 	switch {
 	case !running && a.Pid != 0:
-		return API{}, fmt.Errorf("%w for %q: process %d ended; start one with remora run --home %q", ErrNotRunning, h.dir, a.Pid, h.dir)
+		return API{}, fmt.Errorf("%w for %q: process %d has ended; start a node with remora run --home %q", ErrNotRunning, h.dir, a.Pid, h.dir)
 	case !running:
-		return API{}, fmt.Errorf("%w for %q; start one with remora run --home %q", ErrNotRunning, h.dir, h.dir)
+		return API{}, fmt.Errorf("%w for %q; start it with remora run --home %q", ErrNotRunning, h.dir, h.dir)
 	case a.Pid != holder.Pid:
 		return API{}, fmt.Errorf("%w yet for %q: process %d is starting; try again", ErrNotRunning, h.dir, holder.Pid)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/app/durable"
 )
 
-// A crash loop is so many equal crashes in a row within such a time.
+// A crash loop is loopCrashes equal crashes in a row within loopTime.
 const (
 	loopCrashes = 3
 	loopTime    = 10 * time.Minute
@@ -22,15 +22,14 @@ const (
 // modulePath begins the name of every function of this program.
 const modulePath = "github.com/remora-network/remora"
 
-// Crash is an end of a run that nobody asked for. A process that was killed leaves none.
+// Crash is a run that ended with an error or a panic. A killed process leaves no Crash.
 type Crash struct {
-	Reason  string    `json:"reason"` // without what differs from one time to the next
+	Reason  string    `json:"reason"` // without numbers and hashes, so that equal crashes have equal reasons
 	Version string    `json:"version"`
 	Time    time.Time `json:"time"`
 }
 
-// Loop returns the reason of a crash loop of this version of the program: the newest crashes are equal and came soon one
-// after the other. There is a better use of a node that crashes so than to go on signing and crashing.
+// Loop reports whether the newest crashes are a crash loop of this version of the program, and their reason.
 func Loop(crashes []Crash, version string) (reason string, looping bool) {
 	if len(crashes) < loopCrashes {
 		return "", false
@@ -46,15 +45,15 @@ func Loop(crashes []Crash, version string) (reason string, looping bool) {
 
 var varying = regexp.MustCompile(`[0-9a-f]{16,}|[0-9]+`)
 
-// Signature reduces the text of an error to what is the same the next time: numbers and hashes go.
+// Signature returns the first line of an error without numbers and hashes, which differ from one crash to the next.
 func Signature(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	const limit = 300
 	return varying.ReplaceAllString(line[:min(len(line), limit)], "#")
 }
 
-// panicSignature is the signature of a crash's output: its first line and the first function of this program in the
-// goroutine that ended it, which is the first of the output.
+// panicSignature returns the signature of a panic's output: its first line, and the first function of this program in the
+// first goroutine, which panicked.
 func panicSignature(text string) string {
 	signature := Signature(text)
 	_, stacks, _ := strings.Cut(text, "\ngoroutine ")
@@ -68,8 +67,8 @@ func panicSignature(text string) string {
 	return signature
 }
 
-// Crashes returns the newest crashes, oldest first. What the last process wrote when it panicked is one of them from then
-// on. Only the holder of the lock calls it.
+// Crashes returns the newest crashes, oldest first. It first adds the panic of the last process, if there was one. Only
+// the holder of the lock may call it.
 func (h *Home) Crashes(version string) ([]Crash, error) {
 	info, err := os.Stat(h.path(panicFile))
 	if err == nil && info.Size() > 0 {
@@ -87,7 +86,7 @@ func (h *Home) Crashes(version string) ([]Crash, error) {
 	return h.Kept()
 }
 
-// Kept returns the crashes that are kept, oldest first.
+// Kept returns the stored crashes, oldest first.
 func (h *Home) Kept() ([]Crash, error) {
 	data, err := os.ReadFile(h.path(crashFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,12 +97,12 @@ func (h *Home) Kept() ([]Crash, error) {
 		err = json.Unmarshal(data, &crashes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w; it only counts crashes: remove it", crashFile, err)
+		return nil, fmt.Errorf("read %s: %w; it only counts crashes; remove it", crashFile, err)
 	}
 	return crashes, nil
 }
 
-// NoteCrash adds a crash to those that are kept.
+// NoteCrash stores a crash.
 func (h *Home) NoteCrash(c Crash) error {
 	crashes, err := h.Kept()
 	if err != nil {
@@ -117,7 +116,7 @@ func (h *Home) NoteCrash(c Crash) error {
 	return durable.Replace(h.path(crashFile), append(text, '\n'))
 }
 
-// ForgetCrashes ends a crash loop: an orderly stop does, and so does an operator who has mended the cause.
+// ForgetCrashes removes all crashes, after a graceful stop or when an operator has fixed the cause.
 func (h *Home) ForgetCrashes() error {
 	if err := os.Remove(h.path(crashFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -125,7 +124,7 @@ func (h *Home) ForgetCrashes() error {
 	return nil
 }
 
-// PanicFile opens the file into which a process writes the panic that ends it. The caller closes it.
+// PanicFile opens the file for the output of a panic. The caller closes it.
 func (h *Home) PanicFile() (*os.File, error) {
 	return os.OpenFile(h.path(panicFile), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 }

@@ -1,15 +1,15 @@
-// Package home is a node's directory: configuration, genesis, keys, data, and the lock that lets one process use them.
+// Package home manages a node's directory. Create makes one, Open checks one, and Lock makes this process its only user:
 //
-//	config.toml          what differs from the defaults
+//	config.toml          settings that differ from the defaults
 //	genesis.json         the chain
 //	chain.json           the chain that this home belongs to, written once
-//	keys/node.json       what the node signs with
-//	keys/account.json    the node's account alone, to pay and to sign transactions with
-//	keys/signing.json    what the node's consensus key has signed so far; it goes where the key goes
+//	keys/node.json       the node's keys
+//	keys/account.json    the key of the node's account alone, for paying and signing transactions
+//	keys/signing.json    the record of what the consensus key has signed; it moves with the key
 //	data/                the store
-//	api.json             where the running node answers
-//	crashes.json         the newest ends of the node that nobody asked for
-//	panic.txt            what the last of them wrote
+//	api.json             URLs of the running node
+//	crashes.json         the newest crashes
+//	panic.txt            output of the last panic
 //	lock                 held by the running node
 package home
 
@@ -29,7 +29,7 @@ import (
 
 // Errors to branch on with errors.Is.
 var (
-	ErrExists      = errors.New("home is initialised already")
+	ErrExists      = errors.New("home is already initialised")
 	ErrMissing     = errors.New("no home here")
 	ErrNotHome     = errors.New("not a home")
 	ErrPermissions = errors.New("home is open to other users")
@@ -42,25 +42,25 @@ var (
 // Home is an initialised directory. It holds no resource.
 type Home struct{ dir string }
 
-// Content is what a new home starts with.
+// Content is the initial content of a home.
 type Content struct {
 	Keys     *keystore.Keys   // of kind node
-	Password []byte           // of the key files; empty leaves them open to whoever can read them
+	Password []byte           // of the key files; empty: anyone who can read them can open them
 	Genesis  *remora.Genesis  // nil: added later as genesis.json
 	Config   []byte           // of config.toml
-	Signing  *keystore.Record // nil: what the keys have signed is not known
+	Signing  *keystore.Record // nil: unknown
 }
 
-// NewSigning returns the record of keys that have just been made.
+// NewSigning returns the signing record of new keys.
 func NewSigning(k *keystore.Keys) *keystore.Record { return &keystore.Record{Key: k.Public.BLS} }
 
-// Create initialises dir, which must not exist or be empty. Existing homes, and above all their keys, are never touched.
+// Create initialises dir, which must be missing or empty. It never touches an existing home.
 func Create(dir string, c Content) (*Home, error) {
-	h, err := at(dir)
+	h, err := resolveHome(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.vacant(); err != nil {
+	if err := h.checkVacant(); err != nil {
 		return nil, err
 	}
 	for _, d := range []string{h.dir, h.path(keysDir), h.DataDir()} {
@@ -68,11 +68,11 @@ func Create(dir string, c Content) (*Home, error) {
 			return nil, fmt.Errorf("create home: %w; choose another --home", err)
 		}
 	}
-	if err := os.Chmod(h.dir, 0o700); err != nil { // an empty directory may have been there, open to others
+	if err := os.Chmod(h.dir, 0o700); err != nil { // it may have existed with other permissions
 		return nil, fmt.Errorf("create home: %w", err)
 	}
 	if c.Genesis != nil {
-		if err := h.putGenesis(c.Genesis); err != nil {
+		if err := h.writeGenesis(c.Genesis); err != nil {
 			return nil, err
 		}
 	}
@@ -87,11 +87,11 @@ func Create(dir string, c Content) (*Home, error) {
 			return nil, err
 		}
 	}
-	// Last: a home with these keys is complete.
+	// The node's keys come last: they mark the home as complete.
 	return h, keystore.Save(h.NodeKeyPath(), c.Keys, c.Password)
 }
 
-func (h *Home) putGenesis(g *remora.Genesis) error {
+func (h *Home) writeGenesis(g *remora.Genesis) error {
 	text, err := json.MarshalIndent(g, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the genesis: %w", err)
@@ -99,9 +99,9 @@ func (h *Home) putGenesis(g *remora.Genesis) error {
 	return durable.Replace(h.GenesisPath(), append(text, '\n'))
 }
 
-// Open checks that dir is a home that only its owner can enter.
+// Open checks that dir is a home that only its owner can access.
 func Open(dir string) (*Home, error) {
-	h, err := at(dir)
+	h, err := resolveHome(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +123,9 @@ func Open(dir string) (*Home, error) {
 	return h, nil
 }
 
-func at(dir string) (*Home, error) {
+func resolveHome(dir string) (*Home, error) {
 	if dir == "" {
-		return nil, fmt.Errorf("%w: the name is empty; name a directory with --home", ErrNotHome)
+		return nil, fmt.Errorf("%w: the path is empty; name a directory with --home", ErrNotHome)
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -134,8 +134,8 @@ func at(dir string) (*Home, error) {
 	return &Home{dir: abs}, nil
 }
 
-// vacant reports what stands in the way of a new home.
-func (h *Home) vacant() error {
+// checkVacant returns an error if a new home cannot be created here.
+func (h *Home) checkVacant() error {
 	entries, err := os.ReadDir(h.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -193,17 +193,17 @@ func (h *Home) DataDir() string { return h.path(dataDir) }
 // KeysDir returns the directory of the key files.
 func (h *Home) KeysDir() string { return h.path(keysDir) }
 
-// chain is what chain.json records.
+// chain is the content of chain.json.
 type chain struct {
 	ChainID string      `json:"chain_id"`
 	Genesis remora.Hash `json:"genesis"`
 }
 
-// Genesis reads and checks the genesis. The first time it records the chain; from then on another genesis is refused.
+// Genesis reads and checks the genesis. The first call binds the home to its chain; later calls refuse any other.
 func (h *Home) Genesis() (*remora.Genesis, error) {
 	g, err := ReadGenesis(h.GenesisPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: put the chain's genesis file at %q", ErrNoGenesis, h.GenesisPath())
+		return nil, fmt.Errorf("%w; put the chain's genesis file at %q", ErrNoGenesis, h.GenesisPath())
 	}
 	if err != nil {
 		return nil, err
@@ -225,7 +225,7 @@ func (h *Home) Genesis() (*remora.Genesis, error) {
 		return nil, fmt.Errorf("read %s: %w", chainFile, err)
 	}
 	if was != now {
-		return nil, fmt.Errorf("%w: it was used with genesis %s (chain %s), genesis.json is %s (chain %s); restore genesis.json or use another --home",
+		return nil, fmt.Errorf("%w: the home was used with genesis %s (chain %s), genesis.json has %s (chain %s); restore genesis.json or use another --home",
 			ErrOtherChain, was.Genesis, was.ChainID, now.Genesis, now.ChainID)
 	}
 	return g, nil

@@ -11,12 +11,12 @@ import (
 	"github.com/remora-network/remora/node/p2p"
 )
 
-// NewKeys makes the keys of an account or of a node.
+// NewKeys generates the keys of an account or a node.
 func NewKeys(kind keystore.Kind) (*keystore.Keys, error) {
 	k := &keystore.Keys{Kind: kind}
 	account, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make an account key: %w", err)
+		return nil, fmt.Errorf("generate an account key: %w", err)
 	}
 	k.Secret.Account, k.Public.Account = keystore.Secret(account.Seed()), account.Public()
 	if kind == keystore.KindAccount {
@@ -24,19 +24,19 @@ func NewKeys(kind keystore.Kind) (*keystore.Keys, error) {
 	}
 	header, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a header key: %w", err)
+		return nil, fmt.Errorf("generate a header key: %w", err)
 	}
 	network, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a network key: %w", err)
+		return nil, fmt.Errorf("generate a network key: %w", err)
 	}
 	consensus, err := bls.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a consensus key: %w", err)
+		return nil, fmt.Errorf("generate a consensus key: %w", err)
 	}
 	beacon, err := bls.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a beacon key: %w", err)
+		return nil, fmt.Errorf("generate a beacon key: %w", err)
 	}
 	k.Secret.Header, k.Public.Header = keystore.Secret(header.Seed()), header.Public()
 	k.Secret.Network, k.Public.Network = keystore.Secret(network.Seed()), network.Public()
@@ -45,7 +45,7 @@ func NewKeys(kind keystore.Kind) (*keystore.Keys, error) {
 	return k, nil
 }
 
-// AccountOf returns the account's part of a node's keys.
+// AccountOf returns the account key of a node's keys.
 func AccountOf(k *keystore.Keys) *keystore.Keys {
 	account := &keystore.Keys{Kind: keystore.KindAccount}
 	account.Secret.Account, account.Public.Account = k.Secret.Account, k.Public.Account
@@ -61,10 +61,10 @@ type Signers struct {
 	Network   [32]byte // Ed25519 seed of the peer's identity
 }
 
-// Parse prepares a node's keys for signing. That they match their public halves is checked.
+// Parse prepares a node's keys for signing and checks that they match their public halves.
 func Parse(k *keystore.Keys) (*Signers, error) {
 	if k.Kind != keystore.KindNode {
-		return nil, fmt.Errorf("%w: this is the key of an account, a node needs a key file of kind %q", keystore.ErrKeys, keystore.KindNode)
+		return nil, fmt.Errorf("%w: this is an account's key, a node needs a key file of kind %q", keystore.ErrKeys, keystore.KindNode)
 	}
 	account, err := Account(k)
 	if err != nil {
@@ -88,7 +88,7 @@ func Parse(k *keystore.Keys) (*Signers, error) {
 	return &Signers{Account: account, Header: header, Consensus: consensus, Beacon: beacon, Network: k.Secret.Network}, nil
 }
 
-// Account prepares the account's key, which a file of either kind holds.
+// Account prepares the account's key, which keys of both kinds have.
 func Account(k *keystore.Keys) (*ed25519.PrivateKey, error) {
 	key, err := ed25519.NewKeyFromSeed(k.Secret.Account[:])
 	if err != nil {
@@ -100,7 +100,7 @@ func Account(k *keystore.Keys) (*ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// Record returns the node's entry for a genesis or a registration: public keys, and proofs that it holds the secret ones.
+// Record returns the node's entry for a genesis or a registration: its public keys, with proofs of possession.
 func Record(k *keystore.Keys, name string, roles remora.Roles, addrs []string) (remora.Node, error) {
 	s, err := Parse(k)
 	if err != nil {

@@ -18,38 +18,38 @@ type Holder struct {
 	Since   time.Time `json:"since"`
 }
 
-// Lock is a held lock. The kernel releases it when the process ends, however it ends.
+// Lock is a held lock. The kernel releases it when the process ends.
 type Lock struct{ file *os.File }
 
-// lockWait is how long a lock is tried for: a look by Holds may hold it for a moment.
+// lockWait bounds the attempts to lock: Holds may hold the lock for a moment.
 const lockWait = 250 * time.Millisecond
 
-// Lock makes this process the only one that uses the home. The error names the process that does already.
+// Lock makes this process the only user of the home. The error names the process that holds the lock.
 func (h *Home) Lock() (*Lock, error) { return LockFile(h.path(lockFile)) }
 
-// Running returns the process that holds the home's lock, false when there is none.
+// Running returns the process that holds the home's lock, false if there is none.
 func (h *Home) Running() (Holder, bool, error) { return Holds(h.path(lockFile)) }
 
-// LockFile locks the file at path, which it creates, and writes into it who holds it.
+// LockFile creates the file at path, locks it and writes this process into it.
 func LockFile(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock: %w", err)
+		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	if err := acquire(f); err != nil {
+	if err := acquireLock(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	me, err := json.Marshal(Holder{Pid: os.Getpid(), Command: command(os.Args), Since: time.Now().Truncate(time.Second)})
+	me, err := json.Marshal(Holder{Pid: os.Getpid(), Command: commandLine(os.Args), Since: time.Now().Truncate(time.Second)})
 	if err == nil {
-		err = rewrite(f, append(me, '\n'))
+		err = rewriteFile(f, append(me, '\n'))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write the lock: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("write lock: %w", err), f.Close())
 	}
 	return &Lock{file: f}, nil
 }
 
-func acquire(f *os.File) error {
+func acquireLock(f *os.File) error {
 	for end := time.Now().Add(lockWait); ; time.Sleep(5 * time.Millisecond) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -59,12 +59,12 @@ func acquire(f *os.File) error {
 			return fmt.Errorf("lock %q: %w", f.Name(), err)
 		}
 		if time.Now().After(end) {
-			return inUse(f.Name())
+			return lockedError(f.Name())
 		}
 	}
 }
 
-func inUse(path string) error {
+func lockedError(path string) error {
 	dir := filepath.Dir(path)
 	holder, err := readHolder(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func inUse(path string) error {
 		ErrLocked, dir, holder.Pid, holder.Command, holder.Since.Format(time.DateTime))
 }
 
-func rewrite(f *os.File, data []byte) error {
+func rewriteFile(f *os.File, data []byte) error {
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
@@ -82,21 +82,21 @@ func rewrite(f *os.File, data []byte) error {
 	return err
 }
 
-// Release lets another process in.
+// Release releases the lock.
 func (l *Lock) Release() error { return l.file.Close() }
 
-// Holds returns who holds the lock at path. It never waits, and leaves the lock as it is.
+// Holds returns the process that holds the lock at path. It does not wait and does not take the lock.
 func Holds(path string) (Holder, bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Holder{}, false, nil
 	}
 	if err != nil {
-		return Holder{}, false, fmt.Errorf("look at the lock: %w", err)
+		return Holder{}, false, fmt.Errorf("read lock: %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if err := errors.Join(ignoreBusy(err), f.Close()); err != nil {
-		return Holder{}, false, fmt.Errorf("look at the lock %q: %w", path, err)
+	if err := errors.Join(ignoreWouldBlock(err), f.Close()); err != nil {
+		return Holder{}, false, fmt.Errorf("read lock %q: %w", path, err)
 	}
 	if err == nil {
 		return Holder{}, false, nil
@@ -105,7 +105,7 @@ func Holds(path string) (Holder, bool, error) {
 	return holder, true, err
 }
 
-func ignoreBusy(err error) error {
+func ignoreWouldBlock(err error) error {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}
@@ -119,13 +119,13 @@ func readHolder(path string) (Holder, error) {
 		err = json.Unmarshal(data, &h)
 	}
 	if err != nil {
-		return h, fmt.Errorf("the lock %q is held, but does not say by whom: %w", path, err)
+		return h, fmt.Errorf("the lock %q is held by an unknown process: %w", path, err)
 	}
 	return h, nil
 }
 
-// command is the command line without control characters, shortened.
-func command(args []string) string {
+// commandLine joins arguments without control characters and shortens the result.
+func commandLine(args []string) string {
 	line := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
