@@ -8,8 +8,8 @@ import (
 	"github.com/remora-network/remora/state/statetest"
 )
 
-// input spreads transactions over batches of 500 kB by four members.
-func input(b *testing.B, c *statetest.Chain, txs [][]byte) state.Input {
+// inputOf spreads transactions over batches of 500 kB by four members.
+func inputOf(b *testing.B, c *statetest.Chain, txs [][]byte) state.Input {
 	b.Helper()
 	lists := make(payload)
 	for author := remora.Authority(0); len(txs) > 0; author = (author + 1) % 4 {
@@ -20,7 +20,7 @@ func input(b *testing.B, c *statetest.Chain, txs [][]byte) state.Input {
 	return c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time + 10, Payload: lists}))
 }
 
-func apply(b *testing.B, c *statetest.Chain, in state.Input, txs int) {
+func benchmarkApply(b *testing.B, c *statetest.Chain, in state.Input, txs int) {
 	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -47,7 +47,7 @@ func BenchmarkApplyOpaque(b *testing.B) {
 			for i := range txs {
 				txs[i] = remora.EncodeOpaque(make([]byte, 507))
 			}
-			apply(b, c, input(b, c, txs), size.txs)
+			benchmarkApply(b, c, inputOf(b, c, txs), size.txs)
 		})
 	}
 }
@@ -63,7 +63,7 @@ func BenchmarkApplyTransfers(b *testing.B) {
 	for i := range 1000 {
 		txs = append(txs, statetest.Transfer(dev, names[i%100], names[(i*7+1)%100], uint64(i/100), 1))
 	}
-	apply(b, c, input(b, c, txs), len(txs))
+	benchmarkApply(b, c, inputOf(b, c, txs), len(txs))
 }
 
 // BenchmarkAdmit judges one transfer.

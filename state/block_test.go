@@ -61,8 +61,8 @@ func TestInputRefused(t *testing.T) {
 		{"no headers", func(in *state.Input) { in.SubDAG.Headers = nil }},
 		{"missing header", func(in *state.Input) { in.SubDAG.Headers[1] = nil }},
 		{"unsealed header", func(in *state.Input) { in.SubDAG.Headers[1] = &remora.Header{Term: 1} }},
-		{"author outside", func(in *state.Input) { in.SubDAG.Headers[1] = sealed(remora.Header{Term: 1, Author: 4}) }},
-		{"another term", func(in *state.Input) { in.SubDAG.Headers[1] = sealed(remora.Header{Term: 2}) }},
+		{"author outside", func(in *state.Input) { in.SubDAG.Headers[1] = sealHeader(remora.Header{Term: 1, Author: 4}) }},
+		{"another term", func(in *state.Input) { in.SubDAG.Headers[1] = sealHeader(remora.Header{Term: 2}) }},
 		{"missing batch", func(in *state.Input) { in.Batches = in.Batches[:1] }},
 		{"one batch more", func(in *state.Input) { in.Batches = append(in.Batches, in.Batches[0]) }},
 		{"batches swapped", func(in *state.Input) { in.Batches[0], in.Batches[1] = in.Batches[1], in.Batches[0] }},
@@ -83,7 +83,7 @@ func TestInputRefused(t *testing.T) {
 	}
 }
 
-func sealed(h remora.Header) *remora.Header {
+func sealHeader(h remora.Header) *remora.Header {
 	h.Seal(dev)
 	return &h
 }
@@ -218,7 +218,7 @@ func TestPruningIsEven(t *testing.T) {
 	var got []int
 	for _, n := range []int{0, 10, 0, 40} {
 		out := c.Next(statetest.Draft{Time: c.View.Tip.Time + 1, Payload: batches(n)})
-		_, deleted := count(out.Changes, table.Executed)
+		_, deleted := countChanges(out.Changes, table.Executed)
 		got = append(got, deleted)
 	}
 	if diff := cmp.Diff([]int{16, 36, 16, 32}, got); diff != "" {

@@ -46,55 +46,55 @@ type codeCase struct {
 // alice has used nonce 1.
 type builder struct{ chain string }
 
-func (b *builder) transfer(edit func(*remora.Tx)) []byte {
+func (b *builder) editTransfer(edit func(*remora.Tx)) []byte {
 	tx := statetest.Tx(b.chain, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
 	edit(&tx)
 	return statetest.Signed(tx)
 }
 
-func (b *builder) amount(v remora.Amount) []byte {
+func (b *builder) transferOf(v remora.Amount) []byte {
 	return statetest.Transfer(b.chain, "alice", "bob", 0, v)
 }
 
-func (b *builder) register(edit func(*remora.Node)) []byte {
+func (b *builder) registerNode(edit func(*remora.Node)) []byte {
 	node := statetest.Node("alices", remora.RoleCache)
 	edit(&node)
 	return statetest.Register(b.chain, "alice", 0, node)
 }
 
-func (b *builder) corrupt(edit func(raw []byte) []byte) []byte { return edit(b.amount(5)) }
+func (b *builder) editBytes(edit func(raw []byte) []byte) []byte { return edit(b.transferOf(5)) }
 
 var codeCases = []codeCase{
-	{"transfer", remora.CodeOK, true, func(b *builder) []byte { return b.amount(5) }},
-	{"transfer of all", remora.CodeOK, true, func(b *builder) []byte { return b.amount(statetest.Balance - 2*statetest.Fee - 1) }},
+	{"transfer", remora.CodeOK, true, func(b *builder) []byte { return b.transferOf(5) }},
+	{"transfer of all", remora.CodeOK, true, func(b *builder) []byte { return b.transferOf(statetest.Balance - 2*statetest.Fee - 1) }},
 	{"transfer to itself", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.chain, "alice", "alice", 0, 5) }},
 	{"transfer to a new account", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.chain, "alice", "nobody", 0, 5) }},
 	{"opaque", remora.CodeOK, false, func(*builder) []byte { return remora.EncodeOpaque([]byte("bytes")) }},
-	{"registration", remora.CodeOK, true, func(b *builder) []byte { return b.register(func(*remora.Node) {}) }},
-	{"highest nonce of the window", remora.CodeOK, true, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Nonce = 63 }) }},
+	{"registration", remora.CodeOK, true, func(b *builder) []byte { return b.registerNode(func(*remora.Node) {}) }},
+	{"highest nonce of the window", remora.CodeOK, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 63 }) }},
 	{"least fee", remora.CodeOK, true, func(b *builder) []byte { return b.exactFee(0) }},
 
 	{"one byte", remora.CodeMalformed, false, func(*builder) []byte { return []byte{0} }},
 	{"text", remora.CodeMalformed, false, func(*builder) []byte { return []byte(strings.Repeat("not CBOR ", 20)) }},
-	{"cut off", remora.CodeMalformed, false, func(b *builder) []byte { return b.corrupt(func(raw []byte) []byte { return raw[:len(raw)-1] }) }},
-	{"trailing byte", remora.CodeMalformed, false, func(b *builder) []byte { return b.corrupt(func(raw []byte) []byte { return append(raw, 0) }) }},
+	{"cut off", remora.CodeMalformed, false, func(b *builder) []byte { return b.editBytes(func(raw []byte) []byte { return raw[:len(raw)-1] }) }},
+	{"trailing byte", remora.CodeMalformed, false, func(b *builder) []byte { return b.editBytes(func(raw []byte) []byte { return append(raw, 0) }) }},
 	{"longer spelling of the nonce", remora.CodeMalformed, false, longNonce},
 	{"opaque cut off", remora.CodeMalformed, false, func(*builder) []byte { return remora.EncodeOpaque(make([]byte, 600))[:500] }},
 	{"opaque with a trailing byte", remora.CodeMalformed, false, func(*builder) []byte { return append(remora.EncodeOpaque(make([]byte, 30)), 1) }},
 	{"body of another kind", remora.CodeMalformed, true, func(b *builder) []byte {
-		return b.transfer(func(tx *remora.Tx) { tx.Kind = remora.KindRegisterNode })
+		return b.editTransfer(func(tx *remora.Tx) { tx.Kind = remora.KindRegisterNode })
 	}},
 	{"body with a trailing byte", remora.CodeMalformed, true, func(b *builder) []byte {
-		return b.transfer(func(tx *remora.Tx) { tx.Body = append(tx.Body, 0) })
+		return b.editTransfer(func(tx *remora.Tx) { tx.Body = append(tx.Body, 0) })
 	}},
-	{"empty body", remora.CodeMalformed, true, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Body = nil }) }},
+	{"empty body", remora.CodeMalformed, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Body = nil }) }},
 	{"too large", remora.CodeTooLarge, false, func(b *builder) []byte {
-		return b.transfer(func(tx *remora.Tx) { tx.Body = make([]byte, remora.MaxTxBytes) })
+		return b.editTransfer(func(tx *remora.Tx) { tx.Body = make([]byte, remora.MaxTxBytes) })
 	}},
 	{"opaque too large", remora.CodeTooLarge, false, func(*builder) []byte { return remora.EncodeOpaque(make([]byte, remora.MaxTxBytes)) }},
 	{"other chain", remora.CodeWrongChain, false, func(*builder) []byte { return statetest.Transfer("dev-other", "alice", "bob", 0, 5) }},
-	{"unknown kind", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Kind = 99 }) }},
-	{"signed opaque", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Kind = remora.KindOpaque }) }},
+	{"unknown kind", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Kind = 99 }) }},
+	{"signed opaque", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Kind = remora.KindOpaque }) }},
 	{"signature of another", remora.CodeBadSignature, false, func(b *builder) []byte {
 		tx := statetest.Tx(b.chain, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
 		message := tx.Message()
@@ -102,76 +102,76 @@ var codeCases = []codeCase{
 		return remora.Encode(tx)
 	}},
 	{"signature changed", remora.CodeBadSignature, false, func(b *builder) []byte {
-		return b.corrupt(func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw })
+		return b.editBytes(func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw })
 	}},
 	{"unknown account", remora.CodeUnknownAccount, false, func(b *builder) []byte { return statetest.Transfer(b.chain, "nobody", "bob", 0, 5) }},
-	{"nonce used", remora.CodeNonceUsed, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Nonce = 1 }) }},
-	{"nonce beyond the window", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Nonce = 64 }) }},
-	{"largest nonce", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Nonce = math.MaxUint64 }) }},
-	{"no fee", remora.CodeFeeTooLow, false, func(b *builder) []byte { return b.transfer(func(tx *remora.Tx) { tx.Fee = 0 }) }},
+	{"nonce used", remora.CodeNonceUsed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 1 }) }},
+	{"nonce beyond the window", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 64 }) }},
+	{"largest nonce", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = math.MaxUint64 }) }},
+	{"no fee", remora.CodeFeeTooLow, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Fee = 0 }) }},
 	{"fee short by one", remora.CodeFeeTooLow, false, func(b *builder) []byte { return b.exactFee(-1) }},
 	{"fee above the balance", remora.CodeInsufficientBalance, false, func(b *builder) []byte {
-		return b.transfer(func(tx *remora.Tx) { tx.Fee = statetest.Balance + 1 })
+		return b.editTransfer(func(tx *remora.Tx) { tx.Fee = statetest.Balance + 1 })
 	}},
 	{"largest fee", remora.CodeInsufficientBalance, false, func(b *builder) []byte {
-		return b.transfer(func(tx *remora.Tx) { tx.Fee = math.MaxUint64 })
+		return b.editTransfer(func(tx *remora.Tx) { tx.Fee = math.MaxUint64 })
 	}},
-	{"amount above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte { return b.amount(statetest.Balance - 2*statetest.Fee) }},
+	{"amount above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte { return b.transferOf(statetest.Balance - 2*statetest.Fee) }},
 	{"to itself above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte {
 		return statetest.Transfer(b.chain, "alice", "alice", 0, statetest.Balance)
 	}},
-	{"amount and fee overflow", remora.CodeOverflow, true, func(b *builder) []byte { return b.amount(math.MaxUint64) }},
-	{"amount of zero", remora.CodeInvalidAmount, true, func(b *builder) []byte { return b.amount(0) }},
+	{"amount and fee overflow", remora.CodeOverflow, true, func(b *builder) []byte { return b.transferOf(math.MaxUint64) }},
+	{"amount of zero", remora.CodeInvalidAmount, true, func(b *builder) []byte { return b.transferOf(0) }},
 
-	{"node without addresses", remora.CodeInvalidNode, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Addrs = nil }) }},
+	{"node without addresses", remora.CodeInvalidNode, true, func(b *builder) []byte { return b.registerNode(func(n *remora.Node) { n.Addrs = nil }) }},
 	{"node with one key twice", remora.CodeInvalidNode, true, func(b *builder) []byte {
-		return b.register(func(n *remora.Node) { n.Beacon, n.BeaconPoP = n.Consensus, n.Possession })
+		return b.registerNode(func(n *remora.Node) { n.Beacon, n.BeaconPoP = n.Consensus, n.Possession })
 	}},
-	{"possession of the consensus key", remora.CodeBadPossession, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Possession[7] ^= 1 }) }},
+	{"possession of the consensus key", remora.CodeBadPossession, true, func(b *builder) []byte { return b.registerNode(func(n *remora.Node) { n.Possession[7] ^= 1 }) }},
 	{"possession of the beacon key", remora.CodeBadPossession, true, func(b *builder) []byte {
-		return b.register(func(n *remora.Node) { n.BeaconPoP = n.Possession })
+		return b.registerNode(func(n *remora.Node) { n.BeaconPoP = n.Possession })
 	}},
 	{"peer id of another", remora.CodeNodeExists, true, func(b *builder) []byte {
-		return b.register(func(n *remora.Node) { n.PeerID = statetest.Node("bobs", remora.RoleCache).PeerID })
+		return b.registerNode(func(n *remora.Node) { n.PeerID = statetest.Node("bobs", remora.RoleCache).PeerID })
 	}},
 	{"beacon key that is another's consensus key", remora.CodeNodeExists, true, func(b *builder) []byte {
-		return b.register(func(n *remora.Node) { n.Beacon = statetest.Node("bobs", remora.RoleCache).Consensus })
+		return b.registerNode(func(n *remora.Node) { n.Beacon = statetest.Node("bobs", remora.RoleCache).Consensus })
 	}},
-	{"content", remora.CodeOK, false, func(b *builder) []byte { return b.content("alice's", 2, nil) }},
-	{"empty content", remora.CodeOK, false, func(b *builder) []byte { return b.content("", 1, nil) }},
-	{"more replicas", remora.CodeOK, false, func(b *builder) []byte { return b.content("bob's", 3, nil) }},
-	{"content again", remora.CodeContentExists, true, func(b *builder) []byte { return b.content("bob's", 2, nil) }},
-	{"no replicas", remora.CodeInvalidContent, true, func(b *builder) []byte { return b.content("alice's", 0, nil) }},
+	{"content", remora.CodeOK, false, func(b *builder) []byte { return b.registerContent("alice's", 2, nil) }},
+	{"empty content", remora.CodeOK, false, func(b *builder) []byte { return b.registerContent("", 1, nil) }},
+	{"more replicas", remora.CodeOK, false, func(b *builder) []byte { return b.registerContent("bob's", 3, nil) }},
+	{"content again", remora.CodeContentExists, true, func(b *builder) []byte { return b.registerContent("bob's", 2, nil) }},
+	{"no replicas", remora.CodeInvalidContent, true, func(b *builder) []byte { return b.registerContent("alice's", 0, nil) }},
 	{"false length", remora.CodeInvalidContent, true, func(b *builder) []byte {
-		return b.content("alice's", 1, func(c *remora.RegisterContent) { c.Content.Length++ })
+		return b.registerContent("alice's", 1, func(c *remora.RegisterContent) { c.Content.Length++ })
 	}},
 	{"false root", remora.CodeInvalidContent, true, func(b *builder) []byte {
-		return b.content("alice's", 1, func(c *remora.RegisterContent) { c.Content.Root[3] ^= 1 })
+		return b.registerContent("alice's", 1, func(c *remora.RegisterContent) { c.Content.Root[3] ^= 1 })
 	}},
-	{"name of another", remora.CodeNameTaken, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Name = "bobs" }) }},
-	{"name of a validator", remora.CodeNameTaken, true, func(b *builder) []byte { return b.register(func(n *remora.Node) { n.Name = "v0" }) }},
+	{"name of another", remora.CodeNameTaken, true, func(b *builder) []byte { return b.registerNode(func(n *remora.Node) { n.Name = "bobs" }) }},
+	{"name of a validator", remora.CodeNameTaken, true, func(b *builder) []byte { return b.registerNode(func(n *remora.Node) { n.Name = "v0" }) }},
 }
 
 // exactFee returns a transfer whose fee differs from the least one by diff.
 func (b *builder) exactFee(diff int) []byte {
 	fee := remora.Amount(300)
 	for range 3 { // the fee is part of what it pays for
-		raw := b.transfer(func(tx *remora.Tx) { tx.Fee = fee })
+		raw := b.editTransfer(func(tx *remora.Tx) { tx.Fee = fee })
 		fee = statetest.MinFee + statetest.FeePerByte*remora.Amount(len(raw))
 	}
-	return b.transfer(func(tx *remora.Tx) { tx.Fee = fee + remora.Amount(diff) })
+	return b.editTransfer(func(tx *remora.Tx) { tx.Fee = fee + remora.Amount(diff) })
 }
 
-// content registers 3,000 repetitions of a text, or nothing for the empty one.
-func (b *builder) content(text string, replicas uint8, edit func(*remora.RegisterContent)) []byte {
-	body := registration(strings.Repeat(text, 3000), replicas)
+// registerContent registers 3,000 repetitions of a text, or nothing for the empty one.
+func (b *builder) registerContent(text string, replicas uint8, edit func(*remora.RegisterContent)) []byte {
+	body := newRegistration(strings.Repeat(text, 3000), replicas)
 	if edit != nil {
 		edit(&body)
 	}
 	return statetest.Signed(statetest.Tx(b.chain, "alice", 0, remora.KindRegisterContent, body))
 }
 
-func registration(text string, replicas uint8) remora.RegisterContent {
+func newRegistration(text string, replicas uint8) remora.RegisterContent {
 	var outboard bytes.Buffer
 	w := content.NewWriter(&outboard)
 	_, _ = w.Write([]byte(text))
@@ -190,7 +190,7 @@ func registration(text string, replicas uint8) remora.RegisterContent {
 
 // longNonce spells nonce 0, the byte after the sender's address, in two bytes.
 func longNonce(b *builder) []byte {
-	raw := b.amount(5)
+	raw := b.transferOf(5)
 	from := statetest.Address("alice")
 	at := strings.Index(string(raw), string(from[:])) + len(from)
 	return slices.Insert(raw, at, 0x18)
@@ -201,7 +201,7 @@ func newCodeChain(t testing.TB) *statetest.Chain {
 	codes := c.Run(
 		statetest.Register(dev, "bob", 0, statetest.Node("bobs", remora.RoleCache)),
 		statetest.Transfer(dev, "alice", "bob", 1, 1),
-		statetest.Signed(statetest.Tx(dev, "bob", 1, remora.KindRegisterContent, registration(strings.Repeat("bob's", 3000), 2))),
+		statetest.Signed(statetest.Tx(dev, "bob", 1, remora.KindRegisterContent, newRegistration(strings.Repeat("bob's", 3000), 2))),
 	)
 	if !slices.Equal(codes, []remora.Code{remora.CodeOK, remora.CodeOK, remora.CodeOK}) {
 		t.Fatalf("preparation: %v", codes)
@@ -253,20 +253,20 @@ func checkCharge(t *testing.T, c *statetest.Chain, tt codeCase, before table.Vie
 		t.Errorf("paid %s and next nonce %d, want the fee %s and 2", paid, now.Nonce(), tx.Fee)
 	}
 	for _, id := range []table.ID{table.Accounts, table.Stakes, table.Nodes, table.NodeNames, table.NodeKeys} {
-		if was, now := rows(t, before, id), rows(t, c.Tables(), id); !cmp.Equal(was, now) {
+		if was, now := readRows(t, before, id), readRows(t, c.Tables(), id); !cmp.Equal(was, now) {
 			t.Errorf("table %d changed by more than fee and nonce:\n%s", id, cmp.Diff(was, now))
 		}
 	}
 }
 
-// rows returns the rows of a table but for alice's account.
-func rows(t *testing.T, v table.View, id table.ID) map[string]string {
+// readRows returns the rows of a table but for alice's account.
+func readRows(t *testing.T, v table.View, id table.ID) map[string]string {
 	t.Helper()
-	return rowsBut(t, v, id, statetest.Address("alice"))
+	return readRowsBut(t, v, id, statetest.Address("alice"))
 }
 
-// rowsBut returns the rows of a table but for one account.
-func rowsBut(t *testing.T, v table.View, id table.ID, account remora.Address) map[string]string {
+// readRowsBut returns the rows of a table but for one account.
+func readRowsBut(t *testing.T, v table.View, id table.ID, account remora.Address) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
 	err := v.Ascend(id, nil, func(key, value []byte) bool {
@@ -327,7 +327,7 @@ func TestFeeBeyondAmounts(t *testing.T) {
 // TestEveryBitOfATransfer flips each bit of a valid transfer: none of the results is accepted.
 func TestEveryBitOfATransfer(t *testing.T) {
 	c := newCodeChain(t)
-	valid := (&builder{dev}).amount(5)
+	valid := (&builder{dev}).transferOf(5)
 	for i := range 8 * len(valid) {
 		raw := slices.Clone(valid)
 		raw[i/8] ^= 1 << (i % 8)

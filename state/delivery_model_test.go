@@ -14,14 +14,14 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// market is deliveries as one would explain them: maps of sessions and claims, and sums that only grow.
+// market is a simple model of deliveries: maps of sessions and claims, and sums that only grow.
 type market struct {
 	balance          map[string]remora.Amount
 	treasury, supply remora.Amount
 	sessions         map[remora.SessionID]*modelSession
 	claims           map[modelClaimKey]*modelClaim
 	seeds            map[uint64]modelSeed
-	opened           remora.SessionID // how many sessions there have been
+	opened           remora.SessionID // number of sessions ever opened
 
 	prepaid, refunded, paid, shares remora.Amount // ever
 }
@@ -40,7 +40,7 @@ type modelClaimKey struct {
 }
 
 type modelClaim struct {
-	claim  *statetest.Claim // what the node has
+	claim  *statetest.Claim // with the node's evidence
 	commit remora.CommitClaim
 	remora.Claim
 }
@@ -51,7 +51,7 @@ type modelSeed struct {
 	time   remora.Millis
 }
 
-// blockFacts is what the model is told of the block under way.
+// blockFacts are the data of the block under way that the model needs.
 type blockFacts struct {
 	height remora.Height
 	time   remora.Millis
@@ -71,8 +71,8 @@ func newMarket(g *remora.Genesis) *market {
 	return m
 }
 
-// charge takes a fee; every fee of the test is high enough and its sender known.
-func (m *market) charge(from string, fee remora.Amount) remora.Code {
+// chargeFee takes a fee. Every fee of the test is high enough and its sender known.
+func (m *market) chargeFee(from string, fee remora.Amount) remora.Code {
 	if m.balance[from] < fee {
 		return remora.CodeInsufficientBalance
 	}
@@ -81,7 +81,7 @@ func (m *market) charge(from string, fee remora.Amount) remora.Code {
 	return remora.CodeOK
 }
 
-func (m *market) open(b blockFacts, owner string, in *remora.OpenSession, caches []string) remora.Code {
+func (m *market) openSession(b blockFacts, owner string, in *remora.OpenSession, caches []string) remora.Code {
 	if len(in.Allotments) == 0 || in.Expiry < b.epoch {
 		return remora.CodeInvalidSession
 	}
@@ -105,7 +105,7 @@ func (m *market) open(b blockFacts, owner string, in *remora.OpenSession, caches
 		if node == "" {
 			return remora.CodeUnknownCache
 		}
-		cost := worth(a.Bytes)
+		cost := valueOf(a.Bytes)
 		if a.Bytes*uint64(statetest.PricePerMiB)%(1<<20) != 0 {
 			cost++
 		}
@@ -122,7 +122,7 @@ func (m *market) open(b blockFacts, owner string, in *remora.OpenSession, caches
 	return remora.CodeOK
 }
 
-func (m *market) close(b blockFacts, owner string, id remora.SessionID) remora.Code {
+func (m *market) closeSession(b blockFacts, owner string, id remora.SessionID) remora.Code {
 	s := m.sessions[id]
 	switch {
 	case s == nil:
@@ -136,7 +136,7 @@ func (m *market) close(b blockFacts, owner string, id remora.SessionID) remora.C
 	return remora.CodeOK
 }
 
-func (m *market) commit(b blockFacts, node string, c *statetest.Claim, in remora.CommitClaim) remora.Code {
+func (m *market) commitClaim(b blockFacts, node string, c *statetest.Claim, in remora.CommitClaim) remora.Code {
 	sum := uint64(0)
 	for _, item := range in.Items {
 		sum += item.Bytes
@@ -161,7 +161,7 @@ func (m *market) commit(b blockFacts, node string, c *statetest.Claim, in remora
 		case item.Bytes > s.grants[node].Left:
 			return remora.CodeOverAllotment
 		}
-		value += worth(item.Bytes)
+		value += valueOf(item.Bytes)
 	}
 	if m.balance[node] < value {
 		return remora.CodeInsufficientBalance
@@ -169,7 +169,7 @@ func (m *market) commit(b blockFacts, node string, c *statetest.Claim, in remora
 	m.balance[node] -= value
 	for _, item := range in.Items {
 		g := m.sessions[item.Session].grants[node]
-		g.Left, g.Held = g.Left-item.Bytes, g.Held-worth(item.Bytes)
+		g.Left, g.Held = g.Left-item.Bytes, g.Held-valueOf(item.Bytes)
 	}
 	m.claims[key] = &modelClaim{claim: c, commit: in, Claim: remora.Claim{
 		ID: in.ID(dev, statetest.Address(node)), Node: statetest.Address(node), Epoch: in.Epoch, Bytes: in.Total,
@@ -178,8 +178,8 @@ func (m *market) commit(b blockFacts, node string, c *statetest.Claim, in remora
 	return remora.CodeOK
 }
 
-// settle is told whether the opening answers the claim's challenge.
-func (m *market) settle(b blockFacts, node string, epoch remora.Epoch, answers bool) remora.Code {
+// openClaim settles a claim if the opening answers its challenge.
+func (m *market) openClaim(b blockFacts, node string, epoch remora.Epoch, answers bool) remora.Code {
 	c := m.claims[modelClaimKey{node, epoch}]
 	switch {
 	case c == nil:
@@ -191,34 +191,34 @@ func (m *market) settle(b blockFacts, node string, epoch remora.Epoch, answers b
 	switch {
 	case !fixed:
 		return remora.CodeNotChallenged
-	case seed.over(b):
+	case seed.hasExpired(b):
 		return remora.CodeClaimClosed
 	case !answers:
 		return remora.CodeBadOpening
 	}
-	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-share(c.Value), b.epoch+2
-	m.treasury += share(c.Value)
-	m.shares += share(c.Value)
+	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-treasuryPartOf(c.Value), b.epoch+2
+	m.treasury += treasuryPartOf(c.Value)
+	m.shares += treasuryPartOf(c.Value)
 	for _, item := range c.commit.Items {
 		m.sessions[item.Session].settled[node] += item.Bytes
 	}
 	return remora.CodeOK
 }
 
-func (s modelSeed) over(b blockFacts) bool {
+func (s modelSeed) hasExpired(b blockFacts) bool {
 	return b.height > s.height+remora.OpenBlocks && b.time > s.time+2*statetest.EpochMillis
 }
 
-// advance does what is due at the end of a block.
-func (m *market) advance(b blockFacts, newest remora.Seed) {
+// endBlock does what is due at the end of a block.
+func (m *market) endBlock(b blockFacts, newest remora.Seed) {
 	if newest.Step > b.step {
 		m.seeds[newest.Step] = modelSeed{newest.Hash, b.height, b.time}
 	}
-	for _, key := range m.waiting() {
+	for _, key := range m.openClaims() {
 		c := m.claims[key]
 		seed, fixed := m.seeds[c.Step]
-		if fixed && !seed.over(b) {
-			break // a claim behind it, rejected late, waits so long
+		if fixed && !seed.hasExpired(b) {
+			break // a later claim whose rejection is due waits for this one
 		}
 		if fixed {
 			c.State = remora.ClaimSlashed
@@ -231,7 +231,7 @@ func (m *market) advance(b blockFacts, newest remora.Seed) {
 		}
 		for _, item := range c.commit.Items {
 			g := m.sessions[item.Session].grants[key.node]
-			g.Left, g.Held = g.Left+item.Bytes, g.Held+worth(item.Bytes)
+			g.Left, g.Held = g.Left+item.Bytes, g.Held+valueOf(item.Bytes)
 		}
 	}
 	for key, c := range m.claims {
@@ -241,16 +241,16 @@ func (m *market) advance(b blockFacts, newest remora.Seed) {
 			m.paid += c.Paid
 		}
 	}
-	m.refund(b)
+	m.refundSessions(b)
 }
 
-// waiting returns the claims without a verdict.
-func (m *market) waiting() []modelClaimKey {
-	return m.sorted(func(c *modelClaim) bool { return c.State == remora.ClaimCommitted })
+// openClaims returns the claims without a verdict.
+func (m *market) openClaims() []modelClaimKey {
+	return m.sortClaims(func(c *modelClaim) bool { return c.State == remora.ClaimCommitted })
 }
 
-// sorted returns claims in the order of their steps, nodes and epochs.
-func (m *market) sorted(which func(*modelClaim) bool) []modelClaimKey {
+// sortClaims returns claims in the order of their steps, nodes and epochs.
+func (m *market) sortClaims(which func(*modelClaim) bool) []modelClaimKey {
 	var keys []modelClaimKey
 	for key, c := range m.claims {
 		if which(c) {
@@ -264,10 +264,10 @@ func (m *market) sorted(which func(*modelClaim) bool) []modelClaimKey {
 	return keys
 }
 
-// refund ends sessions whose windows are over while no claim for their epochs is open.
-func (m *market) refund(b blockFacts) {
+// refundSessions ends sessions whose windows are over while no claim for their epochs is open.
+func (m *market) refundSessions(b blockFacts) {
 	for id, s := range m.sessions {
-		open := slices.ContainsFunc(m.waiting(), func(key modelClaimKey) bool { return key.epoch <= s.expiry })
+		open := slices.ContainsFunc(m.openClaims(), func(key modelClaimKey) bool { return key.epoch <= s.expiry })
 		if open || b.epoch <= s.expiry+4 {
 			continue
 		}
@@ -279,14 +279,14 @@ func (m *market) refund(b blockFacts) {
 	}
 }
 
-// compare holds the model's rows against the chain's.
-func (m *market) compare(rt *rapid.T, w *world) {
+// compareRows compares the model's rows with the chain's.
+func (m *market) compareRows(rt *rapid.T, w *world) {
 	for name, want := range m.balance {
-		if got := w.balance(name); got != want {
+		if got := w.balanceOf(name); got != want {
 			rt.Fatalf("block %d: %s holds %s, the model says %s", w.View.Tip.Height, name, got, want)
 		}
 	}
-	if got, want := w.totals(), (ledger.Totals{Supply: m.supply, Treasury: m.treasury}); got != want {
+	if got, want := w.getTotals(), (ledger.Totals{Supply: m.supply, Treasury: m.treasury}); got != want {
 		rt.Fatalf("block %d: totals %+v, the model says %+v", w.View.Tip.Height, got, want)
 	}
 	grants, waiting := 0, 0
@@ -321,15 +321,15 @@ func (m *market) compare(rt *rapid.T, w *world) {
 	}
 }
 
-// balanced holds, from the chain's own rows, that every coin prepaid is somewhere once and every byte granted too.
-func (m *market) balanced(rt *rapid.T, w *world) {
+// checkBalance checks on the chain's rows that every prepaid coin and every granted byte is in exactly one place.
+func (m *market) checkBalance(rt *rapid.T, w *world) {
 	var held, owed remora.Amount
 	for id, s := range m.sessions {
 		for node := range s.grants {
 			g := w.Grant(id, node)
 			held += g.Held
 			open := uint64(0)
-			for _, key := range m.waiting() {
+			for _, key := range m.openClaims() {
 				for _, item := range m.claims[key].commit.Items {
 					if item.Session == id && key.node == node {
 						open += item.Bytes

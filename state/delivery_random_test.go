@@ -18,7 +18,7 @@ type trader struct {
 	clients []string
 	caches  []string
 	sent    []sentTx
-	codes   map[remora.Code]int // how often each was the answer
+	codes   map[remora.Code]int // number of results of each code
 	txs     [][]byte            // of the block under way
 	want    []remora.Code
 	facts   blockFacts
@@ -29,7 +29,7 @@ type sentTx struct {
 	raw  []byte
 }
 
-// newTrader begins with rich and poor clients and caches: poor ones cannot pay all that they try.
+// newTrader starts with rich and poor clients and caches. Poor ones cannot pay for all that they try.
 func newTrader(tb testing.TB, rt *rapid.T, codes map[remora.Code]int) *trader {
 	x := &trader{rt: rt, codes: codes, clients: []string{"alice", "bob", "poor"}, caches: []string{"nora", "olaf", "pauper"}}
 	g := statetest.Genesis(dev, 4, "alice", "bob", "poor", "nora", "olaf", "pauper")
@@ -41,28 +41,28 @@ func newTrader(tb testing.TB, rt *rapid.T, codes map[remora.Code]int) *trader {
 	}
 	var txs [][]byte
 	for _, name := range x.caches {
-		txs = append(txs, x.tx(name, remora.KindRegisterNode, statetest.Node(name, remora.RoleCache)))
+		txs = append(txs, x.signNext(name, remora.KindRegisterNode, statetest.Node(name, remora.RoleCache)))
 	}
-	x.ok(x.Run(txs...))
+	x.requireOK(x.Run(txs...))
 	for _, name := range append(x.clients, x.caches...) {
-		x.m.balance[name] = x.balance(name)
+		x.m.balance[name] = x.balanceOf(name)
 	}
-	x.m.treasury = x.totals().Treasury
+	x.m.treasury = x.getTotals().Treasury
 	return x
 }
 
-func (x *trader) pick(what string, from ...string) string {
+func (x *trader) drawName(what string, from ...string) string {
 	return rapid.SampledFrom(from).Draw(x.rt, what)
 }
 
-func (x *trader) number(what string, from ...uint64) uint64 {
+func (x *trader) drawNumber(what string, from ...uint64) uint64 {
 	return rapid.SampledFrom(from).Draw(x.rt, what)
 }
 
-// add puts a transaction into the block under way; rule is what the model makes of it once the fee is paid.
-func (x *trader) add(from string, kind remora.Kind, body any, rule func() remora.Code) {
-	raw := x.tx(from, kind, body)
-	code := x.m.charge(from, fee(x.t, raw))
+// addTx adds a transaction to the block under way. rule is its effect on the model once the fee is paid.
+func (x *trader) addTx(from string, kind remora.Kind, body any, rule func() remora.Code) {
+	raw := x.signNext(from, kind, body)
+	code := x.m.chargeFee(from, feeOf(x.t, raw))
 	if code == remora.CodeOK {
 		code = rule()
 		x.sent = append(x.sent, sentTx{from, raw})
@@ -73,21 +73,21 @@ func (x *trader) add(from string, kind remora.Kind, body any, rule func() remora
 }
 
 func (x *trader) openSession() {
-	owner := x.pick("owner", "alice", "bob", "poor")
+	owner := x.drawName("owner", "alice", "bob", "poor")
 	var allotments []remora.Allotment
 	for _, node := range append(x.caches, "bob") {
 		odds := []uint64{12_000, 5_000, 0, 700, 1}
 		if node == "bob" {
 			odds = []uint64{0, 0, 0, 0, 0, 0, 0, 0, 9}
 		}
-		if bytes := x.number("allotment", odds...); bytes > 0 {
+		if bytes := x.drawNumber("allotment", odds...); bytes > 0 {
 			allotments = append(allotments, statetest.Allot(node, bytes))
 		}
 	}
-	expiry := x.facts.epoch + remora.Epoch(x.number("epochs", 3, 9, 1, 2, 1, 0))
-	expiry -= remora.Epoch(x.number("too early", 0, 0, 0, 0, 0, 1))
-	s := statetest.Session(owner, x.number("number", 1, 2, 3, 4), expiry, allotments...)
-	x.add(owner, remora.KindOpenSession, s, func() remora.Code { return x.m.open(x.facts, owner, &s, x.caches) })
+	expiry := x.facts.epoch + remora.Epoch(x.drawNumber("epochs", 3, 9, 1, 2, 1, 0))
+	expiry -= remora.Epoch(x.drawNumber("too early", 0, 0, 0, 0, 0, 1))
+	s := statetest.Session(owner, x.drawNumber("number", 1, 2, 3, 4), expiry, allotments...)
+	x.addTx(owner, remora.KindOpenSession, s, func() remora.Code { return x.m.openSession(x.facts, owner, &s, x.caches) })
 	x.keys[x.m.opened] = x.m.ownerOf(x.m.opened)
 }
 
@@ -100,37 +100,37 @@ func (m *market) ownerOf(id remora.SessionID) string {
 }
 
 func (x *trader) closeSession() {
-	from := x.pick("closer", x.clients...)
+	from := x.drawName("closer", x.clients...)
 	id := remora.SessionID(rapid.IntRange(0, int(x.m.opened)+1).Draw(x.rt, "session"))
-	x.add(from, remora.KindCloseSession, remora.CloseSession{Session: id}, func() remora.Code { return x.m.close(x.facts, from, id) })
+	x.addTx(from, remora.KindCloseSession, remora.CloseSession{Session: id}, func() remora.Code { return x.m.closeSession(x.facts, from, id) })
 }
 
-// commitClaim claims true deliveries, or says more than that.
+// commitClaim claims true deliveries, or more than that.
 func (x *trader) commitClaim() {
-	node := x.pick("node", x.caches...)
-	epoch := x.facts.epoch - min(x.facts.epoch, remora.Epoch(x.number("age", 1, 1, 1, 2, 2, 3, 4, 0, 5)))
+	node := x.drawName("node", x.caches...)
+	epoch := x.facts.epoch - min(x.facts.epoch, remora.Epoch(x.drawNumber("age", 1, 1, 1, 2, 2, 3, 4, 0, 5)))
 	var list []statetest.Delivered
 	for id := remora.SessionID(1); id <= x.m.opened+1; id++ {
 		s := x.m.sessions[id]
 		if s == nil || s.grants[node] == nil || s.opened > epoch || s.expiry < epoch { // then seldom
-			if x.number("odd session", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1) == 0 {
+			if x.drawNumber("odd session", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1) == 0 {
 				continue
 			}
-		} else if x.number("session", 1, 0, 1) == 0 {
+		} else if x.drawNumber("session", 1, 0, 1) == 0 {
 			continue
 		}
-		bytes := x.number("bytes", 2_000, 300, 5_555, 1, 7_000)
-		if s != nil && s.grants[node] != nil && x.number("within", 1, 1, 0, 1) == 1 {
+		bytes := x.drawNumber("bytes", 2_000, 300, 5_555, 1, 7_000)
+		if s != nil && s.grants[node] != nil && x.drawNumber("within", 1, 1, 0, 1) == 1 {
 			bytes = max(1, min(bytes, s.grants[node].Left))
 		}
 		if x.keys[id] == "" {
 			x.keys[id] = "nobody"
 		}
-		list = append(list, x.delivered(id, bytes))
+		list = append(list, x.deliverFile(id, bytes))
 	}
-	c := x.claim(node, epoch, list...)
-	commit := twist(c, func(in *remora.CommitClaim) {
-		switch x.number("lie", 0, 0, 0, 0, 0, 0, 1, 2) {
+	c := x.makeClaim(node, epoch, list...)
+	commit := editCommit(c, func(in *remora.CommitClaim) {
+		switch x.drawNumber("lie", 0, 0, 0, 0, 0, 0, 1, 2) {
 		case 1: // a total that is none
 			in.Total += 5
 		case 2: // more than the receipts say
@@ -140,33 +140,33 @@ func (x *trader) commitClaim() {
 			}
 		}
 	})
-	x.add(node, remora.KindCommitClaim, commit, func() remora.Code { return x.m.commit(x.facts, node, c, commit) })
+	x.addTx(node, remora.KindCommitClaim, commit, func() remora.Code { return x.m.commitClaim(x.facts, node, c, commit) })
 }
 
 // openClaim answers the challenge of a claim, of another one, or falsely.
 func (x *trader) openClaim() {
-	node, epoch := x.pick("node", x.caches...), x.facts.epoch-min(x.facts.epoch, remora.Epoch(x.number("age", 1, 1, 2, 2, 3, 4, 5, 9)))
-	keys := x.m.waiting()
-	if x.number("done", 0, 1, 0, 0) == 1 {
-		keys = x.m.sorted(func(*modelClaim) bool { return true })
+	node, epoch := x.drawName("node", x.caches...), x.facts.epoch-min(x.facts.epoch, remora.Epoch(x.drawNumber("age", 1, 1, 2, 2, 3, 4, 5, 9)))
+	keys := x.m.openClaims()
+	if x.drawNumber("done", 0, 1, 0, 0) == 1 {
+		keys = x.m.sortClaims(func(*modelClaim) bool { return true })
 	}
-	if len(keys) > 0 && x.number("any", 1, 1, 1, 1, 0) == 1 {
+	if len(keys) > 0 && x.drawNumber("any", 1, 1, 1, 1, 0) == 1 {
 		key := rapid.SampledFrom(keys).Draw(x.rt, "claim")
 		node, epoch = key.node, key.epoch
 	}
 	c := x.m.claims[modelClaimKey{node, epoch}]
 	if c == nil {
-		x.add(node, remora.KindOpenClaim, remora.OpenClaim{Epoch: epoch}, func() remora.Code { return x.m.settle(x.facts, node, epoch, false) })
+		x.addTx(node, remora.KindOpenClaim, remora.OpenClaim{Epoch: epoch}, func() remora.Code { return x.m.openClaim(x.facts, node, epoch, false) })
 		return
 	}
 	seed, fixed := x.m.seeds[c.Step]
 	if !fixed {
-		seed.hash = x.seed().Hash // as if it were drawn by the newest
+		seed.hash = x.getSeed().Hash // as if the newest one drew it
 	}
 	opened := c.claim.Answer(x.t, seed.hash)
 	answers := c.drawsNoLie(seed.hash, opened)
 	from := node
-	switch x.number("forgery", 0, 0, 0, 0, 0, 1, 2, 3, 4) {
+	switch x.drawNumber("forgery", 0, 0, 0, 0, 0, 1, 2, 3, 4) {
 	case 1:
 		opened, answers = c.claim.Answer(x.t, remora.Hash{7}), false
 	case 2:
@@ -175,14 +175,14 @@ func (x *trader) openClaim() {
 	case 3:
 		opened.Echo, answers = remora.Hash{}, false
 	case 4: // somebody else, whose own claim it does not answer
-		from = x.pick("thief", append(x.clients, x.caches...)...)
+		from = x.drawName("thief", append(x.clients, x.caches...)...)
 		answers = answers && from == node
 	}
-	x.add(from, remora.KindOpenClaim, opened, func() remora.Code { return x.m.settle(x.facts, from, epoch, answers) })
+	x.addTx(from, remora.KindOpenClaim, opened, func() remora.Code { return x.m.openClaim(x.facts, from, epoch, answers) })
 }
 
-// drawsNoLie reports whether what a node has answers the challenge of what it said. Where it said a little more than it
-// has, the challenge may draw nothing of that.
+// drawsNoLie reports whether a node's evidence answers the challenge of its claim. If it claimed a little more than it has, the
+// challenge may draw nothing of that.
 func (c *modelClaim) drawsNoLie(seed remora.Hash, opened *remora.OpenClaim) bool {
 	challenge := c.claim.Challenge(seed)
 	challenge.Claim, challenge.Items = c.Claim, c.commit.Items
@@ -190,16 +190,16 @@ func (c *modelClaim) drawsNoLie(seed remora.Hash, opened *remora.OpenClaim) bool
 	return err == nil
 }
 
-// replay sends again what was executed before: its nonce is used.
-func (x *trader) replay() {
+// replayTx sends an executed transaction again: its nonce is used.
+func (x *trader) replayTx() {
 	if len(x.sent) > 0 {
 		old := rapid.SampledFrom(x.sent).Draw(x.rt, "replay")
 		x.txs, x.want = append(x.txs, old.raw), append(x.want, remora.CodeNonceUsed)
 	}
 }
 
-// block executes what was added and compares the chain with the model.
-func (x *trader) block(time remora.Millis, seed bool) {
+// runBlock executes the added transactions and compares the chain with the model.
+func (x *trader) runBlock(time remora.Millis, seed bool) {
 	d := statetest.Draft{Time: time}
 	if seed {
 		d.Beacon = []remora.Authority{0, 2, 3}
@@ -215,32 +215,32 @@ func (x *trader) block(time remora.Millis, seed bool) {
 		}
 	}
 	x.txs, x.want = nil, nil
-	x.m.advance(x.facts, out.Block.Header.Beacon)
-	x.m.compare(x.rt, x.world)
-	x.m.balanced(x.rt, x.world)
+	x.m.endBlock(x.facts, out.Block.Header.Beacon)
+	x.m.compareRows(x.rt, x.world)
+	x.m.checkBalance(x.rt, x.world)
 }
 
-// begin notes what the model is to know of the next block, which has the given time.
-func (x *trader) begin(after remora.Millis) remora.Millis {
+// beginBlock returns the time of the next block and stores its data for the model.
+func (x *trader) beginBlock(after remora.Millis) remora.Millis {
 	tip := x.View.Tip
 	time := tip.Time + after
-	x.facts = blockFacts{height: tip.Height + 1, time: time, epoch: x.Epoch().Number, step: x.seed().Step}
+	x.facts = blockFacts{height: tip.Height + 1, time: time, epoch: x.Epoch().Number, step: x.getSeed().Step}
 	return time
 }
 
-// prepare opens sessions in a first block.
-func (x *trader) prepare() {
-	time := x.begin(statetest.EpochMillis)
+// openSessions opens sessions in a first block.
+func (x *trader) openSessions() {
+	time := x.beginBlock(statetest.EpochMillis)
 	for range 3 {
 		x.openSession()
 	}
-	x.block(time, true)
+	x.runBlock(time, true)
 }
 
-func (x *trader) step() {
-	time := x.begin(remora.Millis(x.number("time", 1_000, 10, 300, 1_000, 1, 2_500)))
+func (x *trader) runStep() {
+	time := x.beginBlock(remora.Millis(x.drawNumber("time", 1_000, 10, 300, 1_000, 1, 2_500)))
 	for range rapid.IntRange(0, 5).Draw(x.rt, "transactions") {
-		switch x.number("kind", 2, 3, 2, 3, 0, 2, 3, 4, 1, 0, 3, 2) {
+		switch x.drawNumber("kind", 2, 3, 2, 3, 0, 2, 3, 4, 1, 0, 3, 2) {
 		case 0:
 			x.openSession()
 		case 1:
@@ -250,14 +250,14 @@ func (x *trader) step() {
 		case 3:
 			x.openClaim()
 		case 4:
-			x.replay()
+			x.replayTx()
 		}
 	}
-	x.block(time, x.number("seed", 1, 0, 1) == 1)
-	if x.number("pause", 0, 0, 0, 0, 0, 0, 1) == 1 {
-		each := remora.Millis(x.number("each", 1, 70, 400))
+	x.runBlock(time, x.drawNumber("seed", 1, 0, 1) == 1)
+	if x.drawNumber("pause", 0, 0, 0, 0, 0, 0, 1) == 1 {
+		each := remora.Millis(x.drawNumber("each", 1, 70, 400))
 		for range remora.OpenBlocks + 1 {
-			x.block(x.begin(each), false)
+			x.runBlock(x.beginBlock(each), false)
 		}
 	}
 }
@@ -269,12 +269,12 @@ func TestDeliveryModel(t *testing.T) {
 	states := make(map[remora.ClaimState]int)
 	rapid.Check(t, func(rt *rapid.T) {
 		x := newTrader(t, rt, codes)
-		x.prepare()
+		x.openSessions()
 		for range rapid.IntRange(8, 25).Draw(rt, "blocks") {
-			x.step()
+			x.runStep()
 		}
 		for range remora.OpenBlocks + 20 {
-			x.block(x.begin(statetest.EpochMillis), false)
+			x.runBlock(x.beginBlock(statetest.EpochMillis), false)
 		}
 		for _, c := range x.m.claims {
 			states[c.State]++
@@ -282,7 +282,7 @@ func TestDeliveryModel(t *testing.T) {
 		if x.m.prepaid != x.m.refunded+x.m.paid+x.m.shares {
 			rt.Fatalf("%s prepaid, %s refunded, %s paid, %s to the treasury", x.m.prepaid, x.m.refunded, x.m.paid, x.m.shares)
 		}
-		replay(t, x.Chain)
+		replayChain(t, x.Chain)
 		if n := x.Tables().Len(table.Deadlines) + x.Tables().Len(table.Grants); n != 0 {
 			rt.Fatalf("%d deadlines and grants are left", n)
 		}

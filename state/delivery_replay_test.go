@@ -24,7 +24,7 @@ type sorted struct {
 
 func rowKey(t table.ID, key []byte) string { return string(append([]byte{byte(t)}, key...)) }
 
-func (s *sorted) apply(changes []table.Change) {
+func (s *sorted) applyChanges(changes []table.Change) {
 	if s.values == nil {
 		s.values = make(map[string][]byte)
 	}
@@ -71,9 +71,9 @@ func (s *sorted) Ascend(t table.ID, prefix []byte, visit func(key, value []byte)
 	return nil
 }
 
-// replay applies a chain's blocks anew to tables as of a disk. It ends with the same root, and so does a tree built of
+// replayChain applies a chain's blocks anew to tables as of a disk. It ends with the same root, and so does a tree built of
 // the rows.
-func replay(tb testing.TB, c *statetest.Chain) {
+func replayChain(tb testing.TB, c *statetest.Chain) {
 	tb.Helper()
 	m, err := state.NewMachine(c.Genesis)
 	if err != nil {
@@ -84,13 +84,13 @@ func replay(tb testing.TB, c *statetest.Chain) {
 		tb.Fatal(err)
 	}
 	disk := new(sorted)
-	disk.apply(out.Changes)
+	disk.applyChanges(out.Changes)
 	view := out.View(disk)
 	for _, in := range c.Inputs {
 		if out, err = m.Apply(view, in, c.Verifier); err != nil {
 			tb.Fatal(err)
 		}
-		disk.apply(out.Changes)
+		disk.applyChanges(out.Changes)
 		view = out.View(disk)
 	}
 	if view.Tip != c.View.Tip || view.Tree.Root() != c.View.Tree.Root() {
@@ -106,18 +106,18 @@ func replay(tb testing.TB, c *statetest.Chain) {
 func TestDeliveryReplay(t *testing.T) {
 	w := newOpenWorld(t)
 	w.FixSeed()
-	w.ok(w.Run(w.open("nora", w.claims[2]), w.commit("nora", w.claims[4])))
-	w.ok(w.FixSeed(w.tx("bob", remora.KindCloseSession, remora.CloseSession{Session: 2})))
+	w.requireOK(w.Run(w.answerClaim("nora", w.claims[2]), w.commitClaim("nora", w.claims[4])))
+	w.requireOK(w.FixSeed(w.signNext("bob", remora.KindCloseSession, remora.CloseSession{Session: 2})))
 	w.Idle(remora.OpenBlocks+1, statetest.EpochMillis/2)
 	for epoch, want := range map[remora.Epoch]remora.ClaimState{
 		1: remora.ClaimSettled, 2: remora.ClaimSettled, 3: remora.ClaimSlashed, 4: remora.ClaimRejected,
 	} {
-		w.stage(want, "nora", epoch)
+		w.requireStage(want, "nora", epoch)
 	}
 	if n := w.Tables().Len(table.Deadlines); n != 0 {
 		t.Errorf("%d deadlines are left", n)
 	}
-	replay(t, w.Chain)
+	replayChain(t, w.Chain)
 }
 
 // dueWorld is a world with a block that does most of what deliveries can: it executes each kind, fixes a seed, slashes
@@ -126,20 +126,20 @@ func dueWorld(t *testing.T) (*openWorld, state.Input) {
 	t.Helper()
 	w := newOpenWorld(t)
 	w.FixSeed()
-	w.ok(w.Run(w.commit("nora", w.claims[4]), w.open("nora", w.claims[2]))) // to be released in epoch 7
-	w.to(7)
+	w.requireOK(w.Run(w.commitClaim("nora", w.claims[4]), w.answerClaim("nora", w.claims[2]))) // to be released in epoch 7
+	w.advanceTo(7)
 	two := remora.SessionID(2)
-	w.ok(w.Run(w.commit("nora", w.claim("nora", 6, w.delivered(two, 100)))))
+	w.requireOK(w.Run(w.commitClaim("nora", w.makeClaim("nora", 6, w.deliverFile(two, 100)))))
 	w.FixSeed() // challenges the claim for epoch 3
 	w.FixSeed() // and those for 4 and 6
-	w.ok(w.Run(w.open("nora", w.claims[4])))
+	w.requireOK(w.Run(w.answerClaim("nora", w.claims[4])))
 	w.Idle(remora.OpenBlocks, 2*statetest.EpochMillis/remora.OpenBlocks-1)
 	epoch := w.Epoch().Number
 	ref := w.Batch(0,
-		w.tx("alice", remora.KindOpenSession, statetest.Session("more", 9, epoch+1, statetest.Allot("nora", 500), statetest.Allot("olaf", 1))),
-		w.tx("bob", remora.KindCloseSession, remora.CloseSession{Session: two}),
-		w.tx("nora", remora.KindCommitClaim, w.claim("nora", epoch-1, w.delivered(two, 100)).Commit),
-		w.tx("nora", remora.KindOpenClaim, remora.OpenClaim{Epoch: 3}),
+		w.signNext("alice", remora.KindOpenSession, statetest.Session("more", 9, epoch+1, statetest.Allot("nora", 500), statetest.Allot("olaf", 1))),
+		w.signNext("bob", remora.KindCloseSession, remora.CloseSession{Session: two}),
+		w.signNext("nora", remora.KindCommitClaim, w.makeClaim("nora", epoch-1, w.deliverFile(two, 100)).Commit),
+		w.signNext("nora", remora.KindOpenClaim, remora.OpenClaim{Epoch: 3}),
 	)
 	d := statetest.Draft{Time: w.View.Tip.Time + statetest.EpochMillis, Payload: payload{0: {ref}}, Beacon: []remora.Authority{0, 1, 2}}
 	return w, w.Input(w.SubDAG(d))
@@ -155,7 +155,7 @@ func TestDeliveryReadErrors(t *testing.T) {
 	for id, least := range map[table.ID][2]int{
 		table.Sessions: {2, 0}, table.SessionNumbers: {1, 0}, table.Grants: {3, 0}, table.Claims: {2, 0}, table.ClaimItems: {1, 1}, table.Deadlines: {3, 2},
 	} {
-		if set, deleted := count(out.Changes, id); set < least[0] || deleted < least[1] {
+		if set, deleted := countChanges(out.Changes, id); set < least[0] || deleted < least[1] {
 			t.Errorf("table %d: %d set, %d deleted: the block is too dull (results %v)", id, set, deleted, out.Block.Results)
 		}
 	}
@@ -167,12 +167,12 @@ func TestDeliveryReadErrors(t *testing.T) {
 		t.Errorf("%d reads, want at least 35", reads)
 	}
 	c, claim, _ := challenged(t)
-	c.ok(c.Run(c.open("nora", claim)))
-	c.to(c.stage(remora.ClaimSettled, "nora", 1).Release)
+	c.requireOK(c.Run(c.answerClaim("nora", claim)))
+	c.advanceTo(c.requireStage(remora.ClaimSettled, "nora", 1).Release)
 	in = c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time + 1}))
 	reads = everyRead(t, c.View, func(v state.View) error {
 		out, err := c.Machine.Apply(v, in, c.Verifier)
-		if set, _ := count(out.Changes, table.Claims); err == nil && set != 1 {
+		if set, _ := countChanges(out.Changes, table.Claims); err == nil && set != 1 {
 			t.Errorf("%d claims released", set)
 		}
 		return err
@@ -181,7 +181,7 @@ func TestDeliveryReadErrors(t *testing.T) {
 		t.Errorf("a release needed %d reads, want at least 10", reads)
 	}
 	o := newOpenWorld(t)
-	open := o.open("nora", o.claims[2])
+	open := o.answerClaim("nora", o.claims[2])
 	reads = everyRead(t, o.View, func(v state.View) error { return o.Machine.Admit(v, open, o.Verifier) })
 	if reads < 7 {
 		t.Errorf("an opening needed %d reads, want at least 7", reads)
@@ -234,7 +234,7 @@ func TestFork(t *testing.T) {
 	w := newWorld(t)
 	before, tip := w.Tables().Clone(), w.View.Tip
 	w.Fork(t).Run(statetest.Transfer(dev, "alice", "bob", 0, 5))
-	if w.View.Tip != tip || !cmp.Equal(rows(t, before, table.Accounts), rows(t, w.Tables(), table.Accounts)) {
+	if w.View.Tip != tip || !cmp.Equal(readRows(t, before, table.Accounts), readRows(t, w.Tables(), table.Accounts)) {
 		t.Error("the fork moved its origin")
 	}
 }

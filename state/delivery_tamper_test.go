@@ -9,8 +9,8 @@ import (
 	"github.com/remora-network/remora/state/statetest"
 )
 
-// tampered calls try with a body changed in one byte, each in one way or two.
-func tampered(body []byte, ways int, try func(name string, changed []byte)) {
+// eachTampering calls try with a body changed in one byte, each in one way or two.
+func eachTampering(body []byte, ways int, try func(name string, changed []byte)) {
 	for i := range body {
 		for _, by := range []byte{1 << (i % 8), 0xff}[:ways] {
 			changed := slices.Clone(body)
@@ -24,14 +24,14 @@ func tampered(body []byte, ways int, try func(name string, changed []byte)) {
 // which cannot be opened by what opens the true one.
 func TestTamperedCommitClaim(t *testing.T) {
 	w := newWorld(t)
-	one := w.session("alice", 9, statetest.Allot("nora", 20_000))
-	two := w.session("bob", 9, statetest.Allot("nora", 20_000))
-	w.session("alice", 9, statetest.Allot("nora", 20_000)) // that a changed number may meet
-	w.to(4)
-	claim := w.claim("nora", 2, w.delivered(one, 5_555), w.delivered(two, 5_555)) // either is drawn but for one in 2^32
+	one := w.openSession("alice", 9, statetest.Allot("nora", 20_000))
+	two := w.openSession("bob", 9, statetest.Allot("nora", 20_000))
+	w.openSession("alice", 9, statetest.Allot("nora", 20_000)) // that a changed number may meet
+	w.advanceTo(4)
+	claim := w.makeClaim("nora", 2, w.deliverFile(one, 5_555), w.deliverFile(two, 5_555)) // either is drawn but for one in 2^32
 	tx := statetest.Tx(dev, "nora", w.nonces["nora"], remora.KindCommitClaim, claim.Commit)
 	refused, others := 0, 0
-	tampered(tx.Body, 2, func(name string, changed []byte) {
+	eachTampering(tx.Body, 2, func(name string, changed []byte) {
 		tx.Body = changed
 		raw := statetest.Signed(tx)
 		if codeOf(t, w.Machine.Admit(w.View, raw, w.Verifier)) != remora.CodeOK {
@@ -72,7 +72,7 @@ func TestTamperedOpenClaim(t *testing.T) {
 		t.Fatalf("the opening itself is %s", got)
 	}
 	codes := make(map[remora.Code]int)
-	tampered(tx.Body, 1, func(name string, changed []byte) {
+	eachTampering(tx.Body, 1, func(name string, changed []byte) {
 		tx.Body = changed
 		got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier))
 		if codes[got]++; got == remora.CodeOK {

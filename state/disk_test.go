@@ -18,7 +18,7 @@ type failing struct {
 	left int
 }
 
-func (f *failing) fail() error {
+func (f *failing) countRead() error {
 	if f.left--; f.left < 0 {
 		return errDisk
 	}
@@ -26,14 +26,14 @@ func (f *failing) fail() error {
 }
 
 func (f *failing) Get(t table.ID, key []byte) ([]byte, error) {
-	if err := f.fail(); err != nil {
+	if err := f.countRead(); err != nil {
 		return nil, err
 	}
 	return f.View.Get(t, key)
 }
 
 func (f *failing) Ascend(t table.ID, prefix []byte, visit func(key, value []byte) bool) error {
-	if err := f.fail(); err != nil {
+	if err := f.countRead(); err != nil {
 		return err
 	}
 	return f.View.Ascend(t, prefix, visit)

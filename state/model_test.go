@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/state/statetest"
 )
 
-// model is the ledger as one would explain it: balances in a map, every used nonce in a set.
+// model is a simple model of the ledger: balances in a map, used nonces in a set.
 type model struct {
 	balance  map[string]remora.Amount
 	used     map[string]map[uint64]bool
@@ -27,7 +27,7 @@ func newModel(funded ...string) *model {
 	return m
 }
 
-func (m *model) lowest(name string) uint64 {
+func (m *model) nextNonce(name string) uint64 {
 	n := uint64(0)
 	for m.used[name][n] {
 		n++
@@ -41,14 +41,14 @@ type move struct {
 	fee, amount remora.Amount
 }
 
-func (m *model) apply(x move, size int) remora.Code {
+func (m *model) applyMove(x move, size int) remora.Code {
 	balance, exists := m.balance[x.from]
 	switch {
 	case !exists:
 		return remora.CodeUnknownAccount
 	case m.used[x.from][x.nonce]:
 		return remora.CodeNonceUsed
-	case x.nonce > m.lowest(x.from)+63:
+	case x.nonce > m.nextNonce(x.from)+63:
 		return remora.CodeNonceTooFar
 	case x.fee < statetest.MinFee+remora.Amount(size)*statetest.FeePerByte:
 		return remora.CodeFeeTooLow
@@ -86,34 +86,34 @@ func TestModel(t *testing.T) {
 				tx := statetest.Tx(dev, x.from, x.nonce, remora.KindTransfer, remora.Transfer{To: statetest.Address(x.to), Amount: x.amount})
 				tx.Fee = x.fee
 				raw := statetest.Signed(tx)
-				txs, want = append(txs, raw), append(want, m.apply(x, len(raw)))
+				txs, want = append(txs, raw), append(want, m.applyMove(x, len(raw)))
 			}
 			if got := c.Run(txs...); !slices.Equal(got, want) {
 				rt.Fatalf("codes %v, the model says %v", got, want)
 			}
-			compare(rt, c, m, names)
+			compareAccounts(rt, c, m, names)
 		}
 	})
 }
 
 func drawMove(rt *rapid.T, m *model, names []string) move {
 	x := move{from: rapid.SampledFrom(names).Draw(rt, "from"), to: rapid.SampledFrom(names).Draw(rt, "to")}
-	x.nonce = m.lowest(x.from) + rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 5, 62, 63, 64, 1 << 40}).Draw(rt, "gap")
+	x.nonce = m.nextNonce(x.from) + rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 5, 62, 63, 64, 1 << 40}).Draw(rt, "gap")
 	x.nonce -= min(x.nonce, rapid.SampledFrom([]uint64{0, 0, 0, 1, 2}).Draw(rt, "back"))
 	x.fee = rapid.SampledFrom([]remora.Amount{statetest.Fee, statetest.Fee, statetest.Fee, 5, statetest.Balance / 2}).Draw(rt, "fee")
 	x.amount = rapid.SampledFrom([]remora.Amount{0, 1, 10_000, m.balance[x.from] / 2, m.balance[x.from], statetest.Balance}).Draw(rt, "amount")
 	return x
 }
 
-func compare(rt *rapid.T, c *statetest.Chain, m *model, names []string) {
+func compareAccounts(rt *rapid.T, c *statetest.Chain, m *model, names []string) {
 	for _, name := range names {
 		a, exists, err := ledger.Get(c.Tables(), statetest.Address(name))
 		if err != nil {
 			rt.Fatal(err)
 		}
 		balance, want := m.balance[name]
-		if exists != want || a.Balance != balance || a.Nonce() != m.lowest(name) {
-			rt.Fatalf("%s: %+v (exists %v), the model says balance %s, nonce %d (exists %v)", name, a, exists, balance, m.lowest(name), want)
+		if exists != want || a.Balance != balance || a.Nonce() != m.nextNonce(name) {
+			rt.Fatalf("%s: %+v (exists %v), the model says balance %s, nonce %d (exists %v)", name, a, exists, balance, m.nextNonce(name), want)
 		}
 	}
 	totals, err := ledger.GetTotals(c.Tables())

@@ -17,8 +17,8 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// history runs a random chain over some epochs and returns the inputs and outcomes of its blocks.
-func history(t testing.TB, blocks int) (g *remora.Genesis, inputs []state.Input, outcomes []state.Outcome) {
+// randomHistory runs a random chain over some epochs and returns the inputs and outcomes of its blocks.
+func randomHistory(t testing.TB, blocks int) (g *remora.Genesis, inputs []state.Input, outcomes []state.Outcome) {
 	t.Helper()
 	names := []string{"alice", "bob", "carol", "dave"}
 	g = statetest.Genesis(dev, 4, names[:3]...)
@@ -60,7 +60,7 @@ func history(t testing.TB, blocks int) (g *remora.Genesis, inputs []state.Input,
 // TestReplay applies a chain anew from what a store or a peer holds, decoded from bytes: headers, changes and roots
 // are the same to the byte.
 func TestReplay(t *testing.T) {
-	g, inputs, outcomes := history(t, 40)
+	g, inputs, outcomes := randomHistory(t, 40)
 	c := statetest.NewChain(t, g)
 	ok := 0
 	for i, want := range outcomes {
@@ -97,7 +97,7 @@ func TestReplay(t *testing.T) {
 // TestAhead lists what Apply asks its verifier, and does not ask the state: every signature of a transaction and every
 // contribution, of which Apply leaves some out.
 func TestAhead(t *testing.T) {
-	g, inputs, _ := history(t, 10)
+	g, inputs, _ := randomHistory(t, 10)
 	c := statetest.NewChain(t, g)
 	for _, in := range inputs {
 		ahead := c.Machine.Ahead(in, seedOf(t, c))

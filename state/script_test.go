@@ -26,7 +26,7 @@ import (
 // A transaction is from>to#nonce=amount, name#nonce@node (a registration), opaque=bytes or garbage.
 func TestScripts(t *testing.T) {
 	goldentest.PlayScripts(t, "testdata/*.txt", func(t *testing.T) func(string) string {
-		return (&script{t: t, batches: make(map[string]remora.BatchRef), names: make(map[remora.Hash]string)}).execute
+		return (&script{t: t, batches: make(map[string]remora.BatchRef), names: make(map[remora.Hash]string)}).runCommand
 	})
 }
 
@@ -41,7 +41,7 @@ type script struct {
 
 func (s *script) printf(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 
-func (s *script) number(text string) uint64 {
+func (s *script) parseNumber(text string) uint64 {
 	s.t.Helper()
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
@@ -50,48 +50,48 @@ func (s *script) number(text string) uint64 {
 	return n
 }
 
-func (s *script) execute(command string) string {
+func (s *script) runCommand(command string) string {
 	s.t.Helper()
 	s.out.Reset()
 	switch f := strings.Fields(command); f[0] {
 	case "genesis":
 		s.accounts = f[2:]
-		s.chain = statetest.NewChain(s.t, statetest.Genesis(dev, int(s.number(f[1])), f[2:]...))
+		s.chain = statetest.NewChain(s.t, statetest.Genesis(dev, int(s.parseNumber(f[1])), f[2:]...))
 		s.printf("origin %.8s, state %.8s", s.chain.Machine.Origin(), s.chain.View.Tree.Root())
 	case "batch":
-		s.batch(f[1], f[2:])
+		s.sealBatch(f[1], f[2:])
 	case "block":
-		s.block(f[1:])
+		s.runBlock(f[1:])
 	default:
 		s.t.Fatalf("unknown command %q", f[0])
 	}
 	return s.out.String()
 }
 
-func (s *script) batch(name string, args []string) {
+func (s *script) sealBatch(name string, args []string) {
 	epoch := s.chain.Epoch().Number
 	if v, ok := strings.CutPrefix(args[0], "epoch="); ok {
-		epoch, args = remora.Epoch(s.number(v)), args[1:]
+		epoch, args = remora.Epoch(s.parseNumber(v)), args[1:]
 	}
 	var txs [][]byte
 	for _, arg := range args {
-		txs = append(txs, s.tx(arg))
+		txs = append(txs, s.parseTx(arg))
 	}
 	ref := s.chain.BatchOf(epoch, 0, txs...)
 	s.batches[name], s.names[ref.Digest] = ref, name
 }
 
-func (s *script) tx(text string) []byte {
+func (s *script) parseTx(text string) []byte {
 	s.t.Helper()
 	if text == "garbage" {
 		return []byte(text)
 	}
 	if size, ok := strings.CutPrefix(text, "opaque="); ok {
-		return remora.EncodeOpaque(make([]byte, s.number(size)))
+		return remora.EncodeOpaque(make([]byte, s.parseNumber(size)))
 	}
 	parties, rest, _ := strings.Cut(text, "#")
 	if nonce, node, ok := strings.Cut(rest, "@"); ok {
-		return statetest.Register(dev, parties, s.number(nonce), statetest.Node(node, remora.RoleCache))
+		return statetest.Register(dev, parties, s.parseNumber(nonce), statetest.Node(node, remora.RoleCache))
 	}
 	from, to, _ := strings.Cut(parties, ">")
 	nonce, amount, _ := strings.Cut(rest, "=")
@@ -100,27 +100,27 @@ func (s *script) tx(text string) []byte {
 			s.accounts = append(s.accounts, name)
 		}
 	}
-	return statetest.Transfer(dev, from, to, s.number(nonce), remora.Amount(s.number(amount)))
+	return statetest.Transfer(dev, from, to, s.parseNumber(nonce), remora.Amount(s.parseNumber(amount)))
 }
 
-func (s *script) block(args []string) {
+func (s *script) runBlock(args []string) {
 	d := statetest.Draft{
-		Time:    s.chain.View.Tip.Time + remora.Millis(s.number(strings.TrimPrefix(args[0], "+"))),
+		Time:    s.chain.View.Tip.Time + remora.Millis(s.parseNumber(strings.TrimPrefix(args[0], "+"))),
 		Times:   make(map[remora.Authority]remora.Millis),
 		Payload: make(map[remora.Authority][]remora.BatchRef),
 	}
 	for _, arg := range args[1:] {
 		if list, ok := strings.CutPrefix(arg, "beacon="); ok {
 			for a := range strings.SplitSeq(list, ",") {
-				d.Beacon = append(d.Beacon, remora.Authority(s.number(a)))
+				d.Beacon = append(d.Beacon, remora.Authority(s.parseNumber(a)))
 			}
 			continue
 		}
 		arg, isTime := strings.CutPrefix(arg, "time=")
 		author, list, _ := strings.Cut(arg, ":")
-		a := remora.Authority(s.number(author))
+		a := remora.Authority(s.parseNumber(author))
 		if isTime {
-			d.Times[a] = remora.Millis(s.number(list))
+			d.Times[a] = remora.Millis(s.parseNumber(list))
 			continue
 		}
 		for name := range strings.SplitSeq(list, ",") {
@@ -128,7 +128,7 @@ func (s *script) block(args []string) {
 		}
 	}
 	before := s.accountsOf(s.chain.Tables())
-	s.print(s.chain.Next(d), before)
+	s.printBlock(s.chain.Next(d), before)
 }
 
 func (s *script) accountsOf(v table.View) []string {
@@ -143,7 +143,7 @@ func (s *script) accountsOf(v table.View) []string {
 	return lines
 }
 
-func (s *script) print(out state.Outcome, before []string) {
+func (s *script) printBlock(out state.Outcome, before []string) {
 	h := out.Block.Header
 	s.printf("block %d: epoch %d, time %d, beacon %d %.8s", h.Height, h.Epoch, h.Time, h.Beacon.Step, h.Beacon.Hash)
 	results := out.Block.Results
@@ -165,7 +165,7 @@ func (s *script) print(out state.Outcome, before []string) {
 		}
 	}
 	for _, id := range table.All() {
-		set, deleted := count(out.Changes, id)
+		set, deleted := countChanges(out.Changes, id)
 		if set+deleted > 0 {
 			s.printf("table %d: %d set, %d deleted, now %d rows", id, set, deleted, s.chain.Tables().Len(id))
 		}
@@ -183,17 +183,17 @@ func (s *script) printState(h remora.BlockHeader) {
 		s.t.Fatal(err)
 	}
 	if e := s.chain.Epoch(); e.Number != h.Epoch {
-		s.printf("%s", describe(e))
+		s.printf("%s", describeEpoch(e))
 	}
 	s.printf("treasury %s of %s, %d contributions wait", totals.Treasury, totals.Supply, len(pending))
 	s.printf("state %.8s, block %.8s", h.StateRoot, h.Hash())
 }
 
-func describe(e registry.Epoch) string {
+func describeEpoch(e registry.Epoch) string {
 	return fmt.Sprintf("epoch %d starts at time %d with block %d", e.Number, e.StartTime, e.StartHeight)
 }
 
-func count(changes []table.Change, id table.ID) (set, deleted int) {
+func countChanges(changes []table.Change, id table.ID) (set, deleted int) {
 	for _, c := range changes {
 		switch {
 		case c.Table != id:

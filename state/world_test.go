@@ -36,25 +36,25 @@ func newWorldOf(t testing.TB, g *remora.Genesis) *world {
 	}
 	var txs [][]byte
 	for _, name := range []string{"nora", "olaf"} {
-		txs = append(txs, w.tx(name, remora.KindRegisterNode, statetest.Node(name, remora.RoleCache)))
+		txs = append(txs, w.signNext(name, remora.KindRegisterNode, statetest.Node(name, remora.RoleCache)))
 	}
-	w.ok(w.Run(txs...))
+	w.requireOK(w.Run(txs...))
 	return w
 }
 
-// tx signs a body with the account's next nonce.
-func (w *world) tx(from string, kind remora.Kind, body any) []byte {
+// signNext signs a body with the account's next nonce.
+func (w *world) signNext(from string, kind remora.Kind, body any) []byte {
 	nonce := w.nonces[from]
 	w.nonces[from]++
 	return statetest.Signed(statetest.Tx(dev, from, nonce, kind, body))
 }
 
-func (w *world) ok(codes []remora.Code) {
+func (w *world) requireOK(codes []remora.Code) {
 	w.t.Helper()
-	w.want(remora.CodeOK, codes)
+	w.requireCode(remora.CodeOK, codes)
 }
 
-func (w *world) want(want remora.Code, codes []remora.Code) {
+func (w *world) requireCode(want remora.Code, codes []remora.Code) {
 	w.t.Helper()
 	for _, code := range codes {
 		if code != want {
@@ -63,17 +63,17 @@ func (w *world) want(want remora.Code, codes []remora.Code) {
 	}
 }
 
-// session opens a session in a block of its own and returns its number.
-func (w *world) session(owner string, expiry remora.Epoch, allotments ...remora.Allotment) remora.SessionID {
+// openSession opens a session in a block of its own and returns its number.
+func (w *world) openSession(owner string, expiry remora.Epoch, allotments ...remora.Allotment) remora.SessionID {
 	w.t.Helper()
 	id := remora.SessionID(len(w.keys) + 1)
 	w.keys[id] = owner + "'s key"
-	w.ok(w.Run(w.tx(owner, remora.KindOpenSession, statetest.Session(w.keys[id], uint64(id), expiry, allotments...))))
+	w.requireOK(w.Run(w.signNext(owner, remora.KindOpenSession, statetest.Session(w.keys[id], uint64(id), expiry, allotments...))))
 	return id
 }
 
-// delivered is the file as often as it takes to so many bytes.
-func (w *world) delivered(id remora.SessionID, bytes uint64) statetest.Delivered {
+// deliverFile returns a delivery of the given bytes, for which the file is repeated.
+func (w *world) deliverFile(id remora.SessionID, bytes uint64) statetest.Delivered {
 	d := statetest.Delivered{Session: id, Key: w.keys[id]}
 	for bytes > 0 {
 		n := min(bytes, w.file.Key.Length)
@@ -83,34 +83,34 @@ func (w *world) delivered(id remora.SessionID, bytes uint64) statetest.Delivered
 	return d
 }
 
-func (w *world) claim(node string, epoch remora.Epoch, list ...statetest.Delivered) *statetest.Claim {
+func (w *world) makeClaim(node string, epoch remora.Epoch, list ...statetest.Delivered) *statetest.Claim {
 	w.t.Helper()
 	return statetest.NewClaim(w.t, dev, node, epoch, list...)
 }
 
-func (w *world) commit(node string, c *statetest.Claim) []byte {
-	return w.tx(node, remora.KindCommitClaim, c.Commit)
+func (w *world) commitClaim(node string, c *statetest.Claim) []byte {
+	return w.signNext(node, remora.KindCommitClaim, c.Commit)
 }
 
-// open answers the challenge that the chain drew for a claim, which has its seed.
-func (w *world) open(node string, c *statetest.Claim) []byte {
+// answerClaim answers the challenge of a claim whose seed is fixed.
+func (w *world) answerClaim(node string, c *statetest.Claim) []byte {
 	w.t.Helper()
 	claim, seed, exists := w.Claim(node, c.Commit.Epoch)
 	if !exists || claim.State != remora.ClaimChallenged {
 		w.t.Fatalf("the claim for epoch %d is %s (exists %v)", c.Commit.Epoch, claim.State, exists)
 	}
-	return w.tx(node, remora.KindOpenClaim, c.Answer(w.t, seed))
+	return w.signNext(node, remora.KindOpenClaim, c.Answer(w.t, seed))
 }
 
-// to moves the chain to the start of an epoch.
-func (w *world) to(epoch remora.Epoch) {
+// advanceTo moves the chain to the start of an epoch.
+func (w *world) advanceTo(epoch remora.Epoch) {
 	w.t.Helper()
 	for w.Epoch().Number < epoch {
 		w.EndEpoch()
 	}
 }
 
-func (w *world) stage(want remora.ClaimState, node string, epoch remora.Epoch) remora.Claim {
+func (w *world) requireStage(want remora.ClaimState, node string, epoch remora.Epoch) remora.Claim {
 	w.t.Helper()
 	claim, _, exists := w.Claim(node, epoch)
 	if !exists || claim.State != want {
@@ -120,7 +120,7 @@ func (w *world) stage(want remora.ClaimState, node string, epoch remora.Epoch) r
 	return claim
 }
 
-func (w *world) totals() ledger.Totals {
+func (w *world) getTotals() ledger.Totals {
 	w.t.Helper()
 	totals, err := ledger.GetTotals(w.Tables())
 	if err != nil {
@@ -129,7 +129,7 @@ func (w *world) totals() ledger.Totals {
 	return totals
 }
 
-func (w *world) seed() remora.Seed {
+func (w *world) getSeed() remora.Seed {
 	w.t.Helper()
 	seed, err := beacon.GetSeed(w.Tables())
 	if err != nil {
@@ -138,12 +138,12 @@ func (w *world) seed() remora.Seed {
 	return seed
 }
 
-func (w *world) balance(name string) remora.Amount {
+func (w *world) balanceOf(name string) remora.Amount {
 	w.t.Helper()
 	return w.Account(name).Balance
 }
 
-// hasSession reports whether the chain knows a session, under its number as well.
+// hasSession reports whether the chain has a session, and checks that its number agrees.
 func (w *world) hasSession(id remora.SessionID, owner string) bool {
 	w.t.Helper()
 	_, exists, err := delivery.GetSession(w.Tables(), id)
@@ -157,7 +157,7 @@ func (w *world) hasSession(id remora.SessionID, owner string) bool {
 	return exists
 }
 
-func fee(t testing.TB, raw []byte) remora.Amount {
+func feeOf(t testing.TB, raw []byte) remora.Amount {
 	t.Helper()
 	tx, err := remora.DecodeTx(raw)
 	if err != nil {
@@ -166,19 +166,19 @@ func fee(t testing.TB, raw []byte) remora.Amount {
 	return tx.Fee
 }
 
-// worth is what bytes cost at the price of the tests, rounded down.
-func worth(bytes uint64) remora.Amount {
+// valueOf returns the value of bytes at the price of the tests, rounded down.
+func valueOf(bytes uint64) remora.Amount {
 	return remora.Amount(bytes * uint64(statetest.PricePerMiB) >> 20)
 }
 
-// share is the treasury's part of a payment, rounded down.
-func share(v remora.Amount) remora.Amount {
+// treasuryPartOf returns the treasury's part of a payment, rounded down.
+func treasuryPartOf(v remora.Amount) remora.Amount {
 	return v * remora.Amount(statetest.TreasuryPerMille) / 1000
 }
 
 // openWorld is a world in its fifth epoch. Alice's session 1, to its end with epoch 3, allots 20,000 bytes to nora and
 // 10,000 to olaf; bob's session 2, to epoch 40, allots 40,000 to nora. Nora's claims stand by their epochs: the one for
-// epoch 1 is settled, for epoch 2 challenged, for epoch 3 committed.
+// epoch 1 is settled, the one for epoch 2 challenged, the one for epoch 3 committed.
 type openWorld struct {
 	*world
 	claims []*statetest.Claim // by epoch
@@ -187,27 +187,27 @@ type openWorld struct {
 func newOpenWorld(t testing.TB) *openWorld {
 	t.Helper()
 	w := &openWorld{world: newWorld(t), claims: make([]*statetest.Claim, 5)}
-	one := w.session("alice", 3, statetest.Allot("nora", 20_000), statetest.Allot("olaf", 10_000))
-	two := w.session("bob", 40, statetest.Allot("nora", 40_000))
+	one := w.openSession("alice", 3, statetest.Allot("nora", 20_000), statetest.Allot("olaf", 10_000))
+	two := w.openSession("bob", 40, statetest.Allot("nora", 40_000))
 	for epoch := remora.Epoch(1); epoch <= 3; epoch++ {
-		w.to(epoch + 1)
-		w.claims[epoch] = w.claim("nora", epoch, w.delivered(one, 1_000*uint64(epoch)), w.delivered(two, 3_001))
-		w.ok(w.Run(w.commit("nora", w.claims[epoch])))
+		w.advanceTo(epoch + 1)
+		w.claims[epoch] = w.makeClaim("nora", epoch, w.deliverFile(one, 1_000*uint64(epoch)), w.deliverFile(two, 3_001))
+		w.requireOK(w.Run(w.commitClaim("nora", w.claims[epoch])))
 		if epoch < 3 {
 			w.FixSeed()
 			w.FixSeed()
 		}
 		if epoch == 1 {
-			w.ok(w.Run(w.open("nora", w.claims[1])))
+			w.requireOK(w.Run(w.answerClaim("nora", w.claims[1])))
 		}
 	}
-	w.to(5)
-	w.claims[4] = w.claim("nora", 4, w.delivered(two, 2_000))
+	w.advanceTo(5)
+	w.claims[4] = w.makeClaim("nora", 4, w.deliverFile(two, 2_000))
 	return w
 }
 
-// twist returns a copy of a claim's commitment, changed.
-func twist(c *statetest.Claim, edit func(*remora.CommitClaim)) remora.CommitClaim {
+// editCommit returns a copy of a claim's commitment, changed.
+func editCommit(c *statetest.Claim, edit func(*remora.CommitClaim)) remora.CommitClaim {
 	commit := c.Commit
 	commit.Items = slices.Clone(commit.Items)
 	edit(&commit)

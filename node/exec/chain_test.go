@@ -67,12 +67,12 @@ func newChain(t *testing.T, blocks int) *chain {
 	made := &chain{genesis: c.Genesis}
 	for i := range blocks {
 		ref := c.Batch(remora.Authority(i%4), statetest.Transfer(chainID, "alice", "bob", uint64(i), 5), remora.EncodeOpaque(fmt.Appendf(nil, "opaque %d", i)))
-		made.next(c, remora.Authority(i%4), ref)
+		made.addBlock(c, remora.Authority(i%4), ref)
 	}
 	return made
 }
 
-func (made *chain) next(c *statetest.Chain, by remora.Authority, refs ...remora.BatchRef) {
+func (made *chain) addBlock(c *statetest.Chain, by remora.Authority, refs ...remora.BatchRef) {
 	d := statetest.Draft{
 		Time: c.View.Tip.Time + 400, Payload: map[remora.Authority][]remora.BatchRef{by: refs}, Beacon: []remora.Authority{0, 1, 2},
 	}
@@ -81,8 +81,8 @@ func (made *chain) next(c *statetest.Chain, by remora.Authority, refs ...remora.
 	made.headers = append(made.headers, out.Block.Header)
 }
 
-// open starts an executor on a disk.
-func (made *chain) open(fs *crashfs.FS) (*exec.Executor, *store.Store, error) {
+// openDisk starts an executor on a disk.
+func (made *chain) openDisk(fs *crashfs.FS) (*exec.Executor, *store.Store, error) {
 	st, err := store.Open("home", store.Options{FS: fs, Cache: 1 << 20})
 	if err != nil {
 		return nil, nil, err
@@ -92,10 +92,10 @@ func (made *chain) open(fs *crashfs.FS) (*exec.Executor, *store.Store, error) {
 	return e, st, err
 }
 
-// begin starts an executor on a new disk, which ends with the test.
-func (made *chain) begin(t *testing.T) (*exec.Executor, *store.Store) {
+// openNew starts an executor on a new disk, which ends with the test.
+func (made *chain) openNew(t *testing.T) (*exec.Executor, *store.Store) {
 	t.Helper()
-	e, st, err := made.open(crashfs.New(1))
+	e, st, err := made.openDisk(crashfs.New(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +107,8 @@ func (made *chain) begin(t *testing.T) (*exec.Executor, *store.Store) {
 	return e, st
 }
 
-// run executes the inputs that the executor has not executed.
-func (made *chain) run(e *exec.Executor, st *store.Store, done func(remora.Height)) error {
+// executeRest executes the inputs that the executor has not executed.
+func (made *chain) executeRest(e *exec.Executor, st *store.Store, done func(remora.Height)) error {
 	for h := int(e.View().Tip.Height); h < len(made.inputs); h++ {
 		in := made.inputs[h]
 		if err := st.AppendBatches(in.Batches); err != nil {

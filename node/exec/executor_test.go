@@ -14,7 +14,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-func ignore(remora.Height) {}
+func ignoreHeight(remora.Height) {}
 
 // TestSurvivesEveryCrashPoint cuts the power at every single file operation: the executor resumes at a whole block with
 // the root that its header names, and what follows is the chain as it would have been.
@@ -24,9 +24,9 @@ func TestSurvivesEveryCrashPoint(t *testing.T) {
 		fs := crashfs.New(uint64(n))
 		fs.LoseAt(n)
 		acked := remora.Height(0)
-		e, st, err := made.open(fs)
+		e, st, err := made.openDisk(fs)
 		if err == nil {
-			err = made.run(e, st, func(h remora.Height) {
+			err = made.executeRest(e, st, func(h remora.Height) {
 				if !fs.Crashed() {
 					acked = h
 				}
@@ -36,7 +36,7 @@ func TestSurvivesEveryCrashPoint(t *testing.T) {
 			t.Fatalf("operation %d: %v", n, err)
 		}
 		for _, mode := range []crashfs.Mode{crashfs.Strict, crashfs.Partial, crashfs.Partial} {
-			made.resume(t, fs.Crash(mode), acked)
+			made.resumeAfterCrash(t, fs.Crash(mode), acked)
 		}
 		if !fs.Crashed() {
 			t.Logf("%d crash points", n-1)
@@ -45,10 +45,10 @@ func TestSurvivesEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// resume goes on where a crash left the chain.
-func (made *chain) resume(t *testing.T, fs *crashfs.FS, acked remora.Height) {
+// resumeAfterCrash goes on where a crash left the chain.
+func (made *chain) resumeAfterCrash(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 	t.Helper()
-	e, st, err := made.open(fs)
+	e, st, err := made.openDisk(fs)
 	if err != nil {
 		t.Fatalf("reopen: %v", err)
 	}
@@ -56,7 +56,7 @@ func (made *chain) resume(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 	if tip.Height < acked || tip.Height > 0 && tip.Hash != made.headers[tip.Height-1].Hash() {
 		t.Fatalf("resumes at block %d %s, %d acknowledged", tip.Height, tip.Hash, acked)
 	}
-	if err := errors.Join(made.run(e, st, ignore), st.Close()); err != nil {
+	if err := errors.Join(made.executeRest(e, st, ignoreHeight), st.Close()); err != nil {
 		t.Fatalf("after block %d: %v", tip.Height, err)
 	}
 	if got, want := e.View().Tree.Root(), made.headers[len(made.headers)-1].StateRoot; got != want {
@@ -66,7 +66,7 @@ func (made *chain) resume(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 
 func TestDivergenceLeavesNothing(t *testing.T) {
 	made := newChain(t, 2)
-	e, st := made.begin(t)
+	e, st := made.openNew(t)
 	before := e.View()
 	lie := made.headers[0]
 	lie.StateRoot[0] ^= 1
@@ -88,7 +88,7 @@ func TestDivergenceLeavesNothing(t *testing.T) {
 	if err != nil || tree.Root() != before.Tree.Root() {
 		t.Errorf("the tables changed: root %s, error %v", tree.Root(), err)
 	}
-	if err := made.run(e, st, ignore); err != nil {
+	if err := made.executeRest(e, st, ignoreHeight); err != nil {
 		t.Errorf("the right blocks afterwards: %v", err)
 	}
 }
@@ -117,7 +117,7 @@ func TestDivergenceNamesTheField(t *testing.T) {
 
 func TestWrongInputLeavesNothing(t *testing.T) {
 	made := newChain(t, 2)
-	e, st := made.begin(t)
+	e, st := made.openNew(t)
 	for name, in := range map[string]state.Input{
 		"the block after the next": made.inputs[1],
 		"a batch too few":          {SubDAG: made.inputs[0].SubDAG},
@@ -150,7 +150,7 @@ func TestResumeRefusesChangedTables(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, st := made.begin(t)
+			e, st := made.openNew(t)
 			if err := damage(e, st); err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestResumeRefusesChangedTables(t *testing.T) {
 
 func TestOtherGenesisIsRefused(t *testing.T) {
 	made := newChain(t, 0)
-	_, st := made.begin(t)
+	_, st := made.openNew(t)
 	other := newGenesis()
 	other.Time++
 	if _, err := exec.OpenWith(other, st, new(verdicts)); !errors.Is(err, store.ErrOtherChain) || !strings.Contains(err.Error(), other.Hash().String()) {
@@ -179,8 +179,8 @@ func TestOtherGenesisIsRefused(t *testing.T) {
 
 func TestVerdictsArePrimedAndForgotten(t *testing.T) {
 	made := newChain(t, 2)
-	e, st := made.begin(t)
-	err, v := made.run(e, st, ignore), made.verdicts
+	e, st := made.openNew(t)
+	err, v := made.executeRest(e, st, ignoreHeight), made.verdicts
 	if err != nil || v.primed != 2 || v.forgotten != 2 {
 		t.Errorf("%d statements primed in 2 blocks, forgotten %d times, error %v", v.primed, v.forgotten, err)
 	}
@@ -194,11 +194,11 @@ func TestPlacesIndexTheFirstExecution(t *testing.T) {
 	first := statetest.Transfer(chainID, "alice", "bob", 0, 5)
 	second := statetest.Transfer(chainID, "alice", "bob", 1, 5)
 	refused := statetest.Transfer(chainID, "alice", "bob", 1, 6) // the nonce of second
-	made.next(c, 0, c.Batch(0, opaque, first, first))
-	made.next(c, 1, c.Batch(1, first), c.Batch(1, opaque, second, refused))
-	made.next(c, 2, c.Batch(2, refused, second))
-	e, st := made.begin(t)
-	if err := made.run(e, st, ignore); err != nil {
+	made.addBlock(c, 0, c.Batch(0, opaque, first, first))
+	made.addBlock(c, 1, c.Batch(1, first), c.Batch(1, opaque, second, refused))
+	made.addBlock(c, 2, c.Batch(2, refused, second))
+	e, st := made.openNew(t)
+	if err := made.executeRest(e, st, ignoreHeight); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {

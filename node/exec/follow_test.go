@@ -11,8 +11,8 @@ import (
 	"github.com/remora-network/remora/node/store/crashfs"
 )
 
-// certified returns the blocks of the chain from a height on, with certificates that nobody checks here.
-func (made *chain) certified(from remora.Height, st *store.Store) ([]exec.Certified, error) {
+// certifyFrom returns the blocks of the chain from a height on, with certificates that nobody checks here.
+func (made *chain) certifyFrom(from remora.Height, st *store.Store) ([]exec.Certified, error) {
 	var blocks []exec.Certified
 	for i := int(from) - 1; i < len(made.inputs); i++ {
 		in, h := made.inputs[i], made.headers[i]
@@ -27,9 +27,9 @@ func (made *chain) certified(from remora.Height, st *store.Store) ([]exec.Certif
 	return blocks, nil
 }
 
-// follow executes the rest of the chain in groups.
-func (made *chain) follow(e *exec.Executor, st *store.Store, done func(remora.Height)) error {
-	blocks, err := made.certified(e.View().Tip.Height+1, st)
+// followRest executes the rest of the chain in groups.
+func (made *chain) followRest(e *exec.Executor, st *store.Store, done func(remora.Height)) error {
+	blocks, err := made.certifyFrom(e.View().Tip.Height+1, st)
 	if err != nil {
 		return err
 	}
@@ -48,10 +48,10 @@ func (made *chain) follow(e *exec.Executor, st *store.Store, done func(remora.He
 func TestContributionsAreForeseen(t *testing.T) {
 	made := newChain(t, 7)
 	for name, execute := range map[string]func(*exec.Executor, *store.Store, func(remora.Height)) error{
-		"block by block": made.run, "in groups": made.follow,
+		"block by block": made.executeRest, "in groups": made.followRest,
 	} {
-		e, st := made.begin(t)
-		if err := execute(e, st, ignore); err != nil {
+		e, st := made.openNew(t)
+		if err := execute(e, st, ignoreHeight); err != nil {
 			t.Fatal(err)
 		}
 		if v := made.verdicts; v.foreseen != 3*7 || v.missed != 0 {
@@ -68,9 +68,9 @@ func TestFollowSurvivesEveryCrashPoint(t *testing.T) {
 		fs := crashfs.New(uint64(n))
 		fs.LoseAt(n)
 		acked := remora.Height(0)
-		e, st, err := made.open(fs)
+		e, st, err := made.openDisk(fs)
 		if err == nil {
-			err = made.follow(e, st, func(h remora.Height) {
+			err = made.followRest(e, st, func(h remora.Height) {
 				if !fs.Crashed() {
 					acked = h
 				}
@@ -80,7 +80,7 @@ func TestFollowSurvivesEveryCrashPoint(t *testing.T) {
 			t.Fatalf("operation %d: %v", n, err)
 		}
 		for _, mode := range []crashfs.Mode{crashfs.Strict, crashfs.Partial, crashfs.Partial} {
-			made.whole(t, fs.Crash(mode), acked)
+			made.checkWhole(t, fs.Crash(mode), acked)
 		}
 		if t.Failed() || !fs.Crashed() {
 			t.Logf("%d crash points", n-1)
@@ -89,10 +89,10 @@ func TestFollowSurvivesEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// whole checks what a crash left and executes the rest.
-func (made *chain) whole(t *testing.T, fs *crashfs.FS, acked remora.Height) {
+// checkWhole checks what a crash left and executes the rest.
+func (made *chain) checkWhole(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 	t.Helper()
-	e, st, err := made.open(fs)
+	e, st, err := made.openDisk(fs)
 	if err != nil {
 		t.Fatalf("reopen: %v", err)
 	}
@@ -105,7 +105,7 @@ func (made *chain) whole(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 			t.Errorf("block %d of %d: %v", h, tip.Height, err)
 		}
 	}
-	if err := errors.Join(made.follow(e, st, ignore), st.Close()); err != nil {
+	if err := errors.Join(made.followRest(e, st, ignoreHeight), st.Close()); err != nil {
 		t.Fatalf("after block %d: %v", tip.Height, err)
 	}
 	if got, want := e.View().Tree.Root(), made.headers[len(made.headers)-1].StateRoot; got != want {
@@ -116,8 +116,8 @@ func (made *chain) whole(t *testing.T, fs *crashfs.FS, acked remora.Height) {
 // TestNothingOfAGroupIsVisibleBeforeAll has the last block of a group differ.
 func TestNothingOfAGroupIsVisibleBeforeAll(t *testing.T) {
 	made := newChain(t, 3)
-	e, st := made.begin(t)
-	blocks, err := made.certified(1, st)
+	e, st := made.openNew(t)
+	blocks, err := made.certifyFrom(1, st)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // TestPrimingChangesNoVerdict asks about right and wrong statements of each kind, with and without priming, in a block of
 // several groups of signatures.
 func TestPrimingChangesNoVerdict(t *testing.T) {
-	statements, want := slices.Concat(signed(t), blsSigned(t), others(t)), map[remora.Hash]bool{}
+	statements, want := slices.Concat(signedStatements(t), blsStatements(t), otherStatements(t)), map[remora.Hash]bool{}
 	var list []verdict.Statement
 	for _, s := range statements {
 		list, want[s.Key()] = append(list, s.Statement), s.holds
@@ -41,7 +41,7 @@ type judged struct {
 	holds bool
 }
 
-func signed(t *testing.T) []judged {
+func signedStatements(t *testing.T) []judged {
 	t.Helper()
 	seed := remora.SumBLAKE3([]byte("verifier test"))
 	key, err := ed25519.NewKeyFromSeed(seed[:])
@@ -71,8 +71,8 @@ func newKey(t *testing.T, id byte) *bls.SecretKey {
 	return key
 }
 
-// blsSigned has four keys sign one message after the other.
-func blsSigned(t *testing.T) []judged {
+// blsStatements has four keys sign one message after the other.
+func blsStatements(t *testing.T) []judged {
 	t.Helper()
 	var list []judged
 	for i := range 60 {
@@ -94,8 +94,8 @@ func blsSigned(t *testing.T) []judged {
 	return list
 }
 
-// others are statements that priming leaves alone.
-func others(t *testing.T) []judged {
+// otherStatements are statements that priming leaves alone.
+func otherStatements(t *testing.T) []judged {
 	t.Helper()
 	key, other, msg := newKey(t, 1), newKey(t, 2), remora.Hash{1}
 	sum, err := bls.Aggregate([]remora.BLSSignature{key.Sign(msg[:]), other.Sign(make([]byte, remora.HashSize))})

@@ -15,7 +15,7 @@ func busyWorld(b *testing.B) *world {
 	f := newFile(b, 1, 64<<20)
 	list := make([]remora.Extent, extents)
 	for i := range list {
-		list[i] = f.extent(uint64(i)*16, 16<<10-1)
+		list[i] = f.extentOf(uint64(i)*16, 16<<10-1)
 	}
 	w := newWorld(b, []*file{f}, [][]remora.Extent{list})
 	first := w.receipts[0].Receipt
@@ -23,19 +23,19 @@ func busyWorld(b *testing.B) *world {
 		r := first
 		r.Session = remora.SessionID(3*i + 5)
 		w.addKey(b, i)
-		w.receipts = append(w.receipts, w.sign(i, testChain, r, remora.SchemeBLS))
+		w.receipts = append(w.receipts, w.signReceipt(i, testChain, r, remora.SchemeBLS))
 		w.extents = append(w.extents, list)
 		w.commit.Items = append(w.commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
 		w.commit.Total += r.Bytes
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plain())
+	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
 	w.challenge = challengeOf(b, first.Node, &w.commit, remora.SumBLAKE3([]byte("seed")))
 	return w
 }
 
 func BenchmarkVerify(b *testing.B) {
 	w := busyWorld(b)
-	o := w.open(b)
+	o := w.openChallenge(b)
 	encoded := remora.Encode(o)
 	b.Run("decode", func(b *testing.B) {
 		for b.Loop() {
@@ -53,7 +53,7 @@ func BenchmarkVerify(b *testing.B) {
 	})
 	b.Run("signed", func(b *testing.B) {
 		for b.Loop() {
-			if err := w.settle(&w.challenge, o); err != nil {
+			if err := w.verifyOpening(&w.challenge, o); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -68,14 +68,14 @@ func BenchmarkVerify(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if err := w.settle(&w.challenge, o); err != nil {
+			if err := w.verifyOpening(&w.challenge, o); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("open", func(b *testing.B) {
 		for b.Loop() {
-			w.open(b)
+			w.openChallenge(b)
 		}
 	})
 }
@@ -84,7 +84,7 @@ func BenchmarkTally(b *testing.B) {
 	for _, n := range []int{1, 1000, remora.MaxExtents - 1} {
 		extents := make([]remora.Extent, n)
 		for i := range extents {
-			extents[i] = run(uint64(i%50)*2, 1024)
+			extents[i] = runOfBytes(uint64(i%50)*2, 1024)
 		}
 		tally, err := NewTally(extents)
 		if err != nil {
@@ -121,7 +121,7 @@ func BenchmarkTally(b *testing.B) {
 			if tally.Len() == remora.MaxExtents {
 				tally = Tally{}
 			}
-			if err := tally.Add(run(i%50*2, 1000)); err != nil {
+			if err := tally.Add(runOfBytes(i%50*2, 1000)); err != nil {
 				b.Fatal(err)
 			}
 			if tally.Root().IsZero() {

@@ -78,19 +78,19 @@ func TestOpenings(t *testing.T) {
 	for name, w := range map[string]*world{"small": smallWorld(t), "wide": wideWorld(t)} {
 		for i := range 20 {
 			w.challenge.Seed = remora.SumBLAKE3([]byte{byte(i)})
-			o := w.open(t)
+			o := w.openChallenge(t)
 			opened, err := w.challenge.Verify(o)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			all := w.plain()
+			all := w.plainReceipts()
 			for _, r := range opened {
 				if !slices.Contains(all, r) {
 					t.Errorf("%s: the receipt of session %d is not the one that was signed", name, r.Session)
 				}
 			}
 			if i == 0 {
-				if err := w.settle(&w.challenge, copyOf(t, o)); err != nil {
+				if err := w.verifyOpening(&w.challenge, copyOpening(t, o)); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -101,7 +101,7 @@ func TestOpenings(t *testing.T) {
 // The lists of an opening are what a look-up of every byte in one flat list of all extents finds.
 func TestOpeningHoldsTheBytesDrawn(t *testing.T) {
 	w := wideWorld(t)
-	o := w.open(t)
+	o := w.openChallenge(t)
 	var receipts []remora.Hash
 	var extents []remora.OpenedExtent
 	var chunks [][]byte
@@ -153,19 +153,19 @@ func TestOpeningHoldsTheBytesDrawn(t *testing.T) {
 // A byte that is drawn twice, or beside another in the same chunk, is opened once.
 func TestOneByteIsOpenedOnce(t *testing.T) {
 	f := newFile(t, 1, 1)
-	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extent(0, 1)}})
-	o := w.open(t)
+	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extentOf(0, 1)}})
+	o := w.openChallenge(t)
 	if len(o.Receipts) != 1 || len(o.Extents) != 1 || len(o.Chunks) != 1 {
 		t.Errorf("%d receipts, %d extents and %d chunks", len(o.Receipts), len(o.Extents), len(o.Chunks))
 	}
-	if err := w.settle(&w.challenge, o); err != nil {
+	if err := w.verifyOpening(&w.challenge, o); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAChallengeThatContradictsItself(t *testing.T) {
 	w := smallWorld(t)
-	o := w.open(t)
+	o := w.openChallenge(t)
 	for name, change := range map[string]func(*Challenge){
 		"fewer items":   func(c *Challenge) { c.Items = c.Items[1:] },
 		"no items":      func(c *Challenge) { c.Items, c.Claim.Count, c.Claim.Bytes = nil, 0, 0 },
@@ -234,7 +234,7 @@ func TestOpenRefusesWhatWouldNotVerify(t *testing.T) {
 	}
 	for name, tc := range cases {
 		w := smallWorld(t)
-		e := w.evidence()
+		e := w.evidenceOf()
 		tc.change(w, &e)
 		o, err := w.challenge.Open(w.receipts, e)
 		if o != nil || !errors.Is(err, tc.want) {

@@ -11,8 +11,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// sameAs reports a tally that is not the one of extents.
-func sameAs(t rapid.TB, got *Tally, extents []remora.Extent) {
+// requireExtents reports a tally that is not the one of extents.
+func requireExtents(t rapid.TB, got *Tally, extents []remora.Extent) {
 	t.Helper()
 	bytes, root := naiveSum(extents)
 	if !slices.Equal(got.Extents(), extents) || got.Bytes() != bytes || got.Root() != root || int(got.Len()) != len(extents) {
@@ -24,26 +24,26 @@ func sameAs(t rapid.TB, got *Tally, extents []remora.Extent) {
 // movie is content of 100 chunks, the last of them short.
 var movie = remora.Content{Root: remora.Hash{1}, Length: 100*1024 - 7}
 
-func run(first, bytes uint64) remora.Extent {
+func runOfBytes(first, bytes uint64) remora.Extent {
 	return remora.Extent{Content: movie, First: first, Bytes: bytes}
 }
 
 func TestTheZeroTallyIsEmpty(t *testing.T) {
 	var tally Tally
-	sameAs(t, &tally, nil)
+	requireExtents(t, &tally, nil)
 	if !tally.Root().IsZero() {
 		t.Error("an empty tally has a root")
 	}
-	if err := tally.Add(run(0, 5)); err != nil {
+	if err := tally.Add(runOfBytes(0, 5)); err != nil {
 		t.Fatal(err)
 	}
-	sameAs(t, &tally, []remora.Extent{run(0, 5)})
+	requireExtents(t, &tally, []remora.Extent{runOfBytes(0, 5)})
 }
 
 func TestAddJoins(t *testing.T) {
-	other := run(3, 10)
+	other := runOfBytes(3, 10)
 	other.Content.Root[0]++
-	longer := run(3, 10)
+	longer := runOfBytes(3, 10)
 	longer.Content.Length += 1024
 	cases := []struct {
 		name  string
@@ -51,19 +51,19 @@ func TestAddJoins(t *testing.T) {
 		want  []remora.Extent
 		error error
 	}{
-		{"next chunk", []remora.Extent{run(0, 3*1024), run(3, 10)}, []remora.Extent{run(0, 3*1024+10)}, nil},
-		{"three", []remora.Extent{run(1, 1024), run(2, 1024), run(3, 1024)}, []remora.Extent{run(1, 3*1024)}, nil},
-		{"up to the end", []remora.Extent{run(98, 1024), run(99, 1017)}, []remora.Extent{run(98, 2041)}, nil},
-		{"past the end", []remora.Extent{run(98, 1024), run(99, 1018)}, []remora.Extent{run(98, 1024)}, remora.ErrInvalid},
-		{"after the end", []remora.Extent{run(99, 1017), run(100, 1)}, []remora.Extent{run(99, 1017)}, remora.ErrInvalid},
-		{"not on a border", []remora.Extent{run(0, 3*1024-1), run(3, 10)}, []remora.Extent{run(0, 3*1024-1), run(3, 10)}, nil},
-		{"a gap", []remora.Extent{run(0, 1024), run(2, 10)}, []remora.Extent{run(0, 1024), run(2, 10)}, nil},
-		{"again", []remora.Extent{run(0, 1024), run(0, 1024)}, []remora.Extent{run(0, 1024), run(0, 1024)}, nil},
-		{"other content", []remora.Extent{run(0, 3*1024), other}, []remora.Extent{run(0, 3*1024), other}, nil},
-		{"other length", []remora.Extent{run(0, 3*1024), longer}, []remora.Extent{run(0, 3*1024), longer}, nil},
-		{"not the last", []remora.Extent{run(0, 1024), run(9, 1024), run(1, 1)}, []remora.Extent{run(0, 1024), run(9, 1024), run(1, 1)}, nil},
-		{"nothing", []remora.Extent{run(0, 1024), run(1, 0)}, []remora.Extent{run(0, 1024)}, remora.ErrInvalid},
-		{"a start that overflows", []remora.Extent{run(0, 1024), run(1+1<<54, 1)}, []remora.Extent{run(0, 1024)}, remora.ErrInvalid},
+		{"next chunk", []remora.Extent{runOfBytes(0, 3*1024), runOfBytes(3, 10)}, []remora.Extent{runOfBytes(0, 3*1024+10)}, nil},
+		{"three", []remora.Extent{runOfBytes(1, 1024), runOfBytes(2, 1024), runOfBytes(3, 1024)}, []remora.Extent{runOfBytes(1, 3*1024)}, nil},
+		{"up to the end", []remora.Extent{runOfBytes(98, 1024), runOfBytes(99, 1017)}, []remora.Extent{runOfBytes(98, 2041)}, nil},
+		{"past the end", []remora.Extent{runOfBytes(98, 1024), runOfBytes(99, 1018)}, []remora.Extent{runOfBytes(98, 1024)}, remora.ErrInvalid},
+		{"after the end", []remora.Extent{runOfBytes(99, 1017), runOfBytes(100, 1)}, []remora.Extent{runOfBytes(99, 1017)}, remora.ErrInvalid},
+		{"not on a border", []remora.Extent{runOfBytes(0, 3*1024-1), runOfBytes(3, 10)}, []remora.Extent{runOfBytes(0, 3*1024-1), runOfBytes(3, 10)}, nil},
+		{"a gap", []remora.Extent{runOfBytes(0, 1024), runOfBytes(2, 10)}, []remora.Extent{runOfBytes(0, 1024), runOfBytes(2, 10)}, nil},
+		{"again", []remora.Extent{runOfBytes(0, 1024), runOfBytes(0, 1024)}, []remora.Extent{runOfBytes(0, 1024), runOfBytes(0, 1024)}, nil},
+		{"other content", []remora.Extent{runOfBytes(0, 3*1024), other}, []remora.Extent{runOfBytes(0, 3*1024), other}, nil},
+		{"other length", []remora.Extent{runOfBytes(0, 3*1024), longer}, []remora.Extent{runOfBytes(0, 3*1024), longer}, nil},
+		{"not the last", []remora.Extent{runOfBytes(0, 1024), runOfBytes(9, 1024), runOfBytes(1, 1)}, []remora.Extent{runOfBytes(0, 1024), runOfBytes(9, 1024), runOfBytes(1, 1)}, nil},
+		{"nothing", []remora.Extent{runOfBytes(0, 1024), runOfBytes(1, 0)}, []remora.Extent{runOfBytes(0, 1024)}, remora.ErrInvalid},
+		{"a start that overflows", []remora.Extent{runOfBytes(0, 1024), runOfBytes(1+1<<54, 1)}, []remora.Extent{runOfBytes(0, 1024)}, remora.ErrInvalid},
 	}
 	for _, tc := range cases {
 		var tally Tally
@@ -76,14 +76,14 @@ func TestAddJoins(t *testing.T) {
 		if !errors.Is(err, tc.error) {
 			t.Errorf("%s: %v, want %v", tc.name, err, tc.error)
 		}
-		sameAs(t, &tally, tc.want)
+		requireExtents(t, &tally, tc.want)
 	}
 }
 
 func TestReplace(t *testing.T) {
-	have := []remora.Extent{run(0, 100), run(5, 2000)}
-	shifted := run(4, 4000)
-	foreign := run(5, 4000)
+	have := []remora.Extent{runOfBytes(0, 100), runOfBytes(5, 2000)}
+	shifted := runOfBytes(4, 4000)
+	foreign := runOfBytes(5, 4000)
 	foreign.Content.Root[1]++
 	cases := []struct {
 		name  string
@@ -91,22 +91,22 @@ func TestReplace(t *testing.T) {
 		more  []remora.Extent
 		error error
 	}{
-		{"all stay", 2, []remora.Extent{run(9, 1), run(10, 2)}, nil},
-		{"the last grows", 1, []remora.Extent{run(5, 2001)}, nil},
-		{"the last grows and others follow", 1, []remora.Extent{run(5, 3*1024), run(8, 7), run(0, 1)}, nil},
-		{"what continues is not joined", 2, []remora.Extent{run(9, 1024), run(10, 1024)}, nil},
+		{"all stay", 2, []remora.Extent{runOfBytes(9, 1), runOfBytes(10, 2)}, nil},
+		{"the last grows", 1, []remora.Extent{runOfBytes(5, 2001)}, nil},
+		{"the last grows and others follow", 1, []remora.Extent{runOfBytes(5, 3*1024), runOfBytes(8, 7), runOfBytes(0, 1)}, nil},
+		{"what continues is not joined", 2, []remora.Extent{runOfBytes(9, 1024), runOfBytes(10, 1024)}, nil},
 		{"nothing new", 2, nil, remora.ErrInvalid},
 		{"nothing instead of the last", 1, nil, remora.ErrInvalid},
-		{"the last as it is", 1, []remora.Extent{run(5, 2000), run(9, 1)}, remora.ErrInvalid},
-		{"the last shrinks", 1, []remora.Extent{run(5, 1999)}, remora.ErrInvalid},
+		{"the last as it is", 1, []remora.Extent{runOfBytes(5, 2000), runOfBytes(9, 1)}, remora.ErrInvalid},
+		{"the last shrinks", 1, []remora.Extent{runOfBytes(5, 1999)}, remora.ErrInvalid},
 		{"another start", 1, []remora.Extent{shifted}, remora.ErrInvalid},
 		{"another content", 1, []remora.Extent{foreign}, remora.ErrInvalid},
-		{"one more is dropped", 0, []remora.Extent{run(0, 100), run(5, 2001)}, remora.ErrInvalid},
-		{"more are kept than there are", 3, []remora.Extent{run(9, 1)}, remora.ErrInvalid},
-		{"all that a number can say", 1<<32 - 1, []remora.Extent{run(9, 1)}, remora.ErrInvalid},
-		{"past the end", 1, []remora.Extent{run(5, 1<<20)}, remora.ErrInvalid},
-		{"a bad one behind a good one", 2, []remora.Extent{run(9, 1), run(100, 1)}, remora.ErrInvalid},
-		{"a bad one behind a longer one", 1, []remora.Extent{run(5, 2001), run(0, 0)}, remora.ErrInvalid},
+		{"one more is dropped", 0, []remora.Extent{runOfBytes(0, 100), runOfBytes(5, 2001)}, remora.ErrInvalid},
+		{"more are kept than there are", 3, []remora.Extent{runOfBytes(9, 1)}, remora.ErrInvalid},
+		{"all that a number can say", 1<<32 - 1, []remora.Extent{runOfBytes(9, 1)}, remora.ErrInvalid},
+		{"past the end", 1, []remora.Extent{runOfBytes(5, 1<<20)}, remora.ErrInvalid},
+		{"a bad one behind a good one", 2, []remora.Extent{runOfBytes(9, 1), runOfBytes(100, 1)}, remora.ErrInvalid},
+		{"a bad one behind a longer one", 1, []remora.Extent{runOfBytes(5, 2001), runOfBytes(0, 0)}, remora.ErrInvalid},
 	}
 	for _, tc := range cases {
 		tally, err := NewTally(have)
@@ -121,7 +121,7 @@ func TestReplace(t *testing.T) {
 		if tc.error == nil {
 			want = append(slices.Clone(have[:tc.kept]), tc.more...)
 		}
-		sameAs(t, tally, want)
+		requireExtents(t, tally, want)
 	}
 	var empty Tally
 	if err := empty.Replace(1<<32-1, have); !errors.Is(err, remora.ErrInvalid) {
@@ -130,15 +130,15 @@ func TestReplace(t *testing.T) {
 	if err := empty.Replace(0, have); err != nil {
 		t.Error(err)
 	}
-	sameAs(t, &empty, have)
+	requireExtents(t, &empty, have)
 }
 
 func TestTallyIsFull(t *testing.T) {
 	extents := make([]remora.Extent, remora.MaxExtents)
 	for i := range extents {
-		extents[i] = run(uint64(i%50)*2, 1024)
+		extents[i] = runOfBytes(uint64(i%50)*2, 1024)
 	}
-	if _, err := NewTally(append(slices.Clone(extents), run(0, 1))); !errors.Is(err, ErrFull) {
+	if _, err := NewTally(append(slices.Clone(extents), runOfBytes(0, 1))); !errors.Is(err, ErrFull) {
 		t.Errorf("one extent too many: %v", err)
 	}
 	tally, err := NewTally(extents)
@@ -147,10 +147,10 @@ func TestTallyIsFull(t *testing.T) {
 	}
 	root, n := tally.Root(), uint32(len(extents))
 	last := extents[n-1]
-	longer := run(last.First, last.Bytes+1)
+	longer := runOfBytes(last.First, last.Bytes+1)
 	for name, err := range map[string]error{
-		"add": tally.Add(run(0, 1)), "replace": tally.Replace(n, extents[:1]),
-		"replace the last and add": tally.Replace(n-1, []remora.Extent{longer, run(0, 1)}),
+		"add": tally.Add(runOfBytes(0, 1)), "replace": tally.Replace(n, extents[:1]),
+		"replace the last and add": tally.Replace(n-1, []remora.Extent{longer, runOfBytes(0, 1)}),
 	} {
 		if !errors.Is(err, ErrFull) {
 			t.Errorf("%s: %v", name, err)
@@ -166,7 +166,7 @@ func TestTallyIsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tally.Add(run(last.First+1, 9)); err != nil {
+	if err := tally.Add(runOfBytes(last.First+1, 9)); err != nil {
 		t.Errorf("the last of all may be lengthened: %v", err)
 	}
 }
@@ -182,14 +182,14 @@ func TestTallyOfTooManyBytes(t *testing.T) {
 	longer := half
 	longer.Bytes++
 	for name, err := range map[string]error{
-		"join": tally.Add(next), "add": tally.Add(run(0, 1)), "replace": tally.Replace(2, []remora.Extent{run(0, 1)}),
+		"join": tally.Add(next), "add": tally.Add(runOfBytes(0, 1)), "replace": tally.Replace(2, []remora.Extent{runOfBytes(0, 1)}),
 		"longer": tally.Replace(1, []remora.Extent{longer}),
 	} {
 		if !errors.Is(err, ErrFull) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	sameAs(t, tally, []remora.Extent{half, half})
+	requireExtents(t, tally, []remora.Extent{half, half})
 	shorter := half
 	shorter.Bytes--
 	if nearly, err := NewTally([]remora.Extent{half, shorter}); err != nil {
@@ -197,10 +197,10 @@ func TestTallyOfTooManyBytes(t *testing.T) {
 	} else if err := nearly.Replace(1, []remora.Extent{half}); err != nil {
 		t.Errorf("a longer form counts for what it is longer: %v", err)
 	}
-	if _, err := NewTally([]remora.Extent{half, half, run(0, 1)}); !errors.Is(err, ErrFull) {
+	if _, err := NewTally([]remora.Extent{half, half, runOfBytes(0, 1)}); !errors.Is(err, ErrFull) {
 		t.Errorf("new: %v", err)
 	}
-	if _, err := NewTally([]remora.Extent{half, run(100, 1)}); !errors.Is(err, remora.ErrInvalid) {
+	if _, err := NewTally([]remora.Extent{half, runOfBytes(100, 1)}); !errors.Is(err, remora.ErrInvalid) {
 		t.Errorf("new with a bad extent: %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestClientAndCacheAgree(t *testing.T) {
 		var client, cache Tally
 		var model []remora.Extent
 		for range rapid.IntRange(1, 120).Draw(t, "steps") {
-			e := run(rapid.Uint64Range(0, 99).Draw(t, "first"), rapid.Uint64Range(1, 3000).Draw(t, "bytes"))
+			e := runOfBytes(rapid.Uint64Range(0, 99).Draw(t, "first"), rapid.Uint64Range(1, 3000).Draw(t, "bytes"))
 			if n := len(model); n > 0 && rapid.Bool().Draw(t, "on") {
 				e.First = model[n-1].First + (model[n-1].Bytes+1023)/1024
 				e.Bytes = 1024 * (1 + e.Bytes/1024)
@@ -219,10 +219,10 @@ func TestClientAndCacheAgree(t *testing.T) {
 			model = naiveAdd(t, model, &client, e)
 			if rapid.IntRange(0, 3).Draw(t, "acknowledge") == 0 {
 				acknowledge(t, &client, &cache)
-				sameAs(t, &cache, model)
+				requireExtents(t, &cache, model)
 			}
 		}
-		sameAs(t, &client, model)
+		requireExtents(t, &client, model)
 	})
 }
 
@@ -266,7 +266,7 @@ func TestCloneSharesNothing(t *testing.T) {
 		}
 	}
 	for n := range 40 {
-		extents, more := append(someExtents(rng, n), run(0, 1024)), someExtents(rng, 9)
+		extents, more := append(someExtents(rng, n), runOfBytes(0, 1024)), someExtents(rng, 9)
 		reversed := slices.Clone(more)
 		slices.Reverse(reversed)
 		original := new(Tally)
@@ -274,26 +274,26 @@ func TestCloneSharesNothing(t *testing.T) {
 		clone, frozen := original.Clone(), original.Clone()
 		add(clone, more...)
 		add(original, reversed...)
-		sameAs(t, clone, append(slices.Clone(extents), more...))
-		sameAs(t, original, append(slices.Clone(extents), reversed...))
+		requireExtents(t, clone, append(slices.Clone(extents), more...))
+		requireExtents(t, original, append(slices.Clone(extents), reversed...))
 		longer := frozen.Clone()
-		add(longer, run(1, 1024))
-		sameAs(t, frozen, extents)
-		sameAs(t, longer, append(slices.Clone(extents[:n]), run(0, 2048)))
+		add(longer, runOfBytes(1, 1024))
+		requireExtents(t, frozen, extents)
+		requireExtents(t, longer, append(slices.Clone(extents[:n]), runOfBytes(0, 2048)))
 	}
 }
 
 // NewTally must not keep the caller's list: the next Add would write into it.
 func TestNewTallyCopies(t *testing.T) {
-	extents := []remora.Extent{run(0, 1024)}
+	extents := []remora.Extent{runOfBytes(0, 1024)}
 	tally, err := NewTally(extents)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tally.Add(run(1, 1024)); err != nil {
+	if err := tally.Add(runOfBytes(1, 1024)); err != nil {
 		t.Fatal(err)
 	}
-	if extents[0] != run(0, 1024) {
+	if extents[0] != runOfBytes(0, 1024) {
 		t.Error("the caller's list changed")
 	}
 }

@@ -14,8 +14,8 @@ import (
 // masks change the lowest and the highest bit of a byte.
 var masks = []byte{0x01, 0x80}
 
-// eachChange calls try with every byte of b changed in turn. try must not keep it.
-func eachChange(b []byte, try func(at int, changed []byte)) {
+// eachByteChanged calls try with every byte of b changed in turn. try must not keep it.
+func eachByteChanged(b []byte, try func(at int, changed []byte)) {
 	changed := slices.Clone(b)
 	for i := range b {
 		for _, m := range masks {
@@ -29,22 +29,22 @@ func eachChange(b []byte, try func(at int, changed []byte)) {
 // An opening has one form: with any byte changed it does not decode, does not verify, or is not signed.
 func TestEveryByteOfAnOpeningMatters(t *testing.T) {
 	w := smallWorld(t)
-	good := w.open(t)
+	good := w.openChallenge(t)
 	if len(good.Receipts) < 2 || len(good.Extents) < 4 || len(good.Chunks) < 5 {
 		t.Fatalf("%d receipts, %d extents and %d chunks are too few", len(good.Receipts), len(good.Extents), len(good.Chunks))
 	}
-	if err := w.settle(&w.challenge, good); err != nil {
+	if err := w.verifyOpening(&w.challenge, good); err != nil {
 		t.Fatal(err)
 	}
 	encoded := remora.Encode(good)
 	var undecoded, unverified, unsigned int
-	eachChange(encoded, func(at int, changed []byte) {
+	eachByteChanged(encoded, func(at int, changed []byte) {
 		o := new(remora.OpenClaim)
 		if remora.Decode(changed, len(changed), o) != nil {
 			undecoded++
 			return
 		}
-		switch err := w.settle(&w.challenge, o); {
+		switch err := w.verifyOpening(&w.challenge, o); {
 		case err == nil:
 			t.Errorf("byte %d of %d may be %#x instead of %#x", at, len(encoded), changed[at], encoded[at])
 		case errors.Is(err, ErrOpening):
@@ -69,7 +69,7 @@ func TestEveryByteOfASignedReceiptMatters(t *testing.T) {
 		t.Fatal(err)
 	}
 	encoded := remora.Encode(&w.receipts[0])
-	eachChange(encoded, func(at int, changed []byte) {
+	eachByteChanged(encoded, func(at int, changed []byte) {
 		var s remora.SignedReceipt
 		if remora.Decode(changed, len(changed), &s) == nil && verify(&s) == nil {
 			t.Errorf("byte %d of %d may be %#x instead of %#x", at, len(encoded), changed[at], encoded[at])
@@ -80,10 +80,10 @@ func TestEveryByteOfASignedReceiptMatters(t *testing.T) {
 // With any byte of its commitment changed a claim is refused, or is another one that the opening does not open.
 func TestEveryByteOfACommitmentMatters(t *testing.T) {
 	w := smallWorld(t)
-	good := w.open(t)
+	good := w.openChallenge(t)
 	node := w.challenge.Claim.Node
 	encoded, others := remora.Encode(&w.commit), 0
-	eachChange(encoded, func(at int, changed []byte) {
+	eachByteChanged(encoded, func(at int, changed []byte) {
 		var c remora.CommitClaim
 		if remora.Decode(changed, len(changed), &c) != nil || c.Check() != nil {
 			return
@@ -93,12 +93,12 @@ func TestEveryByteOfACommitmentMatters(t *testing.T) {
 			t.Errorf("byte %d: the changed claim has the same name", at)
 		}
 		other := challengeOf(t, node, &c, w.challenge.Seed)
-		if err := w.settle(&other, good); err == nil {
+		if err := w.verifyOpening(&other, good); err == nil {
 			t.Errorf("byte %d of %d may be %#x instead of %#x", at, len(encoded), changed[at], encoded[at])
 		}
-		o := copyOf(t, good)
+		o := copyOpening(t, good)
 		o.Epoch = c.Epoch
-		if err := w.settle(&other, o); err == nil {
+		if err := w.verifyOpening(&other, o); err == nil {
 			t.Errorf("byte %d of %d may be %#x instead of %#x in the opening's epoch", at, len(encoded), changed[at], encoded[at])
 		}
 	})
@@ -115,7 +115,7 @@ func TestListsAreConsumedExactly(t *testing.T) {
 
 func mangleLists(t *testing.T, w *world) {
 	t.Helper()
-	good := w.open(t)
+	good := w.openChallenge(t)
 	refused := func(what string, at int, o *remora.OpenClaim) {
 		t.Helper()
 		if _, err := w.challenge.Verify(o); !errors.Is(err, ErrOpening) {
@@ -123,21 +123,21 @@ func mangleLists(t *testing.T, w *world) {
 		}
 	}
 	for i := range good.Receipts {
-		for what, list := range mangle(good.Receipts, i) {
+		for what, list := range mangleList(good.Receipts, i) {
 			o := *good
 			o.Receipts = list
 			refused("receipt "+what, i, &o)
 		}
 	}
 	for i := range good.Extents {
-		for what, list := range mangle(good.Extents, i) {
+		for what, list := range mangleList(good.Extents, i) {
 			o := *good
 			o.Extents = list
 			refused("extent "+what, i, &o)
 		}
 	}
 	for i := range good.Chunks {
-		for what, list := range mangle(good.Chunks, i) {
+		for what, list := range mangleList(good.Chunks, i) {
 			o := *good
 			o.Chunks = list
 			refused("chunk "+what, i, &o)
@@ -148,8 +148,8 @@ func mangleLists(t *testing.T, w *world) {
 	}
 }
 
-// mangle returns the ways in which a list may be wrong at an index.
-func mangle[T any](good []T, i int) map[string][]T {
+// mangleList returns the ways in which a list may be wrong at an index.
+func mangleList[T any](good []T, i int) map[string][]T {
 	var empty T
 	all := map[string][]T{
 		"missing":  slices.Delete(slices.Clone(good), i, i+1),
@@ -170,7 +170,7 @@ func mangle[T any](good []T, i int) map[string][]T {
 
 func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 	w := wideWorld(t)
-	good := w.open(t)
+	good := w.openChallenge(t)
 	for name, change := range map[string]func(*Challenge){
 		"seed":     func(c *Challenge) { c.Seed[31]++ },
 		"claim":    func(c *Challenge) { c.Claim.ID[0]++ },
@@ -194,10 +194,10 @@ func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 	}
 	// In a claim of few chunks another seed draws the same ones: the echo is what differs then.
 	small := smallWorld(t)
-	first := small.open(t)
+	first := small.openChallenge(t)
 	for i := range byte(50) {
 		small.challenge.Seed = remora.SumBLAKE3([]byte{i})
-		second := small.open(t)
+		second := small.openChallenge(t)
 		if second.Echo == first.Echo {
 			t.Fatal("two seeds have the same echo")
 		}
@@ -212,33 +212,33 @@ func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 func TestForeignSignatures(t *testing.T) {
 	for name, foreign := range map[string]func(w *world, r remora.Receipt) remora.SignedReceipt{
 		"chain": func(w *world, r remora.Receipt) remora.SignedReceipt {
-			return w.sign(0, "dev-other", r, remora.SchemeBLS)
+			return w.signReceipt(0, "dev-other", r, remora.SchemeBLS)
 		},
-		"scheme": func(w *world, r remora.Receipt) remora.SignedReceipt { return w.sign(0, testChain, r, 2) },
+		"scheme": func(w *world, r remora.Receipt) remora.SignedReceipt { return w.signReceipt(0, testChain, r, 2) },
 		"key": func(w *world, r remora.Receipt) remora.SignedReceipt {
-			return w.sign(1, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(1, testChain, r, remora.SchemeBLS)
 		},
 		"node": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Node[0]++
-			return w.sign(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
 		},
 		"epoch": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Epoch--
-			return w.sign(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
 		},
 		"session": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Session++
-			return w.sign(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
 		},
 		"sum": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Bytes--
-			return w.sign(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
 		},
 	} {
 		w := smallWorld(t)
 		w.receipts[0].Signature = foreign(w, w.receipts[0].Receipt).Signature
-		o := w.open(t) // the node cannot know better: it has no keys here
-		if err := w.settle(&w.challenge, o); !errors.Is(err, bls.ErrSignature) {
+		o := w.openChallenge(t) // the node cannot know better: it has no keys here
+		if err := w.verifyOpening(&w.challenge, o); !errors.Is(err, bls.ErrSignature) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
@@ -250,11 +250,11 @@ func TestReceiptsOfAnotherEpoch(t *testing.T) {
 	for i := range w.receipts {
 		r := w.receipts[i].Receipt
 		r.Epoch++
-		w.receipts[i] = w.sign(i, testChain, r, remora.SchemeBLS)
+		w.receipts[i] = w.signReceipt(i, testChain, r, remora.SchemeBLS)
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plain())
+	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
 	w.challenge = challengeOf(t, w.challenge.Claim.Node, &w.commit, w.challenge.Seed)
-	if _, err := w.challenge.Open(w.receipts, w.evidence()); !errors.Is(err, ErrOpening) {
+	if _, err := w.challenge.Open(w.receipts, w.evidenceOf()); !errors.Is(err, ErrOpening) {
 		t.Errorf("open: %v", err)
 	}
 }
@@ -262,8 +262,8 @@ func TestReceiptsOfAnotherEpoch(t *testing.T) {
 // A chunk of the right content from another place, and the right chunk with the path of another place.
 func TestChunksOfAnotherPlace(t *testing.T) {
 	f := newFile(t, 1, 64<<10)
-	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extent(0, 0)}})
-	good := w.open(t)
+	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extentOf(0, 0)}})
+	good := w.openChallenge(t)
 	for i := range good.Chunks {
 		for index := range content.Chunks(f.key.Length) {
 			p, err := content.ProveChunk(bytes.NewReader(f.data), bytes.NewReader(f.outboard), f.key.Length, index)
@@ -292,7 +292,7 @@ func TestChunksOfAnotherPlace(t *testing.T) {
 // The drawn byte must be in the extent that is shown for it: a valid proof of a neighbour is none.
 func TestExtentsOfAnotherPlace(t *testing.T) {
 	w := wideWorld(t)
-	good := w.open(t)
+	good := w.openChallenge(t)
 	opened, err := w.challenge.Verify(good)
 	if err != nil {
 		t.Fatal(err)
@@ -322,14 +322,14 @@ func TestExtentsOfAnotherPlace(t *testing.T) {
 func TestTheExtentBeforeIsNoOtherForm(t *testing.T) {
 	const border = 62 << 10
 	f := newFile(t, 1, 64<<10)
-	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extent(0, border), f.extent(border/1024, 0)}})
+	w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extentOf(0, border), f.extentOf(border/1024, 0)}})
 	for i := range byte(50) { // until one byte of the second extent is drawn: a second one would ask for another extent
 		w.challenge.Seed = remora.SumBLAKE3([]byte{i})
 		offsets := w.challenge.Offsets()
 		if n := len(offsets); offsets[n-1] < border || offsets[n-2] >= border {
 			continue
 		}
-		o := *w.open(t)
+		o := *w.openChallenge(t)
 		o.Extents = []remora.OpenedExtent{o.Extents[0], o.Extents[0]}
 		if _, err := w.challenge.Verify(&o); !errors.Is(err, ErrOpening) {
 			t.Errorf("the extent before the one drawn: %v", err)
@@ -342,11 +342,11 @@ func TestTheExtentBeforeIsNoOtherForm(t *testing.T) {
 // What client and node sign together may be anything: lists of extents that no tally takes are refused here too.
 func TestReceiptsThatNoTallyMakes(t *testing.T) {
 	f := newFile(t, 1, 1500)
-	past := f.extent(1, 0)
+	past := f.extentOf(1, 0)
 	past.Bytes++
 	many := make([]remora.Extent, remora.MaxExtents+1)
 	for i := range many {
-		many[i] = f.extent(0, 0)
+		many[i] = f.extentOf(0, 0)
 	}
 	for name, tc := range map[string]struct {
 		extents []remora.Extent
@@ -354,11 +354,11 @@ func TestReceiptsThatNoTallyMakes(t *testing.T) {
 	}{
 		"as many as allowed":          {many[1:], true},
 		"one more":                    {many, false},
-		"up to the end":               {[]remora.Extent{f.extent(1, 0)}, true},
+		"up to the end":               {[]remora.Extent{f.extentOf(1, 0)}, true},
 		"one byte past the end":       {[]remora.Extent{past}, false},
 		"more than there is, at once": {[]remora.Extent{{Content: f.key, Bytes: 1501}}, false},
 	} {
-		w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extent(0, 0)}})
+		w := newWorld(t, []*file{f}, [][]remora.Extent{{f.extentOf(0, 0)}})
 		err := w.challengeFor(t, tc.extents)
 		if tc.good != (err == nil) || err != nil && !errors.Is(err, ErrOpening) {
 			t.Errorf("%s: %v", name, err)
@@ -379,7 +379,7 @@ func (w *world) challengeFor(t *testing.T, extents []remora.Extent) error {
 	w.commit.Items[0].Bytes, w.commit.Total = r.Bytes, r.Bytes
 	w.commit.Receipts = r.Leaf(testChain)
 	w.challenge = challengeOf(t, r.Node, &w.commit, w.challenge.Seed)
-	p := prover{challenge: &w.challenge, evidence: w.evidence(), extents: extents, echo: newEcho(w.challenge.Seed)}
+	p := prover{challenge: &w.challenge, evidence: w.evidenceOf(), extents: extents, echo: newEcho(w.challenge.Seed)}
 	if err := w.challenge.walkDraws(&lenient{&p}); err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +398,7 @@ func (l *lenient) nextReceipt(int) error { return nil }
 func TestReceiptsOfNoExtents(t *testing.T) {
 	w := smallWorld(t)
 	for _, n := range []uint32{0, remora.MaxExtents + 1, 1<<32 - 1} {
-		o := copyOf(t, w.open(t))
+		o := copyOpening(t, w.openChallenge(t))
 		o.Receipts[0].Extents = n
 		if _, err := w.challenge.Verify(o); !errors.Is(err, ErrOpening) {
 			t.Errorf("%d extents: %v", n, err)

@@ -14,7 +14,7 @@ import (
 
 // The naive trees: RFC 6962 as it is written, with preimages put together by hand.
 
-func fields(tag string, parts ...any) []byte {
+func naivePreimage(tag string, parts ...any) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(len(tag)))
 	b = append(b, tag...)
 	b = append(b, make([]byte, 8)...) // the chain id, empty
@@ -29,7 +29,7 @@ func fields(tag string, parts ...any) []byte {
 	return b
 }
 
-func split(n int) int {
+func largestPower(n int) int {
 	k := 1
 	for 2*k < n {
 		k *= 2
@@ -43,11 +43,11 @@ func naiveSum(extents []remora.Extent) (bytes uint64, hash remora.Hash) {
 		return 0, hash
 	case 1:
 		e := extents[0]
-		return e.Bytes, remora.SumBLAKE3(fields("remora/extent/1", e.Content.Root, e.Content.Length, e.First, e.Bytes))
+		return e.Bytes, remora.SumBLAKE3(naivePreimage("remora/extent/1", e.Content.Root, e.Content.Length, e.First, e.Bytes))
 	default:
-		lb, lh := naiveSum(extents[:split(n)])
-		rb, rh := naiveSum(extents[split(n):])
-		return lb + rb, remora.SumBLAKE3(fields("remora/extents/1", lb, lh, rb, rh))
+		lb, lh := naiveSum(extents[:largestPower(n)])
+		rb, rh := naiveSum(extents[largestPower(n):])
+		return lb + rb, remora.SumBLAKE3(naivePreimage("remora/extents/1", lb, lh, rb, rh))
 	}
 }
 
@@ -58,8 +58,8 @@ func naiveReceipts(chain string, receipts []remora.Receipt) remora.Hash {
 	case 1:
 		return receipts[0].Leaf(chain)
 	default:
-		l, r := naiveReceipts(chain, receipts[:split(n)]), naiveReceipts(chain, receipts[split(n):])
-		return remora.SumBLAKE3(fields("remora/receipts/1", l, r))
+		l, r := naiveReceipts(chain, receipts[:largestPower(n)]), naiveReceipts(chain, receipts[largestPower(n):])
+		return remora.SumBLAKE3(naivePreimage("remora/receipts/1", l, r))
 	}
 }
 
@@ -68,7 +68,7 @@ func naiveDepth(index, n int) int {
 	if n == 1 {
 		return 0
 	}
-	if k := split(n); index < k {
+	if k := largestPower(n); index < k {
 		return 1 + naiveDepth(index, k)
 	} else {
 		return 1 + naiveDepth(index-k, n-k)

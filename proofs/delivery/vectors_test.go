@@ -96,7 +96,7 @@ func TestVectors(t *testing.T) {
 	node := w.challenge.Claim.Node
 	opening := openingVector{
 		ChainID: testChain, Node: hex.EncodeToString(node[:]), Seed: w.challenge.Seed, Claim: w.challenge.Claim.ID,
-		Commitment: hex.EncodeToString(remora.Encode(&w.commit)), Opening: hex.EncodeToString(remora.Encode(w.open(t))),
+		Commitment: hex.EncodeToString(remora.Encode(&w.commit)), Opening: hex.EncodeToString(remora.Encode(w.openChallenge(t))),
 	}
 	for _, k := range w.public {
 		raw := k.Bytes()
@@ -178,31 +178,31 @@ func TestVectorsVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	var commit remora.CommitClaim
-	if err := remora.Decode(unhex(t, v.Commitment), maxFuzz, &commit); err != nil {
+	if err := remora.Decode(decodeHex(t, v.Commitment), maxFuzz, &commit); err != nil {
 		t.Fatal(err)
 	}
 	var o remora.OpenClaim
-	if err := remora.Decode(unhex(t, v.Opening), maxFuzz, &o); err != nil {
+	if err := remora.Decode(decodeHex(t, v.Opening), maxFuzz, &o); err != nil {
 		t.Fatal(err)
 	}
 	w := new(world)
 	for _, k := range v.Keys {
-		public, err := bls.ParsePublicKey(remora.BLSPublicKey(unhex(t, k)))
+		public, err := bls.ParsePublicKey(remora.BLSPublicKey(decodeHex(t, k)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.public = append(w.public, public)
 	}
-	c := challengeOf(t, remora.Address(unhex(t, v.Node)), &commit, v.Seed)
+	c := challengeOf(t, remora.Address(decodeHex(t, v.Node)), &commit, v.Seed)
 	if c.Claim.ID != v.Claim || c.ChainID != v.ChainID {
 		t.Errorf("claim %s of chain %s, want %s of %s", c.Claim.ID, c.ChainID, v.Claim, v.ChainID)
 	}
-	if err := w.settle(&c, &o); err != nil {
+	if err := w.verifyOpening(&c, &o); err != nil {
 		t.Error(err)
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
+func decodeHex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {

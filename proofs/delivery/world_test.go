@@ -38,15 +38,15 @@ func newFile(tb testing.TB, number, size int) *file {
 	return f
 }
 
-// extent is a run of f from chunk first on; no bytes mean to the end.
-func (f *file) extent(first, size uint64) remora.Extent {
+// extentOf returns a run of f from chunk first; a size of 0 means up to the end.
+func (f *file) extentOf(first, size uint64) remora.Extent {
 	if size == 0 {
 		size = f.key.Length - first*content.ChunkSize
 	}
 	return remora.Extent{Content: f.key, First: first, Bytes: size}
 }
 
-// world is a claim with all that its node and its clients know.
+// world is a claim with the evidence of its node and the keys of its clients.
 type world struct {
 	challenge Challenge
 	commit    remora.CommitClaim
@@ -76,11 +76,11 @@ func newWorld(tb testing.TB, files []*file, extents [][]remora.Extent) *world {
 			Session: remora.SessionID(3*i + 5), Node: node, Epoch: w.commit.Epoch,
 			Bytes: t.Bytes(), Extents: t.Len(), Root: t.Root(),
 		}
-		w.receipts = append(w.receipts, w.sign(i, testChain, r, remora.SchemeBLS))
+		w.receipts = append(w.receipts, w.signReceipt(i, testChain, r, remora.SchemeBLS))
 		w.commit.Items = append(w.commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
 		w.commit.Total += r.Bytes
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plain())
+	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
 	w.challenge = challengeOf(tb, node, &w.commit, remora.SumBLAKE3([]byte("seed")))
 	return w
 }
@@ -98,12 +98,12 @@ func (w *world) addKey(tb testing.TB, i int) {
 	w.secret, w.public = append(w.secret, secret), append(w.public, public)
 }
 
-func (w *world) sign(i int, chain string, r remora.Receipt, scheme remora.Scheme) remora.SignedReceipt {
+func (w *world) signReceipt(i int, chain string, r remora.Receipt, scheme remora.Scheme) remora.SignedReceipt {
 	msg := r.Message(chain, scheme)
 	return remora.SignedReceipt{Receipt: r, Signature: w.secret[i].Sign(msg[:])}
 }
 
-func (w *world) plain() []remora.Receipt {
+func (w *world) plainReceipts() []remora.Receipt {
 	plain := make([]remora.Receipt, len(w.receipts))
 	for i := range w.receipts {
 		plain[i] = w.receipts[i].Receipt
@@ -111,7 +111,7 @@ func (w *world) plain() []remora.Receipt {
 	return plain
 }
 
-// challengeOf is what the chain makes of a commitment.
+// challengeOf returns the challenge that the chain makes of a commitment.
 func challengeOf(tb testing.TB, node remora.Address, c *remora.CommitClaim, seed remora.Hash) Challenge {
 	tb.Helper()
 	if err := c.Check(); err != nil {
@@ -124,7 +124,7 @@ func challengeOf(tb testing.TB, node remora.Address, c *remora.CommitClaim, seed
 	return Challenge{ChainID: testChain, Claim: claim, Items: c.Items, Seed: seed}
 }
 
-func (w *world) evidence() Evidence {
+func (w *world) evidenceOf() Evidence {
 	return Evidence{
 		Extents: func(i int) ([]remora.Extent, error) { return w.extents[i], nil },
 		Chunk: func(c remora.Content, index uint64) (content.ChunkProof, error) {
@@ -138,17 +138,17 @@ func (w *world) evidence() Evidence {
 	}
 }
 
-func (w *world) open(tb testing.TB) *remora.OpenClaim {
+func (w *world) openChallenge(tb testing.TB) *remora.OpenClaim {
 	tb.Helper()
-	o, err := w.challenge.Open(w.receipts, w.evidence())
+	o, err := w.challenge.Open(w.receipts, w.evidenceOf())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return o
 }
 
-// settle is what the state machine does with an opening: Verify, then the aggregate under the sessions' keys.
-func (w *world) settle(c *Challenge, o *remora.OpenClaim) error {
+// verifyOpening does as the state machine: Verify, then the aggregate under the sessions' keys.
+func (w *world) verifyOpening(c *Challenge, o *remora.OpenClaim) error {
 	opened, err := c.Verify(o)
 	if err != nil {
 		return err
@@ -161,8 +161,8 @@ func (w *world) settle(c *Challenge, o *remora.OpenClaim) error {
 	return bls.VerifyDistinct(keys, messages, o.Signature)
 }
 
-// copyOf is an opening that shares nothing with o.
-func copyOf(tb testing.TB, o *remora.OpenClaim) *remora.OpenClaim {
+// copyOpening returns an opening that shares nothing with o.
+func copyOpening(tb testing.TB, o *remora.OpenClaim) *remora.OpenClaim {
 	tb.Helper()
 	c := new(remora.OpenClaim)
 	b := remora.Encode(o)
@@ -177,9 +177,9 @@ func smallWorld(tb testing.TB) *world {
 	tb.Helper()
 	a, b, c := newFile(tb, 1, 300), newFile(tb, 2, 1500), newFile(tb, 3, 2500)
 	return newWorld(tb, []*file{a, b, c}, [][]remora.Extent{
-		{a.extent(0, 0), b.extent(1, 0)},
-		{c.extent(0, 1100), a.extent(0, 200), b.extent(0, 700)},
-		{c.extent(2, 0)},
+		{a.extentOf(0, 0), b.extentOf(1, 0)},
+		{c.extentOf(0, 1100), a.extentOf(0, 200), b.extentOf(0, 700)},
+		{c.extentOf(2, 0)},
 	})
 }
 
@@ -196,7 +196,7 @@ func wideWorld(tb testing.TB) *world {
 			f := files[(i+j)%len(files)]
 			first := uint64(i*7+j) % content.Chunks(f.key.Length)
 			rest := f.key.Length - first*content.ChunkSize
-			lists[i] = append(lists[i], f.extent(first, min(rest, 1+uint64(j*4099+i))))
+			lists[i] = append(lists[i], f.extentOf(first, min(rest, 1+uint64(j*4099+i))))
 		}
 	}
 	return newWorld(tb, files, lists)

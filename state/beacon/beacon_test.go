@@ -19,10 +19,10 @@ type verifier struct{ asked int }
 func (v *verifier) Holds(s verdict.Statement) bool {
 	v.asked++
 	b, ok := s.(verdict.BLSSigned)
-	return ok && b.Signature == sign(b.Public, b.Message[:])
+	return ok && b.Signature == signHash(b.Public, b.Message[:])
 }
 
-func sign(pk remora.BLSPublicKey, msg []byte) remora.BLSSignature {
+func signHash(pk remora.BLSPublicKey, msg []byte) remora.BLSSignature {
 	h := remora.SumBLAKE3(append(pk[:], msg...))
 	return remora.BLSSignature(append(h[:], make([]byte, remora.BLSSignatureSize-len(h))...))
 }
@@ -56,7 +56,7 @@ func newFixture(t *testing.T, stakes ...remora.Amount) *fixture {
 	return f
 }
 
-func (f *fixture) seed() remora.Seed {
+func (f *fixture) newestSeed() remora.Seed {
 	f.t.Helper()
 	s, err := beacon.GetSeed(f.tables)
 	if err != nil {
@@ -65,24 +65,24 @@ func (f *fixture) seed() remora.Seed {
 	return s
 }
 
-// header carries the author's contribution to the step after seed.
-func (f *fixture) header(author remora.Authority, seed remora.Seed) *remora.Header {
+// contributionOf carries the author's contribution to the step after seed.
+func (f *fixture) contributionOf(author remora.Authority, seed remora.Seed) *remora.Header {
 	m := remora.BeaconMessage(f.committee.ChainID, seed.Step+1, seed.Hash)
-	c := remora.Contribution{Step: seed.Step + 1, Signature: sign(f.committee.Members[author].Beacon, m[:])}
+	c := remora.Contribution{Step: seed.Step + 1, Signature: signHash(f.committee.Members[author].Beacon, m[:])}
 	return &remora.Header{Author: author, Contributions: []remora.Contribution{c}}
 }
 
-// block advances the beacon by the contributions of the authors and returns the step after it.
-func (f *fixture) block(authors ...remora.Authority) uint64 {
+// contribute advances the beacon by the contributions of the authors and returns the step after it.
+func (f *fixture) contribute(authors ...remora.Authority) uint64 {
 	f.t.Helper()
 	var headers []*remora.Header
 	for _, a := range authors {
-		headers = append(headers, f.header(a, f.seed()))
+		headers = append(headers, f.contributionOf(a, f.newestSeed()))
 	}
-	return f.blockOf(headers...)
+	return f.advanceBy(headers...)
 }
 
-func (f *fixture) blockOf(headers ...*remora.Header) uint64 {
+func (f *fixture) advanceBy(headers ...*remora.Header) uint64 {
 	f.t.Helper()
 	o := table.NewOverlay(f.tables)
 	s, err := beacon.Advance(o, f.committee, headers, f.verifier)
@@ -90,13 +90,13 @@ func (f *fixture) blockOf(headers ...*remora.Header) uint64 {
 		f.t.Fatal(err)
 	}
 	f.tables.Apply(o.Changes())
-	if kept := f.seed(); kept != s {
+	if kept := f.newestSeed(); kept != s {
 		f.t.Fatalf("returned %+v, stored %+v", s, kept)
 	}
 	return s.Step
 }
 
-func (f *fixture) pending() []remora.Authority {
+func (f *fixture) pendingAuthors() []remora.Authority {
 	f.t.Helper()
 	list, err := beacon.GetPending(f.tables)
 	if err != nil {
@@ -124,10 +124,10 @@ func TestQuorum(t *testing.T) {
 		{[]remora.Authority{0, 0, 2}, 1, []remora.Authority{0, 2}},
 		{[]remora.Authority{3, 1}, 2, nil}, // more than needed, all of the block count
 	} {
-		if got := f.block(step.authors...); got != step.want {
+		if got := f.contribute(step.authors...); got != step.want {
 			t.Errorf("block %d: step %d, want %d", i, got, step.want)
 		}
-		if diff := cmp.Diff(step.pending, f.pending()); diff != "" {
+		if diff := cmp.Diff(step.pending, f.pendingAuthors()); diff != "" {
 			t.Errorf("block %d: pending (-want +got):\n%s", i, diff)
 		}
 	}
@@ -136,28 +136,28 @@ func TestQuorum(t *testing.T) {
 // TestSkipped lists what must not count. None of it may cost a signature check unless it could have counted.
 func TestSkipped(t *testing.T) {
 	f := newFixture(t, 1, 1, 1, 1)
-	f.block(0)
-	good := f.header(1, f.seed())
+	f.contribute(0)
+	good := f.contributionOf(1, f.newestSeed())
 	tests := []struct {
 		name   string
 		header *remora.Header
 		asked  int
 	}{
 		{"none", &remora.Header{Author: 1}, 0},
-		{"a repeated one", f.header(0, f.seed()), 0},
-		{"an old step", f.header(1, remora.Seed{}), 1}, // step 1 over another seed: a wrong signature
-		{"a later step", f.header(1, remora.Seed{Step: 1, Hash: f.seed().Hash}), 0},
+		{"a repeated one", f.contributionOf(0, f.newestSeed()), 0},
+		{"an old step", f.contributionOf(1, remora.Seed{}), 1}, // step 1 over another seed: a wrong signature
+		{"a later step", f.contributionOf(1, remora.Seed{Step: 1, Hash: f.newestSeed().Hash}), 0},
 		{"the last step", &remora.Header{Author: 1, Contributions: []remora.Contribution{{Step: 0}}}, 0},
 		{"another's signature", &remora.Header{Author: 2, Contributions: good.Contributions}, 1},
 		{"an author outside", &remora.Header{Author: 4, Contributions: good.Contributions}, 0},
 	}
 	for _, tt := range tests {
 		f.verifier.asked = 0
-		f.blockOf(tt.header)
+		f.advanceBy(tt.header)
 		if f.verifier.asked != tt.asked {
 			t.Errorf("%s: %d signatures checked, want %d", tt.name, f.verifier.asked, tt.asked)
 		}
-		if diff := cmp.Diff([]remora.Authority{0}, f.pending()); diff != "" {
+		if diff := cmp.Diff([]remora.Authority{0}, f.pendingAuthors()); diff != "" {
 			t.Errorf("%s: pending (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -166,10 +166,10 @@ func TestSkipped(t *testing.T) {
 // TestWrongThenRight: a wrong signature does not use up the author's turn.
 func TestWrongThenRight(t *testing.T) {
 	f := newFixture(t, 1, 1, 1, 1)
-	wrong := f.header(1, f.seed())
+	wrong := f.contributionOf(1, f.newestSeed())
 	wrong.Contributions[0].Signature[0] ^= 1
-	f.blockOf(wrong, f.header(1, f.seed()))
-	if diff := cmp.Diff([]remora.Authority{1}, f.pending()); diff != "" {
+	f.advanceBy(wrong, f.contributionOf(1, f.newestSeed()))
+	if diff := cmp.Diff([]remora.Authority{1}, f.pendingAuthors()); diff != "" {
 		t.Errorf("pending (-want +got):\n%s", diff)
 	}
 }
@@ -178,40 +178,40 @@ func TestWrongThenRight(t *testing.T) {
 func TestSeedBindsEverything(t *testing.T) {
 	seeds := make(map[remora.Hash]string)
 	for name, run := range map[string]func(f *fixture){
-		"0 1 2":          func(f *fixture) { f.block(0, 1, 2) },
-		"2 1 0":          func(f *fixture) { f.block(2, 1, 0) },
-		"0 1 3":          func(f *fixture) { f.block(0, 1, 3) },
-		"0 1 2 3":        func(f *fixture) { f.block(0, 1, 2, 3) },
-		"0 1 2, 0 1 2":   func(f *fixture) { f.block(0, 1, 2); f.block(0, 1, 2) },
-		"another chain":  func(f *fixture) { f.committee.ChainID = "dev-other"; f.block(0, 1, 2) },
-		"another origin": func(f *fixture) { f.restart(remora.Hash{8}); f.block(0, 1, 2) },
+		"0 1 2":          func(f *fixture) { f.contribute(0, 1, 2) },
+		"2 1 0":          func(f *fixture) { f.contribute(2, 1, 0) },
+		"0 1 3":          func(f *fixture) { f.contribute(0, 1, 3) },
+		"0 1 2 3":        func(f *fixture) { f.contribute(0, 1, 2, 3) },
+		"0 1 2, 0 1 2":   func(f *fixture) { f.contribute(0, 1, 2); f.contribute(0, 1, 2) },
+		"another chain":  func(f *fixture) { f.committee.ChainID = "dev-other"; f.contribute(0, 1, 2) },
+		"another origin": func(f *fixture) { f.restartFrom(remora.Hash{8}); f.contribute(0, 1, 2) },
 	} {
 		first, second := newFixture(t, 1, 1, 1, 1), newFixture(t, 1, 1, 1, 1)
 		run(first)
 		run(second)
-		if first.seed() != second.seed() {
+		if first.newestSeed() != second.newestSeed() {
 			t.Errorf("%s: two runs differ", name)
 		}
-		if other, taken := seeds[first.seed().Hash]; taken {
+		if other, taken := seeds[first.newestSeed().Hash]; taken {
 			t.Errorf("%s and %s have one seed", name, other)
 		}
-		seeds[first.seed().Hash] = name
+		seeds[first.newestSeed().Hash] = name
 	}
 }
 
 // TestSpreadOverBlocks: where blocks end between the contributions does not matter, only their order.
 func TestSpreadOverBlocks(t *testing.T) {
 	one, three := newFixture(t, 1, 1, 1, 1), newFixture(t, 1, 1, 1, 1)
-	one.block(3, 0, 2)
-	three.block(3)
-	three.block(0)
-	three.block(2)
-	if diff := cmp.Diff(one.seed(), three.seed(), cmpopts.IgnoreUnexported(remora.Seed{})); diff != "" {
+	one.contribute(3, 0, 2)
+	three.contribute(3)
+	three.contribute(0)
+	three.contribute(2)
+	if diff := cmp.Diff(one.newestSeed(), three.newestSeed(), cmpopts.IgnoreUnexported(remora.Seed{})); diff != "" {
 		t.Errorf("seeds differ:\n%s", diff)
 	}
 }
 
-func (f *fixture) restart(origin remora.Hash) {
+func (f *fixture) restartFrom(origin remora.Hash) {
 	o := table.NewOverlay(f.tables)
 	beacon.Start(o, origin)
 	f.tables.Apply(o.Changes())

@@ -24,8 +24,8 @@ func (p *prover) Holds(s verdict.Statement) bool {
 	return ok && possession.Proof[0] == possession.Public[0]
 }
 
-// node returns a valid record whose keys all differ from those of another id.
-func node(id byte, name string) *remora.Node {
+// validNode returns a valid record whose keys all differ from those of another id.
+func validNode(id byte, name string) *remora.Node {
 	n := &remora.Node{
 		Name: name, Roles: remora.RoleCache, Header: remora.Address{id},
 		PeerID: "peer" + string('a'+rune(id)), Addrs: []string{"/ip4/127.0.0.1/tcp/1"},
@@ -35,7 +35,7 @@ func node(id byte, name string) *remora.Node {
 	return n
 }
 
-func register(t *testing.T, o *table.Overlay, p *prover, account remora.Address, n *remora.Node) remora.Code {
+func registerCode(t *testing.T, o *table.Overlay, p *prover, account remora.Address, n *remora.Node) remora.Code {
 	t.Helper()
 	err := registry.Register(o, p, account, n)
 	var r *remora.Rejection
@@ -51,7 +51,7 @@ func register(t *testing.T, o *table.Overlay, p *prover, account remora.Address,
 
 func mustRegister(t *testing.T, o *table.Overlay, account remora.Address, n *remora.Node) {
 	t.Helper()
-	if code := register(t, o, new(prover), account, n); code != remora.CodeOK {
+	if code := registerCode(t, o, new(prover), account, n); code != remora.CodeOK {
 		t.Fatal(code)
 	}
 }
@@ -83,7 +83,7 @@ func byKey(t *testing.T, v table.View, key string) string {
 
 func TestRegister(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
-	n := node(1, "one")
+	n := validNode(1, "one")
 	mustRegister(t, o, alice, n)
 	got, exists, err := registry.Get(o, alice)
 	if diff := cmp.Diff(*n, got, cmpopts.IgnoreUnexported(remora.Node{})); err != nil || !exists || diff != "" {
@@ -102,7 +102,7 @@ func TestRegister(t *testing.T) {
 // TestEachKeyIsUnique lets bob register with one key of alice at a time, in either of the two places where a key of
 // that type can stand.
 func TestEachKeyIsUnique(t *testing.T) {
-	a := node(1, "one")
+	a := validNode(1, "one")
 	for name, take := range map[string]func(n *remora.Node){
 		"consensus":           func(n *remora.Node) { n.Consensus = a.Consensus },
 		"beacon":              func(n *remora.Node) { n.Beacon = a.Beacon },
@@ -114,9 +114,9 @@ func TestEachKeyIsUnique(t *testing.T) {
 		o := table.NewOverlay(new(table.Memory))
 		mustRegister(t, o, alice, a)
 		o.Checkpoint()
-		n := node(2, "two")
+		n := validNode(2, "two")
 		take(n)
-		if code := register(t, o, new(prover), bob, n); code != remora.CodeNodeExists {
+		if code := registerCode(t, o, new(prover), bob, n); code != remora.CodeNodeExists {
 			t.Errorf("%s: %s", name, code)
 		}
 		if who := byName(t, o, "two"); who != "nobody" {
@@ -127,8 +127,8 @@ func TestEachKeyIsUnique(t *testing.T) {
 
 func TestNameIsUnique(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
-	mustRegister(t, o, alice, node(1, "one"))
-	if code := register(t, o, new(prover), bob, node(2, "one")); code != remora.CodeNameTaken {
+	mustRegister(t, o, alice, validNode(1, "one"))
+	if code := registerCode(t, o, new(prover), bob, validNode(2, "one")); code != remora.CodeNameTaken {
 		t.Errorf("%s, want %s", code, remora.CodeNameTaken)
 	}
 }
@@ -136,7 +136,7 @@ func TestNameIsUnique(t *testing.T) {
 // TestUpdate changes everything of a node: what it had is free again, and taken is what it has.
 func TestUpdate(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
-	before, after := node(1, "one"), node(2, "two")
+	before, after := validNode(1, "one"), validNode(2, "two")
 	mustRegister(t, o, alice, before)
 	mustRegister(t, o, alice, after)
 	if who := byName(t, o, "one"); who != "nobody" {
@@ -160,32 +160,32 @@ func TestUpdate(t *testing.T) {
 func TestUpdateProvesNewKeysOnly(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
 	p := new(prover)
-	n := node(1, "one")
-	if code := register(t, o, p, alice, n); code != remora.CodeOK || p.asked != 2 {
+	n := validNode(1, "one")
+	if code := registerCode(t, o, p, alice, n); code != remora.CodeOK || p.asked != 2 {
 		t.Fatalf("%s after %d proofs, want ok after 2", code, p.asked)
 	}
 	n.Addrs = []string{"/ip4/127.0.0.1/tcp/2"}
-	if code := register(t, o, p, alice, n); code != remora.CodeOK || p.asked != 2 {
+	if code := registerCode(t, o, p, alice, n); code != remora.CodeOK || p.asked != 2 {
 		t.Errorf("address changed: %s after %d proofs, want ok after 2", code, p.asked)
 	}
 	n.Beacon = remora.BLSPublicKey{9}
-	if code := register(t, o, p, alice, n); code != remora.CodeBadPossession || p.asked != 3 {
+	if code := registerCode(t, o, p, alice, n); code != remora.CodeBadPossession || p.asked != 3 {
 		t.Errorf("key without proof: %s after %d proofs, want %s after 3", code, p.asked, remora.CodeBadPossession)
 	}
 	n.BeaconPoP = remora.BLSSignature{9}
-	if code := register(t, o, p, alice, n); code != remora.CodeOK || p.asked != 4 {
+	if code := registerCode(t, o, p, alice, n); code != remora.CodeOK || p.asked != 4 {
 		t.Errorf("key with proof: %s after %d proofs, want ok after 4", code, p.asked)
 	}
 	n.Possession[0]++
-	if code := register(t, o, p, alice, n); code != remora.CodeBadPossession {
+	if code := registerCode(t, o, p, alice, n); code != remora.CodeBadPossession {
 		t.Errorf("known key with another proof: %s", code)
 	}
 }
 
 func TestAll(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
-	mustRegister(t, o, bob, node(2, "two"))
-	mustRegister(t, o, alice, node(1, "one"))
+	mustRegister(t, o, bob, validNode(2, "two"))
+	mustRegister(t, o, alice, validNode(1, "one"))
 	for limit, want := range map[int][]string{1: {"one"}, 5: {"one", "two"}} {
 		var names []string
 		err := registry.All(o, func(_ remora.Address, n remora.Node) bool {

@@ -14,7 +14,7 @@ import (
 
 type row struct{ Key, Value string }
 
-func ascend(t interface{ Fatal(...any) }, v View, id ID, prefix string, limit int) []row {
+func collectRows(t interface{ Fatal(...any) }, v View, id ID, prefix string, limit int) []row {
 	var found []row
 	err := v.Ascend(id, []byte(prefix), func(key, value []byte) bool {
 		found = append(found, row{string(key), string(value)})
@@ -29,7 +29,7 @@ func ascend(t interface{ Fatal(...any) }, v View, id ID, prefix string, limit in
 // naive is two maps, of which one is the state at the checkpoint.
 type naive struct{ now, saved map[string]string }
 
-func (n *naive) ascend(prefix string, limit int) []row {
+func (n *naive) ascendRows(prefix string, limit int) []row {
 	var found []row
 	for _, k := range slices.Sorted(maps.Keys(n.now)) {
 		if strings.HasPrefix(k, prefix) && len(found) < limit {
@@ -74,7 +74,7 @@ func TestOverlayModel(t *testing.T) {
 			},
 			"ascend": func(rt *rapid.T) {
 				prefix, limit := rapid.SampledFrom([]string{"", "a", "ab", "b", "\xff", "x"}).Draw(rt, "prefix"), rapid.IntRange(1, 9).Draw(rt, "limit")
-				if diff := cmp.Diff(model.ascend(prefix, limit), ascend(rt, o, Accounts, prefix, limit)); diff != "" {
+				if diff := cmp.Diff(model.ascendRows(prefix, limit), collectRows(rt, o, Accounts, prefix, limit)); diff != "" {
 					rt.Fatalf("rows (-want +got):\n%s", diff)
 				}
 			},
@@ -117,13 +117,13 @@ func checkChanges(rt *rapid.T, o *Overlay, base *Memory, model *naive) {
 	}
 	untouched := base.Clone()
 	base.Apply(changes)
-	if diff := cmp.Diff(model.ascend("", 99), ascend(rt, base, Accounts, "", 99)); diff != "" {
+	if diff := cmp.Diff(model.ascendRows("", 99), collectRows(rt, base, Accounts, "", 99)); diff != "" {
 		rt.Fatalf("rows after the changes (-want +got):\n%s", diff)
 	}
 	if len(changes) > 0 {
 		return
 	}
-	if diff := cmp.Diff(ascend(rt, untouched, Accounts, "", 99), ascend(rt, base, Accounts, "", 99)); diff != "" {
+	if diff := cmp.Diff(collectRows(rt, untouched, Accounts, "", 99), collectRows(rt, base, Accounts, "", 99)); diff != "" {
 		rt.Fatal("no changes, yet rows differ: " + diff)
 	}
 }
