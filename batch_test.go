@@ -103,7 +103,7 @@ func batchOf(size int) []byte {
 	return b.Seal(1, 2, 3, 4).Raw
 }
 
-// FuzzParseBatch: what parses can be walked and built again from its parts.
+// FuzzParseBatch: a batch that parses can be walked and rebuilt from its parts.
 func FuzzParseBatch(f *testing.F) {
 	f.Add(sampleBatch().Raw)
 	f.Add(batchOf(1))

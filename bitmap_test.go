@@ -58,7 +58,7 @@ func TestBitmapCheck(t *testing.T) {
 	}
 }
 
-// FuzzBitmap: what passes for a committee has one spelling, members of the committee only, and their stake.
+// FuzzBitmap: a bitmap that passes Check has one encoding, members of the committee only, and their stake.
 func FuzzBitmap(f *testing.F) {
 	f.Add([]byte{0b1011}, uint8(4))
 	f.Add([]byte{0xff, 0x01}, uint8(9))

@@ -45,7 +45,7 @@ func TestBlockRoundTrip(t *testing.T) {
 	}
 }
 
-// TestDecodeBlockRefuses: a block without headers, or with null for one, would break whoever walks it.
+// TestDecodeBlockRefuses: a block without headers, or with a null header, would crash code that walks it.
 func TestDecodeBlockRefuses(t *testing.T) {
 	for name, dag := range map[string][]*remora.Header{
 		"no headers":  nil,

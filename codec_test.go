@@ -105,7 +105,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestCanonical offers every sample in other spellings, cut short and continued: nothing but the one spelling decodes.
+// TestCanonical offers every sample in other encodings, truncated and extended: only the canonical encoding decodes.
 func TestCanonical(t *testing.T) {
 	for _, s := range samples {
 		t.Run(s.object, func(t *testing.T) {
@@ -182,7 +182,7 @@ func respell(t *testing.T, b []byte) [][]byte {
 	return out
 }
 
-// TestMalleability flips every bit: what still decodes has another digest, but for bits that the digest leaves out.
+// TestMalleability flips every bit: a value that still decodes has another digest, unless the digest omits the bit.
 func TestMalleability(t *testing.T) {
 	uncovered := map[string]int{ // bytes at the end
 		"header":      remora.SignatureSize,

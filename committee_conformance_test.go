@@ -6,7 +6,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// TestThresholds holds the arithmetic of stake that agreement rests on.
+// TestThresholds checks the arithmetic of stake on which agreement depends.
 func TestThresholds(t *testing.T) {
 	t.Run("threshold_arithmetic", testThresholds)
 	t.Run("bitmap_fuzz", testSigners)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// conformanceTests is how many tests the table numbers.
+// conformanceTests is the number of tests in the table.
 const conformanceTests = 93
 
 // row is a line of the table: a numbered test and the Go tests that hold this implementation to it.

@@ -18,7 +18,7 @@ import (
 
 const module = "github.com/remora-network/remora"
 
-// Whom the packages of a layer may import, from the leaves upwards. Names are relative to the module; "." is its root.
+// The packages that a layer may import, from the leaves upwards. Names are relative to the module; "." is its root.
 var (
 	root      = []string{"."}
 	durable   = []string{"app/durable"}
@@ -38,7 +38,7 @@ var (
 		belowSubject, subjects, durable, session, apps,
 		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
 	)
-	// spine is what several parts of the shell share, from the disk upwards: each may import those before it.
+	// spine lists the packages that several parts of the shell share, from the disk upwards. Each may import those before it.
 	spine = []string{
 		"node/store/segment", "node/store", "node/exec", "node/restore", "node/flight", "node/trust", "node/head", "node/p2p",
 		"node/metrics", "node/peers", "node/blocksync",
@@ -105,14 +105,14 @@ var testModules = []string{
 	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/goleak", "pgregory.net/rapid", "testing",
 }
 
-// impure are imports by which a clock, a disk, a socket, a goroutine or chance could reach a pure package.
-// The purecore analyzer of cmd/vet reports the same ones, and what needs no import.
+// impure lists the imports that give access to clocks, disks, sockets, goroutines or randomness. The purecore analyzer of
+// cmd/vet reports the same ones, and impurities that need no import.
 var impure = []string{
 	"context", "crypto/rand", "golang.org/x/sync", "hash/maphash", "io/fs", "io/ioutil", "log", "math/rand", "net",
 	"os", "path/filepath", "runtime", "sync", "syscall", "time", "unsafe",
 }
 
-// What violations says at the end of a sentence.
+// Ends of the sentences that violations returns.
 const (
 	nowhere = " belongs to no layer: give it one in deps_test.go"
 	outside = ": not below its layer"
@@ -128,7 +128,7 @@ type listed struct {
 	Imports, TestImports, XTestImports []string
 }
 
-// TestImports holds every package of the module against the import rules.
+// TestImports checks every package of the module against the import rules.
 func TestImports(t *testing.T) {
 	if err := visitFolders(); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestImportsCatchViolations feeds the rules packages that break them: a rule that stopped working is noticed.
+// TestImportsCatchViolations checks that the rules find packages that break them.
 func TestImportsCatchViolations(t *testing.T) {
 	tests := []struct {
 		name string
@@ -207,7 +207,7 @@ func TestImportsCatchViolations(t *testing.T) {
 	}
 }
 
-// TestLayersNamePackagesOnce guards the table itself: a package in two layers would have two sets of rules.
+// TestLayersNamePackagesOnce checks the table itself: a package in two layers would have two sets of rules.
 func TestLayersNamePackagesOnce(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, l := range layers {
@@ -225,7 +225,7 @@ func TestLayersNamePackagesOnce(t *testing.T) {
 	}
 }
 
-// violations returns one sentence for each import that the rules forbid and each package that they do not know.
+// violations returns a sentence for each import that the rules forbid and each package without a layer.
 func violations(pkgs []listed) []string {
 	var found []string
 	for _, p := range pkgs {
@@ -249,7 +249,7 @@ func violations(pkgs []listed) []string {
 	return found
 }
 
-// mayImport returns whom of the module a package may import; a test package may import what it helps to test as well.
+// mayImport returns the packages of the module that a package may import. A test package may also import its parent.
 func mayImport(name string) (allowed []string, known bool) {
 	if parent := path.Dir(name); path.Base(name) == path.Base(parent)+"test" {
 		allowed, known = mayImport(parent)
@@ -263,7 +263,7 @@ func mayImport(name string) (allowed []string, known bool) {
 	return nil, false
 }
 
-// judge reports whether product code of a package breaks a rule by an import, and which.
+// judge reports whether product code of a package breaks a rule by an import, and which rule.
 func judge(name, imp string, allowed []string) (reason string, bad bool) {
 	if isTest(name) {
 		return judgeTest(name, imp, allowed)
@@ -359,8 +359,8 @@ func fullAll(names []string) []string {
 	return paths
 }
 
-// visitFolders reads the folders in which go list looks for packages. The go tool cannot see what the latter reads,
-// and would go on reporting a cached success after another package has gained an import.
+// visitFolders reads the folders in which go list looks for packages. The go tool does not track the files that go list
+// reads, and would report a cached success after a package has gained an import.
 func visitFolders() error {
 	return filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
 		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")

@@ -190,7 +190,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestSafety holds the scenarios that need more than a list of commits.
+// TestSafety checks the scenarios that need more than a list of commits.
 func TestSafety(t *testing.T) {
 	t.Run("equivocating_certificate_rejected", testEquivocation)
 	t.Run("odd_round_never_triggers_leader", testOddRounds)
@@ -328,8 +328,8 @@ func testSigners(t *testing.T) {
 	}
 }
 
-// testBelowLeader supports a skipped leader too late, which takes more faults than agreement bears: rounds of two.
-// Even so the sequence never turns back.
+// testBelowLeader supports a skipped leader too late, by rounds of two vertices, which takes more faults than agreement
+// tolerates. Even so a committed sequence never changes.
 func testBelowLeader(t *testing.T) {
 	dag := consensustest.NewDAG(consensustest.Committee(consensustest.Equal(4)...), 50)
 	dag.Leader = consensustest.Pin(0)
@@ -389,7 +389,7 @@ func testMissingParent(t *testing.T) {
 	}
 }
 
-// testStrangers inserts what a broken caller could let through: it may be refused, never panic.
+// testStrangers inserts invalid certificates from a faulty caller: Insert may refuse them but never panics.
 func testStrangers(t *testing.T) {
 	p := play(t, parse(t, "leader 0\ngc 4\nr1-9: *"))
 	stranger := p.dag.Make(10, 0, 0, nil)

@@ -84,7 +84,7 @@ func chunk(rng *rand.Rand, certificates int) int {
 	return 1 + rng.Intn(certificates)
 }
 
-// TestOrders delivers the same DAG in many orders: whatever a node saw first, its sequence is the same.
+// TestOrders delivers the same DAG in many orders: the sequence is always the same.
 func TestOrders(t *testing.T) {
 	t.Run("order_independence", testOrderIndependence)
 	t.Run("gc_edge_permutations", testGCEdge)

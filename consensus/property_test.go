@@ -114,7 +114,7 @@ func TestNaiveExhaustive(t *testing.T) {
 	}
 }
 
-// TestProperties holds what must be true of any commit rule, without a reference.
+// TestProperties checks properties that every commit rule must have, without a reference.
 func TestProperties(t *testing.T) {
 	t.Run("prefix_consistency", func(t *testing.T) {
 		for seed := range seeds(1000) {
@@ -156,7 +156,7 @@ func TestProperties(t *testing.T) {
 	})
 }
 
-// checkSequences holds a property against the sequences of random DAGs in random orders.
+// checkSequences checks a property of the sequences of random DAGs in random orders.
 func checkSequences(t *testing.T, first int, check func(*consensustest.DAG, []remora.SubDAG) error) {
 	for seed := range seeds(1000) {
 		dag, rng := random(first + seed)
@@ -166,7 +166,7 @@ func checkSequences(t *testing.T, first int, check func(*consensustest.DAG, []re
 	}
 }
 
-// judge holds a rule against everything there is: it must agree with itself in another order and with the reference.
+// judge checks a rule against all properties, against itself in another order and against the reference.
 func judge(dag *consensustest.DAG, rng *rand.Rand, rule func() consensustest.Rule) error {
 	subs, err := consensustest.Run(rule(), dag.Certificates)
 	if err != nil {

@@ -20,7 +20,7 @@ func TestTraces(t *testing.T) {
 	})
 }
 
-// tracer tells what a rule does with a script.
+// tracer prints what a rule commits for a script.
 type tracer struct {
 	t        *testing.T
 	out      strings.Builder

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestEveryEditFits keeps the defects from rotting: each fits the source once, and what it makes of it compiles.
+// TestEveryEditFits checks that each defect fits the source exactly once and that the changed source compiles.
 func TestEveryEditFits(t *testing.T) {
 	mutants, err := loadMutants(folder)
 	if err != nil {
@@ -85,8 +85,8 @@ func TestApplyRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestReadTellsDeathFromIllness holds the difference on which the verdict rests: a failed test notices a defect, a
-// package that does not compile says nothing.
+// TestReadTellsDeathFromIllness checks the distinction behind the verdict: a failed test notices a defect, a package that
+// does not compile proves nothing.
 func TestReadTellsDeathFromIllness(t *testing.T) {
 	for name, tt := range map[string]struct {
 		out    string

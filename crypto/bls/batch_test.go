@@ -95,7 +95,7 @@ func TestWeightsAreNeverZero(t *testing.T) {
 	}
 }
 
-// Items of the same signers share a pairing: what one set signed counts for no other.
+// Items of the same signers share a pairing: a message of one set does not count for another.
 func TestVerifyAggregatesTellsSignersApart(t *testing.T) {
 	c := newCommittee(t, 4)
 	var items []AggregateItem

@@ -6,7 +6,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// What decodes has one encoding: itself.
+// A signature that decodes encodes to the same bytes.
 func FuzzParsePublicKey(f *testing.F) {
 	good := newCommittee(f, 1).secret[0].Public()
 	outside := outsideG2(f)

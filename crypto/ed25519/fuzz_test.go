@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora/crypto/ed25519"
 )
 
-// Whatever the bytes, a signature has one verdict, alone and beside a good one.
+// Any bytes have the same verdict alone and in a batch with a valid signature.
 func FuzzVerify(f *testing.F) {
 	good := item(f, 1)
 	f.Add(good.Public[:], good.Message, good.Signature[:])

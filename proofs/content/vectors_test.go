@@ -36,7 +36,7 @@ type directoryVector struct {
 	CID      string      `json:"cid"`
 }
 
-// TestVectors compares what this package makes of fixed inputs with the files that other implementations check against.
+// TestVectors compares the outputs for fixed inputs with the files that other implementations check against.
 func TestVectors(t *testing.T) {
 	var trees []treeVector
 	for _, size := range []int{0, 1, 1023, 1024, 1025, 2048, 16383, 16384, 16385, 32768, 32769, 49152, 100_000, 1 << 20, 1<<20 + 1} {

@@ -135,7 +135,7 @@ func TestDifferenceRefusesLies(t *testing.T) {
 	}
 }
 
-// TestDifferenceRefusesWhatIsNoTree walks nodes that hash to the root and have no tree's shape.
+// TestDifferenceRefusesWhatIsNoTree walks nodes that hash to the root but do not have the shape of a tree.
 func TestDifferenceRefusesWhatIsNoTree(t *testing.T) {
 	key, value := remora.Hash{}, ValueHash([]byte("v"))
 	ours := mustBuild(t, []Change{{Key: key, ValueHash: value}})

@@ -248,7 +248,7 @@ func TestRandomProofsNeverVerify(t *testing.T) {
 	}
 }
 
-// FuzzProofVerify mutates proofs under one root. Whatever verifies must be true.
+// FuzzProofVerify mutates proofs under one root. Every claim that verifies must be true.
 func FuzzProofVerify(f *testing.F) {
 	leaves := append(numbered(40, 0), Set(remora.Hash{}, nil), Set(remora.Hash{31: 1}, nil))
 	tr := mustBuild(f, leaves)
