@@ -259,13 +259,13 @@ func checkCharge(t *testing.T, c *statetest.Chain, tt codeCase, before table.Vie
 	}
 }
 
-// readRows returns the rows of a table but for alice's account.
+// readRows returns the rows of a table except alice's account.
 func readRows(t *testing.T, v table.View, id table.ID) map[string]string {
 	t.Helper()
 	return readRowsBut(t, v, id, statetest.Address("alice"))
 }
 
-// readRowsBut returns the rows of a table but for one account.
+// readRowsBut returns the rows of a table except those of one account.
 func readRowsBut(t *testing.T, v table.View, id table.ID, account remora.Address) map[string]string {
 	t.Helper()
 	found := make(map[string]string)

@@ -20,7 +20,7 @@ type deliveryCase struct {
 	tx   func(*openWorld) []byte
 }
 
-// editedOpenSession has alice open a session that is valid but for the edit.
+// editedOpenSession has alice open a session that is valid except for the edit.
 func editedOpenSession(edit func(*remora.OpenSession)) func(*openWorld) []byte {
 	return func(w *openWorld) []byte {
 		s := statetest.Session("key", 9, 7, statetest.Allot("nora", 500), statetest.Allot("olaf", 1))
@@ -29,14 +29,14 @@ func editedOpenSession(edit func(*remora.OpenSession)) func(*openWorld) []byte {
 	}
 }
 
-// editedCommitClaim has nora claim for epoch 4, validly but for the edit.
+// editedCommitClaim has nora claim for epoch 4, valid except for the edit.
 func editedCommitClaim(edit func(*remora.CommitClaim)) func(*openWorld) []byte {
 	return func(w *openWorld) []byte {
 		return w.signNext("nora", remora.KindCommitClaim, editCommit(w.claims[4], edit))
 	}
 }
 
-// editedOpenClaim has nora open the challenged claim, validly but for the edit.
+// editedOpenClaim has nora open the challenged claim, valid except for the edit.
 func editedOpenClaim(edit func(*openWorld, *remora.OpenClaim)) func(*openWorld) []byte {
 	return func(w *openWorld) []byte {
 		_, seed, _ := w.Claim("nora", 2)
@@ -111,7 +111,7 @@ var deliveryCases = []deliveryCase{
 	})},
 
 	{"close", remora.CodeOK, closeSessionOf("bob", 2)},
-	{"close what there is not", remora.CodeUnknownSession, closeSessionOf("bob", 3)},
+	{"close an unknown session", remora.CodeUnknownSession, closeSessionOf("bob", 3)},
 	{"close session 0", remora.CodeUnknownSession, closeSessionOf("bob", 0)},
 	{"close another's session", remora.CodeSessionNotOwned, closeSessionOf("alice", 2)},
 	{"close another's session as its cache", remora.CodeSessionNotOwned, closeSessionOf("nora", 2)},

@@ -71,7 +71,7 @@ func (s *sorted) Ascend(t table.ID, prefix []byte, visit func(key, value []byte)
 	return nil
 }
 
-// replayChain applies a chain's blocks anew to tables as of a disk. It ends with the same root, and so does a tree built of
+// replayChain applies a chain's blocks again to sorted tables, as on a disk. It ends with the same root, and so does a tree built of
 // the rows.
 func replayChain(tb testing.TB, c *statetest.Chain) {
 	tb.Helper()

@@ -40,7 +40,7 @@ func (f *failing) Ascend(t table.ID, prefix []byte, visit func(key, value []byte
 }
 
 // everyRead runs use with reads that fail from the first on, from the second on and so on until it needs no more. Each
-// failure must come back as what it is: taken for an absent row it would fork the chain.
+// failure must be returned: taken for an absent row it would fork the chain.
 func everyRead(t *testing.T, v state.View, use func(v state.View) error) int {
 	t.Helper()
 	for n := 0; ; n++ {

@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// TestLeakStopsTheBlock makes coins behind the back of the ledger, as a defect would: no block comes of it.
+// TestLeakStopsTheBlock creates coins past the ledger, as a defect would: Apply returns no block.
 func TestLeakStopsTheBlock(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
 	ledger.Put(o, remora.Address{1}, ledger.Account{Balance: 1})

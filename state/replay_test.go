@@ -57,7 +57,7 @@ func randomHistory(t testing.TB, blocks int) (g *remora.Genesis, inputs []state.
 	return g, inputs, outcomes
 }
 
-// TestReplay applies a chain anew from what a store or a peer holds, decoded from bytes: headers, changes and roots
+// TestReplay applies a chain again from the bytes that a store or a peer holds: headers, changes and roots
 // are the same to the byte.
 func TestReplay(t *testing.T) {
 	g, inputs, outcomes := randomHistory(t, 40)

@@ -32,7 +32,7 @@ func TestDivergenceNamesTheRow(t *testing.T) {
 	}
 }
 
-// TestDivergenceNamesBothVersions is for whoever forgot an upgrade.
+// TestDivergenceNamesBothVersions helps an operator who forgot an upgrade.
 func TestDivergenceNamesBothVersions(t *testing.T) {
 	d := &exec.Divergence{Expected: remora.BlockHeader{Version: 7}, Got: remora.BlockHeader{Version: 5}}
 	if text := d.Error(); !strings.Contains(text, "(protocol version 7)") || !strings.Contains(text, "(protocol version 5)") {

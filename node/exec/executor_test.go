@@ -17,7 +17,7 @@ import (
 func ignoreHeight(remora.Height) {}
 
 // TestSurvivesEveryCrashPoint cuts the power at every single file operation: the executor resumes at a whole block with
-// the root that its header names, and what follows is the chain as it would have been.
+// the root that its header names, and the following blocks are those of a chain without a crash.
 func TestSurvivesEveryCrashPoint(t *testing.T) {
 	made := newChain(t, 5)
 	for n := 1; ; n++ {

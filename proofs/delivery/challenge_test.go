@@ -98,7 +98,7 @@ func TestOpenings(t *testing.T) {
 	}
 }
 
-// The lists of an opening are what a look-up of every byte in one flat list of all extents finds.
+// The lists of an opening are those that a look-up of every byte in one flat list of all extents gives.
 func TestOpeningHoldsTheBytesDrawn(t *testing.T) {
 	w := wideWorld(t)
 	o := w.openChallenge(t)

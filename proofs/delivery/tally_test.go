@@ -195,7 +195,7 @@ func TestTallyOfTooManyBytes(t *testing.T) {
 	if nearly, err := NewTally([]remora.Extent{half, shorter}); err != nil {
 		t.Error(err)
 	} else if err := nearly.Replace(1, []remora.Extent{half}); err != nil {
-		t.Errorf("a longer form counts for what it is longer: %v", err)
+		t.Errorf("a longer form counts with the bytes that it adds: %v", err)
 	}
 	if _, err := NewTally([]remora.Extent{half, half, runOfBytes(0, 1)}); !errors.Is(err, ErrFull) {
 		t.Errorf("new: %v", err)

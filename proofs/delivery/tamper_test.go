@@ -192,7 +192,7 @@ func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
-	// In a claim of few chunks another seed draws the same ones: the echo is what differs then.
+	// In a claim of few chunks another seed draws the same ones: only the echo differs then.
 	small := smallWorld(t)
 	first := small.openChallenge(t)
 	for i := range byte(50) {

@@ -202,7 +202,7 @@ func TestExtentProofsAreRefused(t *testing.T) {
 	}
 }
 
-// A tree whose sums overflow has a root that somebody can sign: no extent of it may verify.
+// A client can sign the root of a tree whose sums overflow: no extent of it may verify.
 func TestSumsThatOverflowAreRefused(t *testing.T) {
 	e := someExtents(rand.New(rand.NewPCG(7, 8)), 1)[0]
 	leaf := hashExtent(e)

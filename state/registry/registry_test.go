@@ -133,7 +133,7 @@ func TestNameIsUnique(t *testing.T) {
 	}
 }
 
-// TestUpdate changes everything of a node: what it had is free again, and taken is what it has.
+// TestUpdate changes all fields of a node: the old name and keys are free again, the new ones are taken.
 func TestUpdate(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
 	before, after := validNode(1, "one"), validNode(2, "two")
@@ -156,7 +156,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateProvesNewKeysOnly is what makes a change of address cheap, and a change of key safe.
+// TestUpdateProvesNewKeysOnly checks that a change of address is cheap and a change of key is proven.
 func TestUpdateProvesNewKeysOnly(t *testing.T) {
 	o := table.NewOverlay(new(table.Memory))
 	p := new(prover)

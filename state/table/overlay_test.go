@@ -145,7 +145,7 @@ func TestChangesAcrossTables(t *testing.T) {
 	}
 }
 
-// TestUnchangedRows are no changes, once it is known what they were.
+// TestUnchangedRows checks that putting back a value that was read is no change.
 func TestUnchangedRows(t *testing.T) {
 	base := new(Memory)
 	base.Apply([]Change{{Table: Chain, Key: []byte("same"), Value: []byte("1")}, {Table: Chain, Key: []byte("empty"), Value: []byte{}}})
