@@ -116,13 +116,13 @@ func New(c Config) (*Node, error) {
 		return nil, fmt.Errorf("%w: chain %s, offset %s", ErrClockOffset, c.Genesis.ChainID, c.ClockOffset)
 	}
 	n := &Node{config: c}
-	if err := n.wireParts(); err != nil {
+	if err := n.buildParts(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
 }
 
-func (n *Node) wireParts() error {
+func (n *Node) buildParts() error {
 	if err := n.openStore(); err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/remora-network/remora/state/tree"
 )
 
-// ErrMinority says that this node's state is not the one that a quorum certified. The node must stop, and a restart does
-// not mend it.
+// ErrMinority says that this node's state is not the one that a quorum certified. The node must stop; a restart does not
+// help.
 var ErrMinority = errors.New("this node's state is not the one that a quorum certified")
 
 // Minority is an ErrMinority: a quorum has another block at a height than this node executed there.
@@ -36,14 +36,14 @@ func (m *Minority) Error() string {
 func (m *Minority) Is(target error) bool { return target == ErrMinority }
 
 const (
-	// examineTime bounds how long a node looks for the reason before it stops.
+	// examineTime bounds the search for the reason before the node stops.
 	examineTime = 10 * time.Second
-	// formWait is how long a peer may wait for the certificate of a block of which it has signed the share.
+	// formWait is the time that a peer may wait for the certificate of a block before it answers.
 	formWait = time.Second
 )
 
-// Examiner finds out where this node's state parts from the quorum's, before the node stops. It asks the peers whose
-// state is the right one, and believes nothing but what hashes to what a quorum signed.
+// Examiner finds the first block and the first row in which this node's state differs from the quorum's, before the node
+// stops. It asks other validators and believes only what hashes to something that a quorum signed.
 type Examiner struct {
 	Self      remora.Authority
 	Committee *trust.Committee
@@ -54,14 +54,13 @@ type Examiner struct {
 	Log       *slog.Logger
 }
 
-// Watch returns a loop that executes blocks with the Examiner behind it: when it ends because this node is in the minority,
-// the reason is found out.
+// Watch wraps a loop that executes blocks: when it ends because this node is in the minority, the reason is examined.
 func (x *Examiner) Watch(loop func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error { return x.explainEnd(ctx, loop(ctx)) }
 }
 
 // explainEnd returns the error with which a loop ends: err itself, unless it says that this node is in the minority. Then it
-// is an ErrMinority that names the first block that differs and, if it can be found out, the first row.
+// is an ErrMinority that names the first block that differs and, where possible, the first row.
 func (x *Examiner) explainEnd(ctx context.Context, err error) error {
 	d, height, concerned := findAccusation(err)
 	if !concerned {
@@ -73,7 +72,7 @@ func (x *Examiner) explainEnd(ctx context.Context, err error) error {
 	if m, ok := errors.AsType[*Minority](err); ok && d == nil {
 		var failed error
 		if d, failed = x.findParting(ctx, *m); failed != nil {
-			err = fmt.Errorf("%w; where it begins could not be found out: %w", err, failed)
+			err = fmt.Errorf("%w; where it begins is not known: %w", err, failed)
 		}
 	}
 	if d != nil {
@@ -163,8 +162,8 @@ func (x *Examiner) tryPeers(ctx context.Context, try func(ctx context.Context, p
 	return failures
 }
 
-// findRow returns the first row that differs after the block. It is nil when the states are the same and only the header
-// differs, and when nobody keeps the state after that block any more.
+// findRow returns the first row that differs after the block, nil when only the header differs and when no peer keeps the
+// state after that block any more.
 func (x *Examiner) findRow(ctx context.Context, d *exec.Divergence) *exec.Row {
 	if d.View.Tree.Root() != d.Got.StateRoot || d.Got.StateRoot == d.Expected.StateRoot {
 		return nil
@@ -189,7 +188,7 @@ func (x *Examiner) findRow(ctx context.Context, d *exec.Divergence) *exec.Row {
 		return nil
 	})
 	if err != nil {
-		x.Log.Warn("the first row that differs could not be found out", slog.Any("reason", err))
+		x.Log.Warn("the first row that differs is not known", slog.Any("reason", err))
 	}
 	return row
 }

@@ -33,7 +33,7 @@ func New(address string, figures []Figure) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, f := range figures {
-		if err := registry.Register(f.collector()); err != nil {
+		if err := registry.Register(f.newCollector()); err != nil {
 			return nil, fmt.Errorf("metric %s: %w", f.Name, err)
 		}
 	}
@@ -46,7 +46,7 @@ func New(address string, figures []Figure) (*Server, error) {
 	return &Server{listen: listen, http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}}, nil
 }
 
-func (f Figure) collector() prometheus.Collector {
+func (f Figure) newCollector() prometheus.Collector {
 	if f.Counter {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
 	}

@@ -27,8 +27,8 @@ type Client struct {
 // NewClient returns a client of the members of a committee.
 func NewClient(c *trust.Committee, call Call) *Client { return &Client{committee: c, call: call} }
 
-// request sends one question and returns the answer as it came.
-func (c *Client) request(ctx context.Context, from remora.Authority, protocol string, request any) ([]byte, error) {
+// callPeer sends one question and returns the answer as it came.
+func (c *Client) callPeer(ctx context.Context, from remora.Authority, protocol string, request any) ([]byte, error) {
 	answer, err := c.call(ctx, c.committee.Members[from].PeerID, protocol, remora.Encode(request), MaxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("%s from %q: %w", protocol, c.committee.Members[from].Name, err)
@@ -40,7 +40,7 @@ func (c *Client) request(ctx context.Context, from remora.Authority, protocol st
 func (c *Client) Ask(ctx context.Context, from remora.Authority, protocol string, request any) ([][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTimeout)
 	defer cancel()
-	answer, err := c.request(ctx, from, protocol, request)
+	answer, err := c.callPeer(ctx, from, protocol, request)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (c *Client) Ask(ctx context.Context, from remora.Authority, protocol string
 func (c *Client) AskBlocks(ctx context.Context, from remora.Authority, r RangeRequest) (*Span, error) {
 	ctx, cancel := context.WithTimeout(ctx, blocksTimeout+time.Duration(r.Wait)*time.Millisecond)
 	defer cancel()
-	answer, err := c.request(ctx, from, ProtocolBlocks, r)
+	answer, err := c.callPeer(ctx, from, ProtocolBlocks, r)
 	if err != nil {
 		return nil, err
 	}

@@ -141,8 +141,8 @@ func (s *Server) serveBlocks(ctx context.Context, _ string, request []byte) ([]b
 	return remora.Encode(a), nil
 }
 
-// encodeBlock returns an encoded certified block, nil when it has no certificate here. One whose batches are too large to go
-// with others, or not all here, goes without: whoever syncs asks for its batches.
+// encodeBlock returns an encoded certified block, nil without a certificate here. Batches that are too large for an answer, or
+// not all here, are left out: the peer asks for them.
 func (s *Server) encodeBlock(h remora.Height) ([]byte, error) {
 	cb, err := s.Store.CertifiedBlock(h)
 	if errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt) {
@@ -159,6 +159,7 @@ func (s *Server) encodeBlock(h remora.Height) ([]byte, error) {
 	return item, nil
 }
 
+// findBareBlock returns a block with its certificate and without its batches.
 func (s *Server) findBareBlock(h remora.Height) (*remora.CertifiedBlock, error) {
 	block, err := s.Store.Block(h)
 	if err != nil {
@@ -168,7 +169,7 @@ func (s *Server) findBareBlock(h remora.Height) (*remora.CertifiedBlock, error) 
 	return &remora.CertifiedBlock{Block: *block, Certificate: cert}, err
 }
 
-// findNewestCertified returns the height of the newest block that has its certificate, as far as that is near the tip.
+// findNewestCertified returns the height of the newest certified block, 0 if it is not near the tip.
 func (s *Server) findNewestCertified() (remora.Height, error) {
 	height := s.Store.Height()
 	for h := height; h > 0 && h+MaxBlockRange > height; h-- {

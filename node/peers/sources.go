@@ -7,9 +7,9 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Sources decides whom to ask for batches that execution waits for. A block that waits costs little when its first
-// question is answered; a few peers that hang, asked for every block, would make blocks take longer here than the chain
-// makes them, until all that this authority seals expires.
+// Sources decides the order in which peers are asked for batches that execution waits for. Peers that did not answer come
+// last: if a few that hang were asked first for every block, this authority would execute more slowly than the chain makes
+// blocks, until all batches that it seals expire.
 type Sources struct {
 	self   remora.Authority
 	failed []int // questions in a row that brought nothing, by authority
@@ -20,8 +20,8 @@ func NewSources(self remora.Authority, n int) *Sources {
 	return &Sources{self: self, failed: make([]int, n)}
 }
 
-// Order returns all others in the order in which to ask them for batches of an author: those that failed least first,
-// and among equals those after the author first and itself last, which may have kept them from this one on purpose.
+// Order returns all others in the order in which to ask them for batches of an author: those with the
+// fewest failures first; among equals from the one after the author on, and the author last, which may withhold them.
 func (s *Sources) Order(author remora.Authority) []remora.Authority {
 	n := len(s.failed)
 	order := make([]remora.Authority, 0, n)
@@ -34,7 +34,7 @@ func (s *Sources) Order(author remora.Authority) []remora.Authority {
 	return order
 }
 
-// Report tells whether a question brought anything.
+// Report says whether a question brought anything.
 func (s *Sources) Report(a remora.Authority, useful bool) {
 	if useful {
 		s.failed[a] = 0

@@ -73,7 +73,7 @@ func (f *Forwarder) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, er
 			size += len(txs[n])
 			n++
 		}
-		digests, err := f.passOn(ctx, txs[:n])
+		digests, err := f.passTxs(ctx, txs[:n])
 		taken = append(taken, digests...)
 		if err != nil {
 			return taken, err
@@ -86,12 +86,12 @@ func (f *Forwarder) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, er
 // connectWait is how long transactions wait for a validator to be connected, as after a start.
 const connectWait = 5 * time.Second
 
-// passOn hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
+// passTxs hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
 // in two batches, and executes once by its nonce.
-func (f *Forwarder) passOn(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+func (f *Forwarder) passTxs(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	request := remora.Encode(ListAnswer{Items: txs})
 	for began := time.Now(); ; {
-		digests, err := f.tryAll(ctx, request, len(txs))
+		digests, err := f.tryValidators(ctx, request, len(txs))
 		if !errors.Is(err, p2p.ErrNotConnected) || ctx.Err() != nil || time.Since(began) > connectWait {
 			return digests, err
 		}
@@ -101,7 +101,7 @@ func (f *Forwarder) passOn(ctx context.Context, txs [][]byte) ([]remora.Hash, er
 	}
 }
 
-func (f *Forwarder) tryAll(ctx context.Context, request []byte, count int) ([]remora.Hash, error) {
+func (f *Forwarder) tryValidators(ctx context.Context, request []byte, count int) ([]remora.Hash, error) {
 	start := int(time.Now().UnixNano() % int64(f.committee.Size()))
 	var failures error
 	for i := range f.committee.Size() {

@@ -1,5 +1,8 @@
-// Package restore rebuilds a validator's cores from its disk. It is the one way back: after a crash and after block
-// sync, in the node and in simulations alike.
+// Package restore rebuilds a validator's cores from its disk. It is the one way back, after a crash and after block sync, in
+// the node and in simulations.
+//
+// Build returns a mempool core and a commit rule in step with each other, and the sub-DAGs that the executor still owes. Load
+// and Start are its halves: a recording keeps the Snapshot between them. Worker returns the worker core.
 package restore
 
 import (
@@ -13,7 +16,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// Config is what a validator is, beside what its disk remembers.
+// Config describes a validator, apart from what its disk holds.
 type Config struct {
 	Genesis   *remora.Genesis
 	Committee *remora.Committee
@@ -51,7 +54,7 @@ func Build(st *store.Store, c Config) (*Cores, error) {
 // Load takes the snapshot from the store.
 func Load(st *store.Store, c Config) (Snapshot, error) {
 	depth := c.Genesis.Params.GCDepth
-	ordered, err := executed(st, depth)
+	ordered, err := loadOrdered(st, depth)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -77,7 +80,7 @@ func Start(s Snapshot, c Config) (*Cores, error) {
 		return nil, err
 	}
 	order := consensus.NewBullshark(consensus.Config{Committee: c.Committee, GCDepth: depth, Origin: c.Genesis.Hash()}, s.Order)
-	committed, err := replay(order, s.Mempool.Certificates)
+	committed, err := replayCertificates(order, s.Mempool.Certificates)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +92,9 @@ func Start(s Snapshot, c Config) (*Cores, error) {
 	return &Cores{Mempool: core, Order: order, Committed: committed}, nil
 }
 
-// executed returns what the stored blocks say about the commit rule: the last leader and all that was ordered within
+// loadOrdered returns the state of the commit rule after the stored blocks: the last leader, and all that was ordered within
 // reach of the next one.
-func executed(st *store.Store, depth remora.Round) (consensus.Snapshot, error) {
+func loadOrdered(st *store.Store, depth remora.Round) (consensus.Snapshot, error) {
 	var s consensus.Snapshot
 	for h := st.Height(); h > 0; h-- {
 		block, err := st.Block(h)
@@ -114,9 +117,9 @@ func executed(st *store.Store, depth remora.Round) (consensus.Snapshot, error) {
 	return s, nil
 }
 
-// replay inserts stored certificates, rounds ascending. One without its parents waits: the mempool core suspends it too,
+// replayCertificates inserts stored certificates, rounds ascending. One without its parents waits: the mempool core suspends it too,
 // and delivers it when they have come.
-func replay(order *consensus.Bullshark, certificates []*remora.Certificate) ([]remora.SubDAG, error) {
+func replayCertificates(order *consensus.Bullshark, certificates []*remora.Certificate) ([]remora.SubDAG, error) {
 	var committed []remora.SubDAG
 	for _, c := range certificates {
 		more, err := order.Insert(c)

@@ -61,7 +61,7 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.has(cert) {
 			continue
 		}
-		// Votes do not cover the author's signature: whoever passes a certificate on could change it.
+		// Votes do not cover the author's signature: a peer that relays a certificate could change it.
 		if errs[i] = c.checkAuthor(&cert.Header); errs[i] != nil {
 			continue
 		}

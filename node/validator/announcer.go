@@ -101,7 +101,7 @@ func (a *Announcer) Resume(now time.Time) error {
 	if err := a.keepOldest(); err != nil {
 		return err
 	}
-	for h := max(a.certifier.oldest, newest-min(newest, certifierWindow)); h <= newest; h++ {
+	for h := max(a.certifier.firstOpen(), newest-min(newest, certifierWindow)); h <= newest; h++ {
 		cert, err := a.store.BlockCertificate(h)
 		switch {
 		case err != nil:
@@ -115,7 +115,7 @@ func (a *Announcer) Resume(now time.Time) error {
 			return err
 		}
 	}
-	return a.contribute(now)
+	return a.makeContribution(now)
 }
 
 // shareStored offers the own share of a stored block.
@@ -140,7 +140,7 @@ func (a *Announcer) BlockExecuted(block *remora.Block, now time.Time) error {
 		a.payload = block.Header.Height
 		a.setDemand(true)
 	}
-	if err := a.contribute(now); err != nil {
+	if err := a.makeContribution(now); err != nil {
 		return err
 	}
 	return a.shareBlock(&block.Header)
@@ -156,10 +156,10 @@ func (a *Announcer) BlocksSynced(blocks []*remora.Block, now time.Time) error {
 		return err
 	}
 	last := blocks[len(blocks)-1]
-	a.certifier.moveWindow(a.certifier.oldest, last.Header.Height)
+	a.certifier.moveNewest(last.Header.Height)
 	a.progress.CertifyLeader(last.DAG[len(last.DAG)-1].Round)
 	a.notices.Certified = last.Header.Height
-	return a.contribute(now)
+	return a.makeContribution(now)
 }
 
 // CoresRebuilt repeats to new cores what the old ones were told.
@@ -185,8 +185,8 @@ func (a *Announcer) informWorker(executed []remora.Hash) error {
 	return nil
 }
 
-// contribute makes the contribution to the beacon's next step at a pace, and offers it again when it does not arrive.
-func (a *Announcer) contribute(now time.Time) error {
+// makeContribution makes the contribution to the beacon's next step at a pace, and offers it again when it does not arrive.
+func (a *Announcer) makeContribution(now time.Time) error {
 	seed, err := beacon.GetSeed(a.exec.View().Tables)
 	if err != nil {
 		return err
@@ -254,7 +254,7 @@ type CertificateQuestion struct {
 // Reissue is called every ReissueEvery. It offers shares again for the oldest blocks without a certificate. The question,
 // if any, asks a peer for certificates that formed while this node was away; AdoptCertificates takes the answer.
 func (a *Announcer) Reissue(now time.Time) (*CertificateQuestion, error) {
-	if err := errors.Join(a.contribute(now), a.keepOldest()); err != nil {
+	if err := errors.Join(a.makeContribution(now), a.keepOldest()); err != nil {
 		return nil, err
 	}
 	waiting := a.certifier.openHeights()
@@ -269,13 +269,13 @@ func (a *Announcer) Reissue(now time.Time) (*CertificateQuestion, error) {
 		}
 		a.tellMempool(mempool.ShareMade{Share: a.signer.SignShare(&block.Header)})
 	}
-	return a.certificateQuestion(waiting[0], now), nil
+	return a.pickQuestion(waiting[0], now), nil
 }
 
 func (a *Announcer) isRecent(h remora.Height) bool { return h+recentlyExecuted > a.store.Height() }
 
-// certificateQuestion chooses a peer by the time: the next question goes to another one.
-func (a *Announcer) certificateQuestion(low remora.Height, now time.Time) *CertificateQuestion {
+// pickQuestion chooses a peer by the time: the next question goes to another one.
+func (a *Announcer) pickQuestion(low remora.Height, now time.Time) *CertificateQuestion {
 	n := a.committee.Size()
 	if a.isRecent(low) || n == 1 {
 		return nil
@@ -314,7 +314,7 @@ func (a *Announcer) AdoptCertificates(certificates []*remora.BlockCertificate) e
 // keepOldest moves the certifier's window to the oldest block without a certificate and enters the blocks from there on,
 // so that no height is given up: peers that sync from here would come to an end there.
 func (a *Announcer) keepOldest() error {
-	low, newest := a.certifier.oldest, a.store.Height()
+	low, newest := a.certifier.firstOpen(), a.store.Height()
 	for ; low <= newest; low++ {
 		cert, err := a.store.BlockCertificate(low)
 		if err != nil {
@@ -324,7 +324,7 @@ func (a *Announcer) keepOldest() error {
 			break
 		}
 	}
-	a.certifier.moveWindow(low, a.certifier.newest)
+	a.certifier.moveOldest(low)
 	if err := a.store.PutCertifiedTo(low - 1); err != nil {
 		return err
 	}

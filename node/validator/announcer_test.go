@@ -150,7 +150,7 @@ func TestDemandIsRepeatedToARebuiltPrimary(t *testing.T) {
 	}
 	for _, demand := range []bool{true, false} {
 		e.announcer.setDemand(demand)
-		if err := errors.Join(e.passOn(t.Context(), nil), e.catchUp(t.Context())); err != nil {
+		if err := errors.Join(e.passNotices(t.Context(), nil), e.syncBlocks(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		<-rebuilt

@@ -61,11 +61,12 @@ type batcher struct {
 	own     OwnBatches
 }
 
+// bundleTxs is the loop of the batcher.
 func (b *batcher) bundleTxs(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for ticking := true; ; {
-		if busy := b.core.Pending() > 0; busy != ticking { // an idle node is not woken up for nothing
+		if busy := b.core.Pending() > 0; busy != ticking { // an idle node needs no ticks
 			ticking = busy
 			if ticker.Stop(); busy {
 				ticker.Reset(tick)
@@ -104,7 +105,7 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 	}
 }
 
-// drainSubmissions takes what else clients have sent, so that one sync serves all of it.
+// drainSubmissions takes further submissions that have arrived, so that one sync serves all of them.
 func (b *batcher) drainSubmissions() {
 	for range verifyBatch {
 		select {
@@ -146,7 +147,7 @@ func (b *batcher) takeSubmission(s submission) {
 	}
 }
 
-// answerClients tells the clients whose transactions are in a batch that is now durable.
+// answerClients answers the submissions whose last batch is now durable.
 func (b *batcher) answerClients(s worker.Sealed) {
 	for _, w := range b.waiters[s.Seq] {
 		w.sealed[s.Seq] = s.Digest
@@ -162,6 +163,7 @@ func (b *batcher) answerClients(s worker.Sealed) {
 	delete(b.waiters, s.Seq)
 }
 
+// takeBatch hands a peer's batch to the core.
 func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 	from, known := b.committee.ByPeer(m.Peer)
 	if !known {
@@ -173,14 +175,14 @@ func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 		return
 	}
 	if _, done, err := b.store.BatchHeight(batch.Digest); err == nil && done {
-		// Late, or offered again by an author that restarted: it needs no room any more, only the answer.
+		// It comes late, or from an author that restarted, and needs only the acknowledgement.
 		b.host.Send(m.Peer, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, batch.Digest[:]))
 		return
 	}
 	b.stepCore(ctx, worker.PeerBatch{From: from, Batch: batch})
 }
 
-// takeFetched stores batches that were asked for, in order, as long as the author that listed them has room here.
+// takeFetched hands fetched batches to the core, in order, until the quota of the author that listed them is used up.
 func (b *batcher) takeFetched(f fetched) error {
 	for _, batch := range f.batches {
 		if err := b.core.Step(worker.PeerBatch{From: f.author, Batch: batch, Fetched: true}); err != nil {
@@ -199,14 +201,14 @@ func (b *batcher) stepCore(ctx context.Context, m worker.Message) {
 // announceOwn tells the primary again which own batches wait.
 func (b *batcher) announceOwn(ctx context.Context) error {
 	for _, ref := range b.own.Waiting() {
-		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
+		if err := sendTo(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// carryOut carries out what the core asks for: batches are durable before they are acked, spread or answered for.
+// carryOut persists, sends and answers until the core is done: batches are durable before anybody hears of them.
 func (b *batcher) carryOut(ctx context.Context) error {
 	for {
 		rd, ok := b.core.Ready()
@@ -234,6 +236,7 @@ func (b *batcher) carryOut(ctx context.Context) error {
 // errStopped marks the failures after which a node must not go on.
 var errStopped = errors.New("the disk failed: restart the node when it is healthy again")
 
+// sendBatches sends batches and acknowledgements to peers.
 func (b *batcher) sendBatches(rd *worker.Ready) {
 	for _, batch := range rd.Broadcast {
 		for a, m := range b.committee.Members {
@@ -250,15 +253,16 @@ func (b *batcher) sendBatches(rd *worker.Ready) {
 	}
 }
 
+// informPrimary names batches that are stored here, and own ones that a quorum holds.
 func (b *batcher) informPrimary(ctx context.Context, rd *worker.Ready) error {
 	for _, s := range rd.Stored {
-		if err := put(ctx, b.primary, mempool.Message(mempool.BatchStored{Author: s.Author, Ref: s.Ref})); err != nil {
+		if err := sendTo(ctx, b.primary, mempool.Message(mempool.BatchStored{Author: s.Author, Ref: s.Ref})); err != nil {
 			return err
 		}
 	}
 	for _, ref := range rd.Certified {
 		b.own.Add(ref)
-		if err := put(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
+		if err := sendTo(ctx, b.primary, mempool.Message(mempool.BatchReady{Ref: ref})); err != nil {
 			return err
 		}
 	}

@@ -33,12 +33,22 @@ func newCertifier(c *trust.Committee) *certifier {
 	}
 }
 
-// enterBlock tells of a block's hash and returns its certificate if the shares for it had arrived before.
+// enterBlock enters the hash of a block that was executed here and returns its certificate if a quorum of shares was there
+// before.
 func (c *certifier) enterBlock(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
 	c.own[height] = hash
 	c.moveWindow(c.oldest, max(c.newest, height))
 	return c.formCertificate(height)
 }
+
+// moveOldest says that all blocks below a height are certified.
+func (c *certifier) moveOldest(h remora.Height) { c.moveWindow(h, c.newest) }
+
+// moveNewest says that blocks up to a height were executed, with their certificates.
+func (c *certifier) moveNewest(h remora.Height) { c.moveWindow(c.oldest, h) }
+
+// firstOpen returns the height below which all blocks are certified.
+func (c *certifier) firstOpen() remora.Height { return c.oldest }
 
 // moveWindow keeps what is near the newest block and near the oldest one without certificate.
 func (c *certifier) moveWindow(oldest, newest remora.Height) {

@@ -39,35 +39,35 @@ type engine struct {
 func (e *engine) executeBlocks(ctx context.Context) error {
 	ticker := time.NewTicker(ReissueEvery)
 	defer ticker.Stop()
-	if err := e.passOn(ctx, e.announcer.Resume(time.Now())); err != nil {
-		return e.unlessDone(ctx, err)
+	if err := e.passNotices(ctx, e.announcer.Resume(time.Now())); err != nil {
+		return e.hideCancellation(ctx, err)
 	}
 	for {
 		var err error
 		select {
 		case w := <-e.work:
-			err = e.doWork(ctx, w)
+			err = e.executeWork(ctx, w)
 		case <-ticker.C:
 			err = e.reissueShares(ctx)
 		case <-ctx.Done():
 			return nil
 		}
 		if err != nil {
-			return e.unlessDone(ctx, err)
+			return e.hideCancellation(ctx, err)
 		}
 	}
 }
 
-// unlessDone hides errors that come from stopping.
-func (e *engine) unlessDone(ctx context.Context, err error) error {
+// hideCancellation hides errors that come from stopping.
+func (e *engine) hideCancellation(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// passOn delivers the announcer's notices, unless it failed.
-func (e *engine) passOn(ctx context.Context, failed error) error {
+// passNotices delivers the announcer's notices, unless it failed.
+func (e *engine) passNotices(ctx context.Context, failed error) error {
 	if failed != nil {
 		return failed
 	}
@@ -78,27 +78,27 @@ func (e *engine) passOn(ctx context.Context, failed error) error {
 		}
 	}
 	for _, m := range n.Worker {
-		if err := put(ctx, e.batcher, m); err != nil {
+		if err := sendTo(ctx, e.batcher, m); err != nil {
 			return err
 		}
 	}
 	for _, m := range n.Mempool {
-		if err := put(ctx, e.primary, m); err != nil {
+		if err := sendTo(ctx, e.primary, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *engine) doWork(ctx context.Context, w Work) error {
+func (e *engine) executeWork(ctx context.Context, w Work) error {
 	switch {
 	case w.Sub != nil:
 		return e.executeSubDAG(ctx, *w.Sub)
 	case w.CatchUp:
-		return e.catchUp(ctx)
+		return e.syncBlocks(ctx)
 	}
 	for _, s := range w.Shares {
-		if err := e.passOn(ctx, e.announcer.HearShare(w.From, s)); err != nil {
+		if err := e.passNotices(ctx, e.announcer.HearShare(w.From, s)); err != nil {
 			return err
 		}
 	}
@@ -131,15 +131,15 @@ func (e *engine) executeSubDAG(ctx context.Context, sub remora.SubDAG) error {
 	e.log.InfoContext(ctx, "block", slog.Uint64("height", uint64(block.Header.Height)),
 		slog.Uint64("epoch", uint64(block.Header.Epoch)), slog.Uint64("round", uint64(sub.Leader().Round)),
 		slog.Int("txs", len(block.Results)), slog.String("root", block.Header.StateRoot.String()[:16]))
-	return e.passOn(ctx, e.announcer.BlockExecuted(block, time.Now()))
+	return e.passNotices(ctx, e.announcer.BlockExecuted(block, time.Now()))
 }
 
-// blocksSynced publishes the state after blocks that came with their certificates.
-func (e *engine) blocksSynced(ctx context.Context, blocks []*remora.Block) error {
+// publishSynced publishes the state after blocks that came with their certificates.
+func (e *engine) publishSynced(ctx context.Context, blocks []*remora.Block) error {
 	if err := e.publishBlocks(blocks...); err != nil {
 		return err
 	}
-	return e.passOn(ctx, e.announcer.BlocksSynced(blocks, time.Now()))
+	return e.passNotices(ctx, e.announcer.BlocksSynced(blocks, time.Now()))
 }
 
 // publishBlocks shows readers the state after blocks that are durable.
@@ -158,7 +158,7 @@ func (e *engine) publishBlocks(blocks ...*remora.Block) error {
 // not answer costs little: the next time another one is asked.
 func (e *engine) reissueShares(ctx context.Context) error {
 	question, err := e.announcer.Reissue(time.Now())
-	if err := e.passOn(ctx, err); err != nil || question == nil {
+	if err := e.passNotices(ctx, err); err != nil || question == nil {
 		return err
 	}
 	asking, cancel := context.WithTimeout(ctx, peers.FirstTry)
@@ -167,12 +167,12 @@ func (e *engine) reissueShares(ctx context.Context) error {
 	if err != nil {
 		return ctx.Err()
 	}
-	return e.passOn(ctx, e.announcer.AdoptCertificates(found))
+	return e.passNotices(ctx, e.announcer.AdoptCertificates(found))
 }
 
-// catchUp executes certified blocks of peers until a certified tip is reached, and has the primary rebuilt from the store.
+// syncBlocks executes certified blocks of peers until a certified tip is reached, and has the primary rebuilt from the store.
 // What the chain made meanwhile the DAG brings: its window is much wider than the blocks of that time.
-func (e *engine) catchUp(ctx context.Context) error {
+func (e *engine) syncBlocks(ctx context.Context) error {
 	e.counts.Catching.Store(true)
 	defer e.counts.Catching.Store(false)
 	from, began := e.store.Height(), time.Now()
@@ -181,12 +181,12 @@ func (e *engine) catchUp(ctx context.Context) error {
 	}
 	e.log.InfoContext(ctx, "caught up by certified blocks", slog.Uint64("from", uint64(from)),
 		slog.Uint64("to", uint64(e.store.Height())), slog.String("took", time.Since(began).Round(time.Millisecond).String()))
-	if err := put(ctx, e.rebuilt, struct{}{}); err != nil {
+	if err := sendTo(ctx, e.rebuilt, struct{}{}); err != nil {
 		return err
 	}
-	if err := put(ctx, e.reannounce, struct{}{}); err != nil {
+	if err := sendTo(ctx, e.reannounce, struct{}{}); err != nil {
 		return err
 	}
 	e.announcer.CoresRebuilt()
-	return e.passOn(ctx, nil)
+	return e.passNotices(ctx, nil)
 }

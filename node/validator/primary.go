@@ -20,16 +20,16 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// tickCore is the length of a core's logical tick.
+// tick is the length of a core's logical tick.
 const tick = 5 * time.Millisecond
 
-// servedFor is how long certificates stay servable after ordering has passed them.
+// servedFor is the time for which certificates can be fetched after ordering has passed them.
 const servedFor = time.Minute
 
-// recentBatches is how many stored batches are remembered: about half a minute of them at full speed.
+// recentBatches bounds the memory of stored batches: about half a minute of them at full speed.
 const recentBatches = 8192
 
-// primary owns the mempool core and the commit rule. Its loop: receive, step, persist, send, deliver, advance.
+// primary owns the mempool core and the commit rule. Its loop: receive, step, persist, send, order, advance.
 type primary struct {
 	committee *remora.Committee
 	store     *store.Store
@@ -48,13 +48,13 @@ type primary struct {
 
 	core     *mempool.Core
 	order    *consensus.Bullshark
-	catching bool                                            // peers' messages are dropped until the engine has caught up
+	catching bool                                            // messages are dropped until the engine has caught up
 	unsafe   error                                           // two quorums contradict each other, or the keys are in use elsewhere
 	recent   remora.Recent[remora.Hash, mempool.BatchStored] // so that a vote needs no read from disk
 	offset   time.Duration                                   // that tests add to the wall clock
 }
 
-// ports are what the primary hears and feeds.
+// ports are the channels of the primary.
 type ports struct {
 	network <-chan mempool.Message // from peers, verified; bounded
 	local   <-chan mempool.Message // from inside; never dropped
@@ -64,6 +64,7 @@ type ports struct {
 	wants   []chan mempool.Want // by authority
 }
 
+// driveCores is the loop of the primary.
 func (p *primary) driveCores(ctx context.Context) error {
 	defer p.flight.Close()
 	if err := p.rebuildCores(); err != nil {
@@ -132,7 +133,7 @@ func (p *primary) nextWork() (Work, chan<- Work) {
 	return w, p.ports.engine
 }
 
-// drainNetwork takes what else has arrived, so that one write to disk serves all of it.
+// drainNetwork steps the core with further messages that have arrived, so that one write to disk serves all of them.
 func (p *primary) drainNetwork(ctx context.Context) {
 	for range verifyBatch {
 		select {
@@ -177,13 +178,14 @@ func (p *primary) tickCore(now time.Time) {
 	}
 }
 
-// requestSync has the engine sync blocks and the cores built again.
+// requestSync stops the core until the engine has synced certified blocks; then the cores are rebuilt.
 func (p *primary) requestSync() {
 	p.catching = true
 	p.backlog.Add(Work{CatchUp: true})
 }
 
-// carryOut carries out what the core asks for. An error ends the node: after a failed write nothing may leave it.
+// carryOut persists, sends and orders until the core is done. An error ends the node: after a failed write nothing may leave
+// it.
 func (p *primary) carryOut(ctx context.Context) error {
 	if p.unsafe != nil {
 		return fmt.Errorf("ordering and signing stopped: %w", p.unsafe)
@@ -241,7 +243,8 @@ func (p *primary) sendFrame(o *mempool.Outgoing) {
 	}
 }
 
-// orderCertificates orders certificates and queues what was committed, with the shares that the certified headers carried.
+// orderCertificates hands certificates to the commit rule and queues committed sub-DAGs, with the shares that the certified
+// headers carried.
 func (p *primary) orderCertificates(ctx context.Context, certificates []*remora.Certificate) error {
 	var committed []remora.SubDAG
 	for _, c := range certificates {
@@ -263,7 +266,7 @@ func (p *primary) orderCertificates(ctx context.Context, certificates []*remora.
 	return nil
 }
 
-// passWants answers what the store has and leaves the rest to the fetcher. A want that finds no room is repeated by the core.
+// passWants hands wants to the fetcher, without the batches that are stored here. The core repeats a want that finds no room.
 func (p *primary) passWants(ctx context.Context, wants []mempool.Want) {
 	for _, w := range wants {
 		if w.Batches = p.findAbsent(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 && !w.Tip {
@@ -276,6 +279,7 @@ func (p *primary) passWants(ctx context.Context, wants []mempool.Want) {
 	}
 }
 
+// findAbsent steps the core with the batches that are stored here and returns the others.
 func (p *primary) findAbsent(ctx context.Context, refs []remora.BatchRef) []remora.BatchRef {
 	var absent []remora.BatchRef
 	for _, ref := range refs {
@@ -298,6 +302,7 @@ func (p *primary) findStored(digest remora.Hash) (mempool.BatchStored, bool) {
 	return mempool.BatchStored{Author: author, Ref: ref}, err == nil
 }
 
+// noteEvents counts and logs events, and requests block sync when the core is too far behind.
 func (p *primary) noteEvents(ctx context.Context, events []mempool.Event) {
 	for _, e := range events {
 		switch e := e.(type) {

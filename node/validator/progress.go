@@ -14,8 +14,10 @@ type Progress struct {
 	certified atomic.Uint64 // of the newest leader whose block is certified
 }
 
+// EnterRound sets the round. Only the primary calls it.
 func (p *Progress) EnterRound(r remora.Round) { p.round.Store(uint64(r)) }
 
+// HeldRound returns the round up to which no ancestors are asked for.
 func (p *Progress) HeldRound() remora.Round { return HeldBelow(remora.Round(p.round.Load())) }
 
 // CertifyLeader takes the round of a leader whose block is certified. Only the engine calls it.
@@ -23,15 +25,16 @@ func (p *Progress) CertifyLeader(r remora.Round) {
 	p.certified.Store(max(p.certified.Load(), uint64(r)))
 }
 
+// CertifiedLeader returns the round of the newest leader whose block is certified.
 func (p *Progress) CertifiedLeader() remora.Round { return remora.Round(p.certified.Load()) }
 
 // HeldBelow returns the round up to which a validator that works on a round has what it needs of the DAG: it asks for no
 // ancestors at or below it.
 func HeldBelow(round remora.Round) remora.Round { return round - min(round, 3) }
 
-// Retention decides when certificates may be deleted that ordering has passed: after a time, so that peers can fetch them,
-// and not before their blocks are certified. Until then a restart needs them, and so does a peer, whom block sync brings no
-// further than the newest certified block.
+// Retention decides when certificates that ordering has passed may be deleted: after a time for peers to fetch them, and not
+// before their blocks are certified. Until then a restart needs them, and so does a peer, because block sync ends at the
+// newest certified block.
 type Retention struct {
 	Served time.Duration // how long certificates stay servable after ordering has passed them
 	passed []passedRound // ascending

@@ -13,16 +13,16 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// signingAhead is how many rounds ahead of what is signed the record says that it is: one write serves so many rounds.
+// signingAhead is the number of rounds by which the record runs ahead of the newest signature, so that it is written seldom.
 const signingAhead = 256
 
-// signing keeps the record beside the consensus key ahead of what is signed. The primary owns it.
+// signing keeps the record beside the consensus key ahead of every signature. The primary owns it.
 type signing struct {
 	path   string // empty: none is kept
 	record keystore.Record
 }
 
-// coverRecords makes the record cover what is about to be sent.
+// coverRecords raises the record above the rounds of headers and votes that are about to be sent.
 func (s *signing) coverRecords(records []mempool.Record) error {
 	var newest remora.Round
 	for _, r := range records {
@@ -40,17 +40,18 @@ func (s *signing) coverRecords(records []mempool.Record) error {
 	return keystore.SaveRecord(s.path, s.record)
 }
 
-// Findings are what a start finds of what the authority signed.
+// Findings is the evidence, at a start, of what the authority has signed.
 type Findings struct {
 	Record *keystore.Record // nil: there is none
 	Mark   store.Mark
 	Floor  remora.Round
-	Signed remora.Round // the highest that the store knows of; 0: none
+	Signed remora.Round // highest round in the store; 0: none
 }
 
-// Doubt says how far they can be trusted. A store that signed without a mark is older than marks are, and taken for
-// complete. A record is at most signingAhead rounds above what is durable soon after it was written: when it is twice
-// that, the store is older than the record, or the validator crashed just when it was back after a long absence.
+// Doubt returns how far the store can be trusted to hold every signature. A store with signatures and no mark is of a version
+// before marks and counts as complete. Soon after it was written a record is at most signingAhead rounds above the newest
+// durable signature: at more than twice that the store is an older copy, or the validator crashed when it had just returned
+// from a long absence.
 func (f *Findings) Doubt() mempool.Doubt {
 	switch {
 	case f.Mark == store.Incomplete:
@@ -69,8 +70,8 @@ func (f *Findings) Doubt() mempool.Doubt {
 	return mempool.Listening
 }
 
-// openSigning compares the record beside the key with the store, and says how far the store is to be trusted. What it
-// finds lost stays so over restarts, until the authority has rejoined.
+// openSigning compares the record beside the key with the store and returns how far the store can be trusted. A loss is
+// recorded: it lasts over restarts, until the authority has rejoined.
 func openSigning(c *Config) (*signing, mempool.Doubt, error) {
 	dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
 	if err != nil {

@@ -74,12 +74,12 @@ func New(c Config) (*Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.wireLoops(batches, signed, doubt)
+	v.connectLoops(batches, signed, doubt)
 	return v, nil
 }
 
-// wireLoops connects the loops with channels.
-func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempool.Doubt) {
+// connectLoops connects the loops with channels.
+func (v *Validator) connectLoops(batches *worker.Core, signed *signing, doubt mempool.Doubt) {
 	c := &v.c
 	auth, members, log := &authority{committee: c.Committee, self: c.Self, keys: c.Keys}, c.Committee.Committee, c.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
@@ -122,7 +122,7 @@ func (v *Validator) wireLoops(batches *worker.Core, signed *signing, doubt mempo
 	}
 	execute.sync = blocksync.New(blocksync.Config{
 		Self: c.Self, Committee: c.Committee, Executor: c.Executor, Store: c.Store, Log: log,
-		Ask: client.AskBlocks, Gather: gatherer.Gather, Done: execute.blocksSynced,
+		Ask: client.AskBlocks, Gather: gatherer.Gather, Done: execute.publishSynced,
 	})
 	examiner := &blocksync.Examiner{
 		Self: c.Self, Committee: c.Committee, Store: c.Store, Head: c.Head, Client: client, Counts: c.Counts, Log: log,
@@ -167,7 +167,7 @@ func (v *Validator) Handlers() map[string]p2p.Handler {
 // end, with worker.ErrBusy. The slices are the validator's to keep.
 func (v *Validator) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	reply := make(chan submitted, 1)
-	if err := put(ctx, v.submissions, submission{txs: txs, reply: reply}); err != nil {
+	if err := sendTo(ctx, v.submissions, submission{txs: txs, reply: reply}); err != nil {
 		return nil, err
 	}
 	select {

@@ -13,11 +13,11 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-// verifyBatch bounds how many waiting messages are verified together: certificates share one pairing equation.
+// verifyBatch is the most messages that are verified together: their certificates share one pairing equation.
 const verifyBatch = 16
 
-// verifier turns frames of peers into messages that the cores may take: decoded, size-checked, signatures verified.
-// Several goroutines run it side by side.
+// verifier turns frames of peers into messages for the cores: decoded, bounded in size, with valid signatures. Several
+// goroutines share one.
 type verifier struct {
 	committee *trust.Committee
 	network   <-chan p2p.Message
@@ -26,11 +26,12 @@ type verifier struct {
 	log       *slog.Logger
 }
 
+// verifyFrames is the loop of a verifier.
 func (v *verifier) verifyFrames(ctx context.Context) error {
 	for {
 		select {
 		case m := <-v.network:
-			if err := v.passMessages(ctx, v.drainNetwork(m)); err != nil {
+			if err := v.passValid(ctx, v.drainNetwork(m)); err != nil {
 				return nil //nolint:nilerr // only the context ends it
 			}
 		case <-ctx.Done():
@@ -52,8 +53,8 @@ func (v *verifier) drainNetwork(first p2p.Message) []p2p.Message {
 	return batch
 }
 
-// passMessages passes on what holds and drops the rest. The error is the context's.
-func (v *verifier) passMessages(ctx context.Context, batch []p2p.Message) error {
+// passValid passes valid messages on and drops the others. Its only error is the context's.
+func (v *verifier) passValid(ctx context.Context, batch []p2p.Message) error {
 	var certificates []*remora.Certificate
 	for _, m := range batch {
 		msg, err := v.decodeFrame(m)
@@ -66,9 +67,9 @@ func (v *verifier) passMessages(ctx context.Context, batch []p2p.Message) error 
 		case *remora.Certificate:
 			certificates = append(certificates, t)
 		case worker.Message:
-			err = put(ctx, v.acks, t)
+			err = sendTo(ctx, v.acks, t)
 		case mempool.Message:
-			err = put(ctx, v.messages, t)
+			err = sendTo(ctx, v.messages, t)
 		}
 		if ctx.Err() != nil {
 			return err
@@ -79,7 +80,7 @@ func (v *verifier) passMessages(ctx context.Context, batch []p2p.Message) error 
 			v.log.DebugContext(ctx, "dropped a certificate", slog.Any("reason", err))
 			continue
 		}
-		if err := put(ctx, v.messages, mempool.Message(mempool.CertificateReceived{Certificate: certificates[i]})); err != nil {
+		if err := sendTo(ctx, v.messages, mempool.Message(mempool.CertificateReceived{Certificate: certificates[i]})); err != nil {
 			return err
 		}
 	}
@@ -130,8 +131,8 @@ func (v *verifier) openHeader(from remora.Authority, body []byte) (any, error) {
 	return mempool.HeaderReceived{Header: h}, nil
 }
 
-// put sends unless the context ends first.
-func put[T any](ctx context.Context, to chan<- T, v T) error {
+// sendTo sends unless the context ends first.
+func sendTo[T any](ctx context.Context, to chan<- T, v T) error {
 	select {
 	case to <- v:
 		return nil

@@ -73,7 +73,7 @@ func (f *fetcher) bringTip(ctx context.Context, from remora.Authority) error {
 		messages = append(messages, mempool.HeaderReceived{Header: tip.Header})
 	}
 	for _, m := range append(messages, mempool.TipReceived{From: from, Certificate: tip.Highest}) {
-		if err := put(ctx, f.network, m); err != nil {
+		if err := sendTo(ctx, f.network, m); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func (f *fetcher) bringCertificates(ctx context.Context, w mempool.Want) error {
 		Round: w.Round, Parents: w.Parents, Above: min(f.progress.HeldRound(), w.Round-1),
 	})
 	for _, c := range found {
-		if err := put(ctx, f.network, mempool.Message(mempool.CertificateReceived{Certificate: c})); err != nil {
+		if err := sendTo(ctx, f.network, mempool.Message(mempool.CertificateReceived{Certificate: c})); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (f *fetcher) bringBatches(ctx context.Context, w mempool.Want) error {
 			return fmt.Errorf("%w: none of %d batches", remora.ErrNotFound, len(digests))
 		}
 		reply := make(chan error, 1)
-		if err := put(ctx, f.batcher, fetched{author: w.Author, batches: found, reply: reply}); err != nil {
+		if err := sendTo(ctx, f.batcher, fetched{author: w.Author, batches: found, reply: reply}); err != nil {
 			return err
 		}
 		select {
