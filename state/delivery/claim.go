@@ -112,9 +112,9 @@ func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address,
 	if err := verifyOpening(o, v, &challenge, in); err != nil {
 		return err
 	}
-	fee := treasuryPart(c.Value, b.Params.TreasuryPerMille)
-	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-fee, b.Epoch+remora.LockEpochs+1
-	if err := ledger.Collect(o, fee); err != nil {
+	part := treasuryPart(c.Value, b.Params.TreasuryPerMille)
+	c.State, c.Paid, c.Release = remora.ClaimSettled, c.Value-part, b.Epoch+remora.LockEpochs+1
+	if err := ledger.Collect(o, part); err != nil {
 		return err
 	}
 	o.Put(table.Deadlines, releaseKey(c.Release, node, c.Epoch), []byte{})
