@@ -161,7 +161,7 @@ func (n *Node) buildParts() error {
 	if err := n.addRole(n.chain); err != nil {
 		return err
 	}
-	n.figures = slices.Concat(n.protocolFigures(), n.timeFigures())
+	n.figures = append(n.counts.Figures(), n.partFigures()...)
 	if n.config.Roles&(remora.RoleCache|remora.RoleGateway) == 0 {
 		_, err := n.openServers(nil, nil)
 		return err

@@ -22,6 +22,30 @@ type Counts struct {
 	Executions  Timing // of blocks, with their synced write
 }
 
+// Figures returns the counts as a node reports them. Where the loops' time goes is a sum and the number of its parts.
+func (c *Counts) Figures() []Figure {
+	figures := []Figure{
+		newFigure("round", "Round of the DAG that this validator works on.", false, &c.Round),
+		newFigure("transactions_total", "Transactions executed since the start.", true, &c.Executed),
+		newFigure("headers_total", "Own headers proposed.", true, &c.Proposed),
+		newFigure("leader_timeouts_total", "Own headers proposed without waiting longer for the leader.", true, &c.Timeouts),
+		newFigure("batches_requeued_total", "Own batches proposed again because their header was not ordered in time.", true, &c.Requeued),
+		{Name: "syncing", Help: "1 while certified blocks are synced.", Value: func() float64 {
+			if c.Catching.Load() {
+				return 1
+			}
+			return 0
+		}},
+	}
+	figures = append(figures, c.DAGWrites.figures("dag_write", "writes of headers, votes and certificates")...)
+	figures = append(figures, c.BatchWrites.figures("batch_write", "synced writes of batches")...)
+	return append(figures, c.Executions.figures("execution", "executions of blocks with their synced write")...)
+}
+
+func newFigure(name, help string, counter bool, v *atomic.Uint64) Figure {
+	return Figure{Name: name, Help: help, Counter: counter, Value: func() float64 { return float64(v.Load()) }}
+}
+
 // Timing adds up durations.
 type Timing struct{ count, nanos atomic.Uint64 }
 
@@ -31,8 +55,10 @@ func (t *Timing) Since(began time.Time) {
 	t.nanos.Add(uint64(time.Since(began)))
 }
 
-// Seconds returns the sum.
-func (t *Timing) Seconds() float64 { return float64(t.nanos.Load()) / 1e9 }
-
-// Count returns the number of durations.
-func (t *Timing) Count() uint64 { return t.count.Load() }
+func (t *Timing) figures(name, what string) []Figure {
+	seconds := func() float64 { return float64(t.nanos.Load()) / 1e9 }
+	return []Figure{
+		{Name: name + "_seconds_total", Help: "Time of " + what + ".", Counter: true, Value: seconds},
+		newFigure(name+"s_total", "Number of "+what+".", true, &t.count),
+	}
+}

@@ -108,12 +108,20 @@ func (s *Services) openCache() error {
 
 // deliveryFigures tell what a cache earns by.
 func deliveryFigures(sold *delivery.Service) []metrics.Figure {
+	newest := func(pick func(s delivery.Stats) uint64) func() float64 {
+		return func() float64 { return float64(pick(sold.Stats())) }
+	}
+	delivered := newest(func(s delivery.Stats) uint64 { return s.Delivered })
+	acked := newest(func(s delivery.Stats) uint64 { return s.Acked })
+	refused := newest(func(s delivery.Stats) uint64 { return s.Refused })
+	opened := newest(func(s delivery.Stats) uint64 { return s.Opened })
+	unclaimed := newest(func(s delivery.Stats) uint64 { return uint64(s.Epochs) })
 	return []metrics.Figure{
-		{Name: "delivered_bytes_total", Help: "Bytes delivered in sessions.", Counter: true, Value: func() float64 { return float64(sold.Stats().Delivered) }},
-		{Name: "acknowledged_bytes_total", Help: "Bytes that clients signed receipts for.", Counter: true, Value: func() float64 { return float64(sold.Stats().Acked) }},
-		{Name: "deliveries_refused_total", Help: "Requests for deliveries that were refused.", Counter: true, Value: func() float64 { return float64(sold.Stats().Refused) }},
-		{Name: "claims_opened_total", Help: "Claims opened.", Counter: true, Value: func() float64 { return float64(sold.Stats().Opened) }},
-		{Name: "unclaimed_epochs", Help: "Epochs with receipts whose claim is not final.", Value: func() float64 { return float64(sold.Stats().Epochs) }},
+		{Name: "delivered_bytes_total", Help: "Bytes delivered in sessions.", Counter: true, Value: delivered},
+		{Name: "acknowledged_bytes_total", Help: "Bytes that clients signed receipts for.", Counter: true, Value: acked},
+		{Name: "deliveries_refused_total", Help: "Requests for deliveries that were refused.", Counter: true, Value: refused},
+		{Name: "claims_opened_total", Help: "Claims opened.", Counter: true, Value: opened},
+		{Name: "unclaimed_epochs", Help: "Epochs with receipts whose claim is not final.", Value: unclaimed},
 	}
 }
 

@@ -17,27 +17,6 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// submission is a client's request: it is answered when every batch that took one of its transactions is durable.
-type submission struct {
-	txs   [][]byte
-	reply chan<- submitted // buffered for one
-}
-
-// submitted names the batch of each transaction, in order, up to the first that found no room.
-type submitted struct {
-	batches []remora.Hash
-	err     error
-}
-
-// waiter is a submission whose batches are not all durable yet.
-type waiter struct {
-	submission
-	seqs    []uint64 // batch of each transaction
-	sealed  map[uint64]remora.Hash
-	missing int
-	err     error
-}
-
 // batcher owns the worker core: clients' transactions into batches, peers' batches onto the disk.
 type batcher struct {
 	self      remora.Authority
@@ -57,8 +36,8 @@ type batcher struct {
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	counts      *metrics.Counts
 
-	waiters map[uint64][]*waiter // by batch under construction
-	own     OwnBatches
+	waitlist waitlist
+	own      OwnBatches
 }
 
 // bundleTxs is the loop of the batcher.
@@ -75,11 +54,11 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
 		select {
 		case s := <-b.submissions:
-			b.takeSubmission(s)
-			b.drainSubmissions()
+			b.waitlist.submitTxs(b.core, s)
+			takeMore(b.submissions, func(s submission) { b.waitlist.submitTxs(b.core, s) })
 		case m := <-b.network:
 			b.takeBatch(ctx, m)
-			b.drainNetwork(ctx)
+			takeMore(b.network, func(m p2p.Message) { b.takeBatch(ctx, m) })
 		case m := <-b.acks:
 			b.stepCore(ctx, m)
 		case m := <-b.local:
@@ -103,64 +82,6 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// drainSubmissions takes further submissions that have arrived, so that one sync serves all of them.
-func (b *batcher) drainSubmissions() {
-	for range verifyBatch {
-		select {
-		case s := <-b.submissions:
-			b.takeSubmission(s)
-		default:
-			return
-		}
-	}
-}
-
-func (b *batcher) drainNetwork(ctx context.Context) {
-	for range verifyBatch {
-		select {
-		case m := <-b.network:
-			b.takeBatch(ctx, m)
-		default:
-			return
-		}
-	}
-}
-
-func (b *batcher) takeSubmission(s submission) {
-	w := &waiter{submission: s, sealed: map[uint64]remora.Hash{}}
-	for _, tx := range s.txs {
-		seq, err := b.core.Submit(tx)
-		if err != nil {
-			w.err = err
-			break
-		}
-		if n := len(w.seqs); n == 0 || w.seqs[n-1] != seq {
-			b.waiters[seq] = append(b.waiters[seq], w)
-			w.missing++
-		}
-		w.seqs = append(w.seqs, seq)
-	}
-	if w.missing == 0 {
-		s.reply <- submitted{err: w.err}
-	}
-}
-
-// answerClients answers the submissions whose last batch is now durable.
-func (b *batcher) answerClients(s worker.Sealed) {
-	for _, w := range b.waiters[s.Seq] {
-		w.sealed[s.Seq] = s.Digest
-		if w.missing--; w.missing > 0 {
-			continue
-		}
-		batches := make([]remora.Hash, len(w.seqs))
-		for i, seq := range w.seqs {
-			batches[i] = w.sealed[seq]
-		}
-		w.reply <- submitted{batches: batches, err: w.err}
-	}
-	delete(b.waiters, s.Seq)
 }
 
 // takeBatch hands a peer's batch to the core.
@@ -224,7 +145,7 @@ func (b *batcher) carryOut(ctx context.Context) error {
 		}
 		b.sendBatches(&rd)
 		for _, s := range rd.Sealed {
-			b.answerClients(s)
+			b.waitlist.answerClients(s)
 		}
 		if err := b.informPrimary(ctx, &rd); err != nil {
 			return err

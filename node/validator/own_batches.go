@@ -36,5 +36,7 @@ func (o *OwnBatches) Forget(m worker.Message) {
 
 // Waiting returns the batches, by digest. Their order has no meaning: execution is by the order of the DAG.
 func (o *OwnBatches) Waiting() []remora.BatchRef {
-	return slices.SortedFunc(maps.Values(o.waiting), func(a, b remora.BatchRef) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
+	return slices.SortedFunc(maps.Values(o.waiting), func(a, b remora.BatchRef) int {
+		return bytes.Compare(a.Digest[:], b.Digest[:])
+	})
 }

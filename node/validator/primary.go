@@ -77,7 +77,7 @@ func (p *primary) driveCores(ctx context.Context) error {
 		select {
 		case m := <-p.ports.network:
 			p.stepCore(ctx, m)
-			p.drainNetwork(ctx)
+			takeMore(p.ports.network, func(m mempool.Message) { p.stepCore(ctx, m) })
 		case m := <-p.ports.local:
 			p.stepCore(ctx, m)
 		case out <- next:
@@ -131,18 +131,6 @@ func (p *primary) nextWork() (Work, chan<- Work) {
 		return w, nil
 	}
 	return w, p.ports.engine
-}
-
-// drainNetwork steps the core with further messages that have arrived, so that one write to disk serves all of them.
-func (p *primary) drainNetwork(ctx context.Context) {
-	for range verifyBatch {
-		select {
-		case m := <-p.ports.network:
-			p.stepCore(ctx, m)
-		default:
-			return
-		}
-	}
 }
 
 func (p *primary) stepCore(ctx context.Context, m mempool.Message) {

@@ -104,13 +104,14 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *signing, doubt me
 			Genesis: c.Genesis, Committee: members, Self: c.Self, Signer: auth.dagSigner(), Pace: c.Tuning.Pace, Doubt: doubt,
 		}},
 		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, wants: wants},
-		head:  c.Head, retention: Retention{Served: servedFor}, flight: c.Tuning.Flight, counts: c.Counts, recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
+		head:  c.Head, retention: Retention{Served: servedFor}, flight: c.Tuning.Flight, counts: c.Counts,
+		recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
 		self: c.Self, committee: members, core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
-		waiters: map[uint64][]*waiter{},
+		waitlist: waitlist{},
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{

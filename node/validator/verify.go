@@ -130,13 +130,3 @@ func (v *verifier) openHeader(from remora.Authority, body []byte) (any, error) {
 	}
 	return mempool.HeaderReceived{Header: h}, nil
 }
-
-// sendTo sends unless the context ends first.
-func sendTo[T any](ctx context.Context, to chan<- T, v T) error {
-	select {
-	case to <- v:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
