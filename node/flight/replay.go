@@ -104,7 +104,7 @@ func (p *player) playRecord(r record) error {
 	case kindOrdered:
 		return p.stepOrdered(r)
 	case kindHeaderSigned, kindVoteSigned, kindAggregated:
-		return fmt.Errorf("%w: the recording has a signature that was not asked for now", ErrDiffers)
+		return fmt.Errorf("%w: the recording has a signature that is not asked for now", ErrDiffers)
 	default:
 		m, err := decodeMessage(p.chainID, r)
 		if err != nil {
@@ -120,7 +120,7 @@ func (p *player) playRecord(r record) error {
 // takeWork takes work from the core, as the shell did, and passes the delivered certificates to the commit rule.
 func (p *player) takeWork(r record) error {
 	if len(p.ordered) > 0 {
-		return fmt.Errorf("%w: sub-DAGs are ordered that were not ordered then, first %s", ErrDiffers, p.ordered[0].Digest(p.chainID))
+		return fmt.Errorf("%w: sub-DAGs are ordered that the recording does not have, first %s", ErrDiffers, p.ordered[0].Digest(p.chainID))
 	}
 	rd, ok := p.cores.Mempool.Ready()
 	if !ok {
@@ -149,7 +149,7 @@ func (p *player) stepOrdered(r record) error {
 		return err
 	}
 	if got := subDAGDigests(p.chainID, p.ordered); !slices.Equal(got, names) {
-		return fmt.Errorf("%w: sub-DAGs %v are ordered, then %v", ErrDiffers, got, names)
+		return fmt.Errorf("%w: sub-DAGs %v are ordered, the recording has %v", ErrDiffers, got, names)
 	}
 	err = p.cores.Mempool.Step(mempool.Ordered{SubDAGs: p.ordered})
 	p.ordered = nil
@@ -183,7 +183,7 @@ func (p *prompter) Aggregate(message remora.Hash, _ []remora.Vote) (remora.BLSSi
 // compareSigned fails the replay if another message is signed than was. Only the first failure is kept.
 func (p *prompter) compareSigned(said, asked remora.Hash) {
 	if p.failed == nil && said != asked {
-		p.failed = fmt.Errorf("%w: %s is signed, then %s", ErrDiffers, asked, said)
+		p.failed = fmt.Errorf("%w: %s is signed, the recording has %s", ErrDiffers, asked, said)
 	}
 }
 

@@ -173,12 +173,7 @@ func (s *Store) Block(h remora.Height) (*remora.Block, error) {
 
 // PutBlockCertificate stores a verified block certificate, without a sync: it can be formed or fetched again.
 func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
-	batch := s.db.NewBatch()
-	defer batch.Close()
-	if err := batch.Set(heightKey(keyCertificate, c.Height), remora.Encode(c)); err != nil {
-		return err
-	}
-	return batch.Write()
+	return s.putRow(heightKey(keyCertificate, c.Height), remora.Encode(c))
 }
 
 // BlockCertificate returns the certificate of a block, nil if it is not stored.

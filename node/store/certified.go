@@ -21,10 +21,5 @@ func (s *Store) PutCertifiedTo(h remora.Height) error {
 	if known, err := s.CertifiedTo(); err != nil || h <= known {
 		return err
 	}
-	batch := s.db.NewBatch()
-	defer batch.Close()
-	if err := batch.Set(metaKey(metaCertified), encodeUint64(uint64(h))); err != nil {
-		return err
-	}
-	return batch.Write()
+	return s.putRow(metaKey(metaCertified), encodeUint64(uint64(h)))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -23,20 +24,8 @@ const (
 // OpenJournal opens or creates the journal in dir, whose parent must exist. The options are those of a Store, with a
 // block cache of 4 MiB by default.
 func OpenJournal(dir string, opts Options) (*Journal, error) {
-	fs := opts.FS
-	if fs == nil {
-		fs = vfs.Default
-	}
-	if opts.Cache == 0 {
-		opts.Cache = journalCache
-	}
-	if err := makeDurableDirs(fs, dir, fs.PathJoin(dir, journalDB+".db")); err != nil {
-		return nil, err
-	}
-	pebbleOpts := pebbleOptions(fs, opts)
-	defer pebbleOpts.Cache.Unref() // the database holds it
-	pebbleOpts.MemTableSize = journalTable
-	database, err := db.NewPebbleDBWithOpts(journalDB, dir, pebbleOpts)
+	opts.FS, opts.Cache = cmp.Or(opts.FS, vfs.Default), cmp.Or(opts.Cache, journalCache)
+	database, err := openPebble(opts, dir, journalDB, journalTable)
 	if err != nil {
 		return nil, fmt.Errorf("open the journal in %s: %w", dir, markCorruption(err))
 	}

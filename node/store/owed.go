@@ -99,10 +99,5 @@ func (s *Store) firstOwedSegment(author remora.Authority) (uint32, error) {
 
 // putFirstOwedSegment raises firstOwedSegment, without a sync: an older value only costs time.
 func (s *Store) putFirstOwedSegment(author remora.Authority, segment uint32) error {
-	batch := s.db.NewBatch()
-	defer batch.Close()
-	if err := batch.Set(firstOwedKey(author), encodeUint64(uint64(segment))); err != nil {
-		return err
-	}
-	return batch.Write()
+	return s.putRow(firstOwedKey(author), encodeUint64(uint64(segment)))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/bloom"
-	"github.com/cockroachdb/pebble/vfs"
 	db "github.com/cometbft/cometbft-db"
 
 	"github.com/remora-network/remora"
@@ -21,21 +21,26 @@ type pebbleDatabase struct {
 }
 
 // openDatabase opens the database in dir, or returns Options.Memory if it is set.
-func openDatabase(fs vfs.FS, dir string, opts Options) (database, error) {
+func openDatabase(opts Options, dir string) (database, error) {
 	if opts.Memory != nil {
 		return opts.Memory, nil
 	}
-	path := fs.PathJoin(dir, stateDB+".db") // the path that cometbft-db chooses
-	if err := makeDurableDirs(fs, dir, path); err != nil {
-		return nil, err
-	}
-	pebbleOpts := pebbleOptions(fs, opts)
-	defer pebbleOpts.Cache.Unref() // the database holds its own reference
-	opened, err := db.NewPebbleDBWithOpts(stateDB, dir, pebbleOpts)
+	opened, err := openPebble(opts, dir, stateDB, stateTable)
 	if err != nil {
 		return nil, err
 	}
 	return &pebbleDatabase{rows: rows{opened.DB()}, db: opened}, nil
+}
+
+// openPebble opens or creates a database in dir, with memory tables of some bytes.
+func openPebble(opts Options, dir, name string, table uint64) (*db.PebbleDB, error) {
+	path := opts.FS.PathJoin(dir, name+".db") // the path that cometbft-db chooses
+	if err := makeDurableDirs(opts.FS, dir, path); err != nil {
+		return nil, err
+	}
+	o := pebbleOptions(opts, table)
+	defer o.Cache.Unref() // the database holds its own reference
+	return db.NewPebbleDBWithOpts(name, dir, o)
 }
 
 // NewBatch returns an empty batch.
@@ -95,24 +100,22 @@ type pinnedRows struct {
 // Close frees the snapshot.
 func (p *pinnedRows) Close() error { return p.snapshot.Close() }
 
-func pebbleOptions(fs vfs.FS, opts Options) *pebble.Options {
-	cache := opts.Cache
-	if cache == 0 {
-		cache = 64 << 20
-	}
+// stateTable is the size of a memory table of the state's database in bytes.
+const stateTable = 32 << 20
+
+func pebbleOptions(opts Options, table uint64) *pebble.Options {
 	logger := opts.Logger
 	if logger == nil {
 		logger = Logger{slog.New(slog.DiscardHandler)}
 	}
-	o := &pebble.Options{
-		FS:                       fs,
+	return &pebble.Options{
+		FS:                       opts.FS,
 		Logger:                   logger,
-		Cache:                    pebble.NewCache(cache),
-		MemTableSize:             32 << 20,
+		Cache:                    pebble.NewCache(cmp.Or(opts.Cache, 64<<20)),
+		MemTableSize:             table,
 		MaxConcurrentCompactions: func() int { return 1 },
 		Levels:                   []pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10), FilterType: pebble.TableFilter}},
 	}
-	return o
 }
 
 func markCorruption(err error) error {

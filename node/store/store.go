@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,14 +41,12 @@ type Store struct {
 // Open opens or creates the store in dir, whose parent must exist. Damaged batches do not fail it; they are listed by
 // Damage and have to be fetched again.
 func Open(dir string, opts Options) (*Store, error) {
-	fs := opts.FS
-	if fs == nil {
-		fs = vfs.Default
-	}
+	fs := cmp.Or(opts.FS, vfs.Default)
+	opts.FS = fs
 	if err := makeDurableDirs(fs, dir, fs.PathJoin(dir, batchDir)); err != nil {
 		return nil, err
 	}
-	state, err := openDatabase(fs, fs.PathJoin(dir, stateDir), opts)
+	state, err := openDatabase(opts, fs.PathJoin(dir, stateDir))
 	if err != nil {
 		return nil, fmt.Errorf("open state in %s: %w", dir, markCorruption(err))
 	}
@@ -107,6 +106,16 @@ func (s *Store) readValue(key []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read %q: %w", key[:1], markCorruption(err))
 	}
 	return v, nil
+}
+
+// putRow sets one row without a sync.
+func (s *Store) putRow(key, value []byte) error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := batch.Set(key, value); err != nil {
+		return err
+	}
+	return batch.Write()
 }
 
 func encodeUint64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
