@@ -5,10 +5,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
-)
 
-// ticksPerSecond is the unit of CPU times in /proc on every present Linux (sysconf _SC_CLK_TCK).
-const ticksPerSecond = 100
+	"github.com/remora-network/remora/node/devnet"
+)
 
 // process is a process whose usage is read from /proc.
 type process struct{ pid int }
@@ -21,19 +20,11 @@ type usage struct {
 
 // readUsage returns the usage, zero if the process is gone.
 func (p *process) readUsage() usage {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	used, err := devnet.CPUTime(p.pid)
 	if err != nil {
 		return usage{}
 	}
-	// The command stands in parentheses and may hold any character; user and system time are the 12th and 13th field
-	// behind it.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 13 {
-		return usage{}
-	}
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return usage{cpu: (user + system) / ticksPerSecond, rss: p.peakMemory()}
+	return usage{cpu: used.Seconds(), rss: p.peakMemory()}
 }
 
 func (p *process) peakMemory() float64 {

@@ -19,7 +19,7 @@ func TestKills(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second}, chaos.DefaultLoad(*seed))
-	done, err := r.Suffer(ctx, schedule)
+	done, err := r.RunKills(ctx, schedule)
 	r.must(err)
 	t.Log(done)
 	r.verify(ctx)
@@ -34,7 +34,7 @@ func TestPauses(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	r := start(ctx, t, chaos.Options{Epoch: 4 * time.Second}, chaos.DefaultLoad(*seed))
-	r.must(r.Freeze(ctx, schedule))
+	r.must(r.RunPauses(ctx, schedule))
 	r.verify(ctx)
 }
 

@@ -57,8 +57,8 @@ func drawVictims(chance *rand.Rand) []int {
 	}
 }
 
-// Suffer carries the schedule out. An error says that a validator did not come back, or that the chain stopped.
-func (n *Network) Suffer(ctx context.Context, k Kills) (Killed, error) {
+// RunKills carries the schedule out. An error says that a validator did not come back, or that the chain stopped.
+func (n *Network) RunKills(ctx context.Context, k Kills) (Killed, error) {
 	chance := rand.New(rand.NewPCG(k.Seed, 0))
 	watch := n.watchRejoins(ctx)
 	defer watch.stopWatching()
@@ -79,7 +79,7 @@ func (n *Network) Suffer(ctx context.Context, k Kills) (Killed, error) {
 		pauseFor(ctx, randomUpTo(chance, k.Down))
 		for _, v := range chosen {
 			if chance.IntN(stumbles) == 0 {
-				if err := n.Stumble(ctx, v, randomUpTo(chance, startTime)); err != nil {
+				if err := n.KillOnStart(ctx, v, randomUpTo(chance, startTime)); err != nil {
 					return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
 				}
 				done.Stumbles++

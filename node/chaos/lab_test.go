@@ -76,7 +76,7 @@ func TestLinks(t *testing.T) {
 			if weather.moving != nil {
 				r.reach(ctx, weather.name, long, weather.moving)
 			} else {
-				r.must(r.Stands(ctx, 10*time.Second))
+				r.must(r.AwaitStandstill(ctx, 10*time.Second))
 			}
 			healed := time.Now()
 			r.must(wires.Heal())

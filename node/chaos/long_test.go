@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 		load := chaos.DefaultLoad(*seed)
 		load.Between = 2 * time.Second // what the clients remember has to fit into memory
 		r := start(ctx, t, chaos.Options{}, load)
-		done, err := r.Suffer(ctx, chaos.Kills{
+		done, err := r.RunKills(ctx, chaos.Kills{
 			Seed: *seed, Count: max(1, int(*soak/time.Minute)), Down: 10 * time.Second, Gap: 2*time.Minute - 10*time.Second, Every: 1,
 		})
 		r.must(err)

@@ -1,8 +1,8 @@
 // Package chaos runs validators as real processes under load, harms them by a seeded schedule, and compares what the
 // clients saw with what every validator executed. It exists for its own tests; docs/chaos.md says how to run them.
 //
-// A test starts a network ([Up]), drives clients ([Network.Drive]) that write a [History], applies faults ([Network.Suffer],
-// [Network.Freeze], [Wires], [SmallDisk]), ends the load, and checks ([Network.Check], [Network.CheckLogs],
+// A test starts a network ([Up]), drives clients ([Network.Drive]) that write a [History], applies faults ([Network.RunKills],
+// [Network.RunPauses], [Wires], [SmallDisk]), ends the load, and checks ([Network.Check], [Network.CheckLogs],
 // [Network.CheckStores], [Network.Replay]). Faults of links and disks need root and run in a [Lab].
 package chaos
 
@@ -124,9 +124,9 @@ func (n *Network) Start(ctx context.Context, validator int) error {
 	return n.net.Start(ctx, n.names[validator])
 }
 
-// Stumble starts a validator that does not run, and kills it some time after it has taken its home's lock, most likely
+// KillOnStart starts a validator that does not run, and kills it some time after it has taken its home's lock, most likely
 // before it answers.
-func (n *Network) Stumble(ctx context.Context, validator int, after time.Duration) error {
+func (n *Network) KillOnStart(ctx context.Context, validator int, after time.Duration) error {
 	starting := make(chan error, 1)
 	go func() { starting <- n.Start(ctx, validator) }()
 	err := devnet.Poll(ctx, func() (bool, error) {
@@ -150,6 +150,15 @@ func (n *Network) processID(validator int) (int, error) {
 		return 0, err
 	}
 	return status.Nodes[validator].Pid, nil
+}
+
+// CPU returns the processor time that a validator's process has used so far.
+func (n *Network) CPU(validator int) (time.Duration, error) {
+	pid, err := n.processID(validator)
+	if err != nil {
+		return 0, err
+	}
+	return devnet.CPUTime(pid)
 }
 
 // Stop ends a validator gracefully.
@@ -214,8 +223,8 @@ func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators
 	return n.Reach(ctx, highest+blocks, validators...)
 }
 
-// Stands waits until no validator has executed a block for a time. Blocks certified before may still be executed later.
-func (n *Network) Stands(ctx context.Context, quiet time.Duration) error {
+// AwaitStandstill waits until no validator has executed a block for a time. Blocks certified before may still be executed later.
+func (n *Network) AwaitStandstill(ctx context.Context, quiet time.Duration) error {
 	last, _ := n.highestHeights(ctx)
 	since := time.Now()
 	return devnet.Poll(ctx, func() (bool, error) {

@@ -18,8 +18,8 @@ type Pauses struct {
 	Shortest, Longest time.Duration
 }
 
-// Freeze carries the schedule out. After each pause every validator has to execute a new block.
-func (n *Network) Freeze(ctx context.Context, p Pauses) error {
+// RunPauses carries the schedule out. After each pause every validator has to execute a new block.
+func (n *Network) RunPauses(ctx context.Context, p Pauses) error {
 	chance := rand.New(rand.NewPCG(p.Seed, 0))
 	for i := range p.Count {
 		frozen := chance.Perm(Validators)[:1+chance.IntN(2)]
