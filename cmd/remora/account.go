@@ -12,16 +12,16 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-func (p *program) account() *cli.Command {
+func (p *program) accountCommand() *cli.Command {
 	return &cli.Command{
-		Name: "account", Usage: "what an address holds", ArgsUsage: "ADDRESS",
-		Flags: asking(&cli.BoolFlag{Name: "prove", Usage: "as of the newest certified block, with the proof"}),
-		Action: do(func(c *cli.Context, asJSON bool) error {
+		Name: "account", Usage: "show the account of an address", ArgsUsage: "ADDRESS",
+		Flags: nodeFlags(&cli.BoolFlag{Name: "prove", Usage: "show it as of the newest certified block, with a proof"}),
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			address, err := remora.ParseAddress(c.Args().First())
 			if err != nil {
-				return misuse("%v", err)
+				return newUsageError("%v", err)
 			}
-			return ask(c, func(ctx context.Context, node *client.Client) error {
+			return askNode(c, func(ctx context.Context, node *client.Client) error {
 				if c.Bool("prove") {
 					return p.proveAccount(ctx, node, address, asJSON)
 				}
@@ -29,7 +29,7 @@ func (p *program) account() *cli.Command {
 				if err != nil {
 					return err
 				}
-				return p.answer(asJSON, a, table(
+				return p.printAnswer(asJSON, a, formatTable(
 					[]string{"address", a.Address.String()}, []string{"balance", a.Balance.String()},
 					[]string{"nonce", fmt.Sprint(a.Nonce)}, []string{"stake", a.Stake.String()}, []string{"height", fmt.Sprint(a.Height)}))
 			})
@@ -37,23 +37,23 @@ func (p *program) account() *cli.Command {
 	}
 }
 
-// proveAccount prints the proof; without -o json it is readable JSON, since nobody reads hashes otherwise.
+// proveAccount prints a proof as JSON, indented without -o json.
 func (p *program) proveAccount(ctx context.Context, node *client.Client, address remora.Address, asJSON bool) error {
 	proof, err := node.AwaitAccountProof(ctx, address, certificateWait)
 	if err != nil {
 		return err
 	}
 	if proof.Address != address {
-		return fail(codeUnverified, "asked for account %s, got the proof of %s", address, proof.Address)
+		return newCodedError(codeUnverified, "asked for account %s, got a proof of %s", address, proof.Address)
 	}
 	text, err := json.MarshalIndent(proof, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the proof: %w", err)
 	}
-	return p.answer(asJSON, proof, string(text))
+	return p.printAnswer(asJSON, proof, string(text))
 }
 
-// describeProof says what a verified proof proves.
+// describeProof returns the content of a verified proof.
 func describeProof(a *light.AccountProof) string {
 	return fmt.Sprintf("verified: account %s holds %s with nonce %d after block %d (state root %s)",
 		a.Address, a.Balance, a.Nonce, a.Height, a.StateRoot)

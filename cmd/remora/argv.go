@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/node/config"
 )
 
-// line is a command line taken apart.
+// line is a parsed command line.
 type line struct {
 	path  []string       // names of the commands down to leaf
 	leaf  *cli.Command   // nil: none was named
@@ -19,14 +19,14 @@ type line struct {
 	args  []string
 }
 
-// arrange puts a command line into the one order that the library reads in full: commands, flags, arguments. Flags may
-// stand anywhere before "--". Unknown commands and flags, missing values and a wrong number of arguments are refused.
-func arrange(tree []*cli.Command, argv []string) ([]string, error) {
+// arrangeArgs sorts a command line into commands, flags and arguments, because the library ignores flags after arguments.
+// Flags may stand anywhere before "--". Unknown commands and flags, missing values and wrong numbers of arguments are errors.
+func arrangeArgs(tree []*cli.Command, argv []string) ([]string, error) {
 	if len(argv) > 0 && argv[0] == "help" {
 		argv = append(slices.Clone(argv[1:]), "--help")
 	}
 	l := &line{below: tree}
-	arity := arities(tree)
+	arity := flagArities(tree)
 	for i := 0; i < len(argv); i++ {
 		token := argv[i]
 		switch {
@@ -34,18 +34,18 @@ func arrange(tree []*cli.Command, argv []string) ([]string, error) {
 			l.args = append(l.args, argv[i+1:]...)
 			i = len(argv)
 		case len(token) > 1 && token[0] == '-':
-			used, err := l.flag(arity, token, argv[i+1:])
+			used, err := l.takeFlag(arity, token, argv[i+1:])
 			if err != nil {
 				return nil, err
 			}
 			i += used
 		default:
-			if err := l.word(token); err != nil {
+			if err := l.takeWord(token); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := l.check(); err != nil {
+	if err := l.checkFlags(); err != nil {
 		return nil, err
 	}
 	out := append(l.path, l.flags...)
@@ -55,8 +55,8 @@ func arrange(tree []*cli.Command, argv []string) ([]string, error) {
 	return out, nil
 }
 
-// arities tells of every flag of the program whether it takes a value. A name means the same in all commands.
-func arities(tree []*cli.Command) map[string]bool {
+// flagArities returns for every flag of the program whether it takes a value. A flag has the same arity in all commands.
+func flagArities(tree []*cli.Command) map[string]bool {
 	known := map[string]bool{"help": false, "h": false}
 	for _, c := range tree {
 		for _, f := range c.Flags {
@@ -64,7 +64,7 @@ func arities(tree []*cli.Command) map[string]bool {
 				known[name] = takesValue(f)
 			}
 		}
-		for name, value := range arities(c.Subcommands) {
+		for name, value := range flagArities(c.Subcommands) {
 			known[name] = value
 		}
 	}
@@ -76,25 +76,25 @@ func takesValue(f cli.Flag) bool {
 	return !isBool
 }
 
-// flag takes a flag, and its value when that is the next word. Whether the command has the flag is known at the end.
-func (l *line) flag(arity map[string]bool, token string, rest []string) (used int, err error) {
+// takeFlag adds a flag, with the next word if that is its value. checkFlags later checks that the command has the flag.
+func (l *line) takeFlag(arity map[string]bool, token string, rest []string) (used int, err error) {
 	name, _, joined := strings.Cut(strings.TrimLeft(token, "-"), "=")
 	valued, known := arity[name]
 	switch {
 	case !known:
-		return 0, l.usage("unknown flag %q%s", token, near("--"+name, l.flagNames()))
+		return 0, l.newError("unknown flag %q%s", token, suggestName("--"+name, l.listFlags()))
 	case !valued || joined:
 		l.flags = append(l.flags, "--"+strings.TrimLeft(token, "-"))
 		return 0, nil
 	case len(rest) == 0:
-		return 0, l.usage("flag --%s needs a value", name)
+		return 0, l.newError("flag --%s needs a value", name)
 	}
 	l.flags = append(l.flags, "--"+name+"="+rest[0])
 	return 1, nil
 }
 
-// word takes the name of a command or an argument.
-func (l *line) word(token string) error {
+// takeWord adds the name of a command or an argument.
+func (l *line) takeWord(token string) error {
 	if len(l.below) == 0 {
 		l.args = append(l.args, token)
 		return nil
@@ -105,15 +105,15 @@ func (l *line) word(token string) error {
 		for _, c := range l.below {
 			names = append(names, c.Name)
 		}
-		return l.usage("unknown command %.64q%s", token, near(token, names))
+		return l.newError("unknown command %.64q%s", token, suggestName(token, names))
 	}
 	l.leaf = l.below[i]
 	l.path, l.below = append(l.path, l.leaf.Name), l.leaf.Subcommands
 	return nil
 }
 
-// check holds flags and arguments against the command.
-func (l *line) check() error {
+// checkFlags checks flags and arguments against the command.
+func (l *line) checkFlags() error {
 	given := map[string]bool{}
 	for _, f := range l.flags {
 		name, _, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
@@ -122,12 +122,12 @@ func (l *line) check() error {
 			l.flags = []string{"--help"}
 			return nil
 		}
-		flag := l.find(name)
+		flag := l.findFlag(name)
 		switch {
 		case flag == nil:
-			return l.usage("unknown flag --%s%s", name, near("--"+name, l.flagNames()))
-		case given[flag.Names()[0]] && !repeats(flag):
-			return l.usage("flag --%s is given twice", name)
+			return l.newError("unknown flag --%s%s", name, suggestName("--"+name, l.listFlags()))
+		case given[flag.Names()[0]] && !isRepeatable(flag):
+			return l.newError("flag --%s is given twice", name)
 		}
 		given[flag.Names()[0]] = true
 	}
@@ -136,17 +136,17 @@ func (l *line) check() error {
 	}
 	for _, f := range l.leaf.Flags {
 		if r, ok := f.(cli.RequiredFlag); ok && r.IsRequired() && !given[f.Names()[0]] {
-			return l.usage("flag --%s is missing", f.Names()[0])
+			return l.newError("flag --%s is missing", f.Names()[0])
 		}
 	}
-	return l.count()
+	return l.checkArgs()
 }
 
-// count holds the number of arguments against the command's ArgsUsage, where [ ] marks what may be left out.
-func (l *line) count() error {
+// checkArgs checks the number of arguments against the command's ArgsUsage, where [ ] marks optional ones.
+func (l *line) checkArgs() error {
 	if len(l.below) > 0 {
 		if len(l.flags) == 0 {
-			return l.usage("a command is missing after %q", strings.Join(l.path, " "))
+			return l.newError("a command is missing after %q", strings.Join(l.path, " "))
 		}
 		return nil
 	}
@@ -159,14 +159,14 @@ func (l *line) count() error {
 	}
 	switch {
 	case len(l.args) < needed:
-		return l.usage("argument %s is missing", words[len(l.args)])
+		return l.newError("argument %s is missing", words[len(l.args)])
 	case len(l.args) > len(words):
-		return l.usage("unexpected argument %.64q", l.args[len(words)])
+		return l.newError("unexpected argument %.64q", l.args[len(words)])
 	}
 	return nil
 }
 
-func (l *line) find(name string) cli.Flag {
+func (l *line) findFlag(name string) cli.Flag {
 	if l.leaf == nil {
 		return nil
 	}
@@ -178,12 +178,12 @@ func (l *line) find(name string) cli.Flag {
 	return nil
 }
 
-func repeats(f cli.Flag) bool {
+func isRepeatable(f cli.Flag) bool {
 	_, many := f.(*cli.StringSliceFlag)
 	return many
 }
 
-func (l *line) flagNames() []string {
+func (l *line) listFlags() []string {
 	names := []string{"--help"}
 	if l.leaf != nil {
 		for _, f := range l.leaf.Flags {
@@ -195,11 +195,11 @@ func (l *line) flagNames() []string {
 	return names
 }
 
-func (l *line) usage(format string, args ...any) error {
+func (l *line) newError(format string, args ...any) error {
 	return &usageError{command: strings.Join(append([]string{"remora"}, l.path...), " "), reason: fmt.Sprintf(format, args...)}
 }
 
-func near(name string, known []string) string {
+func suggestName(name string, known []string) string {
 	if best, ok := config.Nearest(name, known); ok {
 		return fmt.Sprintf(" (did you mean %q?)", best)
 	}

@@ -23,7 +23,7 @@ func leaves(tree []*cli.Command, path []string, visit func(path []string, c *cli
 
 func tree() []*cli.Command {
 	p := &program{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
-	return p.commands()
+	return p.commandTree()
 }
 
 // sample gives every flag of a command once, and as many arguments as it takes.
@@ -44,16 +44,16 @@ func sample(c *cli.Command) (flags, args []string) {
 func TestFlagsStandAnywhere(t *testing.T) {
 	leaves(tree(), nil, func(path []string, c *cli.Command) {
 		flags, args := sample(c)
-		early, err := arrange(tree(), slices.Concat(path, flags, args))
+		early, err := arrangeArgs(tree(), slices.Concat(path, flags, args))
 		if err != nil {
 			t.Errorf("%v: %v", path, err)
 			return
 		}
-		late, err := arrange(tree(), slices.Concat(path, args, flags))
+		late, err := arrangeArgs(tree(), slices.Concat(path, args, flags))
 		if err != nil || !slices.Equal(early, late) {
 			t.Errorf("%v: late flags give %q, early ones %q, %v", path, late, early, err)
 		}
-		first, err := arrange(tree(), slices.Concat(flags, path, args))
+		first, err := arrangeArgs(tree(), slices.Concat(flags, path, args))
 		if err != nil || !slices.Equal(early, first) {
 			t.Errorf("%v: flags before the command give %q, after it %q, %v", path, first, early, err)
 		}
@@ -114,7 +114,7 @@ func TestArrange(t *testing.T) {
 		{"devnet up --validators=4 --detach", "devnet up --validators=4 --detach"},
 	}
 	for _, tt := range tests {
-		got, err := arrange(tree(), strings.Fields(tt.line))
+		got, err := arrangeArgs(tree(), strings.Fields(tt.line))
 		text := strings.Join(got, " ")
 		if err != nil {
 			var usage *usageError

@@ -18,7 +18,7 @@ import (
 	"github.com/remora-network/remora/node/replay"
 )
 
-// divergence is the answer of a replay that came to another state.
+// divergence is the answer of a replay that reached another state than the quorum certified.
 type divergence struct {
 	Height   remora.Height `json:"height"`
 	Expected remora.Hash   `json:"expected"` // state root that the quorum signed
@@ -26,14 +26,14 @@ type divergence struct {
 	Reason   string        `json:"reason"`
 }
 
-// audited is one of the two kinds of audit.
+// audited is the function of one kind of audit.
 type audited func(ctx context.Context, g *remora.Genesis, s replay.Source, to remora.Height) (replay.Report, error)
 
-func (p *program) audit() *cli.Command {
+func (p *program) auditCommands() *cli.Command {
 	genesis := genesisFlag().(*cli.StringFlag)
 	genesis.Required = true
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: flagFrom, Required: true, Usage: "where the blocks come from: URL of a node, or a copy of a node's home"},
+		&cli.StringFlag{Name: flagFrom, Required: true, Usage: "source of the blocks: URL of a node, or a copy of a node's home"},
 		genesis,
 		&cli.StringFlag{Name: "to", Usage: "last height (default: the newest certified block)"},
 		outputFlag(),
@@ -41,12 +41,12 @@ func (p *program) audit() *cli.Command {
 	command := func(name, usage string, act audited) *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: usage, Flags: flags,
-			Action: do(func(c *cli.Context, asJSON bool) error { return p.runAudit(c, asJSON, act) }),
+			Action: withOutput(func(c *cli.Context, asJSON bool) error { return p.runAudit(c, asJSON, act) }),
 		}
 	}
-	return &cli.Command{Name: "audit", Usage: "check a chain without trusting whoever has it", Subcommands: []*cli.Command{
-		command("replay", "execute every block from the genesis and compare with what a quorum signed", replay.Replay),
-		command("verify", "check certificates and links of every block, without executing", replay.Verify),
+	return &cli.Command{Name: "audit", Usage: "check a chain without trusting the source of its blocks", Subcommands: []*cli.Command{
+		command("replay", "execute every block from the genesis and compare with the certified states", replay.Replay),
+		command("verify", "check certificates and links of every block without executing", replay.Verify),
 	}}
 }
 
@@ -71,21 +71,21 @@ func (p *program) runAudit(c *cli.Context, asJSON bool, act audited) error {
 	var parted *exec.Divergence
 	if errors.As(err, &parted) {
 		doc := divergence{Height: parted.Height, Expected: parted.Expected.StateRoot, Got: parted.Got.StateRoot, Reason: parted.Error()}
-		return errors.Join(p.answer(asJSON, doc, "diverged: "+doc.Reason), err)
+		return errors.Join(p.printAnswer(asJSON, doc, "diverged: "+doc.Reason), err)
 	}
 	if err != nil {
 		return err
 	}
-	return p.answer(asJSON, report, fmt.Sprintf("blocks %d to %d hold: %d transactions, state root %s, %.1f s",
+	return p.printAnswer(asJSON, report, fmt.Sprintf("blocks %d to %d are valid: %d transactions, state root %s, %.1f s",
 		report.From, report.To, report.Txs, report.StateRoot, time.Since(begin).Seconds()))
 }
 
-// openSource opens a node by its URL or a copied home by its directory.
+// openSource opens a node by its URL, or a copy of a home by its directory.
 func openSource(from string) (replay.Source, func() error, error) {
 	if strings.Contains(from, "://") {
 		node, err := client.New(from)
 		if err != nil {
-			return nil, nil, misuse("--from: %v", err)
+			return nil, nil, newUsageError("--from: %v", err)
 		}
 		return replay.Remote{Client: node}, func() error { node.Close(); return nil }, nil
 	}
@@ -94,14 +94,14 @@ func openSource(from string) (replay.Source, func() error, error) {
 		return nil, nil, fmt.Errorf("--from: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, nil, misuse("--from %q is a file; this build reads from the URL of a node or from a copy of a node's home", from)
+		return nil, nil, newUsageError("--from %q is a file, want the URL of a node or a copy of a node's home", from)
 	}
 	holder, held, err := home.Holds(filepath.Join(from, "lock"))
 	if err != nil {
 		return nil, nil, err
 	}
 	if held {
-		return nil, nil, fmt.Errorf("%w: %q is the home of a running node (process %d): give its URL, or a copy of the home",
+		return nil, nil, fmt.Errorf("%w: %q is the home of a running node (process %d); use its URL, or a copy of the home",
 			home.ErrLocked, from, holder.Pid)
 	}
 	h, err := replay.OpenHome(from)

@@ -14,22 +14,22 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// certificateWait is how long a certificate is awaited that has not formed yet.
+// certificateWait bounds the wait for a certificate that has not formed yet.
 const certificateWait = 5 * time.Second
 
-// verifiedBlock is a block whose certificate was checked here.
+// verifiedBlock is a block whose certificate was verified by this command.
 type verifiedBlock struct {
 	*client.Block
 	Verified bool `json:"verified"`
 }
 
-func (p *program) block() *cli.Command {
+func (p *program) blockCommand() *cli.Command {
 	return &cli.Command{
-		Name: "block", Usage: "an executed block", ArgsUsage: "HEIGHT",
-		Flags: asking(
+		Name: "block", Usage: "show an executed block", ArgsUsage: "HEIGHT",
+		Flags: nodeFlags(
 			&cli.BoolFlag{Name: "verify", Usage: "check the block's certificate against --genesis"},
 			genesisFlag()),
-		Action: do(p.showBlock),
+		Action: withOutput(p.showBlock),
 	}
 }
 
@@ -39,9 +39,9 @@ func (p *program) showBlock(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	if c.Bool("verify") != (c.String(flagGenesis) != "") {
-		return misuse("--verify and --genesis belong together")
+		return newUsageError("--verify and --genesis belong together")
 	}
-	return ask(c, func(ctx context.Context, node *client.Client) error {
+	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		if c.Bool("verify") {
 			return p.verifyBlock(c, node, height, asJSON)
 		}
@@ -49,11 +49,11 @@ func (p *program) showBlock(c *cli.Context, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		return p.answer(asJSON, b, describeBlock(b))
+		return p.printAnswer(asJSON, b, describeBlock(b))
 	})
 }
 
-// verifyBlock checks the certificate, and that what the node says of the block is what was certified.
+// verifyBlock checks the certificate, and that the node describes the block as certified.
 func (p *program) verifyBlock(c *cli.Context, node *client.Client, height remora.Height, asJSON bool) error {
 	genesis, err := readGenesis(c.String(flagGenesis))
 	if err != nil {
@@ -68,16 +68,16 @@ func (p *program) verifyBlock(c *cli.Context, node *client.Client, height remora
 		return err
 	}
 	if header.Height != height {
-		return fail(codeUnverified, "asked for block %d, got the proof of block %d", height, header.Height)
+		return newCodedError(codeUnverified, "asked for block %d, got a proof of block %d", height, header.Height)
 	}
 	b, err := node.Block(c.Context, height)
 	if err != nil {
 		return err
 	}
 	if b.Hash != header.Hash() || b.StateRoot != header.StateRoot || b.Parent != header.Parent || b.Time != header.Time || b.Epoch != header.Epoch {
-		return fail(codeUnverified, "the node describes block %d otherwise than the certified header does", height)
+		return newCodedError(codeUnverified, "the node's description of block %d differs from the certified header", height)
 	}
-	return p.answer(asJSON, verifiedBlock{Block: b, Verified: true}, describeBlock(b)+"verified     yes\n")
+	return p.printAnswer(asJSON, verifiedBlock{Block: b, Verified: true}, describeBlock(b)+"verified     yes\n")
 }
 
 func describeBlock(b *client.Block) string {
@@ -85,7 +85,7 @@ func describeBlock(b *client.Block) string {
 	if b.Certificate != nil {
 		certificate = fmt.Sprintf("%s: stake %s, a quorum is %s", strings.Join(b.Certificate.Signers, " "), b.Certificate.Stake, b.Certificate.Quorum)
 	}
-	return table(
+	return formatTable(
 		[]string{"height", fmt.Sprintf("%d (epoch %d, term %d)", b.Height, b.Epoch, b.Term)},
 		[]string{"hash", b.Hash.String()},
 		[]string{"parent", b.Parent.String()},
@@ -100,7 +100,7 @@ func describeBlock(b *client.Block) string {
 func parseHeight(text string) (remora.Height, error) {
 	h, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, misuse("height %.32q is not a whole number from 0 on", text)
+		return 0, newUsageError("height %.32q is not a whole number from 0 on", text)
 	}
 	return remora.Height(h), nil
 }

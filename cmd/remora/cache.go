@@ -9,18 +9,18 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-func (p *program) cache() *cli.Command {
-	return &cli.Command{Name: "cache", Usage: "what cache operators ask", Subcommands: []*cli.Command{
+func (p *program) cacheCommands() *cli.Command {
+	return &cli.Command{Name: "cache", Usage: "information for cache operators", Subcommands: []*cli.Command{
 		{
-			Name: "claims", Usage: "a cache's claims for its deliveries, with what each was paid",
-			Flags:  asking(&cli.StringFlag{Name: "provider", Required: true, Usage: "address or registered name of the cache"}),
-			Action: do(p.claims),
+			Name: "claims", Usage: "list a cache's claims for its deliveries, with their payouts",
+			Flags:  nodeFlags(&cli.StringFlag{Name: "provider", Required: true, Usage: "address or registered name of the cache"}),
+			Action: withOutput(p.listClaims),
 		},
 	}}
 }
 
-func (p *program) claims(c *cli.Context, asJSON bool) error {
-	return ask(c, func(ctx context.Context, node *client.Client) error {
+func (p *program) listClaims(c *cli.Context, asJSON bool) error {
+	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		claims, err := node.Claims(ctx, c.String("provider"))
 		if err != nil {
 			return err
@@ -37,10 +37,10 @@ func (p *program) claims(c *cli.Context, asJSON bool) error {
 				strconv.FormatUint(uint64(claim.Height), 10), claim.ID.String()[:16],
 			})
 		}
-		text := table(rows...)
+		text := formatTable(rows...)
 		if len(claims) == 0 {
-			text = "no claims yet: a cache claims after the end of an epoch in which clients acknowledged deliveries"
+			text = "no claims yet: a cache claims after an epoch in which clients acknowledged deliveries"
 		}
-		return p.answer(asJSON, claims, text)
+		return p.printAnswer(asJSON, claims, text)
 	})
 }

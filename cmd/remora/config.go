@@ -6,12 +6,12 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-func (p *program) config() *cli.Command {
-	return &cli.Command{Name: "config", Usage: "the node's configuration", Subcommands: []*cli.Command{{
-		Name: "show", Usage: "print the values in force",
+func (p *program) configCommands() *cli.Command {
+	return &cli.Command{Name: "config", Usage: "the configuration of a node", Subcommands: []*cli.Command{{
+		Name: "show", Usage: "print the effective values",
 		Flags: append(configFlags(), homeFlag(), outputFlag(),
-			&cli.BoolFlag{Name: "origin", Usage: "say where each value comes from: flag, env, file or default"}),
-		Action: do(func(c *cli.Context, asJSON bool) error {
+			&cli.BoolFlag{Name: "origin", Usage: "show the origin of each value: flag, env, file or default"}),
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			h, err := home.Open(c.String(flagHome))
 			if err != nil {
 				return err
@@ -28,7 +28,7 @@ func (p *program) config() *cli.Command {
 				}
 				rows = append(rows, []string{values[i].Key, "= " + values[i].Value, values[i].Origin})
 			}
-			return p.answer(asJSON, values, table(rows...))
+			return p.printAnswer(asJSON, values, formatTable(rows...))
 		}),
 	}}}
 }

@@ -16,34 +16,34 @@ import (
 // published is the answer of publish.
 type published struct {
 	*publish.Publication
-	UnixFS string `json:"unixfs_cid"` // empty: this build computes no aliases
-	URL    string `json:"url"`        // at a registered gateway; without one, the path at any gateway
+	UnixFS string `json:"unixfs_cid"` // empty: not computed by this build
+	URL    string `json:"url"`        // at a registered gateway, or only the path if there is none
 }
 
-func (p *program) publish() *cli.Command {
+func (p *program) publishCommand() *cli.Command {
 	return &cli.Command{
-		Name: "publish", Usage: "publish a file or a directory: register it and hand it to caches", ArgsUsage: "PATH",
-		Flags: asking(keyFlag(), passwordFlag(),
-			&cli.IntFlag{Name: "replicas", Value: 2, Usage: "caches that are to hold it"}),
-		Action: do(p.publishPath),
+		Name: "publish", Usage: "publish a file or a directory: register it and upload it to caches", ArgsUsage: "PATH",
+		Flags: nodeFlags(keyFlag(), passwordFlag(),
+			&cli.IntFlag{Name: "replicas", Value: 2, Usage: "number of caches that shall store it"}),
+		Action: withOutput(p.publishPath),
 	}
 }
 
 func (p *program) publishPath(c *cli.Context, asJSON bool) error {
 	replicas := c.Int("replicas")
 	if replicas < 1 || replicas > remora.MaxReplicas {
-		return misuse("--replicas %d, want 1 to %d", replicas, remora.MaxReplicas)
+		return newUsageError("--replicas %d, want 1 to %d", replicas, remora.MaxReplicas)
 	}
-	key, err := p.signer(c)
+	key, err := p.loadSigner(c)
 	if err != nil {
 		return err
 	}
-	return ask(c, func(ctx context.Context, node *client.Client) error {
+	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		begin := time.Now()
 		chain := wallet.Publisher{Node: node, Key: key}
 		r, err := publish.Publish(ctx, c.Args().First(), publish.Options{
 			Chain: chain, Replicas: uint8(replicas),
-			Progress: func(format string, args ...any) { p.say(format+"\n", args...) },
+			Progress: func(format string, args ...any) { p.printMessage(format+"\n", args...) },
 		})
 		if err != nil {
 			return withCode("PUBLISH_FAILED", err)
@@ -52,7 +52,7 @@ func (p *program) publishPath(c *cli.Context, asJSON bool) error {
 		if doc.URL, err = chain.GatewayURL(ctx, "/ipfs/"+r.CID); err != nil {
 			return err
 		}
-		return p.answer(asJSON, doc, fmt.Sprintf("%s\n%s\n%d files, %d bytes, at %d caches after %.1f s",
+		return p.printAnswer(asJSON, doc, fmt.Sprintf("%s\n%s\n%d files, %d bytes, at %d caches after %.1f s",
 			r.CID, doc.URL, r.Files, r.Size, r.Replicas, time.Since(begin).Seconds()))
 	})
 }

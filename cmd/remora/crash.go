@@ -14,9 +14,9 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-// crashLoop returns why a validator must only observe: it ended several times in the same way. It is empty when all is
-// well. From here on a panic of this process is written down for the next one.
-func crashLoop(h *home.Home, log *slog.Logger) (string, error) {
+// checkCrashLoop returns the reason of a crash loop, in which a validator only observes, or an empty string. From here on a
+// panic of this process is written to the home.
+func checkCrashLoop(h *home.Home, log *slog.Logger) (string, error) {
 	crashes, err := h.Crashes(version)
 	if err != nil {
 		return "", err
@@ -26,22 +26,21 @@ func crashLoop(h *home.Home, log *slog.Logger) (string, error) {
 		return "", fmt.Errorf("open the file for panics: %w", err)
 	}
 	if err := errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close()); err != nil {
-		return "", fmt.Errorf("have panics written down: %w", err)
+		return "", fmt.Errorf("set the file for panics: %w", err)
 	}
 	reason, looping := home.Loop(crashes, version)
 	if !looping {
 		return "", nil
 	}
-	log.Error("the node crashed again and again in the same way: it follows the chain and signs nothing. Report the reason; once it is mended: remora crashes --clear",
+	log.Error("the node crashed repeatedly for the same reason: it follows the chain and signs nothing. Report the reason; once it is fixed, run remora crashes --clear",
 		slog.String("reason", reason), slog.String("home", h.Dir()))
 	return reason, nil
 }
 
-// noteEnd remembers how a run ended. An orderly end forgives earlier crashes, unless the node only observed: then nothing
-// was tried.
-func noteEnd(h *home.Home, observing bool, ended error) error {
+// recordEnd stores the end of a run. A graceful stop clears earlier crashes, unless the node only observed.
+func recordEnd(h *home.Home, observing bool, ended error) error {
 	switch {
-	case errors.Is(ended, context.Canceled) || errors.Is(ended, syscall.ENOSPC) || final(ended):
+	case errors.Is(ended, context.Canceled) || errors.Is(ended, syscall.ENOSPC) || needsOperator(ended):
 		return nil
 	case ended != nil:
 		return h.NoteCrash(home.Crash{Reason: codeOf(ended) + ": " + home.Signature(ended.Error()), Version: version, Time: time.Now()})
@@ -51,14 +50,14 @@ func noteEnd(h *home.Home, observing bool, ended error) error {
 	return h.ForgetCrashes()
 }
 
-func (p *program) crashes() *cli.Command {
+func (p *program) crashesCommand() *cli.Command {
 	return &cli.Command{
-		Name: "crashes", Usage: "how the node of a home ended lately; three equal ends make it an observer that signs nothing",
+		Name: "crashes", Usage: "show the latest crashes of a node; after three equal ones it only observes and signs nothing",
 		Flags: []cli.Flag{
 			homeFlag(), outputFlag(),
-			&cli.BoolFlag{Name: "clear", Usage: "forget them, so that the next start signs again"},
+			&cli.BoolFlag{Name: "clear", Usage: "remove them, so that the node signs again after its next start"},
 		},
-		Action: do(p.showCrashes),
+		Action: withOutput(p.showCrashes),
 	}
 }
 
@@ -80,5 +79,5 @@ func (p *program) showCrashes(c *cli.Context, asJSON bool) error {
 	for _, crash := range crashes {
 		rows = append(rows, []string{crash.Time.Format(time.DateTime), crash.Version, crash.Reason})
 	}
-	return p.answer(asJSON, append([]home.Crash{}, crashes...), table(rows...))
+	return p.printAnswer(asJSON, append([]home.Crash{}, crashes...), formatTable(rows...))
 }

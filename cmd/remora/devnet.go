@@ -12,11 +12,11 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 )
 
-func (p *program) devnet() *cli.Command {
+func (p *program) devnetCommands() *cli.Command {
 	one := func(name, usage string, act func(*devnet.Devnet, context.Context, string) error) *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: usage, ArgsUsage: "NAME", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-			Action: do(func(c *cli.Context, asJSON bool) error {
+			Action: withOutput(func(c *cli.Context, asJSON bool) error {
 				d, err := devnet.Open(c.String(flagHome))
 				if err != nil {
 					return err
@@ -24,18 +24,18 @@ func (p *program) devnet() *cli.Command {
 				if err := act(d, c.Context, c.Args().First()); err != nil {
 					return err
 				}
-				return p.answerNode(d, c.Args().First(), asJSON)
+				return p.printNode(d, c.Args().First(), asJSON)
 			}),
 		}
 	}
-	return &cli.Command{Name: "devnet", Usage: "a whole chain on this machine: real processes, sockets and disks", Subcommands: []*cli.Command{
-		p.devnetUp(),
-		p.devnetStatus(),
+	return &cli.Command{Name: "devnet", Usage: "run a whole chain on this machine: real processes, sockets and disks", Subcommands: []*cli.Command{
+		p.devnetUpCommand(),
+		p.devnetStatusCommand(),
 		one("start", "start a node and wait until it answers", (*devnet.Devnet).Start),
-		one("stop", "stop a node in order", (*devnet.Devnet).Stop),
-		one("kill", "end a node at once, as a crash would", (*devnet.Devnet).Kill),
-		p.devnetDown(),
-		p.story(),
+		one("stop", "stop a node gracefully", (*devnet.Devnet).Stop),
+		one("kill", "kill a node, as a crash would", (*devnet.Devnet).Kill),
+		p.devnetDownCommand(),
+		p.storyCommand(),
 	}}
 }
 
@@ -43,50 +43,50 @@ func devnetHomeFlag() cli.Flag {
 	return &cli.StringFlag{Name: flagHome, Value: ".devnet", Usage: "directory of the devnet"}
 }
 
-func (p *program) devnetUp() *cli.Command {
+func (p *program) devnetUpCommand() *cli.Command {
 	return &cli.Command{
-		Name: "up", Usage: "start a devnet, or resume the one that --home holds",
+		Name: "up", Usage: "start a devnet, or resume the one in --home",
 		Flags: []cli.Flag{
 			devnetHomeFlag(),
-			&cli.IntFlag{Name: "validators", Usage: "how many (default: 4, or as many as the devnet has)"},
-			&cli.IntFlag{Name: "caches", Usage: "how many"},
-			&cli.IntFlag{Name: "gateways", Usage: "how many"},
+			&cli.IntFlag{Name: "validators", Usage: "number of validators (default: 4, or those of the existing devnet)"},
+			&cli.IntFlag{Name: "caches", Usage: "number of caches"},
+			&cli.IntFlag{Name: "gateways", Usage: "number of gateways"},
 			&cli.StringFlag{Name: "gateway-hosts", Usage: "not supported yet: comma-separated hosts that gateways serve as subdomain gateways"},
 			&cli.IntFlag{Name: "port-base", Usage: "first port; each node takes the next ten (default: free ports)"},
-			&cli.DurationFlag{Name: flagFor, Usage: "end everything after this time"},
+			&cli.DurationFlag{Name: flagFor, Usage: "stop all nodes after this time"},
 			&cli.DurationFlag{Name: "epoch", Value: 15 * time.Second, Usage: "length of an epoch of a new chain"},
-			&cli.BoolFlag{Name: "detach", Usage: "return when every node is ready and leave them running"},
+			&cli.BoolFlag{Name: "detach", Usage: "return when all nodes are ready and leave them running"},
 			outputFlag(),
 		},
-		Action: do(p.upDevnet),
+		Action: withOutput(p.startDevnet),
 	}
 }
 
-// spec reads the description of a devnet from the command line.
-func spec(c *cli.Context) (devnet.Spec, error) {
+// parseSpec returns the devnet that the command line describes.
+func parseSpec(c *cli.Context) (devnet.Spec, error) {
 	s := devnet.Spec{
 		Home: c.String(flagHome), Validators: c.Int("validators"), Caches: c.Int("caches"), Gateways: c.Int("gateways"), PortBase: c.Int("port-base"),
 		For: c.Duration(flagFor), Epoch: c.Duration("epoch"),
 	}
 	switch {
 	case c.IsSet("gateway-hosts"):
-		return s, misuse("--gateway-hosts is not supported yet: leave it out")
+		return s, newUsageError("--gateway-hosts is not supported yet: leave it out")
 	case c.IsSet("validators") && (s.Validators < 1 || s.Validators > devnet.MaxValidators):
-		return s, misuse("--validators %d, want 1 to %d", s.Validators, devnet.MaxValidators)
+		return s, newUsageError("--validators %d, want 1 to %d", s.Validators, devnet.MaxValidators)
 	case s.Caches < 0 || s.Gateways < 0 || s.Caches+s.Gateways > devnet.MaxValidators:
-		return s, misuse("--caches %d and --gateways %d, want 0 to %d together", s.Caches, s.Gateways, devnet.MaxValidators)
+		return s, newUsageError("--caches %d and --gateways %d, want 0 to %d together", s.Caches, s.Gateways, devnet.MaxValidators)
 	case c.IsSet("port-base") && (s.PortBase < 1 || s.PortBase > 65_535):
-		return s, misuse("--port-base %d, want 1 to 65535", s.PortBase)
+		return s, newUsageError("--port-base %d, want 1 to 65535", s.PortBase)
 	case c.IsSet(flagFor) && s.For <= 0:
-		return s, misuse("--for %s, want a positive duration", s.For)
+		return s, newUsageError("--for %s, want a positive duration", s.For)
 	case s.Epoch < 100*time.Millisecond || s.Epoch > 24*time.Hour:
-		return s, misuse("--epoch %s, want 100ms to 24h", s.Epoch)
+		return s, newUsageError("--epoch %s, want 100ms to 24h", s.Epoch)
 	}
 	return s, nil
 }
 
-func (p *program) upDevnet(c *cli.Context, asJSON bool) error {
-	s, err := spec(c)
+func (p *program) startDevnet(c *cli.Context, asJSON bool) error {
+	s, err := parseSpec(c)
 	if err != nil {
 		return err
 	}
@@ -100,19 +100,19 @@ func (p *program) upDevnet(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	headline := fmt.Sprintf("devnet ready in %.1f s", time.Since(begin).Seconds())
-	err = p.answer(asJSON, status, panel(headline, status))
+	err = p.printAnswer(asJSON, status, describeDevnet(headline, status))
 	switch {
 	case c.Bool("detach"):
 		return err
 	case err != nil:
 		return errors.Join(err, d.Down(context.WithoutCancel(c.Context)))
 	}
-	p.say("Ctrl-C stops all nodes\n")
-	return p.stay(c.Context, d, s.For)
+	p.printMessage("Ctrl-C stops all nodes\n")
+	return p.awaitEnd(c.Context, d, s.For)
 }
 
-// stay waits for the end, by signal or by time, and stops every node.
-func (p *program) stay(ctx context.Context, d *devnet.Devnet, limit time.Duration) error {
+// awaitEnd waits for a signal or the time limit, and stops all nodes.
+func (p *program) awaitEnd(ctx context.Context, d *devnet.Devnet, limit time.Duration) error {
 	done := ctx
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -120,14 +120,14 @@ func (p *program) stay(ctx context.Context, d *devnet.Devnet, limit time.Duratio
 		defer cancel()
 	}
 	<-done.Done()
-	p.say("stopping\n")
+	p.printMessage("stopping\n")
 	return d.Down(context.WithoutCancel(ctx))
 }
 
-func (p *program) devnetStatus() *cli.Command {
+func (p *program) devnetStatusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "the nodes of a devnet and whether they run", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-		Action: do(func(c *cli.Context, asJSON bool) error {
+		Name: "status", Usage: "show the nodes of a devnet and whether they run", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			d, err := devnet.Open(c.String(flagHome))
 			if err != nil {
 				return err
@@ -136,15 +136,15 @@ func (p *program) devnetStatus() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.answer(asJSON, s, panel("devnet", s))
+			return p.printAnswer(asJSON, s, describeDevnet("devnet", s))
 		}),
 	}
 }
 
-func (p *program) devnetDown() *cli.Command {
+func (p *program) devnetDownCommand() *cli.Command {
 	return &cli.Command{
-		Name: "down", Usage: "stop every node; the chain stays on disk", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-		Action: do(func(c *cli.Context, asJSON bool) error {
+		Name: "down", Usage: "stop all nodes; the chain stays on disk", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			d, err := devnet.Open(c.String(flagHome))
 			if err != nil {
 				return err
@@ -156,45 +156,45 @@ func (p *program) devnetDown() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.answer(asJSON, s, "stopped; remora devnet up --home "+s.Home+" resumes the chain")
+			return p.printAnswer(asJSON, s, "stopped; remora devnet up --home "+s.Home+" resumes the chain")
 		}),
 	}
 }
 
-// answerNode prints one node of a devnet.
-func (p *program) answerNode(d *devnet.Devnet, name string, asJSON bool) error {
+// printNode prints one node of a devnet.
+func (p *program) printNode(d *devnet.Devnet, name string, asJSON bool) error {
 	s, err := d.Status()
 	if err != nil {
 		return err
 	}
 	for i := range s.Nodes {
 		if n := &s.Nodes[i]; n.Name == name {
-			return p.answer(asJSON, n, fmt.Sprintf("%s: %s", n.Name, processState(n)))
+			return p.printAnswer(asJSON, n, fmt.Sprintf("%s: %s", n.Name, describeProcess(n)))
 		}
 	}
 	return fmt.Errorf("%w: %.64q", devnet.ErrUnknownNode, name)
 }
 
-func processState(n *devnet.NodeStatus) string {
+func describeProcess(n *devnet.NodeStatus) string {
 	if n.Running {
 		return fmt.Sprintf("running, process %d", n.Pid)
 	}
 	return "stopped"
 }
 
-// panel is what a newcomer needs: where everything is, and what to try next.
-func panel(headline string, s *devnet.Status) string {
+// describeDevnet returns an overview of a devnet: its addresses and accounts, and commands to try.
+func describeDevnet(headline string, s *devnet.Status) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n %s      chain %s      %d nodes\n\n", headline, s.ChainID, len(s.Nodes))
 	rows, gateway := [][]string{{"NODE", "STATE", "RPC", "METRICS"}}, ""
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
-		rows = append(rows, []string{n.Name, processState(n), n.RPC, n.Metrics})
+		rows = append(rows, []string{n.Name, describeProcess(n), n.RPC, n.Metrics})
 		if n.Gateway != "" {
 			gateway = n.Gateway
 		}
 	}
-	b.WriteString(indent(table(rows...)) + "\n")
+	b.WriteString(indentText(formatTable(rows...)) + "\n")
 	if gateway != "" {
 		fmt.Fprintf(&b, " gateway  %s/ipfs/CID\n\n", gateway)
 	}
@@ -202,7 +202,7 @@ func panel(headline string, s *devnet.Status) string {
 	for _, a := range s.Accounts {
 		rows = append(rows, []string{a.Name, a.Address})
 	}
-	b.WriteString(indent(table(rows...)) + "\n")
+	b.WriteString(indentText(formatTable(rows...)) + "\n")
 	if rpc := s.Nodes[0].RPC; len(s.Accounts) > 1 {
 		fmt.Fprintf(&b, " try   remora status --node %s\n", rpc)
 		fmt.Fprintf(&b, "       remora tx transfer --node %s --key %s --to %s --amount 1000 --wait\n", rpc, s.Accounts[0].Key, s.Accounts[1].Address)
@@ -218,6 +218,6 @@ func panel(headline string, s *devnet.Status) string {
 	return b.String()
 }
 
-func indent(text string) string {
+func indentText(text string) string {
 	return " " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n ") + "\n"
 }

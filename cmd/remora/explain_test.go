@@ -11,7 +11,7 @@ import (
 // Every code that the program or a node can print is explained, once, with a way out.
 func TestEveryCodeIsExplained(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range codes() {
+	for _, c := range allCodes() {
 		if seen[c.Code] || c.Meaning == "" || c.Fix == "" {
 			t.Errorf("%s is there twice or says nothing", c.Code)
 		}
@@ -22,7 +22,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 		client.CodeTooLarge, client.CodeUnsupportedMedia, client.CodeServerBusy, client.CodeInternal,
 		codeDiverged, codeUnverified, codeFailed, codeUsage,
 	}
-	for _, s := range sentinels() {
+	for _, s := range sentinelCodes() {
 		printed = append(printed, s.code)
 	}
 	for code := remora.CodeOK + 1; slices.Contains(allNames(), code.String()); code++ {

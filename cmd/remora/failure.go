@@ -34,18 +34,18 @@ const (
 	exitUsage       = 2
 	exitDiskFull    = 9
 	exitUnverified  = 20
-	exitFinal       = 21 // a node stopped in a way that a restart does not mend
+	exitFinal       = 21 // a node stopped for a reason that a restart does not fix
 	exitInterrupted = 130
 )
 
-// usageError is a command line that nobody can carry out.
+// usageError is the error of an invalid command line.
 type usageError struct{ command, reason string }
 
 // Error returns the reason.
 func (e *usageError) Error() string { return e.reason }
 
-// misuse is a usageError of a value that a command found wrong.
-func misuse(format string, args ...any) error {
+// newUsageError returns the error of an invalid value.
+func newUsageError(format string, args ...any) error {
 	return &usageError{reason: fmt.Sprintf(format, args...)}
 }
 
@@ -61,8 +61,8 @@ func (e *coded) Error() string { return e.err.Error() }
 // Unwrap returns the error.
 func (e *coded) Unwrap() error { return e.err }
 
-// fail builds an error with a stable code.
-func fail(code, format string, args ...any) error {
+// newCodedError builds an error with a stable code.
+func newCodedError(code, format string, args ...any) error {
 	return &coded{code: code, err: fmt.Errorf(format, args...)}
 }
 
@@ -74,8 +74,8 @@ func withCode(code string, err error) error {
 	return &coded{code: code, err: err}
 }
 
-// sentinels maps errors to codes, the more special one first.
-func sentinels() []struct {
+// sentinelCodes maps errors to codes. More specific errors come first.
+func sentinelCodes() []struct {
 	err  error
 	code string
 } {
@@ -125,7 +125,7 @@ func sentinels() []struct {
 	}
 }
 
-// Codes of answers that did not hold.
+// Codes that the program branches on.
 const (
 	codeDiverged   = "STATE_DIVERGED"
 	codeUnverified = "VERIFICATION_FAILED"
@@ -144,7 +144,7 @@ func codeOf(err error) string {
 	case client.CodeOf(err) != "":
 		return client.CodeOf(err)
 	}
-	for _, s := range sentinels() {
+	for _, s := range sentinelCodes() {
 		if errors.Is(err, s.err) {
 			return s.code
 		}
@@ -155,12 +155,12 @@ func codeOf(err error) string {
 	return codeFailed
 }
 
-// report tells the user of an error, in two lines, and returns the exit code.
-func (p *program) report(err error) int {
+// reportError prints an error and its fix, and returns the exit code.
+func (p *program) reportError(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, syscall.EPIPE): // whoever read the answer has seen enough
+	case errors.Is(err, syscall.EPIPE): // the reader of the answer has seen enough
 		return exitFailed
 	}
 	var usage *usageError
@@ -170,17 +170,17 @@ func (p *program) report(err error) int {
 		if usage != nil && usage.command != "" {
 			command = usage.command
 		}
-		p.say("error %s: %s\nfix: see %s --help\n", codeUsage, printable(err.Error()), command)
+		p.printMessage("error %s: %s\nfix: see %s --help\n", codeUsage, printableText(err.Error()), command)
 		return exitUsage
 	}
 	code := codeOf(err)
-	// A rejection's message begins with its code, which stands there already.
-	p.say("error %s: %s\n", code, strings.TrimPrefix(printable(err.Error()), code+": "))
-	if e, known := explanation(code); known {
-		p.say("fix: %s\n", e.Fix)
+	// The message of a rejection begins with its code.
+	p.printMessage("error %s: %s\n", code, strings.TrimPrefix(printableText(err.Error()), code+": "))
+	if e, known := findExplanation(code); known {
+		p.printMessage("fix: %s\n", e.Fix)
 	}
 	switch {
-	case final(err):
+	case needsOperator(err):
 		return exitFinal
 	case code == codeDiverged || code == codeUnverified || code == codeSimulation:
 		return exitUnverified
@@ -190,9 +190,9 @@ func (p *program) report(err error) int {
 	return exitFailed
 }
 
-// final reports whether a node stopped for a reason that is still there after a restart: a supervisor must leave it down
-// until somebody has looked.
-func final(err error) bool {
+// needsOperator reports whether a node stopped for a reason that a restart does not remove: a supervisor must leave it down
+// until an operator has looked into it.
+func needsOperator(err error) bool {
 	for _, reason := range []error{blocksync.ErrMinority, mempool.ErrTwin, mempool.ErrSafety, keystore.ErrRecord} {
 		if errors.Is(err, reason) {
 			return true
@@ -201,11 +201,13 @@ func final(err error) bool {
 	return false
 }
 
-// say writes to the user. There is nobody to tell when that fails.
-func (p *program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }
+// printMessage writes to stderr.
+func (p *program) printMessage(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.err, format, args...)
+}
 
-// printable keeps what others wrote from steering the terminal.
-func printable(s string) string {
+// printableText replaces control characters, which could come from other machines and change the terminal.
+func printableText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
 			return '?'
@@ -214,10 +216,10 @@ func printable(s string) string {
 	}, s)
 }
 
-// answer prints the answer of a command: one JSON document with -o json, else what text makes of it.
-func (p *program) answer(asJSON bool, doc any, text string) error {
+// printAnswer prints the answer of a command: doc as one JSON document with -o json, else text.
+func (p *program) printAnswer(asJSON bool, doc any, text string) error {
 	if !asJSON {
-		_, err := fmt.Fprintln(p.out, printable(strings.TrimSuffix(text, "\n")))
+		_, err := fmt.Fprintln(p.out, printableText(strings.TrimSuffix(text, "\n")))
 		return err
 	}
 	b, err := json.Marshal(doc)

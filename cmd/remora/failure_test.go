@@ -31,7 +31,7 @@ func TestClosedPipeIsSilent(t *testing.T) {
 	for _, line := range []string{"version", "explain -o json", "explain TX_NONCE_USED"} {
 		var out strings.Builder
 		p := &program{in: strings.NewReader(""), out: closedPipe{}, err: &out}
-		if code := p.run(t.Context(), strings.Fields(line)); code != exitFailed || out.Len() != 0 {
+		if code := p.runCommandLine(t.Context(), strings.Fields(line)); code != exitFailed || out.Len() != 0 {
 			t.Errorf("%s: exit %d, said %q", line, code, &out)
 		}
 	}
@@ -44,7 +44,7 @@ func TestReport(t *testing.T) {
 		want string
 	}{
 		{nil, 0, ""},
-		{misuse("no"), 2, "error USAGE: no\nfix: see remora --help\n"},
+		{newUsageError("no"), 2, "error USAGE: no\nfix: see remora --help\n"},
 		{fmt.Errorf("%w: 9", devnet.ErrUsage), 2, "error USAGE: "},
 		{fmt.Errorf("%w: 9", node.ErrClockOffset), 2, "error USAGE: "},
 		{fmt.Errorf("x: %w", remora.Reject(remora.CodeNonceUsed, "seven")), 1, "error TX_NONCE_USED: x: TX_NONCE_USED: seven\nfix: take the nonce"},
@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range tests {
 		var out strings.Builder
 		p := &program{err: &out}
-		if exit := p.report(tt.err); exit != tt.exit || !strings.HasPrefix(out.String(), tt.want) {
+		if exit := p.reportError(tt.err); exit != tt.exit || !strings.HasPrefix(out.String(), tt.want) {
 			t.Errorf("%v: exit %d, said %q, want %d and %q", tt.err, exit, &out, tt.exit, tt.want)
 		}
 	}

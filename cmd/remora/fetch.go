@@ -14,20 +14,20 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-func (p *program) fetch() *cli.Command {
+func (p *program) fetchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "fetch", Usage: "fetch content through a gateway, verifying every piece before it is written", ArgsUsage: "CID[/PATH]",
+		Name: "fetch", Usage: "fetch content through a gateway and verify every piece before writing it", ArgsUsage: "CID[/PATH]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "gateway", Required: true, Usage: "URL of a gateway"},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write, or directory for a directory"},
-			&cli.StringFlag{Name: flagKey, Usage: "key file of the account that pays the caches; without it nobody is paid"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write; for a directory, the directory to create"},
+			&cli.StringFlag{Name: flagKey, Usage: "key file of the account that pays the caches; without it, caches are not paid"},
 			passwordFlag(),
-			&cli.StringFlag{Name: flagNode, Usage: "URL of the node that takes transactions (default: the gateway)"},
-			&cli.StringFlag{Name: "max-spend", Usage: "most that a new session may prepay, in base units"},
-			&cli.StringFlag{Name: "sessions", Usage: "directory that remembers what was signed (default: the key file with .sessions)"},
+			&cli.StringFlag{Name: flagNode, Usage: "URL of the node that receives transactions (default: the gateway)"},
+			&cli.StringFlag{Name: "max-spend", Usage: "maximum that a new session may prepay, in base units"},
+			&cli.StringFlag{Name: "sessions", Usage: "directory that records the signed receipts (default: the key file with .sessions)"},
 			outputFlag(),
 		},
-		Action: do(p.fetchContent),
+		Action: withOutput(p.fetchContent),
 	}
 }
 
@@ -35,38 +35,38 @@ func (p *program) fetch() *cli.Command {
 func (p *program) fetchContent(c *cli.Context, asJSON bool) error {
 	parts := strings.Split(strings.Trim(strings.TrimPrefix(c.Args().First(), "/ipfs/"), "/"), "/")
 	o := fetch.Options{
-		Gateway: c.String("gateway"), CID: parts[0], Path: parts[1:], Out: c.String("out"), Progress: p.progress(),
+		Gateway: c.String("gateway"), CID: parts[0], Path: parts[1:], Out: c.String("out"), Progress: p.newProgress(),
 	}
 	if c.String(flagKey) != "" {
-		node, err := p.pay(c, &o)
+		node, err := p.preparePayment(c, &o)
 		if err != nil {
 			return err
 		}
 		defer node.Close()
 	} else if c.IsSet("max-spend") || c.IsSet(flagNode) || c.IsSet("sessions") {
-		return misuse("--max-spend, --node and --sessions are about paying: name the account with --key")
+		return newUsageError("--max-spend, --node and --sessions are for paid fetches: name the account with --key")
 	}
 	r, err := fetch.Fetch(c.Context, o)
 	switch {
 	case errors.Is(err, content.ErrCID) || errors.Is(err, content.ErrForeignCID):
-		return misuse("%v", err)
+		return newUsageError("%v", err)
 	case errors.Is(err, fetch.ErrUnverified):
 		return withCode(codeUnverified, err)
 	case err != nil:
 		return withCode("FETCH_FAILED", err)
 	}
-	return p.answer(asJSON, r, fmt.Sprintf("%d bytes verified in %.2f s (%.0f MB/s), %d receipts",
+	return p.printAnswer(asJSON, r, fmt.Sprintf("%d bytes verified in %.2f s (%.0f MB/s), %d receipts",
 		r.Bytes, r.Seconds, float64(r.Bytes)/1e6/max(r.Seconds, 1e-6), r.Receipts))
 }
 
-// pay fills in what a fetch needs to sign receipts. The caller closes the client.
-func (p *program) pay(c *cli.Context, o *fetch.Options) (*client.Client, error) {
+// preparePayment adds to the options what a paid fetch needs. The caller closes the client.
+func (p *program) preparePayment(c *cli.Context, o *fetch.Options) (*client.Client, error) {
 	if text := c.String("max-spend"); text != "" {
 		if err := o.MaxSpend.UnmarshalText([]byte(text)); err != nil || o.MaxSpend == 0 {
-			return nil, misuse("--max-spend %.64q, want a positive number of base units", text)
+			return nil, newUsageError("--max-spend %.64q, want a positive number of base units", text)
 		}
 	}
-	key, err := p.signer(c)
+	key, err := p.loadSigner(c)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (p *program) pay(c *cli.Context, o *fetch.Options) (*client.Client, error) 
 	}
 	node, err := client.New(url)
 	if err != nil {
-		return nil, misuse("%v", err)
+		return nil, newUsageError("%v", err)
 	}
 	o.Key, o.Chain, o.Sessions = key, wallet.Payer{Node: node, Key: key}, c.String("sessions")
 	if o.Sessions == "" {
@@ -85,16 +85,16 @@ func (p *program) pay(c *cli.Context, o *fetch.Options) (*client.Client, error) 
 	return node, nil
 }
 
-// progressEvery is how often a fetch tells how far it is.
+// progressEvery is the interval of progress messages.
 const progressEvery = time.Second
 
-// progress returns what tells of a fetch that takes long.
-func (p *program) progress() func(done, total uint64) {
+// newProgress returns a function that prints the progress of a fetch.
+func (p *program) newProgress() func(done, total uint64) {
 	last := time.Now()
 	return func(done, total uint64) {
 		if now := time.Now(); now.Sub(last) >= progressEvery {
 			last = now
-			p.say("%d of %d MiB verified\n", done>>20, total>>20)
+			p.printMessage("%d of %d MiB verified\n", done>>20, total>>20)
 		}
 	}
 }

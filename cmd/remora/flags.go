@@ -29,6 +29,7 @@ const (
 	flagGenesis  = "genesis"
 	flagFrom     = "from"
 	flagFor      = "for"
+	flagTimeout  = "timeout"
 )
 
 func outputFlag() cli.Flag {
@@ -37,12 +38,12 @@ func outputFlag() cli.Flag {
 
 func nodeFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagNode, EnvVars: []string{"REMORA_NODE"}, Usage: "URL of the node to ask (default: the one that runs in --home, or http://127.0.0.1:4240)",
+		Name: flagNode, EnvVars: []string{"REMORA_NODE"}, Usage: "URL of the node to ask (default: the node that runs in --home, or http://127.0.0.1:4240)",
 	}
 }
 
 func homeFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagHome, EnvVars: []string{"REMORA_HOME"}, Value: defaultHome(), Usage: "directory of the node"}
+	return &cli.StringFlag{Name: flagHome, EnvVars: []string{"REMORA_HOME"}, Value: defaultHome(), Usage: "home directory of the node"}
 }
 
 func keyFlag() cli.Flag {
@@ -51,12 +52,12 @@ func keyFlag() cli.Flag {
 
 func passwordFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: flagPassword, EnvVars: []string{"REMORA_PASSWORD_FILE"}, Usage: "file whose first line is the password of the key file, - for stdin",
+		Name: flagPassword, EnvVars: []string{"REMORA_PASSWORD_FILE"}, Usage: "file whose first line is the password of the key file; - for stdin",
 	}
 }
 
 func genesisFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagGenesis, Usage: "genesis file of the chain: what all trust starts from"}
+	return &cli.StringFlag{Name: flagGenesis, Usage: "genesis file of the chain, the root of all trust"}
 }
 
 func defaultHome() string {
@@ -67,7 +68,7 @@ func defaultHome() string {
 	return filepath.Join(dir, ".remora")
 }
 
-// wantsJSON reads -o.
+// wantsJSON reports whether -o asks for JSON.
 func wantsJSON(c *cli.Context) (bool, error) {
 	switch format := c.String(flagOutput); format {
 	case "json":
@@ -75,15 +76,15 @@ func wantsJSON(c *cli.Context) (bool, error) {
 	case "text":
 		return false, nil
 	default:
-		return false, misuse("output %.32q, want text or json", format)
+		return false, newUsageError("output %.32q, want text or json", format)
 	}
 }
 
-// action is a command that knows in what form its answer is wanted.
+// action is a command that prints its answer as JSON or as text.
 type action func(c *cli.Context, asJSON bool) error
 
-// do turns an action into one for the library.
-func do(a action) cli.ActionFunc {
+// withOutput adapts an action for the library.
+func withOutput(a action) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		asJSON, err := wantsJSON(c)
 		if err == nil {
@@ -97,21 +98,27 @@ func do(a action) cli.ActionFunc {
 	}
 }
 
-// ask calls use with a client of the node that the command line names.
-func ask(c *cli.Context, use func(ctx context.Context, node *client.Client) error) error {
+// askNode calls use with a client of the node that the command line names, and with the time limit of --timeout.
+func askNode(c *cli.Context, use func(ctx context.Context, node *client.Client) error) error {
 	url, err := nodeURL(c)
 	if err != nil {
 		return err
 	}
 	node, err := client.New(url)
 	if err != nil {
-		return misuse("%v", err)
+		return newUsageError("%v", err)
 	}
 	defer node.Close()
-	return use(c.Context, node)
+	ctx := c.Context
+	if limit := c.Duration(flagTimeout); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	return use(ctx, node)
 }
 
-// nodeURL returns what --node says, where the node of --home answers, or the default.
+// nodeURL returns the URL of --node, else that of the node of --home, else the default.
 func nodeURL(c *cli.Context) (string, error) {
 	if url := c.String(flagNode); url != "" {
 		return url, nil
@@ -127,11 +134,13 @@ func nodeURL(c *cli.Context) (string, error) {
 	return api.RPC, err
 }
 
-// asking are the flags of a command that asks a node.
-func asking(more ...cli.Flag) []cli.Flag { return append(more, nodeFlag(), homeFlag(), outputFlag()) }
+// nodeFlags adds the flags of a command that asks a node.
+func nodeFlags(more ...cli.Flag) []cli.Flag {
+	return append(more, nodeFlag(), homeFlag(), outputFlag())
+}
 
-// password reads the password file, if one is named.
-func (p *program) password(c *cli.Context) ([]byte, error) {
+// readPassword reads the password file, or returns nil if none is named.
+func (p *program) readPassword(c *cli.Context) ([]byte, error) {
 	var in io.Reader
 	switch path := c.String(flagPassword); path {
 	case "":
@@ -153,12 +162,12 @@ func (p *program) password(c *cli.Context) ([]byte, error) {
 	}
 	first, _, _ := bytes.Cut(data, []byte("\n"))
 	if first = bytes.TrimSuffix(first, []byte("\r")); len(first) == 0 || len(data) > limit {
-		return nil, misuse("the first line of the password file is empty, or the file has over %d bytes", limit)
+		return nil, newUsageError("the first line of the password file is empty, or the file has over %d bytes", limit)
 	}
 	return first, nil
 }
 
-// loadKeys opens a key file, with the password file when the key file is protected.
+// loadKeys opens a key file, with the password file if it has a password.
 func (p *program) loadKeys(c *cli.Context, path string) (*keystore.Keys, error) {
 	info, err := keystore.Peek(path)
 	if err != nil {
@@ -166,18 +175,18 @@ func (p *program) loadKeys(c *cli.Context, path string) (*keystore.Keys, error) 
 	}
 	var password []byte
 	if info.Protected {
-		if password, err = p.password(c); err != nil {
+		if password, err = p.readPassword(c); err != nil {
 			return nil, err
 		}
 		if password == nil {
-			return nil, fail("KEY_PASSWORD", "key file %q has a password: name the file that holds it with --password-file", path)
+			return nil, newCodedError("KEY_PASSWORD", "key file %q has a password: name the file that holds it with --password-file", path)
 		}
 	}
 	return keystore.Load(path, password)
 }
 
-// signer opens the account's key in the file that --key names.
-func (p *program) signer(c *cli.Context) (*ed25519.PrivateKey, error) {
+// loadSigner opens the account's key in the file of --key.
+func (p *program) loadSigner(c *cli.Context) (*ed25519.PrivateKey, error) {
 	keys, err := p.loadKeys(c, c.String(flagKey))
 	if err != nil {
 		return nil, err
@@ -185,8 +194,8 @@ func (p *program) signer(c *cli.Context) (*ed25519.PrivateKey, error) {
 	return home.Account(keys)
 }
 
-// table lays out rows of columns.
-func table(rows ...[]string) string {
+// formatTable aligns the columns of rows.
+func formatTable(rows ...[]string) string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {

@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/node/flight"
 )
 
-// replayed is the answer of a replay. What the node met in its end is an error that matches.
+// replayed is the answer of a replay. Error may be set in a replay that matches: the error that stopped the node.
 type replayed struct {
 	Records int          `json:"records"`
 	Rounds  remora.Round `json:"rounds"`
@@ -19,13 +19,13 @@ type replayed struct {
 	Error   string       `json:"error,omitempty"`
 }
 
-func (p *program) simReplay() *cli.Command {
+func (p *program) simReplayCommand() *cli.Command {
 	return &cli.Command{
-		Name: "replay", Usage: "take new cores through what a validator's cores were told", ArgsUsage: "FILE",
-		Description: "A validator with flight.limit_mib set records into flight/ of its home. Where its cores crashed, the replay does too:\n" +
+		Name: "replay", Usage: "replay the recorded input of a validator's cores", ArgsUsage: "FILE",
+		Description: "A validator with flight.limit_mib set records into flight/ of its home. If its cores crashed, so does the replay:\n" +
 			"run it in a debugger.",
 		Flags:  []cli.Flag{outputFlag()},
-		Action: do(p.replayFlight),
+		Action: withOutput(p.replayFlight),
 	}
 }
 
@@ -39,7 +39,7 @@ func (p *program) replayFlight(c *cli.Context, asJSON bool) error {
 	if met := errors.Join(err, report.Stopped); met != nil {
 		doc.Error = met.Error()
 	}
-	text := fmt.Sprintf("%d records to round %d, the same as recorded", doc.Records, doc.Rounds)
+	text := fmt.Sprintf("%d records to round %d, as recorded", doc.Records, doc.Rounds)
 	switch {
 	case err != nil:
 		text = fmt.Sprintf("%d records to round %d: %s", doc.Records, doc.Rounds, doc.Error)
@@ -49,5 +49,5 @@ func (p *program) replayFlight(c *cli.Context, asJSON bool) error {
 	if errors.Is(err, flight.ErrDiffers) {
 		err = withCode(codeUnverified, err)
 	}
-	return errors.Join(p.answer(asJSON, doc, text), err)
+	return errors.Join(p.printAnswer(asJSON, doc, text), err)
 }

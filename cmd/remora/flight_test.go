@@ -73,7 +73,7 @@ func replayFile(t *testing.T, file string) (replayed, error) {
 	t.Helper()
 	var out bytes.Buffer
 	p := &program{in: strings.NewReader(""), out: &out, err: &out}
-	app := &cli.App{Commands: []*cli.Command{p.simReplay()}, ExitErrHandler: func(*cli.Context, error) {}}
+	app := &cli.App{Commands: []*cli.Command{p.simReplayCommand()}, ExitErrHandler: func(*cli.Context, error) {}}
 	err := app.RunContext(t.Context(), []string{"sim", "replay", "-o", "json", file})
 	var doc replayed
 	if out.Len() > 0 {

@@ -4,18 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/durable"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/state"
 )
 
-// foundation tells what a genesis file founds.
+// foundation is the summary of a genesis file.
 type foundation struct {
 	ChainID    string      `json:"chain_id"`
 	Genesis    remora.Hash `json:"genesis"`
@@ -23,45 +23,45 @@ type foundation struct {
 	Accounts   int         `json:"accounts"`
 }
 
-func (p *program) genesis() *cli.Command {
+func (p *program) genesisCommands() *cli.Command {
 	return &cli.Command{Name: "genesis", Usage: "genesis files", Subcommands: []*cli.Command{
 		{
-			Name: "create", Usage: "found a chain from what its validators' init -o json printed",
+			Name: "create", Usage: "create a genesis from the output of each validator's remora init -o json",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "chain-id", Required: true, Usage: "id of the chain; one that starts with dev is for development"},
+				&cli.StringFlag{Name: "chain-id", Required: true, Usage: "id of the chain; ids that start with dev are for development"},
 				&cli.StringSliceFlag{Name: "validator", Required: true, Usage: "FILE=STAKE: a validator's record and its stake; repeat for each"},
-				&cli.StringSliceFlag{Name: "allocate", Usage: "ADDRESS=AMOUNT: an account and what it holds; repeat for each"},
+				&cli.StringSliceFlag{Name: "allocate", Usage: "ADDRESS=AMOUNT: an account and its balance; repeat for each"},
 				&cli.StringFlag{Name: "out", Required: true, Usage: "file to create"},
 				&cli.DurationFlag{Name: "epoch", Value: time.Hour, Usage: "length of an epoch"},
-				&cli.StringFlag{Name: "min-fee", Value: "10", Usage: "least fee of a transaction"},
-				&cli.StringFlag{Name: "fee-per-byte", Value: "1", Usage: "fee of each byte of a transaction"},
-				&cli.StringFlag{Name: "price-per-mib", Value: "100000", Usage: "what a session prepays for a MiB of content that a cache delivers"},
-				&cli.UintFlag{Name: "treasury-per-mille", Value: 50, Usage: "of settled claims that go to the treasury"},
+				&cli.StringFlag{Name: "min-fee", Value: "10", Usage: "minimum fee of a transaction"},
+				&cli.StringFlag{Name: "fee-per-byte", Value: "1", Usage: "fee per byte of a transaction"},
+				&cli.StringFlag{Name: "price-per-mib", Value: "100000", Usage: "price that sessions prepay for each MiB that a cache delivers"},
+				&cli.UintFlag{Name: "treasury-per-mille", Value: 50, Usage: "share of settled claims that goes to the treasury, per mille"},
 				outputFlag(),
 			},
-			Action: do(p.createGenesis),
+			Action: withOutput(p.createGenesis),
 		},
 		{
 			Name: "validate", Usage: "check a genesis file, proofs of possession included, and print its hash", ArgsUsage: "FILE",
 			Flags: []cli.Flag{outputFlag()},
-			Action: do(func(c *cli.Context, asJSON bool) error {
+			Action: withOutput(func(c *cli.Context, asJSON bool) error {
 				g, err := readGenesis(c.Args().First())
 				if err != nil {
 					return err
 				}
-				return p.answerGenesis(g, asJSON)
+				return p.printGenesis(g, asJSON)
 			}),
 		},
 	}}
 }
 
-// answerGenesis checks a genesis in full and tells of it.
-func (p *program) answerGenesis(g *remora.Genesis, asJSON bool) error {
+// printGenesis checks a genesis in full and prints its summary.
+func (p *program) printGenesis(g *remora.Genesis, asJSON bool) error {
 	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
 		return withCode("GENESIS_INVALID", err)
 	}
 	doc := foundation{ChainID: g.ChainID, Genesis: g.Hash(), Validators: len(g.Validators), Accounts: len(g.Accounts)}
-	return p.answer(asJSON, doc, fmt.Sprintf("chain %s, genesis %s: %d validators, %d accounts",
+	return p.printAnswer(asJSON, doc, fmt.Sprintf("chain %s, genesis %s: %d validators, %d accounts",
 		doc.ChainID, doc.Genesis, doc.Validators, doc.Accounts))
 }
 
@@ -75,11 +75,11 @@ func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 		"min-fee": &g.Params.MinFee, "fee-per-byte": &g.Params.FeePerByte, "price-per-mib": &g.Params.PricePerMiB,
 	} {
 		if err := fee.UnmarshalText([]byte(c.String(flag))); err != nil {
-			return misuse("--%s: %v", flag, err)
+			return newUsageError("--%s: %v", flag, err)
 		}
 	}
 	for _, text := range c.StringSlice("validator") {
-		v, err := founder(text)
+		v, err := readFounder(text)
 		if err != nil {
 			return err
 		}
@@ -89,28 +89,32 @@ func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 		var a remora.GenesisAccount
 		address, amount, _ := strings.Cut(text, "=")
 		if err := errors.Join(a.Address.UnmarshalText([]byte(address)), a.Balance.UnmarshalText([]byte(amount))); err != nil {
-			return misuse("--allocate %.100q: %v", text, err)
+			return newUsageError("--allocate %.100q: %v", text, err)
 		}
 		g.Accounts = append(g.Accounts, a)
 	}
 	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
 		return withCode("GENESIS_INVALID", err)
 	}
-	if err := writeNew(c.String("out"), g); err != nil {
+	text, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the genesis: %w", err)
+	}
+	if err := durable.Create(c.String("out"), append(text, '\n')); err != nil {
 		return err
 	}
-	return p.answerGenesis(g, asJSON)
+	return p.printGenesis(g, asJSON)
 }
 
-// founder reads FILE=STAKE.
-func founder(text string) (remora.GenesisValidator, error) {
+// readFounder reads the validator of FILE=STAKE.
+func readFounder(text string) (remora.GenesisValidator, error) {
 	var v remora.GenesisValidator
 	at := strings.LastIndex(text, "=")
 	if at < 0 {
-		return v, misuse("--validator %.100q, want FILE=STAKE", text)
+		return v, newUsageError("--validator %.100q, want FILE=STAKE", text)
 	}
 	if err := v.Stake.UnmarshalText([]byte(text[at+1:])); err != nil {
-		return v, misuse("--validator %.100q: %v", text, err)
+		return v, newUsageError("--validator %.100q: %v", text, err)
 	}
 	data, err := readBounded(text[:at], remora.MaxGenesisBytes)
 	if err != nil {
@@ -118,22 +122,8 @@ func founder(text string) (remora.GenesisValidator, error) {
 	}
 	var record made
 	if err := json.Unmarshal(data, &record); err != nil {
-		return v, fail("GENESIS_INVALID", "%q is not what init -o json prints: %w", text[:at], err)
+		return v, newCodedError("GENESIS_INVALID", "%q is not the output of remora init -o json: %w", text[:at], err)
 	}
 	v.Account, v.Node = record.Account, record.Node
 	return v, nil
-}
-
-// writeNew writes a document to a file that must not exist.
-func writeNew(path string, doc any) error {
-	text, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %q: %w", path, err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("create: %w", err)
-	}
-	_, err = f.Write(append(text, '\n'))
-	return errors.Join(err, f.Close())
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-// made is what init and a founding member need to know of a new home.
+// made is the summary of a new home: the answer of init, and the input of genesis create.
 type made struct {
 	Home    string         `json:"home"`
 	Account remora.Address `json:"account"`
@@ -22,25 +22,25 @@ type made struct {
 	Genesis string         `json:"genesis,omitempty"` // hash
 }
 
-func (p *program) initHome() *cli.Command {
+func (p *program) initCommand() *cli.Command {
 	return &cli.Command{
-		Name: "init", Usage: "create a node's home: keys, configuration, genesis",
+		Name: "init", Usage: "create the home of a node: keys, configuration, genesis",
 		Flags: []cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "name", Required: true, Usage: "the node's name on the chain: a-z, 0-9, dot and hyphen"},
 			genesisFlag(),
-			&cli.StringFlag{Name: "advertise", Usage: "multiaddrs at which other nodes reach this one, separated by commas (default: where it listens)"},
-			&cli.StringFlag{Name: "p2p-listen", Usage: "multiaddrs to listen on, separated by commas"},
+			&cli.StringFlag{Name: "advertise", Usage: "comma-separated multiaddrs at which other nodes reach this one (default: those it listens on)"},
+			&cli.StringFlag{Name: "p2p-listen", Usage: "comma-separated multiaddrs to listen on"},
 			passwordFlag(), outputFlag(),
 		},
-		Action: do(p.makeHome),
+		Action: withOutput(p.createHome),
 	}
 }
 
-func (p *program) makeHome(c *cli.Context, asJSON bool) error {
+func (p *program) createHome(c *cli.Context, asJSON bool) error {
 	content := home.Content{}
 	var err error
-	if content.Password, err = p.password(c); err != nil {
+	if content.Password, err = p.readPassword(c); err != nil {
 		return err
 	}
 	settings := map[string]string{}
@@ -50,7 +50,7 @@ func (p *program) makeHome(c *cli.Context, asJSON bool) error {
 		listen = strings.Split(settings["p2p.listen"], ",")
 	}
 	if content.Config, err = config.Render(settings); err != nil {
-		return misuse("%v", err)
+		return newUsageError("%v", err)
 	}
 	if c.IsSet("advertise") {
 		listen = strings.Split(c.String("advertise"), ",")
@@ -61,7 +61,7 @@ func (p *program) makeHome(c *cli.Context, asJSON bool) error {
 	content.Signing = home.NewSigning(content.Keys)
 	record, err := home.Record(content.Keys, c.String("name"), remora.RoleValidator, listen)
 	if err != nil {
-		return misuse("%v", err)
+		return newUsageError("%v", err)
 	}
 	if path := c.String(flagGenesis); path != "" {
 		if content.Genesis, err = readGenesis(path); err != nil {
@@ -76,7 +76,7 @@ func (p *program) makeHome(c *cli.Context, asJSON bool) error {
 	if content.Genesis != nil {
 		doc.ChainID, doc.Genesis = content.Genesis.ChainID, content.Genesis.Hash().String()
 	}
-	return p.answer(asJSON, doc, describeHome(&doc))
+	return p.printAnswer(asJSON, doc, describeHome(&doc))
 }
 
 func describeHome(doc *made) string {
@@ -89,17 +89,17 @@ func describeHome(doc *made) string {
 		next = "put the chain's genesis.json into the home, then " + next
 	}
 	return fmt.Sprintf("home     %s\naccount  %s\nchain    %s\nnext     %s\n\nThe node's record, for a genesis or a registration:\n%s",
-		doc.Home, doc.Account, orDash(doc.ChainID), next, record)
+		doc.Home, doc.Account, dashIfEmpty(doc.ChainID), next, record)
 }
 
-func orDash(s string) string {
+func dashIfEmpty(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return s
 }
 
-// readGenesis reads a genesis file. Whatever is wrong in it is listed.
+// readGenesis reads a genesis file. The error lists all that is wrong.
 func readGenesis(path string) (*remora.Genesis, error) {
 	g, err := home.ReadGenesis(path)
 	if err != nil {

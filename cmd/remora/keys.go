@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/node/home"
 )
 
-// keyInfo is what a key file shows.
+// keyInfo is the public part of a key file.
 type keyInfo struct {
 	File      string          `json:"file"`
 	Kind      keystore.Kind   `json:"kind"`
@@ -22,41 +22,41 @@ type keyInfo struct {
 	Public    keystore.Public `json:"public"`
 }
 
-func (p *program) keys() *cli.Command {
+func (p *program) keyCommands() *cli.Command {
 	return &cli.Command{Name: "keys", Usage: "key files", Subcommands: []*cli.Command{
 		{
-			Name: "generate", Usage: "make a new key file; an existing file is never touched",
+			Name: "generate", Usage: "generate keys in a new file; existing files are never touched",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "out", Required: true, Usage: "file to create"},
 				&cli.StringFlag{Name: "kind", Value: string(keystore.KindAccount), Usage: "account or node"},
 				passwordFlag(), outputFlag(),
 			},
-			Action: do(p.generateKeys),
+			Action: withOutput(p.generateKeys),
 		},
 		{
 			Name: "list", Usage: "list the key files of a home", Flags: []cli.Flag{homeFlag(), outputFlag()},
-			Action: do(p.listKeys),
+			Action: withOutput(p.listKeys),
 		},
 		{
-			Name: "show", Usage: "print what a key file shows without its password", ArgsUsage: "FILE", Flags: []cli.Flag{outputFlag()},
-			Action: do(func(c *cli.Context, asJSON bool) error {
-				info, err := peek(c.Args().First())
+			Name: "show", Usage: "print the public part of a key file, which needs no password", ArgsUsage: "FILE", Flags: []cli.Flag{outputFlag()},
+			Action: withOutput(func(c *cli.Context, asJSON bool) error {
+				info, err := readKeyInfo(c.Args().First())
 				if err != nil {
 					return err
 				}
-				return p.answer(asJSON, info, info.text())
+				return p.printAnswer(asJSON, info, info.describeKeys())
 			}),
 		},
-		p.exportKeys(), p.importKeys(),
+		p.exportCommand(), p.importCommand(),
 	}}
 }
 
 func (p *program) generateKeys(c *cli.Context, asJSON bool) error {
 	kind := keystore.Kind(c.String("kind"))
 	if kind != keystore.KindAccount && kind != keystore.KindNode {
-		return misuse("kind %.32q, want account or node", string(kind))
+		return newUsageError("kind %.32q, want account or node", string(kind))
 	}
-	password, err := p.password(c)
+	password, err := p.readPassword(c)
 	if err != nil {
 		return err
 	}
@@ -71,11 +71,11 @@ func (p *program) generateKeys(c *cli.Context, asJSON bool) error {
 		}
 		return err
 	}
-	info, err := peek(path)
+	info, err := readKeyInfo(path)
 	if err != nil {
 		return err
 	}
-	return p.answer(asJSON, info, info.text())
+	return p.printAnswer(asJSON, info, info.describeKeys())
 }
 
 func (p *program) listKeys(c *cli.Context, asJSON bool) error {
@@ -94,17 +94,17 @@ func (p *program) listKeys(c *cli.Context, asJSON bool) error {
 		if path == h.SigningPath() {
 			continue
 		}
-		info, err := peek(path)
+		info, err := readKeyInfo(path)
 		if err != nil {
 			return err
 		}
 		list = append(list, info)
 		rows = append(rows, []string{string(info.Kind), info.Address, info.File})
 	}
-	return p.answer(asJSON, list, table(rows...))
+	return p.printAnswer(asJSON, list, formatTable(rows...))
 }
 
-func peek(path string) (*keyInfo, error) {
+func readKeyInfo(path string) (*keyInfo, error) {
 	info, err := keystore.Peek(path)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func peek(path string) (*keyInfo, error) {
 	}, nil
 }
 
-func (k *keyInfo) text() string {
+func (k *keyInfo) describeKeys() string {
 	rows := [][]string{
 		{"file", k.File},
 		{"kind", string(k.Kind)},
@@ -125,5 +125,5 @@ func (k *keyInfo) text() string {
 		rows = append(rows, []string{"header key", k.Public.Header.String()}, []string{"consensus key", k.Public.BLS.String()},
 			[]string{"beacon key", k.Public.Beacon.String()})
 	}
-	return table(rows...)
+	return formatTable(rows...)
 }

@@ -1,5 +1,5 @@
-// Command remora runs a node of a Remora chain, and everything around it: keys, transactions, proofs, audits, and whole
-// chains on one machine.
+// Command remora runs a node of a Remora chain. It also has commands for keys, transactions, content, proofs, audits,
+// simulations, and whole chains on one machine.
 package main
 
 import (
@@ -19,15 +19,15 @@ var (
 	commit  = "unknown"
 )
 
-func main() { os.Exit(start()) }
+func main() { os.Exit(runUntilSignal()) }
 
-// start runs the program until it is done or the first signal ends it in order; a second signal ends it at once.
-func start() int {
+// runUntilSignal runs the program. The first signal stops it gracefully, the second ends it at once.
+func runUntilSignal() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	// With this a closed pipe is an error of the write, and not the end of a process that has nodes to stop.
+	// A write to a closed pipe must return an error, not end the process: it may have nodes to stop.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		<-signals
@@ -36,56 +36,56 @@ func start() int {
 		os.Exit(exitInterrupted)
 	}()
 	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	return p.run(ctx, os.Args[1:])
+	return p.runCommandLine(ctx, os.Args[1:])
 }
 
-// program is one run of the command. Answers go to out and nothing else; messages, logs and progress go to err.
+// program is one run of the command. Only answers go to out; messages, logs and progress go to err.
 type program struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// commands lists the whole tree, in the order of the help.
-func (p *program) commands() []*cli.Command {
+// commandTree returns all commands in the order of the help.
+func (p *program) commandTree() []*cli.Command {
 	return []*cli.Command{
-		p.version(), p.initHome(), p.runNode(), p.status(), p.health(), p.crashes(), p.config(), p.keys(), p.genesis(),
-		p.block(), p.account(), p.tx(), p.proof(), p.audit(), p.publish(), p.fetch(), p.session(), p.cache(), p.devnet(), p.sim(), p.bench(), p.explain(),
+		p.versionCommand(), p.initCommand(), p.runCommand(), p.statusCommand(), p.healthCommand(), p.crashesCommand(), p.configCommands(), p.keyCommands(), p.genesisCommands(),
+		p.blockCommand(), p.accountCommand(), p.txCommands(), p.proofCommands(), p.auditCommands(), p.publishCommand(), p.fetchCommand(), p.sessionCommands(), p.cacheCommands(), p.devnetCommands(), p.simCommands(), p.benchCommands(), p.explainCommand(),
 	}
 }
 
-// run executes a command line without the program's name and returns the exit code.
-func (p *program) run(ctx context.Context, argv []string) int {
-	tree := p.commands()
+// runCommandLine executes a command line without the program's name and returns the exit code.
+func (p *program) runCommandLine(ctx context.Context, argv []string) int {
+	tree := p.commandTree()
 	for _, c := range tree {
-		finish(c)
+		completeCommand(c)
 	}
 	app := &cli.App{
 		Name:  "remora",
 		Usage: "a consensus-first blockchain node with a content delivery network on top",
 		Description: "Answers go to stdout, -o json makes each one JSON document; messages go to stderr.\n" +
-			"Exit codes: 0 done, 1 it failed (see remora explain CODE), 2 wrong usage, 9 the disk is full, 20 a verification failed, 21 a node stopped and must not be restarted before somebody has looked.",
+			"Exit codes: 0 success, 1 failure (see remora explain CODE), 2 usage error, 9 disk full, 20 verification failed, 21 a node stopped and must not be restarted until an operator has looked into the cause.",
 		Commands: tree, HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
 		Reader: p.in, Writer: p.out, ErrWriter: p.err,
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   badUsage,
+		OnUsageError:   wrapUsageError,
 	}
-	argv, err := arrange(tree, argv)
+	argv, err := arrangeArgs(tree, argv)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, argv...))
 	}
-	return p.report(err)
+	return p.reportError(err)
 }
 
-// finish completes a command and those below it with what all have in common.
-func finish(c *cli.Command) {
+// completeCommand sets what all commands have in common, also in subcommands.
+func completeCommand(c *cli.Command) {
 	c.HideHelpCommand = true
-	c.OnUsageError = badUsage
+	c.OnUsageError = wrapUsageError
 	for _, sub := range c.Subcommands {
-		finish(sub)
+		completeCommand(sub)
 	}
 }
 
-func badUsage(c *cli.Context, err error, _ bool) error {
+func wrapUsageError(c *cli.Context, err error, _ bool) error {
 	var already *usageError
 	if errors.As(err, &already) {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// verdict is a proof that holds.
+// verdict is the content of a verified proof.
 type verdict struct {
 	Verified  bool           `json:"verified"`
 	Address   remora.Address `json:"address"`
@@ -23,13 +23,13 @@ type verdict struct {
 	StateRoot remora.Hash    `json:"state_root"`
 }
 
-func (p *program) proof() *cli.Command {
+func (p *program) proofCommands() *cli.Command {
 	genesis := genesisFlag().(*cli.StringFlag)
 	genesis.Required = true
-	return &cli.Command{Name: "proof", Usage: "proofs, offline", Subcommands: []*cli.Command{{
-		Name: "verify", Usage: "check what account --prove printed; needs no node", ArgsUsage: "FILE",
+	return &cli.Command{Name: "proof", Usage: "verify proofs offline", Subcommands: []*cli.Command{{
+		Name: "verify", Usage: "verify a proof that account --prove printed; needs no node", ArgsUsage: "FILE",
 		Flags: []cli.Flag{genesis, outputFlag()},
-		Action: do(func(c *cli.Context, asJSON bool) error {
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			g, err := readGenesis(c.String(flagGenesis))
 			if err != nil {
 				return err
@@ -48,12 +48,12 @@ func (p *program) proof() *cli.Command {
 			doc := verdict{
 				Verified: true, Address: a.Address, Exists: a.Exists, Balance: a.Balance, Nonce: a.Nonce, Height: a.Height, StateRoot: a.StateRoot,
 			}
-			return p.answer(asJSON, doc, describeProof(a))
+			return p.printAnswer(asJSON, doc, describeProof(a))
 		}),
 	}}}
 }
 
-// readBounded reads a file of at most limit bytes, and one more of a longer one, which its parser refuses.
+// readBounded reads at most limit+1 bytes of a file. Parsers refuse more than limit.
 func readBounded(path string, limit int64) (data []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {

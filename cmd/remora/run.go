@@ -25,16 +25,16 @@ import (
 	"github.com/remora-network/remora/node/validator"
 )
 
-// stopTime is how long an orderly stop may take before the process ends anyway. Nothing is lost then: what matters is
-// durable before it is acknowledged.
+// stopTime bounds a graceful stop. Nothing is lost when the process ends after it: what matters is durable before it is
+// acknowledged.
 const stopTime = 10 * time.Second
 
-// flagClockOffset makes a node's clock wrong, to test what that does.
+// flagClockOffset makes a node's clock wrong, for tests.
 const flagClockOffset = "clock-offset"
 
-func (p *program) runNode() *cli.Command {
+func (p *program) runCommand() *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "run the node of a home until it is stopped",
+		Name: "run", Usage: "run the node of a home",
 		Flags: append(configFlags(),
 			homeFlag(), passwordFlag(),
 			&cli.DurationFlag{Name: flagFor, Hidden: true, Usage: "stop after this time"},
@@ -43,7 +43,7 @@ func (p *program) runNode() *cli.Command {
 	}
 }
 
-// configFlags has a flag for every setting.
+// configFlags returns a flag for every setting.
 func configFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, s := range config.Settings() {
@@ -52,7 +52,7 @@ func configFlags() []cli.Flag {
 	return flags
 }
 
-func tuning(conf *config.Loaded, h *home.Home, log *slog.Logger) validator.Tuning {
+func nodeTuning(conf *config.Loaded, h *home.Home, log *slog.Logger) validator.Tuning {
 	t := validator.Tuning{
 		SealTicks: conf.Mempool.SealMillis / config.TickMillis,
 		Pace:      mempool.Pace{Listen: conf.Mempool.ListenTicks()},
@@ -87,12 +87,12 @@ func (p *program) runHome(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.serve(c, h, conf), lock.Release())
+	return errors.Join(p.serveNode(c, h, conf), lock.Release())
 }
 
-// serve runs the node while the lock is held.
-func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error {
-	log := p.logger(conf.Log)
+// serveNode runs the node while the lock is held.
+func (p *program) serveNode(c *cli.Context, h *home.Home, conf *config.Loaded) error {
+	log := p.newLogger(conf.Log)
 	settings, err := p.nodeConfig(c, h, conf, log)
 	if err != nil {
 		return err
@@ -110,12 +110,12 @@ func (p *program) serve(c *cli.Context, h *home.Home, conf *config.Loaded) error
 	}
 	log.Info("node starts", slog.String("chain", settings.Genesis.ChainID), slog.String("home", h.Dir()), slog.String("rpc", api.RPC), slog.String("version", version))
 	warnPublic(log, conf)
-	err = p.untilStopped(c, n)
+	err = p.runUntilStopped(c, n)
 	log.Info("node stopped")
-	return errors.Join(err, n.Close(), h.Withdraw(), noteEnd(h, settings.Observer != "", err))
+	return errors.Join(err, n.Close(), h.Withdraw(), recordEnd(h, settings.Observer != "", err))
 }
 
-// nodeConfig returns what the home, the configuration and the command line say to the node.
+// nodeConfig returns the configuration of the node from its home, its settings and the command line.
 func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, log *slog.Logger) (node.Config, error) {
 	genesis, err := h.Genesis()
 	if err != nil {
@@ -136,19 +136,19 @@ func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, 
 	settings := node.Config{
 		Genesis: genesis, Keys: signers, Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
 		Name: conf.Node.Name, Roles: roles, Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen,
-		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: tuning(conf, h, log),
-		DiskFull:    func() { os.Exit(p.report(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
+		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: nodeTuning(conf, h, log),
+		DiskFull:    func() { os.Exit(p.reportError(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
 		ClockOffset: c.Duration(flagClockOffset),
 	}
 	if roles&remora.RoleValidator != 0 {
-		settings.Observer, err = crashLoop(h, log)
+		settings.Observer, err = checkCrashLoop(h, log)
 	} else {
 		settings.Record, settings.ContentDir, err = contentNode(h, keys, conf, roles)
 	}
 	return settings, err
 }
 
-// warnPublic says what other machines can reach: neither address asks who they are.
+// warnPublic warns of addresses that other machines can reach, since neither needs authentication.
 func warnPublic(log *slog.Logger, conf *config.Loaded) {
 	for _, address := range []string{conf.RPC.Listen, conf.Metrics.Listen} {
 		host, _, err := net.SplitHostPort(address)
@@ -161,13 +161,13 @@ func warnPublic(log *slog.Logger, conf *config.Loaded) {
 	}
 }
 
-// contentNode returns what a cache or gateway registers, and the directory of its content.
+// contentNode returns the record that a cache or gateway registers, and the directory of its content.
 func contentNode(h *home.Home, keys *keystore.Keys, conf *config.Loaded, roles remora.Roles) (remora.Node, string, error) {
 	addrs := slices.Clone(conf.P2P.Listen)
 	if roles&remora.RoleGateway != 0 {
-		addrs = append(addrs, webAddr(conf.Gateway.Listen)) // where clients fetch
+		addrs = append(addrs, webMultiaddr(conf.Gateway.Listen)) // for clients that fetch
 	} else {
-		addrs = append(addrs, webAddr(conf.RPC.Listen)) // where publishers upload
+		addrs = append(addrs, webMultiaddr(conf.RPC.Listen)) // for publishers that upload
 	}
 	record, err := home.Record(keys, conf.Node.Name, roles, addrs)
 	if err != nil {
@@ -177,8 +177,8 @@ func contentNode(h *home.Home, keys *keystore.Keys, conf *config.Loaded, roles r
 	return record, dir, os.MkdirAll(dir, 0o700)
 }
 
-// webAddr spells host:port, which the configuration has checked, as the multiaddr of an HTTP server.
-func webAddr(listen string) string {
+// webMultiaddr returns the multiaddr of an HTTP server at host:port, which the configuration has checked.
+func webMultiaddr(listen string) string {
 	host, port, _ := net.SplitHostPort(listen)
 	kind := "dns"
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -190,8 +190,8 @@ func webAddr(listen string) string {
 	return "/" + kind + "/" + host + "/tcp/" + port + "/http"
 }
 
-// untilStopped runs the node until a signal, the time of --for, or its failure.
-func (p *program) untilStopped(c *cli.Context, n *node.Node) error {
+// runUntilStopped runs the node until a signal, the end of --for, or its failure.
+func (p *program) runUntilStopped(c *cli.Context, n *node.Node) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	if d := c.Duration(flagFor); d > 0 {
@@ -200,7 +200,7 @@ func (p *program) untilStopped(c *cli.Context, n *node.Node) error {
 	}
 	release := context.AfterFunc(ctx, func() {
 		time.AfterFunc(stopTime, func() {
-			p.say("error STOP_TIMEOUT: the node did not stop within %s; it is ended now\n", stopTime)
+			p.printMessage("error STOP_TIMEOUT: the node did not stop within %s and is terminated\n", stopTime)
 			os.Exit(exitFailed)
 		})
 	})
@@ -212,8 +212,8 @@ func (p *program) untilStopped(c *cli.Context, n *node.Node) error {
 	return err
 }
 
-// logger writes to stderr.
-func (p *program) logger(l config.Log) *slog.Logger {
+// newLogger returns a logger that writes to stderr.
+func (p *program) newLogger(l config.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.SlogLevel()}
 	if l.Format == "json" {
 		return slog.New(slog.NewJSONHandler(p.err, options))
@@ -221,7 +221,7 @@ func (p *program) logger(l config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.err, options))
 }
 
-// withGenesis gives an error about a home's genesis its code, unless it has a more special one.
+// withGenesis gives an error of a home's genesis its code, unless it has a more specific one.
 func withGenesis(err error) error {
 	if errors.Is(err, home.ErrNoGenesis) || errors.Is(err, home.ErrOtherChain) {
 		return err

@@ -11,15 +11,15 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-func (p *program) session() *cli.Command {
-	return &cli.Command{Name: "session", Usage: "what an account prepaid for deliveries", Subcommands: []*cli.Command{
+func (p *program) sessionCommands() *cli.Command {
+	return &cli.Command{Name: "session", Usage: "sessions: deliveries that an account has prepaid", Subcommands: []*cli.Command{
 		{
-			Name: "list", Usage: "an account's sessions that are not refunded yet", ArgsUsage: "ADDRESS", Flags: asking(),
-			Action: do(p.listSessions),
+			Name: "list", Usage: "list the sessions of an account that are not refunded yet", ArgsUsage: "ADDRESS", Flags: nodeFlags(),
+			Action: withOutput(p.listSessions),
 		},
 		{
-			Name: "close", Usage: "end a session with the present epoch; what is left is refunded when no claim can come any more", ArgsUsage: "ID",
-			Flags: asking(keyFlag(), passwordFlag(), waitFlag(), timeoutFlag()), Action: do(p.closeSession),
+			Name: "close", Usage: "end a session with the current epoch; the rest is refunded once no more claims are possible", ArgsUsage: "ID",
+			Flags: nodeFlags(keyFlag(), passwordFlag(), waitFlag(), timeoutFlag()), Action: withOutput(p.closeSession),
 		},
 	}}
 }
@@ -27,9 +27,9 @@ func (p *program) session() *cli.Command {
 func (p *program) listSessions(c *cli.Context, asJSON bool) error {
 	owner, err := remora.ParseAddress(c.Args().First())
 	if err != nil {
-		return misuse("%v", err)
+		return newUsageError("%v", err)
 	}
-	return ask(c, func(ctx context.Context, node *client.Client) error {
+	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		sessions, err := node.Sessions(ctx, owner)
 		if err != nil {
 			return err
@@ -43,27 +43,25 @@ func (p *program) listSessions(c *cli.Context, asJSON bool) error {
 				})
 			}
 		}
-		return p.answer(asJSON, sessions, table(rows...))
+		return p.printAnswer(asJSON, sessions, formatTable(rows...))
 	})
 }
 
 func (p *program) closeSession(c *cli.Context, asJSON bool) error {
 	id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 	if err != nil {
-		return misuse("session %.24q is not a decimal number", c.Args().First())
+		return newUsageError("session %.24q is not a decimal number", c.Args().First())
 	}
-	key, err := p.signer(c)
+	key, err := p.loadSigner(c)
 	if err != nil {
 		return err
 	}
-	return ask(c, func(ctx context.Context, node *client.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, c.Duration("timeout"))
-		defer cancel()
+	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		body := remora.CloseSession{Session: remora.SessionID(id)}
 		sent, err := node.Send(ctx, key, client.Draft{Kind: remora.KindCloseSession, Body: body}, c.Bool("wait"))
 		if sent == nil {
 			return err
 		}
-		return errors.Join(p.answerSent(asJSON, sent.Hash, sent.Tx), err)
+		return errors.Join(p.printSent(asJSON, sent.Hash, sent.Tx), err)
 	})
 }

@@ -21,33 +21,33 @@ const (
 	flagShrink     = "shrink"
 )
 
-// codeSimulation is the code of a simulated run that did not keep what the protocol promises.
+// codeSimulation is the code of a simulated run that violated a guarantee of the protocol.
 const codeSimulation = "SIMULATION_FAILED"
 
-func (p *program) sim() *cli.Command {
+func (p *program) simCommands() *cli.Command {
 	return &cli.Command{
 		Name: "sim", Usage: "run committees in virtual time, with faults from a seed, and check every step",
-		Subcommands: []*cli.Command{p.simRun(), p.simSearch(), p.simReplay()},
+		Subcommands: []*cli.Command{p.simRunCommand(), p.simSearchCommand(), p.simReplayCommand()},
 	}
 }
 
-func (p *program) simRun() *cli.Command {
+func (p *program) simRunCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run one scenario; exit 20 unless it passes",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: flagScenario, Usage: "scenario `FILE` (TOML); without it ten seconds without faults at 50 transactions a second"},
-			&cli.IntFlag{Name: flagValidators, Usage: "number of validators, in place of the file's"},
-			&cli.Uint64Flag{Name: flagSeed, Usage: "seed, in place of the file's"},
-			&cli.StringFlag{Name: flagRule, Usage: "commit rule, in place of the file's"},
-			&cli.BoolFlag{Name: flagShrink, Usage: "if it fails, look for the simplest scenario with the same verdict and print it to stderr (up to 200 runs)"},
+			&cli.StringFlag{Name: flagScenario, Usage: "scenario `FILE` (TOML); default: ten seconds without faults at 50 transactions per second"},
+			&cli.IntFlag{Name: flagValidators, Usage: "number of validators, overrides the file"},
+			&cli.Uint64Flag{Name: flagSeed, Usage: "seed, overrides the file"},
+			&cli.StringFlag{Name: flagRule, Usage: "commit rule, overrides the file"},
+			&cli.BoolFlag{Name: flagShrink, Usage: "after a failure, search for the simplest scenario with the same verdict and print it to stderr (up to 200 runs)"},
 			outputFlag(),
 		},
-		Action: do(p.runScenario),
+		Action: withOutput(p.runScenario),
 	}
 }
 
 func (p *program) runScenario(c *cli.Context, asJSON bool) error {
-	s, err := scenarioOf(c)
+	s, err := readScenario(c)
 	if err != nil {
 		return err
 	}
@@ -60,40 +60,40 @@ func (p *program) runScenario(c *cli.Context, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		p.say("the simplest scenario that was found with this verdict:\n%s\n", text)
+		p.printMessage("the simplest scenario found with this verdict:\n%s\n", text)
 	}
-	return p.simulated(r, replayOf(c), asJSON)
+	return p.printSimulation(r, repeatCommand(c), asJSON)
 }
 
-func (p *program) simSearch() *cli.Command {
+func (p *program) simSearchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "search", Usage: "run random faulted scenarios, one a seed, until one fails; a failure is shrunk and written to a file",
+		Name: "search", Usage: "run random scenarios with faults, one per seed, until one fails; shrink that one and write it to a file",
 		Flags: []cli.Flag{
-			&cli.Uint64Flag{Name: flagSeeds, Value: 1000, Usage: "how many"},
-			&cli.Uint64Flag{Name: flagSeed, Value: 1, Usage: "the first"},
-			&cli.IntFlag{Name: flagValidators, Usage: "number of validators; the seed chooses when 0"},
-			&cli.StringFlag{Name: flagScenario, Value: "failed.toml", Usage: "`FILE` to which a failing scenario is written"},
+			&cli.Uint64Flag{Name: flagSeeds, Value: 1000, Usage: "number of seeds"},
+			&cli.Uint64Flag{Name: flagSeed, Value: 1, Usage: "first seed"},
+			&cli.IntFlag{Name: flagValidators, Usage: "number of validators; 0: chosen by the seed"},
+			&cli.StringFlag{Name: flagScenario, Value: "failed.toml", Usage: "`FILE` for the failed scenario"},
 			outputFlag(),
 		},
-		Action: do(p.searchScenarios),
+		Action: withOutput(p.searchScenarios),
 	}
 }
 
 func (p *program) searchScenarios(c *cli.Context, asJSON bool) error {
 	if n := c.Int(flagValidators); n < 0 || n > sim.MaxValidators {
-		return misuse("--validators %d, want 0 to %d", n, sim.MaxValidators)
+		return newUsageError("--validators %d, want 0 to %d", n, sim.MaxValidators)
 	}
-	debug.SetGCPercent(400) // committees are short-lived, and so is what they leave
+	debug.SetGCPercent(400) // runs are short and leave much garbage
 	runs, found := sim.Search(c.Context, c.Uint64(flagSeed), c.Uint64(flagSeeds), c.Int(flagValidators), runtime.GOMAXPROCS(0))
 	switch {
 	case c.Err() != nil:
 		return c.Err()
 	case found == nil:
-		return p.answer(asJSON, map[string]int{"seeds": runs}, fmt.Sprintf("%d seeds, all pass", runs))
+		return p.printAnswer(asJSON, map[string]int{"seeds": runs}, fmt.Sprintf("%d seeds, all pass", runs))
 	case found.Err != nil:
 		return fmt.Errorf("seed %d: %w", found.Scenario.Seed, found.Err)
 	}
-	p.say("seed %d: %s; looking for a simpler scenario with that verdict\n", found.Scenario.Seed, found.Report.Verdict)
+	p.printMessage("seed %d: %s; searching for a simpler scenario with the same verdict\n", found.Scenario.Seed, found.Report.Verdict)
 	small := sim.Shrink(found.Scenario, found.Report.Verdict)
 	text, err := sim.Format(small)
 	if err != nil {
@@ -107,11 +107,11 @@ func (p *program) searchScenarios(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	return p.simulated(r, "remora sim run --scenario "+path, asJSON)
+	return p.printSimulation(r, "remora sim run --scenario "+path, asJSON)
 }
 
-// scenarioOf reads the scenario and puts the flags above it.
-func scenarioOf(c *cli.Context) (sim.Scenario, error) {
+// readScenario reads the scenario and applies the flags.
+func readScenario(c *cli.Context) (sim.Scenario, error) {
 	s := sim.Scenario{Seed: 1, TxPerSecond: 50}
 	if path := c.String(flagScenario); path != "" {
 		data, err := os.ReadFile(path)
@@ -119,13 +119,13 @@ func scenarioOf(c *cli.Context) (sim.Scenario, error) {
 			return s, err
 		}
 		if s, err = sim.Parse(data); err != nil {
-			return s, misuse("%s: %v", path, err)
+			return s, newUsageError("%s: %v", path, err)
 		}
 	}
 	if c.IsSet(flagValidators) {
 		s.Validators, s.Stake = c.Int(flagValidators), nil
 		if s.Validators < 1 {
-			return s, misuse("--validators %d, want 1 to %d", s.Validators, sim.MaxValidators)
+			return s, newUsageError("--validators %d, want 1 to %d", s.Validators, sim.MaxValidators)
 		}
 	}
 	if c.IsSet(flagSeed) {
@@ -136,13 +136,13 @@ func scenarioOf(c *cli.Context) (sim.Scenario, error) {
 	}
 	s = s.WithDefaults()
 	if err := s.Check(); err != nil {
-		return s, misuse("%v", err)
+		return s, newUsageError("%v", err)
 	}
 	return s, nil
 }
 
-// replayOf returns the command that repeats a run.
-func replayOf(c *cli.Context) string {
+// repeatCommand returns the command that repeats a run.
+func repeatCommand(c *cli.Context) string {
 	command := "remora sim run"
 	for _, name := range []string{flagScenario, flagValidators, flagSeed, flagRule} {
 		if c.IsSet(name) {
@@ -152,12 +152,12 @@ func replayOf(c *cli.Context) string {
 	return command
 }
 
-func (p *program) simulated(r sim.Report, replay string, asJSON bool) error {
-	err := p.answer(asJSON, r, fmt.Sprintf(
+func (p *program) printSimulation(r sim.Report, replay string, asJSON bool) error {
+	err := p.printAnswer(asJSON, r, fmt.Sprintf(
 		"%s: seed %d, %d rounds, %d blocks, %d of %d accepted transactions executed, trace %s\nlatency in virtual ms: p50 %.1f, p90 %.1f, p99 %.1f",
 		r.Verdict, r.Seed, r.Rounds, r.Blocks, r.Executed, r.Accepted, r.Trace, r.Latency.P50, r.Latency.P90, r.Latency.P99))
 	if err != nil || r.Verdict == sim.Pass {
 		return err
 	}
-	return fail(codeSimulation, "%s with seed %d:\n%s\nreplay it with: %s (--shrink looks for a simpler scenario)", r.Verdict, r.Seed, strings.Join(r.Violations, "\n"), replay)
+	return newCodedError(codeSimulation, "%s with seed %d:\n%s\nreplay it with: %s (--shrink searches for a simpler scenario)", r.Verdict, r.Seed, strings.Join(r.Violations, "\n"), replay)
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-func (p *program) status() *cli.Command {
+func (p *program) statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "where a node stands", Flags: asking(),
-		Action: do(func(c *cli.Context, asJSON bool) error {
-			return ask(c, func(ctx context.Context, node *client.Client) error {
+		Name: "status", Usage: "show the state of a node", Flags: nodeFlags(),
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
+			return askNode(c, func(ctx context.Context, node *client.Client) error {
 				s, err := node.Status(ctx)
 				if err != nil {
 					return err
 				}
-				return p.answer(asJSON, s, describeStatus(s))
+				return p.printAnswer(asJSON, s, describeStatus(s))
 			})
 		}),
 	}
@@ -39,10 +39,10 @@ func describeStatus(s *client.Status) string {
 	if s.Observer {
 		signs = ", observes only: " + s.ObserverReason
 	}
-	return table(
+	return formatTable(
 		[]string{"node", fmt.Sprintf("%s (%s), %s%s", s.Node, s.Roles, s.Version, signs)},
 		[]string{"chain", fmt.Sprintf("%s, genesis %s", s.ChainID, s.Genesis)},
-		[]string{"height", fmt.Sprintf("%d, certified %d, %s ago", s.Height, s.CertifiedHeight, ago(s.Time))},
+		[]string{"height", fmt.Sprintf("%d, certified %d, %s ago", s.Height, s.CertifiedHeight, ageOf(s.Time))},
 		[]string{"epoch", fmt.Sprintf("%d, term %d, round %d", s.Epoch, s.Term, s.Round)},
 		[]string{"state root", s.StateRoot.String()},
 		[]string{"committee", fmt.Sprintf("%d validators, %d connected", s.CommitteeSize, s.Peers)},
@@ -50,15 +50,15 @@ func describeStatus(s *client.Status) string {
 	)
 }
 
-func ago(t remora.Millis) time.Duration {
+func ageOf(t remora.Millis) time.Duration {
 	return time.Since(time.UnixMilli(int64(t))).Round(100 * time.Millisecond)
 }
 
-func (p *program) health() *cli.Command {
+func (p *program) healthCommand() *cli.Command {
 	return &cli.Command{
-		Name: "health", Usage: "whether a node is ready, and why not; exit 1 when it is not ready",
-		Flags:  asking(&cli.DurationFlag{Name: "within", Usage: "ask again for so long until it is ready"}),
-		Action: do(p.showHealth),
+		Name: "health", Usage: "show whether a node is ready, and if not, why; exit 1 if it is not ready",
+		Flags:  nodeFlags(&cli.DurationFlag{Name: "within", Usage: "wait up to this time until the node is ready"}),
+		Action: withOutput(p.showHealth),
 	}
 }
 
@@ -68,9 +68,9 @@ func (p *program) showHealth(c *cli.Context, asJSON bool) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		body, err := nodeHealth(c)
+		body, err := askHealth(c)
 		if err == nil {
-			return p.answerRaw(asJSON, body, "ready")
+			return p.printRaw(asJSON, body, "ready")
 		}
 		select {
 		case <-ticker.C:
@@ -78,41 +78,41 @@ func (p *program) showHealth(c *cli.Context, asJSON bool) error {
 		case <-ctx.Done():
 		}
 		if body != "" {
-			err = errors.Join(err, p.answerRaw(asJSON, body, "not ready: "+body))
+			err = errors.Join(err, p.printRaw(asJSON, body, "not ready: "+body))
 		}
 		return err
 	}
 }
 
-// nodeHealth asks once. body is the node's answer, empty when there was none.
-func nodeHealth(c *cli.Context) (body string, err error) {
+// askHealth asks once. body is the answer of the node, empty if there was none.
+func askHealth(c *cli.Context) (body string, err error) {
 	url, err := nodeURL(c)
 	if err != nil {
 		return "", err
 	}
 	body, ready, err := askReady(c.Context, url)
 	if err == nil && !ready {
-		err = fail("NODE_NOT_READY", "the node at %s is not ready", url)
+		err = newCodedError("NODE_NOT_READY", "the node at %s is not ready", url)
 	}
 	return body, err
 }
 
-// answerRaw prints a document that is JSON already.
-func (p *program) answerRaw(asJSON bool, doc, text string) error {
+// printRaw prints doc, which is JSON, or text.
+func (p *program) printRaw(asJSON bool, doc, text string) error {
 	if asJSON {
 		text = doc
 	}
-	_, err := fmt.Fprintln(p.out, printable(text))
+	_, err := fmt.Fprintln(p.out, printableText(text))
 	return err
 }
 
-// askReady asks a node whether it is ready. The answer is JSON and names reasons.
+// askReady asks a node whether it is ready. body is JSON with the reasons.
 func askReady(ctx context.Context, url string) (body string, ready bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
 	if err != nil {
-		return "", false, misuse("node URL %.200q: %v", url, err)
+		return "", false, newUsageError("node URL %.200q: %v", url, err)
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -127,5 +127,5 @@ func askReady(ctx context.Context, url string) (body string, ready bool, err err
 	case http.StatusOK, http.StatusServiceUnavailable:
 		return strings.TrimSpace(string(b)), resp.StatusCode == http.StatusOK, nil
 	}
-	return "", false, fail("BAD_ANSWER", "%s answered %s; is it a node?", url, resp.Status)
+	return "", false, newCodedError("BAD_ANSWER", "%s answered %s; is it a node?", url, resp.Status)
 }

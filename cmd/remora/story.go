@@ -10,15 +10,15 @@ import (
 	"github.com/remora-network/remora/node/story"
 )
 
-func (p *program) story() *cli.Command {
+func (p *program) storyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "story", Usage: "start a devnet, pay, crash, recover, publish, fetch, claim, forge, replay and prove; then stay up",
 		Flags: []cli.Flag{
 			devnetHomeFlag(),
-			&cli.BoolFlag{Name: "once", Usage: "stop everything at the end; exit 0 only if every step held"},
+			&cli.BoolFlag{Name: "once", Usage: "stop all nodes at the end; exit 0 only if every step held"},
 			outputFlag(),
 		},
-		Action: do(p.tellStory),
+		Action: withOutput(p.tellStory),
 	}
 }
 
@@ -38,12 +38,12 @@ func (p *program) tellStory(c *cli.Context, asJSON bool) error {
 	case err != nil:
 		err = withCode("STORY_FAILED", err)
 	case c.Bool("once"):
-		err = p.answer(asJSON, report, fmt.Sprintf("%6.2f s  every step held; the chain stays in %s", report.Seconds, report.Home))
+		err = p.printAnswer(asJSON, report, fmt.Sprintf("%6.2f s  every step held; the chain stays in %s", report.Seconds, report.Home))
 	default:
-		err = p.answer(asJSON, report, panel(fmt.Sprintf("devnet ready, story told in %.1f s", report.Seconds), report.Status))
+		err = p.printAnswer(asJSON, report, describeDevnet(fmt.Sprintf("devnet ready, story told in %.1f s", report.Seconds), report.Status))
 		if err == nil {
-			p.say("Ctrl-C stops all nodes\n")
-			return p.stay(c.Context, s.Net, 0)
+			p.printMessage("Ctrl-C stops all nodes\n")
+			return p.awaitEnd(c.Context, s.Net, 0)
 		}
 	}
 	return errors.Join(err, s.Net.Down(context.WithoutCancel(c.Context)))

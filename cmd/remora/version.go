@@ -9,17 +9,17 @@ import (
 	"github.com/remora-network/remora"
 )
 
-func (p *program) version() *cli.Command {
+func (p *program) versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "print version, commit and Go version", Flags: []cli.Flag{outputFlag()},
-		Action: do(func(_ *cli.Context, asJSON bool) error {
+		Action: withOutput(func(_ *cli.Context, asJSON bool) error {
 			doc := struct {
 				Version  string `json:"version"`
 				Commit   string `json:"commit"`
 				Go       string `json:"go"`
 				Protocol int    `json:"protocol"`
 			}{version, commit, runtime.Version(), remora.ProtocolVersion}
-			return p.answer(asJSON, doc, fmt.Sprintf("remora %s (%s, %s, protocol %d)", doc.Version, doc.Commit, doc.Go, doc.Protocol))
+			return p.printAnswer(asJSON, doc, fmt.Sprintf("remora %s (%s, %s, protocol %d)", doc.Version, doc.Commit, doc.Go, doc.Protocol))
 		}),
 	}
 }
