@@ -133,8 +133,8 @@ func (s *accounts) evictIdle(n int) error {
 	return nil
 }
 
-// flush writes the totals of idle accounts that the journal does not have.
-func (s *accounts) flush() error {
+// flushTotals writes the totals of idle accounts that the journal does not have.
+func (s *accounts) flushTotals() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.saveTotals(s.listIdle())
@@ -171,7 +171,7 @@ func (s *accounts) forgetSessions(ids []remora.SessionID) {
 	}
 }
 
-func (s *accounts) len() int {
+func (s *accounts) countSessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.live)

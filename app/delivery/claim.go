@@ -39,15 +39,15 @@ type job struct {
 	waiting bool  // said already that the account has too little
 }
 
-// round is what a pass over the epochs goes by.
-type round struct {
+// moment is what a pass over the epochs goes by.
+type moment struct {
 	now         remora.Epoch
 	age, length remora.Millis
 	spoken      remora.Amount // of the balance, for what is planned and not yet on the chain
 }
 
-// grace reports whether the receipts of an epoch had their time to come in.
-func (r *round) grace(e remora.Epoch) bool {
+// pastGrace reports whether the receipts of an epoch had their time to come in.
+func (r *moment) pastGrace(e remora.Epoch) bool {
 	return r.now > e+1 || r.now == e+1 && r.age >= min(graceLimit, r.length/graceShare)
 }
 
@@ -66,19 +66,19 @@ func (s *claimer) watchBlocks(ctx context.Context, of *accounts) error {
 	defer cancel()
 	defer context.AfterFunc(s.journal.works, cancel)() // whatever the loop waits for
 	for ctx.Err() == nil {
-		if err := s.round(ctx, of); err != nil && ctx.Err() == nil && s.journal.stopped() == nil {
+		if err := s.claimEpochs(ctx, of); err != nil && ctx.Err() == nil && s.journal.stopCause() == nil {
 			s.c.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
 		}
-		if s.journal.stopped() != nil || s.c.Chain.WaitBlock(ctx) != nil {
+		if s.journal.stopCause() != nil || s.c.Chain.WaitBlock(ctx) != nil {
 			break // only the context ends the wait
 		}
 	}
-	return s.journal.stopped()
+	return s.journal.stopCause()
 }
 
-// round takes every epoch of the journal as far as the chain lets it, the oldest first.
-func (s *claimer) round(ctx context.Context, of *accounts) error {
-	r := new(round)
+// claimEpochs takes every epoch of the journal as far as the chain lets it, the oldest first.
+func (s *claimer) claimEpochs(ctx context.Context, of *accounts) error {
+	r := new(moment)
 	var err error
 	if r.now, r.age, r.length, err = s.c.Chain.Epoch(); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *claimer) round(ctx context.Context, of *accounts) error {
 			j = new(job)
 			s.jobs[e] = j
 		}
-		if err := s.advance(ctx, e, j, r); err != nil {
+		if err := s.advanceClaim(ctx, e, j, r); err != nil {
 			return err
 		}
 	}
@@ -100,13 +100,13 @@ func (s *claimer) round(ctx context.Context, of *accounts) error {
 		return nil
 	}
 	s.swept = r.now
-	return s.sweep(of)
+	return s.sweepTotals(of)
 }
 
-// advance takes an epoch one step on.
-func (s *claimer) advance(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+// advanceClaim takes an epoch one step on.
+func (s *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, r *moment) error {
 	if j.plan == nil {
-		if !r.grace(e) {
+		if !r.pastGrace(e) {
 			return nil
 		}
 		if err := s.makePlan(e, j, r); err != nil || j.plan == nil {
@@ -118,17 +118,17 @@ func (s *claimer) advance(ctx context.Context, e remora.Epoch, j *job, r *round)
 		return err
 	}
 	if !found {
-		return s.absent(ctx, e, j, r)
+		return s.commitAbsent(ctx, e, j, r)
 	}
 	j.seen = true
 	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)), slog.String("claim", claim.ID.String()))
 	switch claim.State {
 	case remora.ClaimCommitted:
-		r.spoken = sum(r.spoken, s.fee(remora.MaxTxBytes))
+		r.spoken = addAmounts(r.spoken, s.feeFor(remora.MaxTxBytes))
 	case remora.ClaimChallenged:
-		r.spoken = sum(r.spoken, s.fee(remora.MaxTxBytes))
+		r.spoken = addAmounts(r.spoken, s.feeFor(remora.MaxTxBytes))
 		if seed.Step != 0 {
-			s.attempt(ctx, j, log, "open the claim", func(ctx context.Context) error { return s.openClaim(ctx, j.plan, claim, seed) })
+			s.attemptStep(ctx, j, log, "open the claim", func(ctx context.Context) error { return s.openClaim(ctx, j.plan, claim, seed) })
 		}
 	case remora.ClaimSettled:
 		if claim.Released || r.now > claim.Release {
@@ -145,8 +145,8 @@ func (s *claimer) advance(ctx context.Context, e remora.Epoch, j *job, r *round)
 	return nil
 }
 
-// absent commits a claim that the chain does not have, as long as it may still be committed.
-func (s *claimer) absent(ctx context.Context, e remora.Epoch, j *job, r *round) error {
+// commitAbsent commits a claim that the chain does not have, as long as it may still be committed.
+func (s *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, r *moment) error {
 	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
 	switch {
 	case j.seen:
@@ -156,15 +156,15 @@ func (s *claimer) absent(ctx context.Context, e remora.Epoch, j *job, r *round) 
 		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))
 		return s.dropEpoch(e, nil)
 	}
-	r.spoken = sum(r.spoken, j.plan.Deposit, s.fee(len(remora.Encode(j.plan.Commit))+txOverhead), s.fee(remora.MaxTxBytes))
-	s.attempt(ctx, j, log, "commit the claim", func(ctx context.Context) error {
+	r.spoken = addAmounts(r.spoken, j.plan.Deposit, s.feeFor(len(remora.Encode(j.plan.Commit))+txOverhead), s.feeFor(remora.MaxTxBytes))
+	s.attemptStep(ctx, j, log, "commit the claim", func(ctx context.Context) error {
 		return s.c.Sender.Send(ctx, remora.KindCommitClaim, j.plan.Commit)
 	})
 	return nil
 }
 
-// attempt does what may fail, and after a failure waits longer each time. The next round sees what came of it.
-func (s *claimer) attempt(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
+// attemptStep does what may fail, and after a failure waits longer each time. The next round sees what came of it.
+func (s *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
 	if j.wait > 0 {
 		j.wait--
 		return
@@ -205,8 +205,8 @@ func (s *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
 // sweepBatch bounds the rows that one write of sweep removes.
 const sweepBatch = 1024
 
-// sweep removes the totals of sessions that the chain does not have any more.
-func (s *claimer) sweep(of *accounts) error {
+// sweepTotals removes the totals of sessions that the chain does not have any more.
+func (s *claimer) sweepTotals(of *accounts) error {
 	var gone []remora.SessionID
 	var rows [][]byte
 	err := s.journal.visitRows([]byte{rowAccount}, func(key, _ []byte) error {

@@ -95,7 +95,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 				return nil, nil
 			}
 			w.disk.dead, killed = true, true // with the process its disk stays as it is
-			w.journal.fail(errKilled)
+			w.journal.failWith(errKilled)
 			if after {
 				return nil, errKilled
 			}
@@ -236,7 +236,7 @@ func TestBalanceDecides(t *testing.T) {
 	rich, modest := w.open(8*mib), w.open(8*mib)
 	rich.buy(f)
 	modest.buy(g)
-	fees := w.claimer.fee(txOverhead) + w.claimer.fee(remora.MaxTxBytes) + itemSize
+	fees := w.claimer.feeFor(txOverhead) + w.claimer.feeFor(remora.MaxTxBytes) + itemSize
 	w.chain.time += epochTime + epochTime/graceShare
 	w.chain.balance = fees + price/2 - 1
 	w.rounds(3)
@@ -365,7 +365,7 @@ func TestChainBehindTheJournal(t *testing.T) {
 	w.chain.time = epochTime
 	rows := len(w.disk.rows)
 	w.chain.sessions = nil
-	if err := w.claimer.round(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
+	if err := w.claimer.claimEpochs(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
 		t.Errorf("%v, %d of %d rows", err, len(w.disk.rows), rows)
 	}
 }

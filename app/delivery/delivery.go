@@ -83,7 +83,7 @@ func New(c Config) (*Service, error) {
 	}
 	s.accounts = newAccounts(s.journal)
 	s.claimer = &claimer{c: c, journal: s.journal, jobs: map[remora.Epoch]*job{}, counts: &s.counts}
-	plans, err := s.journal.load()
+	plans, err := s.journal.loadRows()
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.claimer.watchBlocks(ctx, s.accounts); err != nil {
 		return err
 	}
-	return s.accounts.flush()
+	return s.accounts.flushTotals()
 }
 
 // Handlers returns what answers other nodes, by request protocol.

@@ -45,8 +45,8 @@ func newJournal(c Config) *journal {
 	return j
 }
 
-// load reads the open epoch, and which epochs and content the rows name. It returns the plans.
-func (j *journal) load() (map[remora.Epoch]*plan, error) {
+// loadRows reads the open epoch, and which epochs and content the rows name. It returns the plans.
+func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
 	value, err := j.rows.Get([]byte{rowOpen})
 	if err != nil {
 		return nil, err
@@ -131,23 +131,23 @@ func (j *journal) Holds(c remora.Content) bool {
 
 // writeRows is the only way into the journal.
 func (j *journal) writeRows(puts map[string][]byte, drops [][]byte) error {
-	if err := j.stopped(); err != nil {
+	if err := j.stopCause(); err != nil {
 		return err
 	}
 	if err := j.rows.Write(puts, drops); err != nil {
-		return j.fail(err)
+		return j.failWith(err)
 	}
 	return nil
 }
 
-// fail stops the service.
-func (j *journal) fail(cause error) error {
+// failWith stops the service.
+func (j *journal) failWith(cause error) error {
 	j.failing.Do(func() {
 		j.stop(errors.Join(ErrStopped, cause))
 		j.logger.Error("deliveries are stopped", slog.Any("reason", cause))
 	})
-	return j.stopped()
+	return j.stopCause()
 }
 
-// stopped returns why the service has stopped, nil while it has not.
-func (j *journal) stopped() error { return context.Cause(j.works) }
+// stopCause returns why the service has stopped, nil while it has not.
+func (j *journal) stopCause() error { return context.Cause(j.works) }

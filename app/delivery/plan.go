@@ -14,17 +14,17 @@ const (
 	itemSize   = 24  // of a claim's item at most
 )
 
-// fee returns what a transaction of a size costs, the most there is when that does not fit.
-func (s *claimer) fee(size int) remora.Amount {
+// feeFor returns what a transaction of a size costs, the most there is when that does not fit.
+func (s *claimer) feeFor(size int) remora.Amount {
 	perByte, fits := s.c.Params.FeePerByte.Mul(uint64(size))
 	if !fits {
 		return math.MaxUint64
 	}
-	return sum(s.c.Params.MinFee, perByte)
+	return addAmounts(s.c.Params.MinFee, perByte)
 }
 
-// sum adds amounts, up to the most there is.
-func sum(amounts ...remora.Amount) remora.Amount {
+// addAmounts adds amounts, up to the most there is.
+func addAmounts(amounts ...remora.Amount) remora.Amount {
 	total := remora.Amount(0)
 	for _, a := range amounts {
 		var fits bool
@@ -37,13 +37,13 @@ func sum(amounts ...remora.Amount) remora.Amount {
 
 // makePlan closes an epoch for receipts and plans the claim of those that it has. Where there is nothing to claim it
 // drops the epoch; where the account cannot pay for any claim yet it leaves the epoch without a plan.
-func (s *claimer) makePlan(e remora.Epoch, j *job, r *round) error {
+func (s *claimer) makePlan(e remora.Epoch, j *job, r *moment) error {
 	s.journal.closing.Lock()
 	s.journal.open = max(s.journal.open, e+1)
 	closed := map[string][]byte{string([]byte{rowOpen}): encodeOpen(s.journal.open)}
 	s.journal.closing.Unlock()
 	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
-	c, err := s.choose(e, r)
+	c, err := s.chooseReceipts(e, r)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *claimer) makePlan(e remora.Epoch, j *job, r *round) error {
 	if c.unpaid+c.left > 0 {
 		log.Warn("claim leaves receipts out", slog.Int("without balance", c.unpaid), slog.Int("not claimable", c.left))
 	}
-	p := c.plan(s.c.ChainID, e)
+	p := c.planClaim(s.c.ChainID, e)
 	closed[string(epochKey(rowPlan, e))] = remora.Encode(p)
 	if err := s.journal.writeRows(closed, nil); err != nil {
 		return err
@@ -82,14 +82,14 @@ type choice struct {
 	left     int // receipts that cannot be claimed, or not in this claim
 }
 
-// choose takes receipts of an epoch by ascending session, as many as a claim may have and the balance covers. The fees
+// chooseReceipts takes receipts of an epoch by ascending session, as many as a claim may have and the balance covers. The fees
 // of the claim's opening are kept back: a claim that cannot be opened is lost with its deposit.
-func (s *claimer) choose(e remora.Epoch, r *round) (c choice, err error) {
+func (s *claimer) chooseReceipts(e remora.Epoch, r *moment) (c choice, err error) {
 	balance, err := s.c.Chain.Balance()
 	if err != nil {
 		return c, err
 	}
-	budget, fits := balance.Sub(sum(r.spoken, s.fee(txOverhead), s.fee(remora.MaxTxBytes)))
+	budget, fits := balance.Sub(addAmounts(r.spoken, s.feeFor(txOverhead), s.feeFor(remora.MaxTxBytes)))
 	perItem, fitsToo := s.c.Params.FeePerByte.Mul(itemSize)
 	poor := !fits || !fitsToo
 	err = s.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
@@ -97,11 +97,11 @@ func (s *claimer) choose(e remora.Epoch, r *round) (c choice, err error) {
 		if err != nil {
 			return err
 		}
-		worth, claimable, err := s.claimable(&receipt.Receipt)
+		worth, claimable, err := s.claimableValue(&receipt.Receipt)
 		if err != nil {
 			return err
 		}
-		rest, enough := budget.Sub(sum(worth, perItem))
+		rest, enough := budget.Sub(addAmounts(worth, perItem))
 		switch {
 		case !claimable || len(c.receipts) == remora.MaxClaimItems:
 			c.left++
@@ -109,7 +109,7 @@ func (s *claimer) choose(e remora.Epoch, r *round) (c choice, err error) {
 			c.unpaid++
 		default:
 			budget = rest
-			c.deposit = sum(c.deposit, worth)
+			c.deposit = addAmounts(c.deposit, worth)
 			c.receipts = append(c.receipts, receipt.Receipt)
 		}
 		return nil
@@ -117,8 +117,8 @@ func (s *claimer) choose(e remora.Epoch, r *round) (c choice, err error) {
 	return c, err
 }
 
-// claimable returns what a receipt is worth, and whether the chain would pay for it.
-func (s *claimer) claimable(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
+// claimableValue returns what a receipt is worth, and whether the chain would pay for it.
+func (s *claimer) claimableValue(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
 	session, grant, found, err := s.c.Chain.Session(r.Session)
 	if err != nil || !found || r.Epoch > session.Expiry || grant.Left < r.Bytes {
 		return 0, false, err
@@ -127,7 +127,7 @@ func (s *claimer) claimable(r *remora.Receipt) (value remora.Amount, ok bool, er
 	return value, ok, nil
 }
 
-func (c *choice) plan(chainID string, e remora.Epoch) *plan {
+func (c *choice) planClaim(chainID string, e remora.Epoch) *plan {
 	p := &plan{Commit: remora.CommitClaim{Epoch: e, Receipts: proof.ReceiptsRoot(chainID, c.receipts)}, Deposit: c.deposit}
 	for i := range c.receipts {
 		r := &c.receipts[i]

@@ -38,7 +38,7 @@ func (s *Service) Deliver(ctx context.Context, _ string, request []byte) ([]byte
 }
 
 func (s *Service) serveRequest(r *session.Request, rng content.Range) ([]byte, error) {
-	if err := s.journal.stopped(); err != nil {
+	if err := s.journal.stopCause(); err != nil {
 		return nil, err
 	}
 	if err := s.askChain(r); err != nil {

@@ -110,7 +110,7 @@ func TestDamageIsNotHeld(t *testing.T) {
 		}
 	}
 	w.hold(f)
-	if err := w.accounts.flush(); err != nil {
+	if err := w.accounts.flushTotals(); err != nil {
 		t.Fatal(err)
 	}
 	if kept, err := decodeTotals(w.disk.rows[string(accountKey(c.session))]); err != nil || kept.Outstanding+kept.Lost != 0 {
@@ -183,7 +183,7 @@ func TestFreeBytesAreBounded(t *testing.T) {
 				free += uint64(len(data))
 			}
 			if i%50 == 49 {
-				if err := w.accounts.flush(); err != nil { // what Run does at its end
+				if err := w.accounts.flushTotals(); err != nil { // what Run does at its end
 					t.Fatal(err)
 				}
 				w.restart()

@@ -28,7 +28,7 @@ const (
 // cache spare both the cost of an encrypted stream, which nothing in request or answer needs.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("node") != s.c.Self.String() {
-		decline(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
+		declineRequest(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
 		return
 	}
 	turn, cancel := context.WithTimeout(r.Context(), webWait)
@@ -37,19 +37,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
 	case <-turn.Done():
-		decline(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
+		declineRequest(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
 		return
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(webRead)) // what cannot have one is no connection
 	var body bytes.Buffer
 	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); err != nil {
-		decline(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
+		declineRequest(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
 		return
 	}
 	answer, err := s.Deliver(r.Context(), "", body.Bytes())
 	if err != nil {
-		s.declineFor(w, err)
+		s.declineError(w, err)
 		return
 	}
 	h := w.Header()
@@ -60,19 +60,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // the client is gone if it fails
 }
 
-// declineFor tells a client's fault from this node's, which only the log hears of.
-func (s *Service) declineFor(w http.ResponseWriter, err error) {
+// declineError tells a client's fault from this node's, which only the log hears of.
+func (s *Service) declineError(w http.ResponseWriter, err error) {
 	for _, fault := range []error{remora.ErrMalformed, remora.ErrNonCanonical, remora.ErrTooLarge, remora.ErrInvalid} {
 		if errors.Is(err, fault) {
-			decline(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
+			declineRequest(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
 			return
 		}
 	}
 	s.c.Logger.Warn("a delivery failed", slog.Any("reason", err))
-	decline(w, http.StatusInternalServerError, "INTERNAL", "the cache failed to deliver; its log says why")
+	declineRequest(w, http.StatusInternalServerError, "INTERNAL", "the cache failed to deliver; its log says why")
 }
 
-func decline(w http.ResponseWriter, status int, code, message string) {
+func declineRequest(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message}})

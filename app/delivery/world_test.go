@@ -533,7 +533,7 @@ func tallyOf(tb testing.TB, extents []remora.Extent) *proof.Tally {
 func (w *world) rounds(n int) {
 	w.tb.Helper()
 	for range n {
-		if err := w.claimer.round(context.Background(), w.accounts); err != nil {
+		if err := w.claimer.claimEpochs(context.Background(), w.accounts); err != nil {
 			w.tb.Fatal(err)
 		}
 	}

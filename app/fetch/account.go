@@ -28,7 +28,7 @@ func (a *account) storeVoucher(v *session.Voucher) error {
 	}
 	message := a.ReceiptMessage(&v.Ack.Receipt.Receipt)
 	v.Ack.Receipt.Signature = a.of.key.Sign(message[:])
-	if err := a.of.book.append(v.Entry); err != nil {
+	if err := a.of.book.appendRecord(v.Entry); err != nil {
 		return err
 	}
 	v.Stored = true

@@ -16,9 +16,9 @@ const (
 	sessionEpochs = 240
 )
 
-// allot divides a limit of money among the caches, the first choice first, so that each can deliver need bytes at least.
+// allotBytes divides a limit of money among the caches, the first choice first, so that each can deliver need bytes at least.
 // Where it does not go round the last ones get nothing.
-func allot(order []remora.Address, need uint64, price, limit remora.Amount) ([]remora.Allotment, remora.Amount, error) {
+func allotBytes(order []remora.Address, need uint64, price, limit remora.Amount) ([]remora.Allotment, remora.Amount, error) {
 	least, fits := remora.Cost(need, price)
 	if !fits || least > limit {
 		return nil, 0, fmt.Errorf("%w: %d bytes at %s per MiB need %s, at most %s may be prepaid (half the balance, and no more than the maximum): raise the maximum or fund the account",
@@ -28,7 +28,7 @@ func allot(order []remora.Address, need uint64, price, limit remora.Amount) ([]r
 	if least > 0 {
 		n = min(n, uint64(limit/least))
 	}
-	each := min(max(leastAllotment, 2*need), remora.MaxContentBytes, affordable(limit/remora.Amount(n), price))
+	each := min(max(leastAllotment, 2*need), remora.MaxContentBytes, affordableBytes(limit/remora.Amount(n), price))
 	cost, _ := remora.Cost(each, price) // at most limit/n
 	list := make([]remora.Allotment, n)
 	for i := range list {
@@ -38,8 +38,8 @@ func allot(order []remora.Address, need uint64, price, limit remora.Amount) ([]r
 	return list, cost * remora.Amount(n), nil
 }
 
-// affordable returns the most bytes whose cost is within a limit.
-func affordable(limit, price remora.Amount) uint64 {
+// affordableBytes returns the most bytes whose cost is within a limit.
+func affordableBytes(limit, price remora.Amount) uint64 {
 	hi, lo := bits.Mul64(uint64(limit), 1<<20)
 	if hi >= uint64(price) {
 		return 1<<64 - 1

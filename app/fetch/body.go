@@ -19,8 +19,8 @@ type body struct {
 	tree      io.WriterAt // takes the pairs above what is written; nil where nobody will resume
 }
 
-// empty checks that a content that is said to be empty has the root of no bytes.
-func (b *body) empty() error {
+// checkEmpty checks that a content that is said to be empty has the root of no bytes.
+func (b *body) checkEmpty() error {
 	root, _, err := content.Root(bytes.NewReader(nil))
 	if err == nil && root != b.content.Root {
 		return fmt.Errorf("%w: it says that there are none", ErrUnverified)
@@ -28,9 +28,9 @@ func (b *body) empty() error {
 	return err
 }
 
-// take verifies a segment that begins at have, and writes its pieces. Those before an error are written. The error is an
+// writeSegment verifies a segment that begins at have, and writes its pieces. Those before an error are written. The error is an
 // ErrUnverified exactly when the segment is not what it should be.
-func (b *body) take(s segment) error {
+func (b *body) writeSegment(s segment) error {
 	d, err := content.NewDecoder(bytes.NewReader(s.stream), b.content.Root, b.content.Length, s.r)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (b *body) take(s segment) error {
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case isFalse(err):
+		case isFalseStream(err):
 			return fmt.Errorf("%w: after %d verified bytes: %w", ErrUnverified, b.have, err)
 		case err != nil:
 			return err
@@ -55,8 +55,8 @@ func (b *body) take(s segment) error {
 	}
 }
 
-// isFalse tells what a decoder says of a stream from what a disk says of itself.
-func isFalse(err error) bool {
+// isFalseStream tells what a decoder says of a stream from what a disk says of itself.
+func isFalseStream(err error) bool {
 	var mismatch *content.Mismatch
 	return errors.As(err, &mismatch) || errors.Is(err, content.ErrTrailing) || errors.Is(err, io.ErrUnexpectedEOF)
 }

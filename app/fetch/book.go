@@ -73,9 +73,9 @@ func createBook(dir string, h bookHead) (*book, error) {
 	}
 	b := &book{file: f}
 	name := filepath.Join(dir, fmt.Sprintf("%s%016x%s", prefix, h.Number, bookSuffix))
-	err = lock(f)
+	err = lockFile(f)
 	if err == nil {
-		err = b.append(h)
+		err = b.appendRecord(h)
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), name)
@@ -96,15 +96,15 @@ func openBook(name string) (*book, bookHead, []session.Entry, error) {
 		return nil, bookHead{}, nil, err
 	}
 	b := &book{file: f}
-	head, entries, err := b.load()
+	head, entries, err := b.loadRecords()
 	if err != nil {
 		return nil, head, nil, errors.Join(err, f.Close())
 	}
 	return b, head, entries, nil
 }
 
-func (b *book) load() (h bookHead, entries []session.Entry, err error) {
-	if err := lock(b.file); err != nil {
+func (b *book) loadRecords() (h bookHead, entries []session.Entry, err error) {
+	if err := lockFile(b.file); err != nil {
 		return h, nil, err
 	}
 	text, err := os.ReadFile(b.file.Name())
@@ -125,7 +125,7 @@ func (b *book) load() (h bookHead, entries []session.Entry, err error) {
 // decodeBook reads head and entries, and returns the size of whole records. A torn record at the end is left out; what
 // is damaged anywhere else is an ErrCorrupt, for a receipt that was sent may be what is missing.
 func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err error) {
-	first, rest, err := record(text)
+	first, rest, err := cutRecord(text)
 	if err == nil && first == nil {
 		err = errors.New("no head")
 	}
@@ -138,7 +138,7 @@ func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err
 	for err == nil {
 		size = len(text) - len(rest)
 		var next []byte
-		if next, rest, err = record(rest); err != nil || next == nil {
+		if next, rest, err = cutRecord(rest); err != nil || next == nil {
 			break
 		}
 		var e session.Entry
@@ -152,8 +152,8 @@ func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err
 	return h, entries, size, nil
 }
 
-// record returns the text of the first record, nil where there is none or a torn one, and what follows it.
-func record(b []byte) (text, rest []byte, err error) {
+// cutRecord returns the text of the first record, nil where there is none or a torn one, and what follows it.
+func cutRecord(b []byte) (text, rest []byte, err error) {
 	if len(b) < recordStart {
 		return nil, nil, nil
 	}
@@ -177,8 +177,8 @@ func record(b []byte) (text, rest []byte, err error) {
 	return nil, nil, errors.New("a damaged record that is not the last one")
 }
 
-// append writes a record. It is durable when this returns nil.
-func (b *book) append(v any) error {
+// appendRecord writes a record. It is durable when this returns nil.
+func (b *book) appendRecord(v any) error {
 	if b.failed != nil {
 		return b.failed
 	}
@@ -197,10 +197,10 @@ func (b *book) append(v any) error {
 	return nil
 }
 
-func (b *book) close() error { return b.file.Close() }
+func (b *book) closeFile() error { return b.file.Close() }
 
-// lock takes a file for this process, until it is closed.
-func lock(f *os.File) (err error) {
+// lockFile takes a file for this process, until it is closed.
+func lockFile(f *os.File) (err error) {
 	for range lockRetries {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
 			break

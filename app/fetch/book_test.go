@@ -23,7 +23,7 @@ func testAccount(t testing.TB) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.close() })
+	t.Cleanup(func() { _ = b.closeFile() })
 	key, err := SessionKey(make([]byte, 32), "dev-test", 7)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestTornBooks(t *testing.T) {
 		if err != nil || len(entries) != 5 {
 			t.Fatalf("%s: %d entries, %v", name, len(entries), err)
 		}
-		if err := errors.Join(b.append(all[5]), b.close()); err != nil {
+		if err := errors.Join(b.appendRecord(all[5]), b.closeFile()); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, text) {
@@ -124,14 +124,14 @@ func TestBooksAreLocked(t *testing.T) {
 	if _, _, _, err := openBook(bookName(t, a)); !errors.Is(err, errBusy) {
 		t.Errorf("a book in use: %v", err)
 	}
-	if err := a.of.book.close(); err != nil {
+	if err := a.of.book.closeFile(); err != nil {
 		t.Fatal(err)
 	}
 	b, h, _, err := openBook(bookName(t, a))
 	if err != nil || h != head() {
 		t.Fatalf("%+v, %v", h, err)
 	}
-	if err := b.close(); err != nil {
+	if err := b.closeFile(); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"", "../x", "a/b", "A", "a_b", string(make([]byte, 40))} {
@@ -224,7 +224,7 @@ func TestAllotments(t *testing.T) {
 		"dear":           {4, 1 << 48, 1 << 63, 1 << 63, 0, 0, ErrSpend},
 		"all of a chain": {1, 1 << 48, 1, 1 << 63, 1, 1 << 48, nil},
 	} {
-		list, cost, err := allot(caches(c.caches), c.need, c.price, c.limit)
+		list, cost, err := allotBytes(caches(c.caches), c.need, c.price, c.limit)
 		if !errors.Is(err, c.err) || len(list) != c.count || cost > c.limit {
 			t.Errorf("%s: %d for %d, %v", name, len(list), cost, err)
 			continue
@@ -273,7 +273,7 @@ func FuzzBook(f *testing.F) {
 		}
 		a := newAccount(&prepaid{id: 3}, remora.Address{1}, 1<<62)
 		a.of.accounts = map[remora.Address]*account{a.Node: a}
-		if a.of.restore(entries) != nil {
+		if a.of.restoreEntries(entries) != nil {
 			return
 		}
 		signed := map[remora.Epoch]uint64{}

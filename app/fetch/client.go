@@ -37,9 +37,9 @@ func newClient(o Options) *client {
 	}
 }
 
-// length asks how long the content is. The answer is a claim: with a false one nothing verifies.
-func (c *client) length(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
-	resp, err := c.request(ctx, http.MethodHead, root, directory, nil)
+// askLength asks how long the content is. The answer is a claim: with a false one nothing verifies.
+func (c *client) askLength(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
+	resp, err := c.requestContent(ctx, http.MethodHead, root, directory, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -51,7 +51,7 @@ func (c *client) length(ctx context.Context, root remora.Hash, directory bool) (
 	return length, nil
 }
 
-func (c *client) request(ctx context.Context, method string, root remora.Hash, directory bool, r *content.Range) (*http.Response, error) {
+func (c *client) requestContent(ctx context.Context, method string, root remora.Hash, directory bool, r *content.Range) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.gateway+"/ipfs/"+content.CID(root, directory), nil)
 	if err != nil {
 		return nil, err
@@ -60,10 +60,10 @@ func (c *client) request(ctx context.Context, method string, root remora.Hash, d
 	if r != nil && r.Length > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.End()-1))
 	}
-	return c.do(req)
+	return c.sendRequest(req)
 }
 
-func (c *client) do(req *http.Request) (*http.Response, error) {
+func (c *client) sendRequest(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
@@ -71,20 +71,20 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// segment returns a verified stream as the gateway sends it, not yet checked.
-func (c *client) segment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
+// fetchSegment returns a verified stream as the gateway sends it, not yet checked.
+func (c *client) fetchSegment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	resp, err := c.request(ctx, http.MethodGet, root, directory, &r)
+	resp, err := c.requestContent(ctx, http.MethodGet, root, directory, &r)
 	if err != nil {
 		return nil, err
 	}
-	return c.answer(resp, transfer.MaxAnswer)
+	return c.readAnswer(resp, transfer.MaxAnswer)
 }
 
-// deliver posts a delivery request for a cache, and returns head and stream of the cache's answer, not yet checked. The
+// askDelivery posts a delivery request for a cache, and returns head and stream of the cache's answer, not yet checked. The
 // third result is the buffer that holds the stream.
-func (c *client) deliver(ctx context.Context, cache remora.Address, request []byte) (head transfer.DeliveryHead, stream, buffer []byte, err error) {
+func (c *client) askDelivery(ctx context.Context, cache remora.Address, request []byte) (head transfer.DeliveryHead, stream, buffer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.gateway+"/v1/deliveries/"+cache.String(), bytes.NewReader(request))
@@ -92,11 +92,11 @@ func (c *client) deliver(ctx context.Context, cache remora.Address, request []by
 		return head, nil, nil, err
 	}
 	req.Header.Set("Content-Type", "application/cbor")
-	resp, err := c.do(req)
+	resp, err := c.sendRequest(req)
 	if err != nil {
 		return head, nil, nil, err
 	}
-	if buffer, err = c.answer(resp, maxDelivery); err != nil {
+	if buffer, err = c.readAnswer(resp, maxDelivery); err != nil {
 		return head, nil, nil, err
 	}
 	if head, stream, err = transfer.DecodeDelivery(buffer); err != nil {
@@ -105,26 +105,26 @@ func (c *client) deliver(ctx context.Context, cache remora.Address, request []by
 	return head, stream, buffer, err
 }
 
-// answer reads a response into a buffer, which the caller gives back. One byte beyond the limit is read, so that what
+// readAnswer reads a response into a buffer, which the caller gives back. One byte beyond the limit is read, so that what
 // verifies the answer sees that it is too long.
-func (c *client) answer(resp *http.Response, limit int64) ([]byte, error) {
+func (c *client) readAnswer(resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: %s: %s", ErrGateway, resp.Status, reason(resp.Body))
+		return nil, fmt.Errorf("%w: %s: %s", ErrGateway, resp.Status, readReason(resp.Body))
 	}
 	if resp.ContentLength > limit {
 		return nil, fmt.Errorf("%w: an answer of %d bytes", ErrUnverified, resp.ContentLength)
 	}
-	b := bytes.NewBuffer(c.spare.take(int(max(resp.ContentLength, 0)) + bytes.MinRead))
+	b := bytes.NewBuffer(c.spare.takeBuffer(int(max(resp.ContentLength, 0)) + bytes.MinRead))
 	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
-		c.spare.give(b.Bytes())
+		c.spare.giveBuffer(b.Bytes())
 		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
 	}
 	return b.Bytes(), nil
 }
 
-// reason reads what a gateway says about a failure: the message of its JSON, or else the text as it is.
-func reason(body io.Reader) string {
+// readReason reads what a gateway says about a failure: the message of its JSON, or else the text as it is.
+func readReason(body io.Reader) string {
 	text, _ := io.ReadAll(io.LimitReader(body, maxReason))
 	var failure struct {
 		Error struct {
@@ -141,8 +141,8 @@ func reason(body io.Reader) string {
 // buffers are spare ones for answers, so that few are made however long the content is.
 type buffers chan []byte
 
-// take returns an empty buffer of some capacity at least.
-func (b buffers) take(capacity int) []byte {
+// takeBuffer returns an empty buffer of some capacity at least.
+func (b buffers) takeBuffer(capacity int) []byte {
 	select {
 	case spare := <-b:
 		if cap(spare) >= capacity {
@@ -153,8 +153,8 @@ func (b buffers) take(capacity int) []byte {
 	return make([]byte, 0, capacity)
 }
 
-// give takes a buffer back that nobody reads any more.
-func (b buffers) give(buffer []byte) {
+// giveBuffer takes a buffer back that nobody reads any more.
+func (b buffers) giveBuffer(buffer []byte) {
 	if cap(buffer) == 0 {
 		return
 	}

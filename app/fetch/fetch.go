@@ -58,7 +58,7 @@ const (
 
 // Fetch fetches a file or a directory. What it has written before an error stays verified, and the next call goes on.
 func Fetch(ctx context.Context, o Options) (*Report, error) {
-	root, directory, err := prepare(&o)
+	root, directory, err := checkOptions(&o)
 	if err != nil {
 		return nil, err
 	}
@@ -70,19 +70,19 @@ func Fetch(ctx context.Context, o Options) (*Report, error) {
 		p = newPayer(f.client, o)
 		f.source = p
 	}
-	err = errors.Join(f.path(ctx, root, directory), f.source.close(ctx))
+	err = errors.Join(f.fetchPath(ctx, root, directory), f.source.closeSource(ctx))
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{Bytes: f.bytes, Verified: true, Seconds: time.Since(began).Seconds()}
 	if p != nil {
-		r.Receipts = p.receipts()
+		r.Receipts = p.countReceipts()
 	}
 	return r, nil
 }
 
-// prepare checks the options and fills in what they leave out.
-func prepare(o *Options) (root remora.Hash, directory bool, err error) {
+// checkOptions checks the options and fills in what they leave out.
+func checkOptions(o *Options) (root remora.Hash, directory bool, err error) {
 	base, err := url.Parse(o.Gateway)
 	if err != nil || base.Host == "" {
 		return root, false, fmt.Errorf("%w: gateway URL %.100q, want one like http://127.0.0.1:4220", remora.ErrInvalid, o.Gateway)
@@ -108,25 +108,25 @@ type fetcher struct {
 	bytes   uint64 // of whole files
 }
 
-// path fetches what the options' path leads to.
-func (f *fetcher) path(ctx context.Context, root remora.Hash, directory bool) (err error) {
+// fetchPath fetches what the options' path leads to.
+func (f *fetcher) fetchPath(ctx context.Context, root remora.Hash, directory bool) (err error) {
 	for _, name := range f.options.Path {
-		if root, directory, err = f.below(ctx, root, directory, name); err != nil {
+		if root, directory, err = f.lookUpName(ctx, root, directory, name); err != nil {
 			return err
 		}
 	}
 	if directory {
-		return f.tree(ctx, root, f.options.Out)
+		return f.fetchTree(ctx, root, f.options.Out)
 	}
-	return f.file(ctx, root, f.options.Out)
+	return f.fetchFile(ctx, root, f.options.Out)
 }
 
-// below looks a name up in a directory's manifest.
-func (f *fetcher) below(ctx context.Context, root remora.Hash, directory bool, name string) (remora.Hash, bool, error) {
+// lookUpName looks a name up in a directory's manifest.
+func (f *fetcher) lookUpName(ctx context.Context, root remora.Hash, directory bool, name string) (remora.Hash, bool, error) {
 	if !directory {
 		return root, false, fmt.Errorf("%w: %.64q is below a file", ErrPath, name)
 	}
-	d, err := f.manifest(ctx, root)
+	d, err := f.fetchManifest(ctx, root)
 	if err != nil {
 		return root, false, err
 	}
@@ -137,8 +137,8 @@ func (f *fetcher) below(ctx context.Context, root remora.Hash, directory bool, n
 	return e.Root, e.Directory, nil
 }
 
-func (f *fetcher) manifest(ctx context.Context, root remora.Hash) (*content.Directory, error) {
-	length, err := f.client.length(ctx, root, true)
+func (f *fetcher) fetchManifest(ctx context.Context, root remora.Hash) (*content.Directory, error) {
+	length, err := f.client.askLength(ctx, root, true)
 	if err != nil {
 		return nil, err
 	}
@@ -147,15 +147,15 @@ func (f *fetcher) manifest(ctx context.Context, root remora.Hash) (*content.Dire
 	}
 	text := make(memory, length)
 	b := &body{content: remora.Content{Root: root, Length: length}, directory: true, data: text}
-	if err := f.fill(ctx, b); err != nil {
+	if err := f.fillBody(ctx, b); err != nil {
 		return nil, fmt.Errorf("directory %s: %w", content.CID(root, true), err)
 	}
 	return content.DecodeDirectory(text)
 }
 
-// tree writes a directory and everything below it. A manifest's names are single segments that stay inside.
-func (f *fetcher) tree(ctx context.Context, root remora.Hash, out string) error {
-	d, err := f.manifest(ctx, root)
+// fetchTree writes a directory and everything below it. A manifest's names are single segments that stay inside.
+func (f *fetcher) fetchTree(ctx context.Context, root remora.Hash, out string) error {
+	d, err := f.fetchManifest(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -165,9 +165,9 @@ func (f *fetcher) tree(ctx context.Context, root remora.Hash, out string) error 
 	for _, e := range d.Entries {
 		to := filepath.Join(out, e.Name)
 		if e.Directory {
-			err = f.tree(ctx, e.Root, to)
+			err = f.fetchTree(ctx, e.Root, to)
 		} else {
-			err = f.file(ctx, e.Root, to)
+			err = f.fetchFile(ctx, e.Root, to)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.Name, err)
@@ -176,43 +176,43 @@ func (f *fetcher) tree(ctx context.Context, root remora.Hash, out string) error 
 	return nil
 }
 
-// file fetches one file.
-func (f *fetcher) file(ctx context.Context, root remora.Hash, out string) error {
-	length, err := f.client.length(ctx, root, false)
+// fetchFile fetches one file.
+func (f *fetcher) fetchFile(ctx context.Context, root remora.Hash, out string) error {
+	length, err := f.client.askLength(ctx, root, false)
 	if err != nil {
 		return err
 	}
 	p := &part{body: body{content: remora.Content{Root: root, Length: length}}, out: out}
-	if err := p.open(); err != nil {
-		return errors.Join(err, p.close())
+	if err := p.openFiles(); err != nil {
+		return errors.Join(err, p.closeFiles())
 	}
-	if err := f.fill(ctx, &p.body); err != nil {
-		return errors.Join(err, p.close())
+	if err := f.fillBody(ctx, &p.body); err != nil {
+		return errors.Join(err, p.closeFiles())
 	}
 	f.bytes += length
-	return p.finish()
+	return p.finishFile()
 }
 
-// fill brings what a body misses, and verifies and writes each segment in its turn.
-func (f *fetcher) fill(ctx context.Context, b *body) error {
+// fillBody brings what a body misses, and verifies and writes each segment in its turn.
+func (f *fetcher) fillBody(ctx context.Context, b *body) error {
 	if b.content.Length == 0 {
-		return b.empty()
+		return b.checkEmpty()
 	}
 	if b.have == b.content.Length {
 		return nil
 	}
-	flow, err := f.source.open(ctx, b.content, b.directory, b.have)
+	flow, err := f.source.openFlow(ctx, b.content, b.directory, b.have)
 	if err != nil {
 		return err
 	}
-	defer flow.close()
+	defer flow.closeFlow()
 	for b.have < b.content.Length {
-		s, err := flow.next(ctx)
+		s, err := flow.nextSegment(ctx)
 		if err != nil {
 			return err
 		}
-		err = b.take(s)
-		if err = flow.judge(b.have, err); err != nil {
+		err = b.writeSegment(s)
+		if err = flow.judgeSegment(b.have, err); err != nil {
 			return err
 		}
 		f.options.Progress(b.have, b.content.Length)

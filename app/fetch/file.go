@@ -38,7 +38,7 @@ func (e *early) WriteAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-func (p *part) open() (err error) {
+func (p *part) openFiles() (err error) {
 	if p.file, err = os.OpenFile(p.out+".part", os.O_CREATE|os.O_RDWR, 0o644); err != nil {
 		return err
 	}
@@ -65,9 +65,9 @@ func (p *part) open() (err error) {
 	return p.file.Truncate(int64(have))
 }
 
-// finish makes the file durable under its name.
-func (p *part) finish() error {
-	if err := errors.Join(p.file.Sync(), p.close()); err != nil {
+// finishFile makes the file durable under its name.
+func (p *part) finishFile() error {
+	if err := errors.Join(p.file.Sync(), p.closeFiles()); err != nil {
 		return err
 	}
 	if err := os.Rename(p.out+".part", p.out); err != nil {
@@ -79,7 +79,7 @@ func (p *part) finish() error {
 	return durable.SyncDir(filepath.Dir(p.out))
 }
 
-func (p *part) close() error {
+func (p *part) closeFiles() error {
 	var err error
 	for _, f := range []*os.File{p.file, p.over} {
 		if f != nil {

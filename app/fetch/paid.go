@@ -47,8 +47,8 @@ const (
 	here
 )
 
-// wait lets the time pass until the slot is asked for again.
-func (s *slot) wait(ctx context.Context) error {
+// waitTurn lets the time pass until the slot is asked for again.
+func (s *slot) waitTurn(ctx context.Context) error {
 	if s.waits == 0 {
 		return nil
 	}
@@ -89,10 +89,10 @@ func newPaidFlow(ctx context.Context, p *payer, order []*account, c remora.Conte
 	return f
 }
 
-func (f *paidFlow) next(ctx context.Context) (segment, error) {
+func (f *paidFlow) nextSegment(ctx context.Context) (segment, error) {
 	for {
 		if f.fault == nil {
-			if err := f.pump(); err != nil {
+			if err := f.askAhead(); err != nil {
 				return segment{}, err
 			}
 		}
@@ -100,17 +100,17 @@ func (f *paidFlow) next(ctx context.Context) (segment, error) {
 		case len(f.slots) > 0 && f.slots[0].state == here:
 			return segment{f.slots[0].r, f.slots[0].stream}, nil
 		case f.fault != nil && (len(f.slots) == 0 || f.slots[0].state == wanted):
-			if err := f.leave(); err != nil {
+			if err := f.leaveCache(); err != nil {
 				return segment{}, err
 			}
 			continue
 		case f.under == 0:
-			f.fault = f.stuck()
+			f.fault = f.stuckCause()
 			continue
 		}
 		select {
 		case r := <-f.replies:
-			if err := f.take(r); err != nil {
+			if err := f.takeReply(r); err != nil {
 				return segment{}, err
 			}
 		case <-ctx.Done():
@@ -119,12 +119,12 @@ func (f *paidFlow) next(ctx context.Context) (segment, error) {
 	}
 }
 
-// pump asks for as much as slots, window and allotment allow; of a cache whose window is not known, for one segment at a
+// askAhead asks for as much as slots, window and allotment allow; of a cache whose window is not known, for one segment at a
 // time.
-func (f *paidFlow) pump() error {
+func (f *paidFlow) askAhead() error {
 	a := f.order[0]
 	for f.fault == nil && (!a.Careful() || f.under == 0) {
-		s := f.upcoming(a)
+		s := f.upcomingSlot(a)
 		if s == nil {
 			return nil
 		}
@@ -136,9 +136,9 @@ func (f *paidFlow) pump() error {
 		case err != nil:
 			return err
 		case admitted:
-			f.ask(a, s, v)
+			f.sendAsk(a, s, v)
 		case v != nil:
-			f.ask(a, nil, v)
+			f.sendAsk(a, nil, v)
 			return nil
 		default:
 			return nil
@@ -147,9 +147,9 @@ func (f *paidFlow) pump() error {
 	return nil
 }
 
-// upcoming returns the slot to be asked for next, of no more bytes than the window makes sensible. It is nil when enough
+// upcomingSlot returns the slot to be asked for next, of no more bytes than the window makes sensible. It is nil when enough
 // is under way.
-func (f *paidFlow) upcoming(a *account) *slot {
+func (f *paidFlow) upcomingSlot(a *account) *slot {
 	size := a.SegmentSize()
 	for i, s := range f.slots {
 		if s.state != wanted {
@@ -171,8 +171,8 @@ func (f *paidFlow) upcoming(a *account) *slot {
 	return s
 }
 
-// ask sends a request for a slot, a receipt, or both.
-func (f *paidFlow) ask(a *account, s *slot, v *session.Voucher) {
+// sendAsk sends a request for a slot, a receipt, or both.
+func (f *paidFlow) sendAsk(a *account, s *slot, v *session.Voucher) {
 	if s == nil {
 		a.SendRequest(0, v)
 	} else {
@@ -181,11 +181,11 @@ func (f *paidFlow) ask(a *account, s *slot, v *session.Voucher) {
 	a.provePass(f.payer.pass)
 	f.under++
 	ctx := f.requests
-	go func() { f.replies <- f.payer.send(ctx, a, f.content, reply{slot: s, voucher: v}) }()
+	go func() { f.replies <- f.payer.sendRequest(ctx, a, f.content, reply{slot: s, voucher: v}) }()
 }
 
-// take takes a reply.
-func (f *paidFlow) take(r reply) error {
+// takeReply takes a reply.
+func (f *paidFlow) takeReply(r reply) error {
 	f.under--
 	a := f.order[0]
 	if r.fatal != nil {
@@ -201,19 +201,19 @@ func (f *paidFlow) take(r reply) error {
 		a.TrustWindow()
 		return nil
 	}
-	f.payer.client.spare.give(r.buffer)
+	f.payer.client.spare.giveBuffer(r.buffer)
 	if r.slot != nil {
 		r.slot.state = wanted
 		a.CancelBytes(r.slot.r.Length)
 	}
-	if cause := f.judgeCode(a, r); cause != nil && f.fault == nil {
+	if cause := f.judgeRefusal(a, r); cause != nil && f.fault == nil {
 		f.fault = cause
 	}
 	return nil
 }
 
-// judgeCode returns why a cache that did not deliver is to be left, nil where it is to be asked again.
-func (f *paidFlow) judgeCode(a *account, r reply) error {
+// judgeRefusal returns why a cache that did not deliver is to be left, nil where it is to be asked again.
+func (f *paidFlow) judgeRefusal(a *account, r reply) error {
 	refused := fmt.Errorf("%w: code %d: %.300s", errRefused, r.head.Code, r.head.Reason)
 	switch {
 	case r.err != nil:
@@ -236,7 +236,7 @@ func (f *paidFlow) judgeCode(a *account, r reply) error {
 		}
 		return errWindow
 	case session.SessionUnusable:
-		if f.mayNotKnow(a, r.slot) {
+		if f.mayLearnSession(a, r.slot) {
 			r.slot.waits++
 			return nil
 		}
@@ -245,24 +245,24 @@ func (f *paidFlow) judgeCode(a *account, r reply) error {
 	return refused
 }
 
-// mayNotKnow reports whether a cache may soon know a session that it does not know yet.
-func (f *paidFlow) mayNotKnow(a *account, s *slot) bool {
+// mayLearnSession reports whether a cache may soon know a session that it does not know yet.
+func (f *paidFlow) mayLearnSession(a *account, s *slot) bool {
 	return s != nil && a.of.fresh && a.Acked() == 0 && firstWait<<s.waits <= f.payer.client.patience/waitShare
 }
 
-// stuck says why nothing is under way although something is wanted.
-func (f *paidFlow) stuck() error {
+// stuckCause says why nothing is under way although something is wanted.
+func (f *paidFlow) stuckCause() error {
 	a := f.order[0]
-	if s := f.upcoming(a); s != nil && s.r.Length > a.Left() {
+	if s := f.upcomingSlot(a); s != nil && s.r.Length > a.Left() {
 		return fmt.Errorf("%w: what it allots to this cache is spent", errRefused)
 	}
 	return errWindow
 }
 
-func (f *paidFlow) judge(verified uint64, err error) error {
+func (f *paidFlow) judgeSegment(verified uint64, err error) error {
 	s, a := f.slots[0], f.order[0]
 	f.slots = f.slots[1:]
-	f.payer.client.spare.give(s.buffer)
+	f.payer.client.spare.giveBuffer(s.buffer)
 	a.AddVerified(f.content, f.have, verified-f.have)
 	a.CancelBytes(s.r.End() - verified)
 	f.have = verified
@@ -270,12 +270,12 @@ func (f *paidFlow) judge(verified uint64, err error) error {
 		return err
 	}
 	f.fault = err
-	return f.leave()
+	return f.leaveCache()
 }
 
-// leave turns to the next cache, from what is verified on.
-func (f *paidFlow) leave() error {
-	f.halt()
+// leaveCache turns to the next cache, from what is verified on.
+func (f *paidFlow) leaveCache() error {
+	f.haltRequests()
 	a, cause := f.order[0], f.fault
 	f.order, f.fault = f.order[1:], nil
 	f.tried = append(f.tried, fmt.Errorf("cache %s: %w", a.Node, cause))
@@ -293,14 +293,14 @@ func (f *paidFlow) leave() error {
 	if len(f.order) > 0 || f.have == f.content.Length {
 		return nil
 	}
-	return f.renew()
+	return f.renewSession()
 }
 
-// renew goes on in other sessions with the caches that refused the one before. The error says who was tried.
-func (f *paidFlow) renew() (err error) {
+// renewSession goes on in other sessions with the caches that refused the one before. The error says who was tried.
+func (f *paidFlow) renewSession() (err error) {
 	if len(f.again) > 0 {
 		var s *prepaid
-		if s, err = f.payer.renew(f.ctx, f.content.Root, f.content.Length-f.have); s != nil {
+		if s, err = f.payer.renewSession(f.ctx, f.content.Root, f.content.Length-f.have); s != nil {
 			for _, node := range f.again {
 				if a := s.accounts[node]; a != nil {
 					f.order = append(f.order, a)
@@ -316,19 +316,19 @@ func (f *paidFlow) renew() (err error) {
 		ErrGateway, content.CID(f.content.Root, false), f.have, errors.Join(append(f.tried, err)...))
 }
 
-// halt ends the requests under way, and drops what is not verified.
-func (f *paidFlow) halt() {
+// haltRequests ends the requests under way, and drops what is not verified.
+func (f *paidFlow) haltRequests() {
 	f.cancel()
 	for f.under > 0 {
-		_ = f.take(<-f.replies) // a book that failed says so to whoever signs next
+		_ = f.takeReply(<-f.replies) // a book that failed says so to whoever signs next
 	}
 	for _, s := range f.slots {
 		if s.state == here {
 			f.order[0].CancelBytes(s.r.Length)
-			f.payer.client.spare.give(s.buffer)
+			f.payer.client.spare.giveBuffer(s.buffer)
 		}
 	}
 	f.slots, f.from = nil, f.have
 }
 
-func (f *paidFlow) close() { f.halt() }
+func (f *paidFlow) closeFlow() { f.haltRequests() }

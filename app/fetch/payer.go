@@ -49,63 +49,63 @@ func newPayer(c *client, o Options) *payer {
 	return p
 }
 
-// receipts returns how many were signed.
-func (p *payer) receipts() (n int) {
+// countReceipts returns how many were signed.
+func (p *payer) countReceipts() (n int) {
 	for _, s := range p.sessions {
 		n += s.receipts
 	}
 	return n
 }
 
-func (p *payer) open(ctx context.Context, c remora.Content, _ bool, from uint64) (flow, error) {
+func (p *payer) openFlow(ctx context.Context, c remora.Content, _ bool, from uint64) (flow, error) {
 	if c.Length > remora.MaxContentBytes {
 		return nil, fmt.Errorf("%w: a content of %d bytes, at most 2^48", remora.ErrTooLarge, c.Length)
 	}
-	s, err := p.session(ctx, c.Root, c.Length-from)
+	s, err := p.pickSession(ctx, c.Root, c.Length-from)
 	if err != nil {
 		return nil, err
 	}
-	order := p.order(s, c.Root)
+	order := p.listAccounts(s, c.Root)
 	if len(order) == 0 {
 		return nil, fmt.Errorf("%w: session %d grants nothing to any cache", ErrGateway, s.id)
 	}
 	return newPaidFlow(ctx, p, order, c, from), nil
 }
 
-// session returns one that covers so many bytes of a content: of those in use, of those on disk, or a new one.
-func (p *payer) session(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
+// pickSession returns one that covers so many bytes of a content: of those in use, of those on disk, or a new one.
+func (p *payer) pickSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	for _, s := range slices.Backward(p.sessions) {
-		if p.covers(s, root, need) {
+		if p.coversContent(s, root, need) {
 			return s, nil
 		}
 	}
 	if p.terms == nil {
-		if err := p.ask(ctx); err != nil {
+		if err := p.askTerms(ctx); err != nil {
 			return nil, err
 		}
 		if err := os.MkdirAll(p.dir, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	s, err := p.stored(ctx, root, need)
+	s, err := p.findStored(ctx, root, need)
 	if s != nil || err != nil {
 		return s, err
 	}
-	return p.begin(ctx, root, need)
+	return p.openSession(ctx, root, need)
 }
 
-// renew returns another session after caches refused one: of those on disk, or a new one, but that only once in a fetch.
+// renewSession returns another session after caches refused one: of those on disk, or a new one, but that only once in a fetch.
 // It is nil where there is none.
-func (p *payer) renew(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
-	s, err := p.stored(ctx, root, need)
+func (p *payer) renewSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
+	s, err := p.findStored(ctx, root, need)
 	if s != nil || err != nil || p.renewed {
 		return s, err
 	}
 	p.renewed = true
-	return p.begin(ctx, root, need)
+	return p.openSession(ctx, root, need)
 }
 
-func (p *payer) ask(ctx context.Context) error {
+func (p *payer) askTerms(ctx context.Context) error {
 	terms, err := p.chain.Terms(ctx, p.key.Public())
 	if err != nil {
 		return fmt.Errorf("terms of a session: %w", err)
@@ -114,8 +114,8 @@ func (p *payer) ask(ctx context.Context) error {
 	return nil
 }
 
-// order returns the accounts that may deliver a content, in the order in which they are asked.
-func (p *payer) order(s *prepaid, root remora.Hash) (list []*account) {
+// listAccounts returns the accounts that may deliver a content, in the order in which they are asked.
+func (p *payer) listAccounts(s *prepaid, root remora.Hash) (list []*account) {
 	for _, node := range p.rankNodes(root, slices.Collect(maps.Keys(s.accounts))) {
 		if a := s.accounts[node]; !a.refused && !a.Closed() && a.HasRoom() {
 			list = append(list, a)
@@ -132,14 +132,14 @@ func (p *payer) rankNodes(root remora.Hash, nodes []remora.Address) []remora.Add
 	return append(good, slices.DeleteFunc(order, func(a remora.Address) bool { return !p.failed[a] })...)
 }
 
-// covers reports whether the first choice of a session's caches can still deliver so many bytes.
-func (p *payer) covers(s *prepaid, root remora.Hash, need uint64) bool {
-	order := p.order(s, root)
+// coversContent reports whether the first choice of a session's caches can still deliver so many bytes.
+func (p *payer) coversContent(s *prepaid, root remora.Hash, need uint64) bool {
+	order := p.listAccounts(s, root)
 	return len(order) > 0 && order[0].Left() >= need && s.book.failed == nil
 }
 
-// stored looks for a session on disk that nobody else uses. It is nil where none will do.
-func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
+// findStored looks for a session on disk that nobody else uses. It is nil where none will do.
+func (p *payer) findStored(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	prefix, err := bookPrefix(p.terms.ChainID)
 	if err != nil {
 		return nil, err
@@ -152,14 +152,14 @@ func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*pre
 		if !strings.HasPrefix(f.Name(), prefix) || !strings.HasSuffix(f.Name(), bookSuffix) {
 			continue
 		}
-		s, err := p.load(ctx, filepath.Join(p.dir, f.Name()))
+		s, err := p.loadSession(ctx, filepath.Join(p.dir, f.Name()))
 		switch {
 		case errors.Is(err, errBusy), errors.Is(err, remora.ErrNotFound), errors.Is(err, remora.ErrCorrupt):
 			continue // in use, never opened, or not to be trusted: another one will do
 		case err != nil:
 			return nil, err
-		case !p.covers(s, root, need):
-			if err := s.book.close(); err != nil {
+		case !p.coversContent(s, root, need):
+			if err := s.book.closeFile(); err != nil {
 				return nil, err
 			}
 		default:
@@ -170,24 +170,24 @@ func (p *payer) stored(ctx context.Context, root remora.Hash, need uint64) (*pre
 	return nil, nil
 }
 
-// load opens a session's book, and asks the chain about it. A session that is over is not found.
-func (p *payer) load(ctx context.Context, name string) (*prepaid, error) {
+// loadSession opens a session's book, and asks the chain about it. A session that is over is not found.
+func (p *payer) loadSession(ctx context.Context, name string) (*prepaid, error) {
 	b, head, entries, err := openBook(name)
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.join(ctx, b, head)
+	s, err := p.joinSession(ctx, b, head)
 	if err == nil {
-		err = s.restore(entries)
+		err = s.restoreEntries(entries)
 	}
 	if err != nil {
-		return nil, errors.Join(err, b.close())
+		return nil, errors.Join(err, b.closeFile())
 	}
 	return s, nil
 }
 
-// join asks the chain about the session of a book.
-func (p *payer) join(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
+// joinSession asks the chain about the session of a book.
+func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
 	if head.ChainID != p.terms.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.terms.Epoch {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, remora.ErrNotFound)
 	}
@@ -211,13 +211,13 @@ func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
 	return SessionKey(seed, p.terms.ChainID, number)
 }
 
-// begin opens a session for so many bytes of a content at least. Its book is on disk before the chain hears of it, so
+// openSession opens a session for so many bytes of a content at least. Its book is on disk before the chain hears of it, so
 // that what is paid for is not lost.
-func (p *payer) begin(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
-	if err := p.ask(ctx); err != nil { // the balance has changed, or the price
+func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
+	if err := p.askTerms(ctx); err != nil { // the balance has changed, or the price
 		return nil, err
 	}
-	allotments, cost, err := p.allotments(ctx, root, need)
+	allotments, cost, err := p.planAllotments(ctx, root, need)
 	if err != nil {
 		return nil, err
 	}
@@ -242,18 +242,18 @@ func (p *payer) begin(ctx context.Context, root remora.Hash, need uint64) (*prep
 	})
 	var s *prepaid
 	if err == nil {
-		s, err = p.join(ctx, b, head)
+		s, err = p.joinSession(ctx, b, head)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open a session: %w", err), b.close())
+		return nil, errors.Join(fmt.Errorf("open a session: %w", err), b.closeFile())
 	}
 	s.fresh = true
 	p.sessions = append(p.sessions, s)
 	return s, nil
 }
 
-// allotments divides what may be spent among the registered caches, those first that are to hold the content.
-func (p *payer) allotments(ctx context.Context, root remora.Hash, need uint64) ([]remora.Allotment, remora.Amount, error) {
+// planAllotments divides what may be spent among the registered caches, those first that are to hold the content.
+func (p *payer) planAllotments(ctx context.Context, root remora.Hash, need uint64) ([]remora.Allotment, remora.Amount, error) {
 	caches, err := p.chain.Caches(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("registered caches: %w", err)
@@ -269,7 +269,7 @@ func (p *payer) allotments(ctx context.Context, root remora.Hash, need uint64) (
 	if p.maxSpend > 0 {
 		limit = min(limit, p.maxSpend-p.spent)
 	}
-	return allot(p.rankNodes(root, nodes), need, p.terms.Price, limit)
+	return allotBytes(p.rankNodes(root, nodes), need, p.terms.Price, limit)
 }
 
 // reply is what became of a request.
@@ -283,12 +283,12 @@ type reply struct {
 	fatal   error  // the receipt cannot be stored
 }
 
-// send makes a request and waits for its answer. Nobody else uses the book or the voucher meanwhile.
-func (p *payer) send(ctx context.Context, a *account, c remora.Content, r reply) reply {
+// sendRequest makes a request and waits for its answer. Nobody else uses the book or the voucher meanwhile.
+func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r reply) reply {
 	var rng content.Range
 	if r.slot != nil {
 		rng = r.slot.r
-		if r.err = r.slot.wait(ctx); r.err != nil {
+		if r.err = r.slot.waitTurn(ctx); r.err != nil {
 			return r
 		}
 	}
@@ -298,12 +298,12 @@ func (p *payer) send(ctx context.Context, a *account, c remora.Content, r reply)
 		}
 	}
 	request := a.encodeRequest(p.pass, c, rng, r.voucher)
-	r.head, r.stream, r.buffer, r.err = p.client.deliver(ctx, a.Node, request)
+	r.head, r.stream, r.buffer, r.err = p.client.askDelivery(ctx, a.Node, request)
 	return r
 }
 
-// close sends the receipts that are left, keeps those that cannot be sent for the next fetch, and lets the books go.
-func (p *payer) close(ctx context.Context) error {
+// closeSource sends the receipts that are left, keeps those that cannot be sent for the next fetch, and lets the books go.
+func (p *payer) closeSource(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceiptsTime)
 	defer cancel()
 	var err error
@@ -311,7 +311,7 @@ func (p *payer) close(ctx context.Context) error {
 		for _, a := range s.accounts {
 			err = errors.Join(err, p.sendReceipts(ctx, a))
 		}
-		err = errors.Join(err, s.book.close())
+		err = errors.Join(err, s.book.closeFile())
 	}
 	return err
 }
@@ -327,8 +327,8 @@ func (p *payer) sendReceipts(ctx context.Context, a *account) error {
 		}
 		a.provePass(p.pass)
 		a.SendRequest(0, v)
-		r := p.send(ctx, a, remora.Content{}, reply{voucher: v})
-		p.client.spare.give(r.buffer)
+		r := p.sendRequest(ctx, a, remora.Content{}, reply{voucher: v})
+		p.client.spare.giveBuffer(r.buffer)
 		switch {
 		case r.fatal != nil:
 			return r.fatal

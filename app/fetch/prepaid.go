@@ -33,8 +33,8 @@ func newPrepaid(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*prepaid
 	return s, nil
 }
 
-// restore takes the entries of the book.
-func (s *prepaid) restore(entries []session.Entry) error {
+// restoreEntries takes the entries of the book.
+func (s *prepaid) restoreEntries(entries []session.Entry) error {
 	for i := range entries {
 		a := s.accounts[entries[i].Ack.Receipt.Receipt.Node]
 		if a == nil {

@@ -17,20 +17,20 @@ type segment struct {
 // source is where segments come from: a gateway's own memory, or caches that a session pays.
 type source interface {
 	// open starts to bring what follows an offset of a content. One flow is open at a time.
-	open(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
+	openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
 	// close settles what is still to be settled. It does so as well where the fetch has failed.
-	close(ctx context.Context) error
+	closeSource(ctx context.Context) error
 }
 
 // flow brings the segments of one content in order.
 type flow interface {
 	// next returns the segment behind what was judged last.
-	next(ctx context.Context) (segment, error)
+	nextSegment(ctx context.Context) (segment, error)
 	// judge takes the verdict on that segment: the content is verified and written up to an offset, and why it is not so
 	// up to the segment's end. It returns nil when the flow can go on there.
-	judge(verified uint64, err error) error
+	judgeSegment(verified uint64, err error) error
 	// close ends the flow and waits for what it started.
-	close()
+	closeFlow()
 }
 
 // ahead is how many segments are under way from a gateway: enough to keep it and the client busy at once.
@@ -39,12 +39,12 @@ const ahead = 3
 // gatewaySource is a gateway that serves for nothing.
 type gatewaySource struct{ client *client }
 
-func (s gatewaySource) open(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error) {
+func (s gatewaySource) openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	return &gatewayFlow{client: s.client, content: c, directory: directory, from: from, ctx: ctx, cancel: cancel}, nil
 }
 
-func (s gatewaySource) close(context.Context) error { return nil }
+func (s gatewaySource) closeSource(context.Context) error { return nil }
 
 type gatewayFlow struct {
 	client    *client
@@ -62,14 +62,14 @@ type arrival struct {
 	err error
 }
 
-func (f *gatewayFlow) next(context.Context) (segment, error) {
+func (f *gatewayFlow) nextSegment(context.Context) (segment, error) {
 	for len(f.queue) < ahead && f.from < f.content.Length {
 		r := content.Range{Offset: f.from, Length: min(transfer.MaxRange-f.from%transfer.MaxRange, f.content.Length-f.from)}
 		f.from = r.End()
 		arrived := make(chan arrival, 1)
 		f.queue = append(f.queue, arrived)
 		go func() {
-			stream, err := f.client.segment(f.ctx, f.content.Root, f.directory, r)
+			stream, err := f.client.fetchSegment(f.ctx, f.content.Root, f.directory, r)
 			arrived <- arrival{segment{r, stream}, err}
 		}()
 	}
@@ -79,13 +79,13 @@ func (f *gatewayFlow) next(context.Context) (segment, error) {
 	return got.segment, got.err
 }
 
-func (f *gatewayFlow) judge(_ uint64, err error) error {
-	f.client.spare.give(f.current)
+func (f *gatewayFlow) judgeSegment(_ uint64, err error) error {
+	f.client.spare.giveBuffer(f.current)
 	f.current = nil
 	return err
 }
 
-func (f *gatewayFlow) close() {
+func (f *gatewayFlow) closeFlow() {
 	f.cancel()
 	for _, arrived := range f.queue {
 		<-arrived

@@ -112,7 +112,7 @@ func (b *Buyer) Left() uint64 {
 	for _, v := range b.queue {
 		used -= v.bytes
 	}
-	return b.left(used)
+	return b.leftAfter(used)
 }
 
 // HasRoom reports whether receipts can take another extent.

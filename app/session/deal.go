@@ -44,8 +44,8 @@ func (d *Deal) PassMessage(pass remora.Hash) remora.Hash {
 // ReceiptMessage returns what the session's key signs of a receipt.
 func (d *Deal) ReceiptMessage(r *remora.Receipt) remora.Hash { return r.Message(d.ChainID, d.Scheme) }
 
-// left returns how many of the granted bytes are left when some are used.
-func (d *Deal) left(used uint64) uint64 { return d.Granted - min(d.Granted, used) }
+// leftAfter returns how many of the granted bytes are left when some are used.
+func (d *Deal) leftAfter(used uint64) uint64 { return d.Granted - min(d.Granted, used) }
 
 // receiptFor returns the receipt of an epoch for a tally.
 func (d *Deal) receiptFor(e remora.Epoch, t *delivery.Tally) remora.Receipt {

@@ -147,7 +147,7 @@ func (s *Seller) checkRange(r *Request) error {
 	switch window := Window(s.totals.Acked, s.totals.Lost); {
 	case !s.storage.Holds(r.Content):
 		return Refuse(NotHeld, "content %s of %d bytes is not here", r.Content.Root, r.Content.Length)
-	case r.Bytes > r.Deal.left(used):
+	case r.Bytes > r.Deal.leftAfter(used):
 		return Refuse(AllotmentSpent, "session %d allots %d bytes to this cache, %d are delivered: open another one", r.ID, r.Deal.Granted, used)
 	case s.totals.Outstanding+r.Bytes > window:
 		return Refuse(WindowClosed, "%d bytes may be delivered ahead of receipts, %d are: acknowledge them first", window, s.totals.Outstanding)
@@ -177,7 +177,7 @@ func (s *Seller) takeReceipt(r *Request, ack *Acknowledgement) error {
 	if receipt.Bytes <= known {
 		return nil
 	}
-	if more := receipt.Bytes - known; more > r.Deal.left(s.totals.Acked) {
+	if more := receipt.Bytes - known; more > r.Deal.leftAfter(s.totals.Acked) {
 		return Refuse(ReceiptWrong, "a receipt for %d bytes more, of %d granted %d are acknowledged", more, r.Deal.Granted, s.totals.Acked)
 	}
 	if err := r.Verify(r.Deal.ReceiptMessage(receipt), ack.Receipt.Signature); err != nil {

@@ -115,7 +115,7 @@ func (n *Network) Ask(_ context.Context, cache transfer.Cache, protocol string, 
 	change := n.Answer[cache.Name]
 	n.Asked[cache.Name]++
 	n.mu.Unlock()
-	answer, err := n.stream(remora.Content{Root: r.Root, Length: r.Length}, r.Range())
+	answer, err := n.encodeStream(remora.Content{Root: r.Root, Length: r.Length}, r.Range())
 	switch {
 	case err != nil:
 		return nil, err
@@ -127,8 +127,8 @@ func (n *Network) Ask(_ context.Context, cache transfer.Cache, protocol string, 
 	return answer, nil
 }
 
-// stream returns the verified stream of a range.
-func (n *Network) stream(c remora.Content, r content.Range) ([]byte, error) {
+// encodeStream returns the verified stream of a range.
+func (n *Network) encodeStream(c remora.Content, r content.Range) ([]byte, error) {
 	n.mu.Lock()
 	o, held := n.objects[c.Root]
 	n.mu.Unlock()

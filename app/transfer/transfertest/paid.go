@@ -202,7 +202,7 @@ func (s *PaidSession) Book(cache remora.Address) *PaidBook { return s.books[cach
 
 // ServeHTTP answers POST /v1/deliveries/ADDRESS.
 func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	cache, found := p.cache(strings.TrimPrefix(r.URL.Path, "/v1/deliveries/"))
+	cache, found := p.findCache(strings.TrimPrefix(r.URL.Path, "/v1/deliveries/"))
 	body, err := io.ReadAll(io.LimitReader(r.Body, transfer.MaxDeliveryRequest+1))
 	if err != nil || !found {
 		refuseHTTP(w, http.StatusNotFound, "no such cache")
@@ -223,12 +223,12 @@ func (p *Paid) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hook != nil && hook(w, r, d) {
 		return
 	}
-	head := p.admit(d)
+	head := p.admitDelivery(d)
 	_, _ = w.Write(head.Encode())
 	if head.Code != session.Delivered || d.Bytes == 0 {
 		return
 	}
-	stream, _ := p.network.stream(d.Content, d.Range())
+	stream, _ := p.network.encodeStream(d.Content, d.Range())
 	if spoil != nil {
 		stream = spoil(d, stream)
 	}
@@ -247,7 +247,7 @@ func (p *Paid) Refuse(w http.ResponseWriter, code session.Code) {
 	_, _ = w.Write(head.Encode())
 }
 
-func (p *Paid) cache(address string) (transfer.Cache, bool) {
+func (p *Paid) findCache(address string) (transfer.Cache, bool) {
 	for _, c := range p.network.caches {
 		if c.Address.String() == address {
 			return c, true
@@ -256,8 +256,8 @@ func (p *Paid) cache(address string) (transfer.Cache, bool) {
 	return transfer.Cache{}, false
 }
 
-// admit answers a request as a cache does. What contradicts an earlier receipt of the same client is a fault.
-func (p *Paid) admit(d *Delivery) *transfer.DeliveryHead {
+// admitDelivery answers a request as a cache does. What contradicts an earlier receipt of the same client is a fault.
+func (p *Paid) admitDelivery(d *Delivery) *transfer.DeliveryHead {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	head := &transfer.DeliveryHead{Code: session.Delivered, Epoch: p.epoch}
@@ -274,7 +274,7 @@ func (p *Paid) admit(d *Delivery) *transfer.DeliveryHead {
 		err = r.CheckPass()
 	}
 	if err == nil {
-		err = s.Book(d.Cache.Address).admit(&r)
+		err = s.Book(d.Cache.Address).admitRequest(&r)
 	}
 	var no *session.Refusal
 	if errors.As(err, &no) {
@@ -286,7 +286,7 @@ func (p *Paid) admit(d *Delivery) *transfer.DeliveryHead {
 	return head
 }
 
-func (b *PaidBook) admit(r *session.Request) error {
+func (b *PaidBook) admitRequest(r *session.Request) error {
 	for i := range r.Acks {
 		signed := r.Acks[i].Receipt
 		if newest := b.newest[signed.Receipt.Epoch]; signed.Receipt.Bytes <= newest.Receipt.Bytes && signed.Receipt != newest.Receipt {
