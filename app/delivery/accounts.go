@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/app/session"
 )
 
-// Limits of the sessions in memory. What goes is in the journal and comes back with the next request.
+// Limits of the sessions in memory. A session that is evicted is read from the journal with its next request.
 const (
 	maxAccounts = 1024
 	maxExtents  = 1 << 19 // 28 MiB of extents in the tallies of idle sessions
@@ -19,20 +19,20 @@ const (
 // account is a session's books while they are in memory.
 type account struct {
 	id     remora.SessionID
-	mu     sync.Mutex // one request at a time does accounts
+	mu     sync.Mutex // guards seller
 	seller *session.Seller
 
 	// guarded by the mutex of accounts
-	users   int    // requests that have it; only without any it may go
-	used    uint64 // when it was last let go
-	extents int    // in the seller's memory
+	users   int    // requests that hold it; it is evicted only without any
+	used    uint64 // the clock when a request last gave it back
+	extents int    // of the seller in memory, as of the last weighAccount
 }
 
 // accounts are the sessions in memory.
 type accounts struct {
 	journal *journal
 
-	mu      sync.Mutex // may be taken while an account's is held, never the other way round
+	mu      sync.Mutex // may be locked while an account is, never the other way round
 	live    map[remora.SessionID]*account
 	extents int
 	clock   uint64
@@ -45,7 +45,7 @@ func newAccounts(j *journal) *accounts {
 	return s
 }
 
-// takeAccount returns a session's account for a request, which gives it back with leaveAccount.
+// takeAccount returns a session's account for a request, which must call leaveAccount.
 func (s *accounts) takeAccount(id remora.SessionID) (*account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *accounts) leaveAccount(a *account) {
 	s.shedExtents()
 }
 
-// weighAccount notes how many extents an account has in memory. The caller holds the account.
+// weighAccount notes how many extents an account has in memory. The caller has locked the account.
 func (s *accounts) weighAccount(a *account) {
 	n := int(a.seller.Extents())
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func (s *accounts) listIdle() []*account {
 	return list
 }
 
-// shedExtents frees extents once they are over the limit: an eighth more than has to go.
+// shedExtents frees an eighth of the extents once they are over the limit, longest unused first.
 func (s *accounts) shedExtents() {
 	if s.extents <= s.limits.extents {
 		return

@@ -12,159 +12,157 @@ import (
 
 const (
 	// graceLimit bounds how long an epoch takes receipts after its end, in milliseconds of block time.
-	graceLimit = 1000
-	graceShare = 4 // of an epoch, where that is less
+	graceLimit   = 1000
+	graceDivisor = 4 // of an epoch, where that is less
 
 	sendTimeout = 20 * time.Second
 	// maxPause bounds the blocks between two attempts. It is well below remora.OpenBlocks.
 	maxPause = 8
 )
 
-// plan is the claim of an epoch as it is committed, now or after any number of restarts.
+// plan is the claim of an epoch. It is fixed once and survives restarts.
 type plan struct {
 	_       struct{} `cbor:",toarray"`
 	Commit  remora.CommitClaim
-	Deposit remora.Amount // that the chain will ask for
+	Deposit remora.Amount // that the chain takes with the claim
 }
 
 // Check reports a plan that cannot be committed.
 func (p *plan) Check() error { return p.Commit.Check() }
 
-// job is what Run remembers of an epoch. Only the plan matters, and it is in the journal.
+// job is the state of an epoch's claim. Only the plan must survive a restart, and it is in the journal.
 type job struct {
-	plan    *plan // nil: not made yet
+	plan    *plan // nil: the epoch still takes receipts
 	seen    bool  // the chain had the claim
 	wait    int   // blocks until the next attempt
 	pause   int   // between the last two attempts
-	waiting bool  // said already that the account has too little
+	waiting bool  // the log says that the balance is too low
 }
 
-// moment is what a pass over the epochs goes by.
+// moment is the time of the chain and the uncommitted part of the account during one pass over the epochs.
 type moment struct {
 	now         remora.Epoch
-	age, length remora.Millis
-	spoken      remora.Amount // of the balance, for what is planned and not yet on the chain
+	age, length remora.Millis // of the epoch
+	spoken      remora.Amount // part of the balance that planned claims still need
 }
 
-// pastGrace reports whether the receipts of an epoch had their time to come in.
-func (r *moment) pastGrace(e remora.Epoch) bool {
-	return r.now > e+1 || r.now == e+1 && r.age >= min(graceLimit, r.length/graceShare)
+// pastGrace reports whether the last receipts of an epoch have had their time to arrive.
+func (m *moment) pastGrace(e remora.Epoch) bool {
+	return m.now > e+1 || m.now == e+1 && m.age >= min(graceLimit, m.length/graceDivisor)
 }
 
-// claimer takes the epochs of the journal through their claims. It belongs to the goroutine of Run.
+// claimer claims the epochs of the journal. It belongs to the goroutine of Run.
 type claimer struct {
-	c       Config
+	config  Config
 	journal *journal
 	jobs    map[remora.Epoch]*job // at most one per epoch in the journal
-	swept   remora.Epoch          // in which rows of old sessions were last looked for
+	swept   remora.Epoch          // of the last sweepTotals
 	counts  *counts
 }
 
-// watchBlocks looks after the claims with every block until ctx ends or the journal fails.
-func (s *claimer) watchBlocks(ctx context.Context, of *accounts) error {
+// watchBlocks advances the claims after every block until ctx ends or the journal fails.
+func (c *claimer) watchBlocks(ctx context.Context, of *accounts) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.journal.works, cancel)() // whatever the loop waits for
+	defer context.AfterFunc(c.journal.works, cancel)() // ends the wait for a block
 	for ctx.Err() == nil {
-		if err := s.claimEpochs(ctx, of); err != nil && ctx.Err() == nil && s.journal.stopCause() == nil {
-			s.c.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
+		if err := c.claimEpochs(ctx, of); err != nil && ctx.Err() == nil && c.journal.stopCause() == nil {
+			c.config.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
 		}
-		if s.journal.stopCause() != nil || s.c.Chain.WaitBlock(ctx) != nil {
+		if c.journal.stopCause() != nil || c.config.Chain.WaitBlock(ctx) != nil {
 			break // only the context ends the wait
 		}
 	}
-	return s.journal.stopCause()
+	return c.journal.stopCause()
 }
 
-// claimEpochs takes every epoch of the journal as far as the chain lets it, the oldest first.
-func (s *claimer) claimEpochs(ctx context.Context, of *accounts) error {
-	r := new(moment)
+// claimEpochs takes every epoch of the journal as far as the chain allows, oldest first.
+func (c *claimer) claimEpochs(ctx context.Context, of *accounts) error {
+	m := new(moment)
 	var err error
-	if r.now, r.age, r.length, err = s.c.Chain.Epoch(); err != nil {
+	if m.now, m.age, m.length, err = c.config.Chain.Epoch(); err != nil {
 		return err
 	}
-	if r.now < s.journal.open {
-		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, r.now, s.journal.open)
+	if m.now < c.journal.open {
+		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, m.now, c.journal.open)
 	}
-	for _, e := range s.journal.kept.listEpochs() {
-		j := s.jobs[e]
+	for _, e := range c.journal.kept.listEpochs() {
+		j := c.jobs[e]
 		if j == nil {
 			j = new(job)
-			s.jobs[e] = j
+			c.jobs[e] = j
 		}
-		if err := s.advanceClaim(ctx, e, j, r); err != nil {
+		if err := c.advanceClaim(ctx, e, j, m); err != nil {
 			return err
 		}
 	}
-	if r.now == s.swept {
+	if m.now == c.swept {
 		return nil
 	}
-	s.swept = r.now
-	return s.sweepTotals(of)
+	c.swept = m.now
+	return c.sweepTotals(of)
 }
 
-// advanceClaim takes an epoch one step on.
-func (s *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, r *moment) error {
+// advanceClaim takes an epoch one step further.
+func (c *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, m *moment) error {
 	if j.plan == nil {
-		if !r.pastGrace(e) {
+		if !m.pastGrace(e) {
 			return nil
 		}
-		if err := s.makePlan(e, j, r); err != nil || j.plan == nil {
+		if err := c.makePlan(e, j, m); err != nil || j.plan == nil {
 			return err
 		}
 	}
-	claim, seed, found, err := s.c.Chain.Claim(e)
+	claim, seed, found, err := c.config.Chain.Claim(e)
 	if err != nil {
 		return err
 	}
 	if !found {
-		return s.commitAbsent(ctx, e, j, r)
+		return c.commitAbsent(ctx, e, j, m)
 	}
 	j.seen = true
-	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)), slog.String("claim", claim.ID.String()))
+	log := c.config.Logger.With(slog.Uint64("epoch", uint64(e)), slog.String("claim", claim.ID.String()))
 	switch claim.State {
-	case remora.ClaimCommitted:
-		r.spoken = addAmounts(r.spoken, s.feeFor(remora.MaxTxBytes))
-	case remora.ClaimChallenged:
-		r.spoken = addAmounts(r.spoken, s.feeFor(remora.MaxTxBytes))
-		if seed.Step != 0 {
-			s.attemptStep(ctx, j, log, "open the claim", func(ctx context.Context) error { return s.openClaim(ctx, j.plan, claim, seed) })
+	case remora.ClaimCommitted, remora.ClaimChallenged:
+		m.spoken = addAmounts(m.spoken, c.feeFor(remora.MaxTxBytes))
+		if claim.State == remora.ClaimChallenged && seed.Step != 0 {
+			c.attemptStep(ctx, j, log, "open the claim", func(ctx context.Context) error { return c.openClaim(ctx, j.plan, claim, seed) })
 		}
 	case remora.ClaimSettled:
-		if claim.Released || r.now > claim.Release {
+		if claim.Released || m.now > claim.Release {
 			log.Info("claim is paid", slog.Uint64("bytes", claim.Bytes), slog.String("paid", claim.Paid.String()))
-			return s.dropEpoch(e, nil)
+			return c.dropEpoch(e, nil)
 		}
 	case remora.ClaimRejected:
 		log.Warn("claim came to nothing: the chain fixed no seed in time")
-		return s.dropEpoch(e, nil)
+		return c.dropEpoch(e, nil)
 	case remora.ClaimSlashed:
 		log.Error("claim was not opened in time and the deposit is lost", slog.String("deposit", claim.Deposit.String()))
-		return s.dropEpoch(e, nil)
+		return c.dropEpoch(e, nil)
 	}
 	return nil
 }
 
-// commitAbsent commits a claim that the chain does not have, as long as it may still be committed.
-func (s *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, r *moment) error {
-	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
+// commitAbsent commits a claim that the chain does not have, unless it is too late.
+func (c *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, m *moment) error {
+	log := c.config.Logger.With(slog.Uint64("epoch", uint64(e)))
 	switch {
 	case j.seen:
 		log.Info("claim is closed: the chain has forgotten it")
-		return s.dropEpoch(e, nil)
-	case r.now > e+remora.ClaimEpochs:
+		return c.dropEpoch(e, nil)
+	case m.now > e+remora.ClaimEpochs:
 		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))
-		return s.dropEpoch(e, nil)
+		return c.dropEpoch(e, nil)
 	}
-	r.spoken = addAmounts(r.spoken, j.plan.Deposit, s.feeFor(len(remora.Encode(j.plan.Commit))+txOverhead), s.feeFor(remora.MaxTxBytes))
-	s.attemptStep(ctx, j, log, "commit the claim", func(ctx context.Context) error {
-		return s.c.Sender.Send(ctx, remora.KindCommitClaim, j.plan.Commit)
+	m.spoken = addAmounts(m.spoken, j.plan.Deposit, c.feeFor(len(remora.Encode(j.plan.Commit))+txOverhead), c.feeFor(remora.MaxTxBytes))
+	c.attemptStep(ctx, j, log, "commit the claim", func(ctx context.Context) error {
+		return c.config.Sender.Send(ctx, remora.KindCommitClaim, j.plan.Commit)
 	})
 	return nil
 }
 
-// attemptStep does what may fail, and after a failure waits longer each time. The next round sees what came of it.
-func (s *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
+// attemptStep sends a transaction, and after failures waits longer each time. The next pass sees its effect on the chain.
+func (c *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
 	if j.wait > 0 {
 		j.wait--
 		return
@@ -177,10 +175,8 @@ func (s *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, wha
 	case err == nil:
 		j.pause = 0
 		return
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.As(err, &no) && no.Code == remora.CodeClaimExists: // sent before a restart
 		return
-	case errors.As(err, &no) && no.Code == remora.CodeClaimExists:
-		return // an attempt of an earlier life
 	case errors.As(err, &no):
 		log.Warn("the chain refused to "+what, slog.String("code", no.Code.String()), slog.String("reason", no.Reason))
 	default:
@@ -190,32 +186,31 @@ func (s *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, wha
 	j.pause = min(2*j.pause+1, maxPause)
 }
 
-// dropEpoch ends an epoch, with the rows that are to be written meanwhile: the chain is done with its claim, or will
-// never take one.
-func (s *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
+// dropEpoch removes an epoch from the journal, in one write with puts: the chain is done with its claim, or takes none.
+func (c *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
 	rows := [][]byte{epochKey(rowReceipt, e), epochKey(rowExtent, e), epochKey(rowPlan, e)}
-	if err := s.journal.writeRows(puts, rows); err != nil {
+	if err := c.journal.writeRows(puts, rows); err != nil {
 		return err
 	}
-	s.journal.kept.endEpoch(e)
-	delete(s.jobs, e)
+	c.journal.kept.endEpoch(e)
+	delete(c.jobs, e)
 	return nil
 }
 
-// sweepBatch bounds the rows that one write of sweep removes.
+// sweepBatch bounds the rows that one sweep removes.
 const sweepBatch = 1024
 
 // sweepTotals removes the totals of sessions that the chain does not have any more.
-func (s *claimer) sweepTotals(of *accounts) error {
+func (c *claimer) sweepTotals(of *accounts) error {
 	var gone []remora.SessionID
 	var rows [][]byte
-	err := s.journal.visitRows([]byte{rowAccount}, func(key, _ []byte) error {
+	err := c.journal.visitRows([]byte{rowAccount}, func(key, _ []byte) error {
 		number, err := keyNumber(key)
-		if err != nil || len(gone) == sweepBatch { // the others go in the next epoch
+		if err != nil || len(gone) == sweepBatch { // the rest goes in the next epoch
 			return err
 		}
 		id := remora.SessionID(number)
-		_, _, found, err := s.c.Chain.Session(id)
+		_, _, found, err := c.config.Chain.Session(id)
 		if err == nil && !found {
 			gone, rows = append(gone, id), append(rows, accountKey(id))
 		}
@@ -225,5 +220,5 @@ func (s *claimer) sweepTotals(of *accounts) error {
 		return err
 	}
 	of.forgetSessions(gone)
-	return s.journal.writeRows(nil, rows)
+	return c.journal.writeRows(nil, rows)
 }

@@ -151,7 +151,7 @@ func TestLargeClaim(t *testing.T) {
 	}
 	w.restart()
 	w.rounds(1)
-	w.chain.time += epochTime + epochTime/graceShare
+	w.chain.time += epochTime + epochTime/graceDivisor
 	w.rounds(2)
 	claim := w.chain.claims[firstEpoch]
 	if claim == nil || claim.Count != remora.MaxClaimItems || claim.Bytes != remora.MaxClaimItems*4096 {
@@ -237,7 +237,7 @@ func TestBalanceDecides(t *testing.T) {
 	rich.buy(f)
 	modest.buy(g)
 	fees := w.claimer.feeFor(txOverhead) + w.claimer.feeFor(remora.MaxTxBytes) + itemSize
-	w.chain.time += epochTime + epochTime/graceShare
+	w.chain.time += epochTime + epochTime/graceDivisor
 	w.chain.balance = fees + price/2 - 1
 	w.rounds(3)
 	if len(w.chain.claims)+w.disk.count(rowPlan) != 0 || w.disk.count(rowReceipt) != 2 {

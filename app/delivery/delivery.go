@@ -82,7 +82,7 @@ func New(c Config) (*Service, error) {
 		verified: newVerified(), journal: newJournal(c),
 	}
 	s.accounts = newAccounts(s.journal)
-	s.claimer = &claimer{c: c, journal: s.journal, jobs: map[remora.Epoch]*job{}, counts: &s.counts}
+	s.claimer = &claimer{config: c, journal: s.journal, jobs: map[remora.Epoch]*job{}, counts: &s.counts}
 	plans, err := s.journal.loadRows()
 	if err != nil {
 		return nil, err

@@ -21,19 +21,19 @@ type Journal interface {
 	Ascend(prefix []byte, visit func(key, value []byte) bool) error
 }
 
-// journal is the Journal with what its rows stand for. It implements session.Storage. Once a write failed nobody knows
-// what is durable, and every later write fails as well.
+// journal is the Journal with an overview of its rows. It implements session.Storage. After a failed write it is unknown
+// what is durable, and every later write fails too.
 type journal struct {
 	rows  Journal
 	store *store.Store
 	kept  *kept
 
-	// closing is held for reading while a receipt is judged and written, and for writing to close an epoch: what a plan
-	// reads after that is all there will ever be of its epoch.
+	// closing is read-locked while a receipt is judged and written, and locked to close an epoch: a plan made after that
+	// sees all receipts that its epoch will ever have.
 	closing sync.RWMutex
 	open    remora.Epoch // the first epoch that takes receipts
 
-	works   context.Context // until a write fails, which is its cause then
+	works   context.Context // ends when a write fails, with that as its cause
 	stop    context.CancelCauseFunc
 	failing sync.Once
 	logger  *slog.Logger
@@ -45,7 +45,7 @@ func newJournal(c Config) *journal {
 	return j
 }
 
-// loadRows reads the open epoch, and which epochs and content the rows name. It returns the plans.
+// loadRows reads the open epoch and the overview of the rows, and returns the plans.
 func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
 	value, err := j.rows.Get([]byte{rowOpen})
 	if err != nil {
@@ -140,7 +140,7 @@ func (j *journal) writeRows(puts map[string][]byte, drops [][]byte) error {
 	return nil
 }
 
-// failWith stops the service.
+// failWith stops the service for a cause, and returns the error of every later write.
 func (j *journal) failWith(cause error) error {
 	j.failing.Do(func() {
 		j.stop(errors.Join(ErrStopped, cause))
@@ -149,5 +149,5 @@ func (j *journal) failWith(cause error) error {
 	return j.stopCause()
 }
 
-// stopCause returns why the service has stopped, nil while it has not.
+// stopCause returns the error that stopped the service, nil while it runs.
 func (j *journal) stopCause() error { return context.Cause(j.works) }

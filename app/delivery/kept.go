@@ -8,8 +8,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// kept is what the journal's receipts stand for: the epochs that have any, and the content that they name. Receipts name
-// content that the store holds only, so there are no more roots than the store has had objects in a few epochs.
+// kept is the epochs that have rows in the journal, and the content that their receipts name. Receipts name only content
+// that the store held, so there are at most as many roots as the store has had objects in a few epochs.
 type kept struct {
 	mu     sync.Mutex
 	epochs map[remora.Epoch]bool
@@ -20,7 +20,7 @@ func newKept() *kept {
 	return &kept{epochs: map[remora.Epoch]bool{}, roots: map[remora.Hash]remora.Epoch{}}
 }
 
-// noteExtents remembers extents of an epoch before they are in the journal.
+// noteExtents notes an epoch and the content of extents, before they are in the journal.
 func (k *kept) noteExtents(e remora.Epoch, extents []remora.Extent) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -31,8 +31,8 @@ func (k *kept) noteExtents(e remora.Epoch, extents []remora.Extent) {
 	}
 }
 
-// endEpoch forgets an epoch of which the journal has nothing any more. A root goes once no epoch up to its newest is left:
-// sometimes later than necessary, never too early.
+// endEpoch forgets an epoch that has no rows any more, and every root whose newest epoch is older than all epochs left. A
+// root may stay longer than necessary, but never goes too early.
 func (k *kept) endEpoch(e remora.Epoch) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -8,22 +8,22 @@ import (
 	proof "github.com/remora-network/remora/proofs/delivery"
 )
 
-// Sizes by which fees are reckoned, in bytes.
+// Upper bounds for fees, in bytes.
 const (
-	txOverhead = 512 // of a transaction around its body, with room to spare
-	itemSize   = 24  // of a claim's item at most
+	txOverhead = 512 // of a transaction around its body
+	itemSize   = 24  // of a claim's item
 )
 
-// feeFor returns what a transaction of a size costs, the most there is when that does not fit.
-func (s *claimer) feeFor(size int) remora.Amount {
-	perByte, fits := s.c.Params.FeePerByte.Mul(uint64(size))
+// feeFor returns the fee of a transaction of a size, math.MaxUint64 when it does not fit.
+func (c *claimer) feeFor(size int) remora.Amount {
+	perByte, fits := c.config.Params.FeePerByte.Mul(uint64(size))
 	if !fits {
 		return math.MaxUint64
 	}
-	return addAmounts(s.c.Params.MinFee, perByte)
+	return addAmounts(c.config.Params.MinFee, perByte)
 }
 
-// addAmounts adds amounts, up to the most there is.
+// addAmounts returns the sum of amounts, math.MaxUint64 when it does not fit.
 func addAmounts(amounts ...remora.Amount) remora.Amount {
 	total := remora.Amount(0)
 	for _, a := range amounts {
@@ -35,91 +35,91 @@ func addAmounts(amounts ...remora.Amount) remora.Amount {
 	return total
 }
 
-// makePlan closes an epoch for receipts and plans the claim of those that it has. Where there is nothing to claim it
-// drops the epoch; where the account cannot pay for any claim yet it leaves the epoch without a plan.
-func (s *claimer) makePlan(e remora.Epoch, j *job, r *moment) error {
-	s.journal.closing.Lock()
-	s.journal.open = max(s.journal.open, e+1)
-	closed := map[string][]byte{string([]byte{rowOpen}): encodeOpen(s.journal.open)}
-	s.journal.closing.Unlock()
-	log := s.c.Logger.With(slog.Uint64("epoch", uint64(e)))
-	c, err := s.chooseReceipts(e, r)
+// makePlan closes an epoch for receipts and plans the claim of those it has. It drops the epoch where there is nothing to
+// claim, and leaves it without a plan while the account cannot pay any claim's deposit.
+func (c *claimer) makePlan(e remora.Epoch, j *job, m *moment) error {
+	c.journal.closing.Lock()
+	c.journal.open = max(c.journal.open, e+1)
+	closed := map[string][]byte{string([]byte{rowOpen}): encodeOpen(c.journal.open)}
+	c.journal.closing.Unlock()
+	log := c.config.Logger.With(slog.Uint64("epoch", uint64(e)))
+	chosen, err := c.chooseReceipts(e, m)
 	if err != nil {
 		return err
 	}
-	late := r.now > e+remora.ClaimEpochs
+	late := m.now > e+remora.ClaimEpochs
 	switch {
-	case late && (len(c.receipts) > 0 || c.unpaid > 0):
-		log.Error("receipts are given up: no claim was planned in time", slog.Int("claimable", len(c.receipts)), slog.Int("without balance", c.unpaid))
-		return s.dropEpoch(e, closed)
-	case len(c.receipts) == 0 && c.unpaid > 0:
+	case late && (len(chosen.receipts) > 0 || chosen.unpaid > 0):
+		log.Error("receipts are given up: no claim was planned in time", slog.Int("claimable", len(chosen.receipts)), slog.Int("without balance", chosen.unpaid))
+		return c.dropEpoch(e, closed)
+	case len(chosen.receipts) == 0 && chosen.unpaid > 0:
 		if !j.waiting {
-			log.Error("the account's balance does not cover the deposit of any claim: send it more", slog.Int("receipts", c.unpaid))
+			log.Error("the account's balance does not cover the deposit of any claim: send it more", slog.Int("receipts", chosen.unpaid))
 		}
 		j.waiting = true
 		return nil
-	case len(c.receipts) == 0:
-		log.Info("nothing to claim", slog.Int("receipts left out", c.left))
-		return s.dropEpoch(e, closed)
+	case len(chosen.receipts) == 0:
+		log.Info("nothing to claim", slog.Int("receipts left out", chosen.left))
+		return c.dropEpoch(e, closed)
 	}
-	if c.unpaid+c.left > 0 {
-		log.Warn("claim leaves receipts out", slog.Int("without balance", c.unpaid), slog.Int("not claimable", c.left))
+	if chosen.unpaid+chosen.left > 0 {
+		log.Warn("claim leaves receipts out", slog.Int("without balance", chosen.unpaid), slog.Int("not claimable", chosen.left))
 	}
-	p := c.planClaim(s.c.ChainID, e)
+	p := chosen.planClaim(c.config.ChainID, e)
 	closed[string(epochKey(rowPlan, e))] = remora.Encode(p)
-	if err := s.journal.writeRows(closed, nil); err != nil {
+	if err := c.journal.writeRows(closed, nil); err != nil {
 		return err
 	}
 	j.plan = p
 	return nil
 }
 
-// choice is the receipts that a claim takes.
+// choice is the receipts of a claim, and the number of those left out.
 type choice struct {
 	receipts []remora.Receipt
 	deposit  remora.Amount
 	unpaid   int // receipts for which the balance is too low
-	left     int // receipts that cannot be claimed, or not in this claim
+	left     int // receipts that the chain would refuse, or beyond a claim's size
 }
 
-// chooseReceipts takes receipts of an epoch by ascending session, as many as a claim may have and the balance covers. The fees
-// of the claim's opening are kept back: a claim that cannot be opened is lost with its deposit.
-func (s *claimer) chooseReceipts(e remora.Epoch, r *moment) (c choice, err error) {
-	balance, err := s.c.Chain.Balance()
+// chooseReceipts takes an epoch's receipts by ascending session, as many as a claim may have and the balance covers. It
+// keeps the fees of the opening back: a claim that cannot be opened is lost with its deposit.
+func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err error) {
+	balance, err := c.config.Chain.Balance()
 	if err != nil {
-		return c, err
+		return chosen, err
 	}
-	budget, fits := balance.Sub(addAmounts(r.spoken, s.feeFor(txOverhead), s.feeFor(remora.MaxTxBytes)))
-	perItem, fitsToo := s.c.Params.FeePerByte.Mul(itemSize)
+	budget, fits := balance.Sub(addAmounts(m.spoken, c.feeFor(txOverhead), c.feeFor(remora.MaxTxBytes)))
+	perItem, fitsToo := c.config.Params.FeePerByte.Mul(itemSize)
 	poor := !fits || !fitsToo
-	err = s.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
+	err = c.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
 		receipt, err := decodeReceipt(value)
 		if err != nil {
 			return err
 		}
-		worth, claimable, err := s.claimableValue(&receipt.Receipt)
+		worth, claimable, err := c.claimableValue(&receipt.Receipt)
 		if err != nil {
 			return err
 		}
 		rest, enough := budget.Sub(addAmounts(worth, perItem))
 		switch {
-		case !claimable || len(c.receipts) == remora.MaxClaimItems:
-			c.left++
+		case !claimable || len(chosen.receipts) == remora.MaxClaimItems:
+			chosen.left++
 		case poor || !enough:
-			c.unpaid++
+			chosen.unpaid++
 		default:
 			budget = rest
-			c.deposit = addAmounts(c.deposit, worth)
-			c.receipts = append(c.receipts, receipt.Receipt)
+			chosen.deposit = addAmounts(chosen.deposit, worth)
+			chosen.receipts = append(chosen.receipts, receipt.Receipt)
 		}
 		return nil
 	})
-	return c, err
+	return chosen, err
 }
 
-// claimableValue returns what a receipt is worth, and whether the chain would pay for it.
-func (s *claimer) claimableValue(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
-	session, grant, found, err := s.c.Chain.Session(r.Session)
+// claimableValue returns the value of a receipt, and whether the chain would pay it.
+func (c *claimer) claimableValue(r *remora.Receipt) (value remora.Amount, ok bool, err error) {
+	session, grant, found, err := c.config.Chain.Session(r.Session)
 	if err != nil || !found || r.Epoch > session.Expiry || grant.Left < r.Bytes {
 		return 0, false, err
 	}

@@ -152,7 +152,7 @@ func TestLateReceipts(t *testing.T) {
 	if len(w.chain.claims) != 0 {
 		t.Fatal("claimed within the grace")
 	}
-	w.chain.time += epochTime / graceShare
+	w.chain.time += epochTime / graceDivisor
 	w.rounds(2)
 	if c := w.chain.claims[firstEpoch]; c == nil || c.Bytes != 10_000 {
 		t.Fatalf("claims %+v", w.chain.claims)

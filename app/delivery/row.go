@@ -8,8 +8,8 @@ import (
 	"github.com/remora-network/remora/app/session"
 )
 
-// The journal's key space: one byte names the kind of row. Numbers are big endian, so the rows of an epoch, and in it of
-// a session, stand together and in order.
+// Kinds of rows in the journal: the first byte of a key. The numbers that follow are big endian, so that the rows of an
+// epoch are together, and within it those of a session, in order.
 const (
 	rowReceipt = 'r' // epoch, session -> the newest signed receipt
 	rowExtent  = 'x' // epoch, session, index -> extent of that receipt
@@ -30,7 +30,7 @@ func epochKey(kind byte, e remora.Epoch) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, uint64(e))
 }
 
-// sessionKey is the key of a receipt, and the beginning of the keys of its extents.
+// sessionKey returns the key of a receipt, or the prefix of the keys of its extents.
 func sessionKey(kind byte, e remora.Epoch, id remora.SessionID) []byte {
 	return binary.BigEndian.AppendUint64(epochKey(kind, e), uint64(id))
 }

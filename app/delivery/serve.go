@@ -13,8 +13,8 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// Deliver answers a DeliveryRequest. A request that it does not want to serve it answers with a code; an error says that
-// the request is malformed or that this node fails.
+// Deliver answers a DeliveryRequest. The answer to a request that it refuses is a code; an error says that the request is
+// malformed or that this node failed.
 func (s *Service) Deliver(ctx context.Context, _ string, request []byte) ([]byte, error) {
 	wire, err := transfer.DecodeDeliveryRequest(request)
 	if err != nil {
@@ -41,10 +41,7 @@ func (s *Service) serveRequest(r *session.Request, rng content.Range) ([]byte, e
 	if err := s.journal.stopCause(); err != nil {
 		return nil, err
 	}
-	if err := s.askChain(r); err != nil {
-		return nil, err
-	}
-	if err := r.CheckSession(); err != nil {
+	if err := s.checkSession(r); err != nil {
 		return nil, err
 	}
 	if err := s.verified.checkPass(r); err != nil {
@@ -69,22 +66,24 @@ func (s *Service) serveRequest(r *session.Request, rng content.Range) ([]byte, e
 	return answer, nil
 }
 
-// askChain fills in what the chain says of the request's session.
-func (s *Service) askChain(r *session.Request) (err error) {
+// checkSession fills in what the chain says of the request's session, and checks it.
+func (s *Service) checkSession(r *session.Request) (err error) {
 	if r.Epoch, _, _, err = s.c.Chain.Epoch(); err != nil {
 		return err
 	}
 	of, grant, found, err := s.c.Chain.Session(r.ID)
-	if err != nil || !found {
+	if err != nil {
 		return err
 	}
-	r.Deal = session.Deal{
-		ChainID: s.c.ChainID, Session: r.ID, Node: s.c.Self, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
+	if found {
+		r.Deal = session.Deal{
+			ChainID: s.c.ChainID, Session: r.ID, Node: s.c.Self, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
+		}
 	}
 	r.Verify = func(message remora.Hash, signature remora.BLSSignature) error {
 		return s.verified.checkSignature(of.Key, message, signature)
 	}
-	return nil
+	return r.CheckSession()
 }
 
 // admitRequest has the session's books take the receipt and admit the range. No epoch is closed meanwhile.

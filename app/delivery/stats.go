@@ -2,20 +2,20 @@ package delivery
 
 import "sync/atomic"
 
-// counts is what a service did since it was built.
+// counts are the counters of a service since it was built.
 type counts struct{ delivered, acked, refused, opened atomic.Uint64 }
 
-// Stats is how a service does.
+// Stats are the figures of a service.
 type Stats struct {
 	Delivered uint64 // bytes of content since the start
 	Acked     uint64 // bytes of receipts since the start
 	Refused   uint64 // requests since the start
 	Opened    uint64 // claims since the start
 	Sessions  int    // in memory
-	Epochs    int    // whose receipts are not settled
+	Epochs    int    // with receipts in the journal
 }
 
-// Stats returns how the service does now.
+// Stats returns the present figures.
 func (s *Service) Stats() Stats {
 	return Stats{
 		Delivered: s.counts.delivered.Load(), Acked: s.counts.acked.Load(),

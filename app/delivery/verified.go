@@ -31,13 +31,13 @@ func (v *verified) checkPass(r *session.Request) error {
 	if proven {
 		return nil
 	}
-	if err := r.CheckPass(); err != nil {
-		return err
+	err := r.CheckPass()
+	if err == nil {
+		v.mu.Lock()
+		v.passes.Add(message, struct{}{})
+		v.mu.Unlock()
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.passes.Add(message, struct{}{})
-	return nil
+	return err
 }
 
 // checkSignature checks a signature of a session's key.

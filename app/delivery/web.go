@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// maxWriting bounds the answers that are written to web clients at a time: each is one answer in memory.
+	// maxWriting bounds the answers in memory that are being written to web clients.
 	maxWriting = 24
-	// A client that is slow to speak, to be served or to listen gives its place to others.
+	// Limits of how long a web client may wait for a place, send its request and read its answer.
 	webWait  = 5 * time.Second
 	webRead  = 5 * time.Second
 	webWrite = 30 * time.Second
 )
 
-// ServeHTTP answers a DeliveryRequest in the body of a POST, as Deliver does: gateways that can reach the web side of a
-// cache spare both the cost of an encrypted stream, which nothing in request or answer needs.
+// ServeHTTP answers a DeliveryRequest in the body of a POST as Deliver does. A gateway that reaches the cache this way
+// spares both sides an encrypted stream, which neither request nor answer needs.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("node") != s.c.Self.String() {
 		declineRequest(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
@@ -41,7 +41,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(webRead)) // what cannot have one is no connection
+	_ = control.SetReadDeadline(time.Now().Add(webRead)) // only a test's recorder has none
 	var body bytes.Buffer
 	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); err != nil {
 		declineRequest(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
@@ -60,7 +60,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // the client is gone if it fails
 }
 
-// declineError tells a client's fault from this node's, which only the log hears of.
+// declineError answers with a client's fault; a fault of this node goes to the log.
 func (s *Service) declineError(w http.ResponseWriter, err error) {
 	for _, fault := range []error{remora.ErrMalformed, remora.ErrNonCanonical, remora.ErrTooLarge, remora.ErrInvalid} {
 		if errors.Is(err, fault) {

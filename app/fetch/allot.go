@@ -16,8 +16,8 @@ const (
 	sessionEpochs = 240
 )
 
-// allotBytes divides a limit of money among the caches, the first choice first, so that each can deliver need bytes at least.
-// Where it does not go round the last ones get nothing.
+// allotBytes divides a limit of money evenly among as many caches as can each deliver at least need bytes for it, the first
+// choices first. It returns what the allotments cost.
 func allotBytes(order []remora.Address, need uint64, price, limit remora.Amount) ([]remora.Allotment, remora.Amount, error) {
 	least, fits := remora.Cost(need, price)
 	if !fits || least > limit {
@@ -38,7 +38,7 @@ func allotBytes(order []remora.Address, need uint64, price, limit remora.Amount)
 	return list, cost * remora.Amount(n), nil
 }
 
-// affordableBytes returns the most bytes whose cost is within a limit.
+// affordableBytes returns the most bytes that a limit pays for.
 func affordableBytes(limit, price remora.Amount) uint64 {
 	hi, lo := bits.Mul64(uint64(limit), 1<<20)
 	if hi >= uint64(price) {

@@ -10,16 +10,16 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// body is a content under way: its first have bytes are verified and written.
+// body is a content being fetched: its first have bytes are verified and written.
 type body struct {
 	content   remora.Content
 	directory bool
 	have      uint64
 	data      io.WriterAt
-	tree      io.WriterAt // takes the pairs above what is written; nil where nobody will resume
+	tree      io.WriterAt // takes the pairs above what is written; nil for a body that is not resumed
 }
 
-// checkEmpty checks that a content that is said to be empty has the root of no bytes.
+// checkEmpty checks that the root is that of no bytes.
 func (b *body) checkEmpty() error {
 	root, _, err := content.Root(bytes.NewReader(nil))
 	if err == nil && root != b.content.Root {
@@ -28,8 +28,8 @@ func (b *body) checkEmpty() error {
 	return err
 }
 
-// writeSegment verifies a segment that begins at have, and writes its pieces. Those before an error are written. The error is an
-// ErrUnverified exactly when the segment is not what it should be.
+// writeSegment verifies a segment that begins at have and writes its pieces up to the first error. The error matches
+// ErrUnverified if and only if the segment is not the content.
 func (b *body) writeSegment(s segment) error {
 	d, err := content.NewDecoder(bytes.NewReader(s.stream), b.content.Root, b.content.Length, s.r)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *body) writeSegment(s segment) error {
 	}
 }
 
-// isFalseStream tells what a decoder says of a stream from what a disk says of itself.
+// isFalseStream reports whether an error of the decoder blames the stream, not the disk.
 func isFalseStream(err error) bool {
 	var mismatch *content.Mismatch
 	return errors.As(err, &mismatch) || errors.Is(err, content.ErrTrailing) || errors.Is(err, io.ErrUnexpectedEOF)

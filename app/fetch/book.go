@@ -16,15 +16,15 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// A book is the file of a session: a head, and every receipt that was signed, before it left this process. So whoever
-// reads it knows what a receipt must not contradict. It only grows, and belongs to the process that holds its lock.
+// book is the file of a session: a head, then every signed receipt, stored before it left this process. Its reader knows
+// what the next receipt must not contradict. It only grows, and belongs to the process that holds its lock.
 //
-// Each record is the length of its text as 4 bytes and the CRC-32C of that as 4 bytes, both big endian, then the text,
-// canonical CBOR. A crash may leave the last record torn: it was not sent then, and is cut off.
+// A record is the length of its text in 4 bytes and the CRC-32C of the text in 4 bytes, both big endian, then the text,
+// canonical CBOR. A crash may leave the last record torn: that receipt was never sent, and the record is cut off.
 type book struct {
 	file   *os.File
 	size   int64 // of whole records
-	failed error // after this nobody knows what is on disk, and nothing more is signed
+	failed error // of a write: what is on disk is unknown, and nothing more is signed
 }
 
 const (
@@ -33,7 +33,7 @@ const (
 	recordStart = 8
 	maxRecord   = transfer.MaxDeliveryRequest
 	maxChainID  = 32
-	lockRetries = 100 // of a lock that a signal interrupted
+	lockRetries = 100 // after a signal interrupted the call
 )
 
 var (
@@ -42,7 +42,7 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// bookHead says whose book it is.
+// bookHead names the session of a book.
 type bookHead struct {
 	_       struct{} `cbor:",toarray"`
 	Format  string
@@ -52,7 +52,7 @@ type bookHead struct {
 	Expiry  remora.Epoch
 }
 
-// bookPrefix begins the names of a chain's books. What is no chain id may come from anybody, and gets no file.
+// bookPrefix returns how the names of a chain's books begin. The id comes from a node: only a valid one becomes a name.
 func bookPrefix(chainID string) (string, error) {
 	strange := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' }
 	if chainID == "" || len(chainID) > maxChainID || strings.ContainsFunc(chainID, strange) {
@@ -61,7 +61,7 @@ func bookPrefix(chainID string) (string, error) {
 	return chainID + "_", nil
 }
 
-// createBook makes the book of a new session. It appears under its name only with its head.
+// createBook creates the book of a new session. The file appears under its name with its head in it.
 func createBook(dir string, h bookHead) (*book, error) {
 	prefix, err := bookPrefix(h.ChainID)
 	if err != nil {
@@ -89,18 +89,17 @@ func createBook(dir string, h bookHead) (*book, error) {
 	return b, nil
 }
 
-// openBook opens and locks a book, and returns what it holds. An errBusy says that somebody else has it.
-func openBook(name string) (*book, bookHead, []session.Entry, error) {
+// openBook opens and locks a book, and returns its head and entries. An errBusy says that another process has it.
+func openBook(name string) (b *book, h bookHead, entries []session.Entry, err error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
-		return nil, bookHead{}, nil, err
+		return nil, h, nil, err
 	}
-	b := &book{file: f}
-	head, entries, err := b.loadRecords()
-	if err != nil {
-		return nil, head, nil, errors.Join(err, f.Close())
+	b = &book{file: f}
+	if h, entries, err = b.loadRecords(); err != nil {
+		return nil, h, nil, errors.Join(err, f.Close())
 	}
-	return b, head, entries, nil
+	return b, h, entries, nil
 }
 
 func (b *book) loadRecords() (h bookHead, entries []session.Entry, err error) {
@@ -122,8 +121,8 @@ func (b *book) loadRecords() (h bookHead, entries []session.Entry, err error) {
 	return h, entries, errors.Join(b.file.Truncate(b.size), b.file.Sync())
 }
 
-// decodeBook reads head and entries, and returns the size of whole records. A torn record at the end is left out; what
-// is damaged anywhere else is an ErrCorrupt, for a receipt that was sent may be what is missing.
+// decodeBook decodes head and entries, and returns the size of the whole records. A torn record at the end is left out;
+// damage anywhere else is remora.ErrCorrupt, because it may hide a receipt that was sent.
 func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err error) {
 	first, rest, err := cutRecord(text)
 	if err == nil && first == nil {
@@ -152,7 +151,7 @@ func decodeBook(text []byte) (h bookHead, entries []session.Entry, size int, err
 	return h, entries, size, nil
 }
 
-// cutRecord returns the text of the first record, nil where there is none or a torn one, and what follows it.
+// cutRecord returns the text of the first record and what follows it; nil where there is no record or a torn one.
 func cutRecord(b []byte) (text, rest []byte, err error) {
 	if len(b) < recordStart {
 		return nil, nil, nil
@@ -177,7 +176,7 @@ func cutRecord(b []byte) (text, rest []byte, err error) {
 	return nil, nil, errors.New("a damaged record that is not the last one")
 }
 
-// appendRecord writes a record. It is durable when this returns nil.
+// appendRecord writes a record. It is durable on return.
 func (b *book) appendRecord(v any) error {
 	if b.failed != nil {
 		return b.failed
@@ -199,7 +198,7 @@ func (b *book) appendRecord(v any) error {
 
 func (b *book) closeFile() error { return b.file.Close() }
 
-// lockFile takes a file for this process, until it is closed.
+// lockFile locks a file for this process until it is closed.
 func lockFile(f *os.File) (err error) {
 	for range lockRetries {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {

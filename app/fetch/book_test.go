@@ -55,6 +55,7 @@ func write(t testing.TB) []byte {
 			t.Fatal(err)
 		}
 		a.SendRequest(0, v)
+		a.EndRequest(v)
 		a.TakeAnswer(v, session.Delivered, 0)
 	}
 	text, err := os.ReadFile(bookName(t, a))

@@ -7,15 +7,15 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// Terms are what a session costs now.
-type Terms struct {
+// Quote is what a session costs now.
+type Quote struct {
 	ChainID string
 	Epoch   remora.Epoch
 	Price   remora.Amount // of a MiB
 	Balance remora.Amount // that the account can spend
 }
 
-// Opened is a session as the chain has it, with what it grants to whom.
+// Opened is a session as the chain has it, with its grants by cache.
 type Opened struct {
 	Session remora.Session
 	Grants  map[remora.Address]remora.Grant
@@ -23,12 +23,12 @@ type Opened struct {
 
 // Chain is what a paying client needs of the chain.
 type Chain interface {
-	// Terms returns what a session costs, and what the account has.
-	Terms(ctx context.Context, account remora.Address) (Terms, error)
+	// Quote returns the price of a session and the balance of the account.
+	Quote(ctx context.Context, account remora.Address) (Quote, error)
 	// Caches returns the registered caches.
 	Caches(ctx context.Context) ([]transfer.Cache, error)
-	// Session returns the session that its owner gave a number, or remora.ErrNotFound.
+	// Session returns the session to which its owner gave a number, or remora.ErrNotFound.
 	Session(ctx context.Context, owner remora.Address, number uint64) (*Opened, error)
-	// Open opens a session, signed by its owner. It returns once that is executed.
+	// Open opens a session, signed by its owner. It returns once the transaction is executed.
 	Open(ctx context.Context, body remora.OpenSession) error
 }

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxReason = 2 << 10 // bytes of an answer that says why there is none
+	maxReason = 2 << 10 // bytes read of an error answer
 	// maxDelivery bounds the answer to a delivery request: a head of 2 + 1024 bytes at most, and the stream.
 	maxDelivery = transfer.MaxAnswer + 4<<10
 )
@@ -37,7 +37,7 @@ func newClient(o Options) *client {
 	}
 }
 
-// askLength asks how long the content is. The answer is a claim: with a false one nothing verifies.
+// askLength asks for the length of a content. With a false one nothing verifies.
 func (c *client) askLength(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
 	resp, err := c.requestContent(ctx, http.MethodHead, root, directory, nil)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *client) sendRequest(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// fetchSegment returns a verified stream as the gateway sends it, not yet checked.
+// fetchSegment returns the verified stream of a range as the gateway sends it, not yet checked.
 func (c *client) fetchSegment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -82,8 +82,8 @@ func (c *client) fetchSegment(ctx context.Context, root remora.Hash, directory b
 	return c.readAnswer(resp, transfer.MaxAnswer)
 }
 
-// askDelivery posts a delivery request for a cache, and returns head and stream of the cache's answer, not yet checked. The
-// third result is the buffer that holds the stream.
+// askDelivery posts a delivery request for a cache, and returns head and stream of the answer, not yet checked, and the
+// buffer that holds the stream.
 func (c *client) askDelivery(ctx context.Context, cache remora.Address, request []byte) (head transfer.DeliveryHead, stream, buffer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -105,8 +105,8 @@ func (c *client) askDelivery(ctx context.Context, cache remora.Address, request 
 	return head, stream, buffer, err
 }
 
-// readAnswer reads a response into a buffer, which the caller gives back. One byte beyond the limit is read, so that what
-// verifies the answer sees that it is too long.
+// readAnswer reads a response into a buffer, which the caller gives back. It reads one byte beyond the limit, so that an
+// answer that is too long does not verify.
 func (c *client) readAnswer(resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -123,7 +123,7 @@ func (c *client) readAnswer(resp *http.Response, limit int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// readReason reads what a gateway says about a failure: the message of its JSON, or else the text as it is.
+// readReason returns the message of a gateway's JSON error, else the text as it is.
 func readReason(body io.Reader) string {
 	text, _ := io.ReadAll(io.LimitReader(body, maxReason))
 	var failure struct {
@@ -138,10 +138,10 @@ func readReason(body io.Reader) string {
 	return fmt.Sprintf("%.400s", text)
 }
 
-// buffers are spare ones for answers, so that few are made however long the content is.
+// buffers are spare buffers for answers.
 type buffers chan []byte
 
-// takeBuffer returns an empty buffer of some capacity at least.
+// takeBuffer returns an empty buffer of at least a capacity.
 func (b buffers) takeBuffer(capacity int) []byte {
 	select {
 	case spare := <-b:
@@ -153,7 +153,7 @@ func (b buffers) takeBuffer(capacity int) []byte {
 	return make([]byte, 0, capacity)
 }
 
-// giveBuffer takes a buffer back that nobody reads any more.
+// giveBuffer takes back a buffer that is not read any more.
 func (b buffers) giveBuffer(buffer []byte) {
 	if cap(buffer) == 0 {
 		return

@@ -1,6 +1,10 @@
-// Package fetch is the client that trusts no gateway: it verifies every piece against the CID before it writes it,
-// resumes what was cut off, and renames the file into place when all of it is there. With a key it is served by caches
-// in a session that pays them: it signs a receipt for what it verified, and never two that contradict each other.
+// Package fetch is the client that trusts no gateway. Fetch verifies every piece against the CID before it writes it to
+// OUT.part, resumes there after an interruption, and renames the file into place when it is complete and durable.
+//
+// With a key, caches serve it in a session that pays them: payer opens or reuses sessions, paidFlow asks the caches, and
+// package session keeps the books. Every receipt is in the session's book, a locked file that is synced before the receipt
+// leaves, so that no two receipts contradict each other, whenever the process is killed. Bytes that were verified and not
+// acknowledged by then are acknowledged by the next fetch.
 package fetch
 
 import (
@@ -20,7 +24,7 @@ import (
 
 // Sentinels.
 var (
-	// ErrUnverified says that a gateway sent bytes that are not the content.
+	// ErrUnverified says that the bytes received are not the content.
 	ErrUnverified = errors.New("the gateway sent bytes that are not this content")
 	ErrGateway    = errors.New("the gateway does not deliver")
 	ErrPath       = errors.New("no such path in this content")
@@ -37,14 +41,14 @@ type Options struct {
 	Progress func(done, total uint64)
 	Patience time.Duration // how long a segment may take; 0: 30 s
 
-	Key      *ed25519.PrivateKey // of the account that pays; nil: nobody pays, and the gateway serves what it has
+	Key      *ed25519.PrivateKey // of the account that pays; nil: the gateway serves for nothing
 	Chain    Chain               // with a key only
 	Sessions string              // folder of the key's session books, made when it is not there; with a key only
 	MaxSpend remora.Amount       // that this call may prepay; 0: as much as half the balance
 }
 
-// Report says what was fetched.
-type Report struct {
+// Summary says what was fetched.
+type Summary struct {
 	Bytes    uint64  `json:"bytes"`
 	Verified bool    `json:"verified"`
 	Receipts int     `json:"receipts"` // that were signed
@@ -56,8 +60,8 @@ const (
 	patience    = 30 * time.Second
 )
 
-// Fetch fetches a file or a directory. What it has written before an error stays verified, and the next call goes on.
-func Fetch(ctx context.Context, o Options) (*Report, error) {
+// Fetch fetches a file or a directory. After an error the next call resumes with the verified bytes.
+func Fetch(ctx context.Context, o Options) (*Summary, error) {
 	root, directory, err := checkOptions(&o)
 	if err != nil {
 		return nil, err
@@ -74,14 +78,14 @@ func Fetch(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Bytes: f.bytes, Verified: true, Seconds: time.Since(began).Seconds()}
+	r := &Summary{Bytes: f.bytes, Verified: true, Seconds: time.Since(began).Seconds()}
 	if p != nil {
 		r.Receipts = p.countReceipts()
 	}
 	return r, nil
 }
 
-// checkOptions checks the options and fills in what they leave out.
+// checkOptions checks the options and sets defaults.
 func checkOptions(o *Options) (root remora.Hash, directory bool, err error) {
 	base, err := url.Parse(o.Gateway)
 	if err != nil || base.Host == "" {
@@ -193,7 +197,7 @@ func (f *fetcher) fetchFile(ctx context.Context, root remora.Hash, out string) e
 	return p.finishFile()
 }
 
-// fillBody brings what a body misses, and verifies and writes each segment in its turn.
+// fillBody fetches, verifies and writes the missing segments of a body in order.
 func (f *fetcher) fillBody(ctx context.Context, b *body) error {
 	if b.content.Length == 0 {
 		return b.checkEmpty()

@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// part is a file under way: its body is in OUT.part, the tree above that in OUT.part.tree.
+// part is a file being fetched: its bytes are in OUT.part, their tree in OUT.part.tree.
 type part struct {
 	body
 	out        string
@@ -21,7 +21,7 @@ type part struct {
 // earlyStep is how many bytes are handed to the disk at a time.
 const earlyStep = 8 << 20
 
-// early writes to a file and has the disk begin to write while more is fetched: the sync at the end has less to wait for.
+// early is a file whose bytes the disk begins to write while more are fetched, so that the sync at the end is short.
 type early struct {
 	file *os.File
 	from int64 // bytes from here to what was written last wait
@@ -58,7 +58,7 @@ func (p *part) openFiles() (err error) {
 			_, err = e.WriteTo(io.Discard)
 		}
 		if err != nil {
-			have = 0 // of another content, or damaged: begin anew
+			have = 0 // of another content, or damaged: start again
 		}
 	}
 	p.have, p.data = have, &early{file: p.file, from: int64(have)}

@@ -14,8 +14,8 @@ import (
 const sessionKeyTag = "remora/session-key/1"
 
 // SessionKey derives the key that signs a session's receipts from the seed of its owner's account: HKDF-SHA-256 over tag
-// and chain id, each behind its length, and the session's number, all numbers as 8 bytes, big endian. Whoever has the
-// seed has the keys of all sessions.
+// and chain id, each behind its length, and the session's number, all numbers as 8 bytes, big endian. The
+// seed gives the keys of all sessions.
 func SessionKey(seed []byte, chainID string, number uint64) (*bls.SecretKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("session key: %w: a seed of %d bytes, want %d", remora.ErrInvalid, len(seed), ed25519.SeedSize)

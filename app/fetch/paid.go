@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// maxSlots is how many segments are asked for or here and not yet verified.
+	// maxSlots bounds the segments that are asked for, or here and not yet verified.
 	maxSlots = 6
-	// A cache may not have the block of a session that was just opened: it is asked again, first after firstWait, then
-	// after twice as long each time, up to a share of what a segment may take.
-	firstWait = 50 * time.Millisecond
-	waitShare = 16
+	// A cache may not have the block of a session that was just opened: it is asked again after firstWait, then after
+	// twice as long each time, up to patience/waitDivisor.
+	firstWait   = 50 * time.Millisecond
+	waitDivisor = 16
 )
 
-// Why a cache is left for the next one, besides a failure.
+// Reasons besides a failure to leave a cache for the next one.
 var (
 	errNotHeld = errors.New("it does not hold this content")
 	errRefused = errors.New("it does not go on with this session")
@@ -47,7 +47,7 @@ const (
 	here
 )
 
-// waitTurn lets the time pass until the slot is asked for again.
+// waitTurn waits until the slot is to be asked for again.
 func (s *slot) waitTurn(ctx context.Context) error {
 	if s.waits == 0 {
 		return nil
@@ -62,21 +62,21 @@ func (s *slot) waitTurn(ctx context.Context) error {
 	}
 }
 
-// paidFlow brings a content from one cache after the other, in sessions. It belongs to one goroutine; its requests are
-// goroutines that answer on replies.
+// paidFlow fetches a content from one cache after the other, in sessions. It belongs to one goroutine; each request is a
+// goroutine that answers on replies.
 type paidFlow struct {
 	payer   *payer
 	content remora.Content
-	order   []*account       // caches that are left to try; the first one delivers
-	tried   []error          // why each of the others does not
-	again   []remora.Address // of those, who may go on in another session
-	fault   error            // why the first one is to be left, once what is here of it is judged
+	order   []*account       // caches left to try; the first one delivers
+	tried   []error          // why each cache before was left
+	again   []remora.Address // those of them that may deliver in another session
+	fault   error            // why the first one is left once its segments here are verified
 
 	have    uint64 // verified up to here
 	from    uint64 // no slot begins here or later
 	slots   []*slot
 	replies chan reply
-	under   int // requests whose reply was not received
+	under   int // requests under way
 
 	ctx      context.Context // of the flow
 	requests context.Context // of the requests to the first cache
@@ -119,8 +119,7 @@ func (f *paidFlow) nextSegment(ctx context.Context) (segment, error) {
 	}
 }
 
-// askAhead asks for as much as slots, window and allotment allow; of a cache whose window is not known, for one segment at a
-// time.
+// askAhead asks for as many segments as slots, window and allotment allow, one at a time while the window is unknown.
 func (f *paidFlow) askAhead() error {
 	a := f.order[0]
 	for f.fault == nil && (!a.Careful() || f.under == 0) {
@@ -147,15 +146,14 @@ func (f *paidFlow) askAhead() error {
 	return nil
 }
 
-// upcomingSlot returns the slot to be asked for next, of no more bytes than the window makes sensible. It is nil when enough
-// is under way.
+// upcomingSlot returns the next slot to ask for, of at most a segment's size, nil when maxSlots are under way.
 func (f *paidFlow) upcomingSlot(a *account) *slot {
 	size := a.SegmentSize()
 	for i, s := range f.slots {
 		if s.state != wanted {
 			continue
 		}
-		if s.r.Length > size { // it was asked for in vain when the window seemed larger
+		if s.r.Length > size { // the window was thought to be larger
 			rest := &slot{r: content.Range{Offset: s.r.Offset + size, Length: s.r.Length - size}}
 			s.r.Length = size
 			f.slots = slices.Insert(f.slots, i+1, rest)
@@ -184,17 +182,16 @@ func (f *paidFlow) sendAsk(a *account, s *slot, v *session.Voucher) {
 	go func() { f.replies <- f.payer.sendRequest(ctx, a, f.content, reply{slot: s, voucher: v}) }()
 }
 
-// takeReply takes a reply.
+// takeReply books a reply. The error says that no receipt can be stored any more.
 func (f *paidFlow) takeReply(r reply) error {
 	f.under--
 	a := f.order[0]
 	if r.fatal != nil {
 		return r.fatal
 	}
+	a.EndRequest(r.voucher)
 	if r.err == nil {
 		a.TakeAnswer(r.voucher, r.head.Code, r.head.Epoch)
-	} else {
-		a.LoseAnswer(r.voucher)
 	}
 	if r.slot != nil && r.err == nil && r.head.Code == session.Delivered {
 		r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
@@ -212,7 +209,7 @@ func (f *paidFlow) takeReply(r reply) error {
 	return nil
 }
 
-// judgeRefusal returns why a cache that did not deliver is to be left, nil where it is to be asked again.
+// judgeRefusal returns why to leave a cache that did not deliver, nil to ask it again.
 func (f *paidFlow) judgeRefusal(a *account, r reply) error {
 	refused := fmt.Errorf("%w: code %d: %.300s", errRefused, r.head.Code, r.head.Reason)
 	switch {
@@ -225,7 +222,7 @@ func (f *paidFlow) judgeRefusal(a *account, r reply) error {
 	case session.Delivered:
 		return nil
 	case session.ReceiptStale, session.ReceiptWrong:
-		if r.voucher != nil { // it is settled, and each is settled once
+		if r.voucher != nil { // TakeAnswer has dealt with it, and each receipt comes to that once
 			return nil
 		}
 	case session.NotHeld:
@@ -245,12 +242,12 @@ func (f *paidFlow) judgeRefusal(a *account, r reply) error {
 	return refused
 }
 
-// mayLearnSession reports whether a cache may soon know a session that it does not know yet.
+// mayLearnSession reports whether the cache may merely lack the block that opened the session.
 func (f *paidFlow) mayLearnSession(a *account, s *slot) bool {
-	return s != nil && a.of.fresh && a.Acked() == 0 && firstWait<<s.waits <= f.payer.client.patience/waitShare
+	return s != nil && a.of.fresh && a.Acked() == 0 && firstWait<<s.waits <= f.payer.client.patience/waitDivisor
 }
 
-// stuckCause says why nothing is under way although something is wanted.
+// stuckCause returns why nothing is under way although bytes are wanted.
 func (f *paidFlow) stuckCause() error {
 	a := f.order[0]
 	if s := f.upcomingSlot(a); s != nil && s.r.Length > a.Left() {
@@ -273,7 +270,7 @@ func (f *paidFlow) judgeSegment(verified uint64, err error) error {
 	return f.leaveCache()
 }
 
-// leaveCache turns to the next cache, from what is verified on.
+// leaveCache goes on with the next cache after the verified bytes.
 func (f *paidFlow) leaveCache() error {
 	f.haltRequests()
 	a, cause := f.order[0], f.fault
@@ -296,7 +293,7 @@ func (f *paidFlow) leaveCache() error {
 	return f.renewSession()
 }
 
-// renewSession goes on in other sessions with the caches that refused the one before. The error says who was tried.
+// renewSession goes on in another session with the caches that refused the one before. The error names all caches tried.
 func (f *paidFlow) renewSession() (err error) {
 	if len(f.again) > 0 {
 		var s *prepaid
@@ -316,11 +313,11 @@ func (f *paidFlow) renewSession() (err error) {
 		ErrGateway, content.CID(f.content.Root, false), f.have, errors.Join(append(f.tried, err)...))
 }
 
-// haltRequests ends the requests under way, and drops what is not verified.
+// haltRequests ends the requests under way and drops the segments that are not verified.
 func (f *paidFlow) haltRequests() {
 	f.cancel()
 	for f.under > 0 {
-		_ = f.takeReply(<-f.replies) // a book that failed says so to whoever signs next
+		_ = f.takeReply(<-f.replies) // a failed book fails the next receipt too
 	}
 	for _, s := range f.slots {
 		if s.state == here {

@@ -39,10 +39,10 @@ type chain struct {
 	balance remora.Amount
 }
 
-func (c *chain) Terms(context.Context, remora.Address) (fetch.Terms, error) {
+func (c *chain) Quote(context.Context, remora.Address) (fetch.Quote, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fetch.Terms{ChainID: c.paid.ChainID, Epoch: c.paid.Epoch(), Price: c.price, Balance: c.balance}, nil
+	return fetch.Quote{ChainID: c.paid.ChainID, Epoch: c.paid.Epoch(), Price: c.price, Balance: c.balance}, nil
 }
 
 func (c *chain) Caches(context.Context) ([]transfer.Cache, error) { return c.network.Caches() }

@@ -21,11 +21,11 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// lastReceiptsTime is how long the last receipts of a fetch may take. What is not sent by then waits for the next fetch.
+// lastReceiptsTime bounds how long a fetch sends its last receipts. The rest waits in the book for the next fetch.
 const lastReceiptsTime = 10 * time.Second
 
-// payer is the source of a client that pays. It belongs to one goroutine; of its requests only one at a time has a
-// receipt with it, so books have one writer.
+// payer is the source of a client that pays. It belongs to one goroutine; at most one of its requests at a time carries a
+// receipt, so each book has one writer.
 type payer struct {
 	client   *client
 	chain    Chain
@@ -35,7 +35,7 @@ type payer struct {
 	spent    remora.Amount
 	pass     remora.Hash // of this call
 
-	terms    *Terms
+	quote    *Quote
 	sessions []*prepaid // in use by this call, and locked; the newest is last
 	failed   map[remora.Address]bool
 	renewed  bool // a session was opened because caches refused the one before
@@ -49,7 +49,7 @@ func newPayer(c *client, o Options) *payer {
 	return p
 }
 
-// countReceipts returns how many were signed.
+// countReceipts returns the number of receipts signed by this call.
 func (p *payer) countReceipts() (n int) {
 	for _, s := range p.sessions {
 		n += s.receipts
@@ -72,15 +72,15 @@ func (p *payer) openFlow(ctx context.Context, c remora.Content, _ bool, from uin
 	return newPaidFlow(ctx, p, order, c, from), nil
 }
 
-// pickSession returns one that covers so many bytes of a content: of those in use, of those on disk, or a new one.
+// pickSession returns a session that covers need bytes of a content: one in use, else one on disk, else a new one.
 func (p *payer) pickSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	for _, s := range slices.Backward(p.sessions) {
 		if p.coversContent(s, root, need) {
 			return s, nil
 		}
 	}
-	if p.terms == nil {
-		if err := p.askTerms(ctx); err != nil {
+	if p.quote == nil {
+		if err := p.askQuote(ctx); err != nil {
 			return nil, err
 		}
 		if err := os.MkdirAll(p.dir, 0o700); err != nil {
@@ -94,8 +94,7 @@ func (p *payer) pickSession(ctx context.Context, root remora.Hash, need uint64) 
 	return p.openSession(ctx, root, need)
 }
 
-// renewSession returns another session after caches refused one: of those on disk, or a new one, but that only once in a fetch.
-// It is nil where there is none.
+// renewSession returns another session after caches refused one: one on disk, else, once in a fetch, a new one, else nil.
 func (p *payer) renewSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	s, err := p.findStored(ctx, root, need)
 	if s != nil || err != nil || p.renewed {
@@ -105,12 +104,12 @@ func (p *payer) renewSession(ctx context.Context, root remora.Hash, need uint64)
 	return p.openSession(ctx, root, need)
 }
 
-func (p *payer) askTerms(ctx context.Context) error {
-	terms, err := p.chain.Terms(ctx, p.key.Public())
+func (p *payer) askQuote(ctx context.Context) error {
+	quote, err := p.chain.Quote(ctx, p.key.Public())
 	if err != nil {
-		return fmt.Errorf("terms of a session: %w", err)
+		return fmt.Errorf("price of a session: %w", err)
 	}
-	p.terms = &terms
+	p.quote = &quote
 	return nil
 }
 
@@ -124,23 +123,22 @@ func (p *payer) listAccounts(s *prepaid, root remora.Hash) (list []*account) {
 	return list
 }
 
-// rankNodes returns caches in the order in which a content is asked of them: the first choice first, except that caches
-// which failed before come last.
+// rankNodes orders caches by the chain's preference for a content; those that failed before come last.
 func (p *payer) rankNodes(root remora.Hash, nodes []remora.Address) []remora.Address {
 	order := remora.Assign(root, nodes, len(nodes))
 	good := slices.DeleteFunc(slices.Clone(order), func(a remora.Address) bool { return p.failed[a] })
 	return append(good, slices.DeleteFunc(order, func(a remora.Address) bool { return !p.failed[a] })...)
 }
 
-// coversContent reports whether the first choice of a session's caches can still deliver so many bytes.
+// coversContent reports whether the first choice of a session's caches can still deliver need bytes.
 func (p *payer) coversContent(s *prepaid, root remora.Hash, need uint64) bool {
 	order := p.listAccounts(s, root)
 	return len(order) > 0 && order[0].Left() >= need && s.book.failed == nil
 }
 
-// findStored looks for a session on disk that nobody else uses. It is nil where none will do.
+// findStored returns a session on disk that no other process uses and that covers need bytes, nil where there is none.
 func (p *payer) findStored(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
-	prefix, err := bookPrefix(p.terms.ChainID)
+	prefix, err := bookPrefix(p.quote.ChainID)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +153,7 @@ func (p *payer) findStored(ctx context.Context, root remora.Hash, need uint64) (
 		s, err := p.loadSession(ctx, filepath.Join(p.dir, f.Name()))
 		switch {
 		case errors.Is(err, errBusy), errors.Is(err, remora.ErrNotFound), errors.Is(err, remora.ErrCorrupt):
-			continue // in use, never opened, or not to be trusted: another one will do
+			continue // in use, never opened, or damaged: try the next
 		case err != nil:
 			return nil, err
 		case !p.coversContent(s, root, need):
@@ -170,7 +168,7 @@ func (p *payer) findStored(ctx context.Context, root remora.Hash, need uint64) (
 	return nil, nil
 }
 
-// loadSession opens a session's book, and asks the chain about it. A session that is over is not found.
+// loadSession opens a session's book and asks the chain about it. An expired session is remora.ErrNotFound.
 func (p *payer) loadSession(ctx context.Context, name string) (*prepaid, error) {
 	b, head, entries, err := openBook(name)
 	if err != nil {
@@ -188,14 +186,14 @@ func (p *payer) loadSession(ctx context.Context, name string) (*prepaid, error) 
 
 // joinSession asks the chain about the session of a book.
 func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
-	if head.ChainID != p.terms.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.terms.Epoch {
+	if head.ChainID != p.quote.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.quote.Epoch {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, remora.ErrNotFound)
 	}
 	o, err := p.chain.Session(ctx, head.Owner, head.Number)
 	if err != nil {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, err)
 	}
-	if o.Session.Expiry <= p.terms.Epoch {
+	if o.Session.Expiry <= p.quote.Epoch {
 		return nil, fmt.Errorf("session number %d is over: %w", head.Number, remora.ErrNotFound)
 	}
 	key, err := p.sessionKey(head.Number)
@@ -208,13 +206,13 @@ func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepa
 func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
 	seed := p.key.Seed()
 	defer clear(seed)
-	return SessionKey(seed, p.terms.ChainID, number)
+	return SessionKey(seed, p.quote.ChainID, number)
 }
 
-// openSession opens a session for so many bytes of a content at least. Its book is on disk before the chain hears of it, so
-// that what is paid for is not lost.
+// openSession opens a session for at least need bytes of a content. Its book is on disk before the chain hears of it, so
+// that nothing paid for is lost.
 func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
-	if err := p.askTerms(ctx); err != nil { // the balance has changed, or the price
+	if err := p.askQuote(ctx); err != nil { // the balance has changed, or the price
 		return nil, err
 	}
 	allotments, cost, err := p.planAllotments(ctx, root, need)
@@ -229,7 +227,7 @@ func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) 
 		return nil, err
 	}
 	head := bookHead{
-		Format: bookFormat, ChainID: p.terms.ChainID, Owner: p.key.Public(), Number: number, Expiry: p.terms.Epoch + sessionEpochs,
+		Format: bookFormat, ChainID: p.quote.ChainID, Owner: p.key.Public(), Number: number, Expiry: p.quote.Epoch + sessionEpochs,
 	}
 	b, err := createBook(p.dir, head)
 	if err != nil {
@@ -252,30 +250,30 @@ func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) 
 	return s, nil
 }
 
-// planAllotments divides what may be spent among the registered caches, those first that are to hold the content.
+// planAllotments divides the budget among the registered caches, those that should hold the content first.
 func (p *payer) planAllotments(ctx context.Context, root remora.Hash, need uint64) ([]remora.Allotment, remora.Amount, error) {
 	caches, err := p.chain.Caches(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("registered caches: %w", err)
 	}
 	if len(caches) == 0 {
-		return nil, 0, fmt.Errorf("%w: no cache is registered on chain %s", ErrGateway, p.terms.ChainID)
+		return nil, 0, fmt.Errorf("%w: no cache is registered on chain %s", ErrGateway, p.quote.ChainID)
 	}
 	nodes := make([]remora.Address, len(caches))
 	for i := range caches {
 		nodes[i] = caches[i].Address
 	}
-	limit := p.terms.Balance / 2
+	limit := p.quote.Balance / 2
 	if p.maxSpend > 0 {
 		limit = min(limit, p.maxSpend-p.spent)
 	}
-	return allotBytes(p.rankNodes(root, nodes), need, p.terms.Price, limit)
+	return allotBytes(p.rankNodes(root, nodes), need, p.quote.Price, limit)
 }
 
-// reply is what became of a request.
+// reply is the end of a request.
 type reply struct {
-	slot    *slot            // nil where nothing was asked for
-	voucher *session.Voucher // nil where no receipt went along
+	slot    *slot            // nil: no bytes were asked for
+	voucher *session.Voucher // nil: it carried no receipt
 	head    transfer.DeliveryHead
 	stream  []byte
 	buffer  []byte // holds the stream
@@ -283,7 +281,7 @@ type reply struct {
 	fatal   error  // the receipt cannot be stored
 }
 
-// sendRequest makes a request and waits for its answer. Nobody else uses the book or the voucher meanwhile.
+// sendRequest makes a request and waits for its answer. It has the book and the voucher for itself meanwhile.
 func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r reply) reply {
 	var rng content.Range
 	if r.slot != nil {
@@ -302,7 +300,7 @@ func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r
 	return r
 }
 
-// closeSource sends the receipts that are left, keeps those that cannot be sent for the next fetch, and lets the books go.
+// closeSource sends the receipts that are left, stores the others for the next fetch, and unlocks the books.
 func (p *payer) closeSource(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceiptsTime)
 	defer cancel()
@@ -316,8 +314,8 @@ func (p *payer) closeSource(ctx context.Context) error {
 	return err
 }
 
-// sendReceipts sends an account's receipts, and stores those that the cache does not take now. That it does not is no
-// failure of the fetch.
+// sendReceipts sends an account's receipts, and stores those that the cache does not take now. A cache that takes none does
+// not fail the fetch.
 func (p *payer) sendReceipts(ctx context.Context, a *account) error {
 	var last *session.Voucher
 	for !a.Closed() && a.of.book.failed == nil {
@@ -329,12 +327,11 @@ func (p *payer) sendReceipts(ctx context.Context, a *account) error {
 		a.SendRequest(0, v)
 		r := p.sendRequest(ctx, a, remora.Content{}, reply{voucher: v})
 		p.client.spare.giveBuffer(r.buffer)
-		switch {
-		case r.fatal != nil:
+		a.EndRequest(v)
+		if r.fatal != nil {
 			return r.fatal
-		case r.err != nil:
-			a.LoseAnswer(v)
-		default:
+		}
+		if r.err == nil {
 			a.TakeAnswer(v, r.head.Code, r.head.Epoch)
 		}
 		last = v

@@ -14,12 +14,12 @@ type prepaid struct {
 	head     bookHead
 	key      *bls.SecretKey
 	id       remora.SessionID
-	fresh    bool // it was opened by this call: caches may not know it yet
+	fresh    bool // opened by this call: caches may not know it yet
 	receipts int  // signed by this call
 	accounts map[remora.Address]*account
 }
 
-// newPrepaid joins what the chain knows of a session with its book.
+// newPrepaid returns a session with empty accounts, after checking that the chain's and the book's are the same.
 func newPrepaid(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*prepaid, error) {
 	of := o.Session
 	if of.Owner != head.Owner || of.Number != head.Number || of.Scheme != remora.SchemeBLS || of.Key != key.Public() || of.Expiry > head.Expiry {
@@ -33,7 +33,7 @@ func newPrepaid(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*prepaid
 	return s, nil
 }
 
-// restoreEntries takes the entries of the book.
+// restoreEntries passes the entries of the book to their accounts.
 func (s *prepaid) restoreEntries(entries []session.Entry) error {
 	for i := range entries {
 		a := s.accounts[entries[i].Ack.Receipt.Receipt.Node]

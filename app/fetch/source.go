@@ -11,29 +11,29 @@ import (
 // segment is the verified stream of a range, not yet checked.
 type segment struct {
 	r      content.Range
-	stream []byte // the flow's again once the segment is judged
+	stream []byte // belongs to the flow again after judgeSegment
 }
 
-// source is where segments come from: a gateway's own memory, or caches that a session pays.
+// source provides segments: a gateway that serves for nothing, or caches that a session pays.
 type source interface {
-	// open starts to bring what follows an offset of a content. One flow is open at a time.
+	// openFlow starts to fetch a content from an offset on. One flow is open at a time.
 	openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
-	// close settles what is still to be settled. It does so as well where the fetch has failed.
+	// closeSource acknowledges what was received. It is called after a failed fetch too.
 	closeSource(ctx context.Context) error
 }
 
 // flow brings the segments of one content in order.
 type flow interface {
-	// next returns the segment behind what was judged last.
+	// nextSegment returns the segment after the one judged last.
 	nextSegment(ctx context.Context) (segment, error)
-	// judge takes the verdict on that segment: the content is verified and written up to an offset, and why it is not so
-	// up to the segment's end. It returns nil when the flow can go on there.
+	// judgeSegment takes the verdict on that segment: up to which offset the content is verified and written, and the
+	// error that ended it there. It returns nil when the flow goes on at that offset.
 	judgeSegment(verified uint64, err error) error
-	// close ends the flow and waits for what it started.
+	// closeFlow ends the flow and waits for its goroutines.
 	closeFlow()
 }
 
-// ahead is how many segments are under way from a gateway: enough to keep it and the client busy at once.
+// ahead is the number of segments under way from a gateway: enough to keep it and the client busy at once.
 const ahead = 3
 
 // gatewaySource is a gateway that serves for nothing.
@@ -50,9 +50,9 @@ type gatewayFlow struct {
 	client    *client
 	content   remora.Content
 	directory bool
-	from      uint64 // the first byte that was not asked for
+	from      uint64 // first byte not asked for
 	queue     []chan arrival
-	current   []byte          // of the segment under judgement
+	current   []byte          // of the segment that judgeSegment is called for next
 	ctx       context.Context // of the requests: a flow lives as long
 	cancel    context.CancelFunc
 }

@@ -28,19 +28,19 @@ type Voucher struct {
 
 	bytes uint64 // that it adds
 	sent  bool   // the cache may have it
-	again bool   // the cache may have had it before it was sent last
+	again bool   // the cache may have had it before it was last sent
 }
 
 // Ask is a request for bytes as it was sent.
 type Ask struct {
 	bytes    uint64
 	discount uint64 // of the credit
-	alone    bool   // it was sent with care
+	alone    bool   // no other ask was under way
 }
 
-// Buyer keeps a client's books with one cache in one session. A receipt is made only when the cache confirmed the one
-// before, except at the end of a fetch. All receipts of an epoch are made from one tally that only grows, and epochs
-// never go back: so no two contradict each other.
+// Buyer keeps a client's books with one cache in one session. It makes a receipt only when the cache has confirmed the one
+// before, except at the end of a fetch. All receipts of an epoch come from one tally that only grows, and epochs only
+// ascend: so no two receipts contradict each other. Its methods are called one at a time.
 type Buyer struct {
 	Deal
 	last  remora.Receipt  // zero before the first
@@ -49,10 +49,10 @@ type Buyer struct {
 	epoch remora.Epoch    // the highest that the cache named
 	owed  []remora.Extent // verified and in no receipt yet
 	bytes uint64          // of owed
-	queue []*Voucher      // not known to be confirmed, oldest first
+	queue []*Voucher      // unconfirmed, oldest first
 	busy  bool            // the first of the queue is on its way
 	credit
-	closed bool
+	closed bool // the cache takes no more receipts
 }
 
 // NewBuyer returns the books of a deal before the first receipt.
@@ -129,9 +129,9 @@ func (b *Buyer) isDue() bool {
 	return len(b.queue) > 0 || b.bytes > 0 && (b.bytes >= b.windowAt(b.acked)/windowParts || len(b.owed) >= maxOwedExtents)
 }
 
-// PlanRequest returns the receipt that is to go with a request for n bytes, nil for none, and whether the bytes may be
-// asked for with it. While a receipt is on its way no other one is sent. A delivery.ErrFull says that bytes are owed for
-// which no receipt of this epoch has room.
+// PlanRequest returns the receipt to send with a request for n bytes, nil for none, and whether the window and the grant
+// admit the bytes along with it. One receipt is on its way at a time. A delivery.ErrFull says that this epoch's receipt
+// has no room for the bytes owed.
 func (b *Buyer) PlanRequest(n uint64) (v *Voucher, admitted bool, err error) {
 	receipt := uint64(0)
 	if !b.busy && (b.isDue() || b.careful || !b.admitsBytes(n, 0)) {
@@ -158,8 +158,8 @@ func (b *Buyer) NextVoucher() (*Voucher, error) {
 	return b.queue[0], nil
 }
 
-// DrawAll makes receipts for all that is owed, as far as they have room, and returns those that are not confirmed. They
-// are stored for a later fetch to send.
+// DrawAll makes receipts for all bytes owed, as far as they have room, and returns the unconfirmed ones, for the shell to
+// store and a later fetch to send.
 func (b *Buyer) DrawAll() ([]*Voucher, error) {
 	for len(b.owed) > 0 {
 		if err := b.drawVoucher(); errors.Is(err, delivery.ErrFull) {
@@ -197,7 +197,7 @@ func (b *Buyer) drawVoucher() error {
 	return nil
 }
 
-// payableEpoch returns the epoch in which a receipt is to be made now.
+// payableEpoch returns the epoch of the next receipt.
 func (b *Buyer) payableEpoch() remora.Epoch {
 	return max(b.last.Epoch, min(b.epoch, b.Expiry))
 }
@@ -225,17 +225,15 @@ func (b *Buyer) NarrowWindow(a Ask) bool {
 	return true
 }
 
-// LoseAnswer notes that no answer to a request will come. The cache may have its voucher or not.
-func (b *Buyer) LoseAnswer(v *Voucher) { b.busy = b.busy && v == nil }
+// EndRequest notes that a request with a voucher, nil for none, is over. Unless TakeAnswer follows, the cache may have the
+// receipt or not.
+func (b *Buyer) EndRequest(v *Voucher) { b.busy = b.busy && v == nil }
 
 // TakeAnswer takes a cache's answer to a request with a voucher, nil for none.
 func (b *Buyer) TakeAnswer(v *Voucher, code Code, epoch remora.Epoch) {
 	b.epoch = max(b.epoch, epoch)
-	if v == nil {
-		return
-	}
-	b.busy = false
 	switch {
+	case v == nil:
 	case code.confirmsReceipt():
 		b.confirmFirst()
 	case code == ReceiptStale:

@@ -33,6 +33,7 @@ func TestManyExtents(t *testing.T) {
 			t.Fatalf("receipt %+v", r)
 		}
 		b.SendRequest(0, v)
+		b.EndRequest(v)
 		b.TakeAnswer(v, Delivered, 5)
 	}
 	if check.Len() != remora.MaxExtents || len(b.owed) != 10 || b.HasRoom() {

@@ -16,8 +16,8 @@ const (
 type credit struct {
 	acked    uint64 // in receipts that the cache has
 	open     uint64 // asked for and not in such a receipt: on the way, verified, or in a receipt that it may not have
-	discount uint64 // by how much its window proved to be smaller
-	careful  bool   // the window is not known: until a segment was delivered, one at a time is asked for
+	discount uint64 // by how much the cache's window proved to be smaller
+	careful  bool   // the window is unknown: one segment at a time is asked for until one was delivered
 }
 
 // windowAt returns how many bytes may be open when acked are acknowledged.

@@ -292,7 +292,7 @@ func (p *pair) loseAnswer(m *message) error {
 		return nil
 	}
 	p.waiting--
-	p.buyer.LoseAnswer(m.voucher)
+	p.buyer.EndRequest(m.voucher)
 	if m.slot != nil {
 		m.slot.state = 0
 		p.buyer.CancelBytes(m.slot.n)
@@ -313,6 +313,7 @@ func (p *pair) takeAnswer(m *message, code Code, epoch remora.Epoch) error {
 		return errors.New("the window was closed to an honest buyer although nothing was lost")
 	}
 	queue := slices.Clone(p.buyer.queue)
+	p.buyer.EndRequest(m.voucher)
 	p.buyer.TakeAnswer(m.voucher, p.broken.readAs(code), epoch)
 	if code == ReceiptStale {
 		for _, v := range queue[:len(queue)-len(p.buyer.queue)] {

@@ -19,8 +19,8 @@ const (
 	maxHead = 1 << 10
 )
 
-// DeliveryRequest asks for the verified stream of a range and acknowledges what came before. A cache judges the receipt
-// first: NotHeld, WindowClosed and AllotmentSpent say that it took the one that came along. A receipt may be sent again.
+// DeliveryRequest asks for the verified stream of a range and acknowledges earlier ones. A cache judges the receipt first:
+// NotHeld, WindowClosed and AllotmentSpent say that it took the receipt. A receipt may be sent again.
 type DeliveryRequest struct {
 	_       struct{} `cbor:",toarray"`
 	Session remora.SessionID
@@ -29,7 +29,7 @@ type DeliveryRequest struct {
 	Proof   remora.BLSSignature
 	Content remora.Content
 	Offset  uint64
-	Bytes   uint64                    // 0: nothing is asked for, only acknowledged
+	Bytes   uint64                    // 0: the request only acknowledges
 	Acks    []session.Acknowledgement // one at most
 }
 
@@ -69,7 +69,7 @@ func DecodeDeliveryRequest(b []byte) (*DeliveryRequest, error) {
 type DeliveryHead struct {
 	_      struct{} `cbor:",toarray"`
 	Code   session.Code
-	Epoch  remora.Epoch // of the cache: receipts are to name it
+	Epoch  remora.Epoch // of the cache: the next receipt should name it
 	Reason string       // for a person
 }
 
@@ -80,7 +80,7 @@ func (h *DeliveryHead) Encode() []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...)
 }
 
-// DecodeDelivery splits an answer into head and stream. The stream is verified by whoever knows the content.
+// DecodeDelivery splits an answer into head and stream. The caller verifies the stream.
 func DecodeDelivery(answer []byte) (head DeliveryHead, stream []byte, err error) {
 	if len(answer) < 2 {
 		return head, nil, fmt.Errorf("delivery: %w: an answer of %d bytes", remora.ErrMalformed, len(answer))

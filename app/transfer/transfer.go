@@ -1,4 +1,5 @@
-// Package transfer is what caches and gateways say to each other: the requests for content and their limits.
+// Package transfer is the wire format between caches, gateways and clients: requests for content and for paid deliveries,
+// their answers and limits. A request's Decode function checks everything that needs no state.
 package transfer
 
 import (
@@ -51,7 +52,7 @@ func DecodeContentRequest(b []byte) (*ContentRequest, error) {
 	return r, nil
 }
 
-// HasRequest asks which contents a node holds. The answer is one byte per root, 1 for those that it holds.
+// HasRequest asks which contents a node holds. The answer is one byte per root, 1 for a content that it holds.
 type HasRequest struct {
 	_     struct{} `cbor:",toarray"`
 	Roots []remora.Hash

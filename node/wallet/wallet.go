@@ -64,21 +64,21 @@ type Payer struct {
 	Key  *ed25519.PrivateKey
 }
 
-// Terms implements fetch.Chain.
-func (p Payer) Terms(ctx context.Context, account remora.Address) (fetch.Terms, error) {
+// Quote implements fetch.Chain.
+func (p Payer) Quote(ctx context.Context, account remora.Address) (fetch.Quote, error) {
 	genesis, err := p.Node.Genesis(ctx)
 	if err != nil {
-		return fetch.Terms{}, err
+		return fetch.Quote{}, err
 	}
 	status, err := p.Node.Status(ctx)
 	if err != nil {
-		return fetch.Terms{}, err
+		return fetch.Quote{}, err
 	}
 	a, err := p.Node.Account(ctx, account)
 	if err != nil {
-		return fetch.Terms{}, err
+		return fetch.Quote{}, err
 	}
-	return fetch.Terms{ChainID: genesis.ChainID, Epoch: status.Epoch, Price: genesis.Params.PricePerMiB, Balance: a.Balance}, nil
+	return fetch.Quote{ChainID: genesis.ChainID, Epoch: status.Epoch, Price: genesis.Params.PricePerMiB, Balance: a.Balance}, nil
 }
 
 // Caches implements fetch.Chain.

@@ -263,10 +263,11 @@ func (p *Paid) admitDelivery(d *Delivery) *transfer.DeliveryHead {
 	head := &transfer.DeliveryHead{Code: session.Delivered, Epoch: p.epoch}
 	r := d.ForSeller()
 	r.Epoch, r.Open = p.epoch, p.claimed
-	var s *PaidSession
+	var b *PaidBook
 	if d.Session > 0 && int(d.Session) <= len(p.sessions) {
-		s = p.sessions[d.Session-1]
-		r.Deal = s.Book(d.Cache.Address).deal
+		s := p.sessions[d.Session-1]
+		b = s.Book(d.Cache.Address)
+		r.Deal = b.deal
 		r.Verify = func(m remora.Hash, signature remora.BLSSignature) error { return bls.Verify(s.key, m[:], signature) }
 	}
 	err := r.CheckSession()
@@ -274,7 +275,7 @@ func (p *Paid) admitDelivery(d *Delivery) *transfer.DeliveryHead {
 		err = r.CheckPass()
 	}
 	if err == nil {
-		err = s.Book(d.Cache.Address).admitRequest(&r)
+		err = b.admitRequest(&r)
 	}
 	var no *session.Refusal
 	if errors.As(err, &no) {
