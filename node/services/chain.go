@@ -24,7 +24,7 @@ func (c chain) readTables(f func(v table.View) error) error {
 	return errors.Join(f(view.Tables), view.Release())
 }
 
-// Content implements the services' view of the index.
+// Content returns the entry of a root in the index of content.
 func (c chain) Content(root remora.Hash, directory bool) (entry remora.ContentEntry, found bool, err error) {
 	err = c.readTables(func(v table.View) error {
 		entry, found, err = registry.GetContent(v, root, directory)
@@ -60,10 +60,10 @@ func (c chain) WaitBlock(ctx context.Context) error {
 // httpSuffix ends the multiaddr of a node's API among its addresses.
 const httpSuffix = "/http"
 
-// network asks caches over the network of the chain.
+// network reaches caches over the peer-to-peer network of the chain.
 type network struct{ host *p2p.Host }
 
-// Ask implements the services' view of the network.
+// Ask sends a request to a cache, at the addresses of its registry entry.
 func (n network) Ask(ctx context.Context, cache transfer.Cache, protocol string, request []byte, maxAnswer int) ([]byte, error) {
 	var addrs []string
 	for _, a := range cache.Addrs {

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// deliveries is how a cache's deliveries read the state and act on it: each call at the newest block.
+// deliveries is how the service of paid deliveries reads the state, each call at the newest block.
 type deliveries struct {
 	chain
 	self        remora.Address
@@ -23,7 +23,7 @@ func (d deliveries) Epoch() (number remora.Epoch, age, length remora.Millis, err
 	return e.Number, view.Tip.Time - min(e.StartTime, view.Tip.Time), d.epochMillis, err
 }
 
-// Session returns a session and what it allots to this node, and whether it does.
+// Session returns a session and its grant to this node, and whether both exist.
 func (d deliveries) Session(id remora.SessionID) (s remora.Session, g remora.Grant, found bool, err error) {
 	err = d.readTables(func(v table.View) (err error) {
 		if s, found, err = delivery.GetSession(v, id); err == nil && found {

@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// registerNode has the registry list this node as it is now, and returns when it does.
+// registerNode sends registrations until the registry has this node's record.
 func (s *Services) registerNode(ctx context.Context) error {
 	want := s.c.Record
 	for ctx.Err() == nil {
