@@ -73,17 +73,17 @@ type Session struct {
 	Number uint64       `json:"number"`
 	Scheme Scheme       `json:"scheme"`
 	Key    BLSPublicKey `json:"key"`
-	Price  Amount       `json:"price"` // of a MiB, fixed when the session was opened
+	Price  Amount       `json:"price" doc:"of a MiB, fixed when the session was opened"`
 	Opened Epoch        `json:"opened"`
-	Expiry Epoch        `json:"expiry"`
+	Expiry Epoch        `json:"expiry" doc:"the last epoch whose receipts count"`
 }
 
 // Grant is the present state of a session's allotment to one node.
 type Grant struct {
 	_       struct{} `cbor:",toarray"`
-	Granted uint64   `json:"granted"` // bytes, when the session was opened
-	Left    uint64   `json:"left"`    // bytes that no claim has taken
-	Held    Amount   `json:"held"`    // coins that are prepaid for them
+	Granted uint64   `json:"granted" doc:"bytes, when the session was opened"`
+	Left    uint64   `json:"left" doc:"bytes that no claim has taken"`
+	Held    Amount   `json:"held" doc:"coins that are prepaid for the bytes left"`
 }
 
 const mib = 1 << 20

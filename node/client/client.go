@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client/param"
 )
 
 // Bounds of answers in bytes.
@@ -66,47 +67,52 @@ func (c *Client) URL() string { return c.base }
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// get decodes the JSON answer to a GET into v.
-func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
-	return c.call(ctx, call{method: http.MethodGet, path: path, query: query}, v)
-}
-
-// call is one request. The accept header is left out when empty.
-type call struct {
-	method, path string
-	query        url.Values
-	media        string // of body
-	body         io.Reader
-}
-
-func (c *Client) call(ctx context.Context, in call, v any) error {
-	body, err := c.open(ctx, in)
+// call returns the document that a method answers with. With an error it is empty.
+func call[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (*D, error) {
+	doc := new(D)
+	b, err := fetch(ctx, c, m, p, maxDocument)
 	if err != nil {
-		return err
+		return doc, err
 	}
-	b, err := readAll(body, maxDocument)
-	if err = errors.Join(err, body.Close()); err != nil {
-		return err
+	return doc, decode(b, doc)
+}
+
+// fetch returns the bytes that a method answers with, at most limit.
+func fetch[P, D any](ctx context.Context, c *Client, m Method[P, D], p P, limit int64) ([]byte, error) {
+	body, err := open(ctx, c, m, p)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return unusable("%s %s: %v", in.method, in.path, err)
+	b, err := readAll(body, limit)
+	return b, errors.Join(err, body.Close())
+}
+
+// open calls a method and returns the body of its answer, which the caller closes.
+func open[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (io.ReadCloser, error) {
+	verb, path, _ := strings.Cut(m.Route, " ")
+	path, query, err := param.EncodeHTTP(path, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, verb, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.send(ctx, r)
+}
+
+func decode(b []byte, doc any) error {
+	if err := json.Unmarshal(b, doc); err != nil {
+		return unusable("%v", err)
 	}
 	return nil
 }
 
-// open sends a request and returns the body of a good answer, which the caller closes.
-func (c *Client) open(ctx context.Context, in call) (io.ReadCloser, error) {
-	target := c.base + in.path
-	if len(in.query) > 0 {
-		target += "?" + in.query.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, in.method, target, in.body)
-	if err != nil {
-		return nil, err
-	}
-	if in.media != "" {
-		r.Header.Set("Content-Type", in.media)
-	}
+// send returns the body of a good answer, which the caller closes.
+func (c *Client) send(ctx context.Context, r *http.Request) (io.ReadCloser, error) {
 	resp, err := c.http.Do(r)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -127,9 +133,7 @@ func refusal(resp *http.Response) error {
 	if err != nil {
 		return unusable("status %d: %v", resp.StatusCode, err)
 	}
-	var doc struct {
-		Error struct{ Code, Message string }
-	}
+	var doc ErrorDocument
 	if json.Unmarshal(b, &doc) != nil || doc.Error.Code == "" {
 		return unusable("status %d without an error of this API; is %s a node?", resp.StatusCode, resp.Request.URL.Host)
 	}

@@ -11,19 +11,19 @@ type Status struct {
 	Node            string        `json:"node"`
 	Roles           string        `json:"roles"`
 	Version         string        `json:"version"`
-	Height          remora.Height `json:"height"` // newest executed block
-	Hash            remora.Hash   `json:"hash"`   // of that block, of the genesis at height 0
-	Time            remora.Millis `json:"time"`   // of that block
+	Height          remora.Height `json:"height" doc:"of the newest executed block"`
+	Hash            remora.Hash   `json:"hash" doc:"of that block, of the genesis at height 0"`
+	Time            remora.Millis `json:"time" doc:"of that block"`
 	CertifiedHeight remora.Height `json:"certified_height"`
-	Epoch           remora.Epoch  `json:"epoch"` // of that block
+	Epoch           remora.Epoch  `json:"epoch" doc:"of that block"`
 	Term            remora.Term   `json:"term"`
-	Round           remora.Round  `json:"round"`      // of the DAG
-	StateRoot       remora.Hash   `json:"state_root"` // after block Height
+	Round           remora.Round  `json:"round" doc:"of the DAG"`
+	StateRoot       remora.Hash   `json:"state_root" doc:"after block height"`
 	CommitteeSize   int           `json:"committee_size"`
 	Peers           int           `json:"peers"`
 	Synced          bool          `json:"synced"`
-	Observer        bool          `json:"observer"`                  // a validator that signs nothing
-	ObserverReason  string        `json:"observer_reason,omitempty"` // why
+	Observer        bool          `json:"observer" doc:"a validator that signs nothing after equal crashes in a row"`
+	ObserverReason  string        `json:"observer_reason,omitempty" doc:"why it signs nothing"`
 }
 
 // Block is an executed block without the bytes of its transactions.
@@ -40,14 +40,14 @@ type Block struct {
 	TxRoot        remora.Hash    `json:"tx_root"`
 	ResultsRoot   remora.Hash    `json:"results_root"`
 	StateRoot     remora.Hash    `json:"state_root"`
-	Beacon        Seed           `json:"beacon"`         // newest step fixed by or before this block
-	NextCommittee *remora.Hash   `json:"next_committee"` // null unless the committee changes after this block
+	Beacon        Seed           `json:"beacon" doc:"newest step fixed by or before this block"`
+	NextCommittee *remora.Hash   `json:"next_committee" doc:"null unless the committee changes after this block"`
 	Txs           int            `json:"txs"`
-	Results       map[string]int `json:"results"` // transactions by result
+	Results       map[string]int `json:"results" doc:"transactions by result"`
 	Headers       int            `json:"headers"`
 	Leader        string         `json:"leader"`
 	Batches       []remora.Hash  `json:"batches"`
-	Certificate   *Certificate   `json:"certificate"` // null until it has formed
+	Certificate   *Certificate   `json:"certificate" doc:"null until it has formed"`
 }
 
 // Seed is a step of the beacon.
@@ -58,9 +58,9 @@ type Seed struct {
 
 // Certificate says who signed a block.
 type Certificate struct {
-	Signers []string      `json:"signers"` // names of members
+	Signers []string      `json:"signers" doc:"names of members"`
 	Stake   remora.Amount `json:"stake"`
-	Quorum  remora.Amount `json:"quorum"` // stake that a certificate needs
+	Quorum  remora.Amount `json:"quorum" doc:"the stake that a certificate needs"`
 }
 
 // Account is what an address holds after the newest block.
@@ -68,13 +68,13 @@ type Account struct {
 	Address   remora.Address `json:"address"`
 	Exists    bool           `json:"exists"`
 	Balance   remora.Amount  `json:"balance"`
-	Nonce     uint64         `json:"nonce"` // lowest unused one
+	Nonce     uint64         `json:"nonce" doc:"lowest unused one"`
 	Stake     remora.Amount  `json:"stake"`
 	Height    remora.Height  `json:"height"`
 	StateRoot remora.Hash    `json:"state_root"`
 }
 
-// Nonce is a nonce that the node set aside for whoever asked.
+// Nonce is a nonce that the node set aside for the caller.
 type Nonce struct {
 	Nonce uint64 `json:"nonce"`
 }
@@ -89,23 +89,23 @@ type Node struct {
 // Nodes is a page of the registry.
 type Nodes struct {
 	Nodes []Node          `json:"nodes"`
-	Next  *remora.Address `json:"next"` // pass it as after for the next page; null at the end
+	Next  *remora.Address `json:"next" doc:"pass it as after for the next page; null at the end"`
 }
 
 // Tx says where and how a transaction was executed.
 type Tx struct {
 	Hash     remora.Hash   `json:"hash"`
 	Height   remora.Height `json:"height"`
-	Position int           `json:"position"` // among the block's transactions
-	Result   remora.Code   `json:"result"`   // ok or the code of the rejection
-	Time     remora.Millis `json:"time"`     // of the block
+	Position int           `json:"position" doc:"among the block's transactions"`
+	Result   remora.Code   `json:"result" doc:"ok or the code of the rejection"`
+	Time     remora.Millis `json:"time" doc:"of the block"`
 }
 
 // Submitted is the answer to a binary submission.
 type Submitted struct {
-	Batches  []remora.Hash `json:"batches"`  // that took transactions; durable at the node that answered
-	Tx       []int         `json:"tx"`       // per transaction its place in Batches, -1 when it was rejected
-	Rejected []Rejected    `json:"rejected"` // by index, ascending
+	Batches  []remora.Hash `json:"batches" doc:"that hold the transactions; durable at the node that answered"`
+	Tx       []int         `json:"tx" min:"-1" doc:"for each transaction its place in batches, -1 when it was rejected"`
+	Rejected []Rejected    `json:"rejected" doc:"by index, ascending"`
 }
 
 // Rejected says why a transaction was not taken: a code of the state machine, or SERVER_BUSY.
@@ -115,6 +115,18 @@ type Rejected struct {
 	Message string `json:"message"`
 }
 
+// SentTxs is the answer to tx.send, in the order of the transactions.
+type SentTxs struct {
+	Results []SentTx `json:"results"`
+}
+
+// SentTx is the batch that holds a transaction, or the reason why none does.
+type SentTx struct {
+	Hash  remora.Hash  `json:"hash"`
+	Batch *remora.Hash `json:"batch,omitempty"`
+	Error *ErrorBody   `json:"error,omitempty"`
+}
+
 // Event announces an executed block.
 type Event struct {
 	Height  remora.Height `json:"height"`
@@ -122,5 +134,5 @@ type Event struct {
 	Time    remora.Millis `json:"time"`
 	Epoch   remora.Epoch  `json:"epoch"`
 	Txs     int           `json:"txs"`
-	Batches []remora.Hash `json:"batches"` // that it executed, in order
+	Batches []remora.Hash `json:"batches" doc:"that it executed, in order"`
 }

@@ -29,6 +29,17 @@ var (
 	ErrAnswer = errors.New("unusable answer of the node")
 )
 
+// ErrorDocument is the answer of a failed request.
+type ErrorDocument struct {
+	Error ErrorBody `json:"error"`
+}
+
+// ErrorBody says why a request failed or a transaction was not taken.
+type ErrorBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
 // Error is an error that a node answered with.
 type Error struct {
 	Status     int // of HTTP

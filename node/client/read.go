@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -12,26 +10,18 @@ import (
 )
 
 // Status returns where the node stands.
-func (c *Client) Status(ctx context.Context) (*Status, error) {
-	s := new(Status)
-	return s, c.get(ctx, "/v1/status", nil, s)
-}
+func (c *Client) Status(ctx context.Context) (*Status, error) { return call(ctx, c, GetStatus, None{}) }
 
 // Block returns an executed block.
 func (c *Client) Block(ctx context.Context, h remora.Height) (*Block, error) {
-	b := new(Block)
-	return b, c.get(ctx, "/v1/blocks/"+decimal(h), nil, b)
+	return call(ctx, c, GetBlock, BlockQuery{h})
 }
 
 // BlockProof returns a block header with its certificate, waiting for that up to wait (ErrNotCertified). The caller
 // verifies it with light.VerifyBlock.
 func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Duration) (*light.BlockProof, error) {
-	body, err := c.open(ctx, call{method: "GET", path: "/v1/blocks/" + decimal(h) + "/proof", query: waiting(wait)})
+	b, err := fetch(ctx, c, ProveBlock, CertifiedQuery{h, millis(wait)}, light.MaxDocument)
 	if err != nil {
-		return nil, err
-	}
-	b, err := readAll(body, light.MaxDocument)
-	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	return light.ParseBlock(b)
@@ -39,20 +29,14 @@ func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Dura
 
 // Account returns what an address holds after the newest block.
 func (c *Client) Account(ctx context.Context, address remora.Address) (*Account, error) {
-	a := new(Account)
-	return a, c.get(ctx, "/v1/accounts/"+address.String(), nil, a)
+	return call(ctx, c, GetAccount, AccountQuery{Address: address})
 }
 
 // AccountProof returns what an address holds after the newest certified block, with the proof. The caller verifies it
 // with light.VerifyAccount.
 func (c *Client) AccountProof(ctx context.Context, address remora.Address) (*light.AccountProof, error) {
-	query := url.Values{"prove": {"1"}}
-	body, err := c.open(ctx, call{method: "GET", path: "/v1/accounts/" + address.String(), query: query})
+	b, err := fetch(ctx, c, GetAccount, AccountQuery{address, ProofQuery{Prove: true}}, light.MaxDocument)
 	if err != nil {
-		return nil, err
-	}
-	b, err := readAll(body, light.MaxDocument)
-	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	return light.ParseAccount(b)
@@ -78,57 +62,60 @@ func (c *Client) AwaitAccountProof(ctx context.Context, address remora.Address, 
 	}
 }
 
-// Genesis returns the genesis of the node's chain, checked but not trusted: whoever verifies has one of his own.
+// Nonce asks the node for an unused nonce of an account and sets it aside for some seconds, so that several senders
+// that share the account do not take the same one.
+func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
+	n, err := call(ctx, c, ReserveNonce, AddressQuery{address})
+	return n.Nonce, err
+}
+
+// Genesis returns the genesis of the node's chain, checked but not trusted: a verifier brings its own.
 func (c *Client) Genesis(ctx context.Context) (*remora.Genesis, error) {
-	body, err := c.open(ctx, call{method: "GET", path: "/v1/genesis"})
+	b, err := fetch(ctx, c, GetGenesis, None{}, remora.MaxGenesisBytes)
 	if err != nil {
-		return nil, err
-	}
-	b, err := readAll(body, remora.MaxGenesisBytes)
-	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	return remora.ParseGenesis(b)
 }
 
-// Nodes returns a page of the registry: up to limit nodes (1 to 1000) whose accounts follow after, which is nil for the
-// first page.
+// Nodes returns a page of the registry: at most limit nodes (1 to 1000) whose accounts follow after, which is nil for
+// the first page.
 func (c *Client) Nodes(ctx context.Context, after *remora.Address, limit int) (*Nodes, error) {
-	query := url.Values{"limit": {strconv.Itoa(limit)}}
-	if after != nil {
-		query.Set("after", after.String())
-	}
-	n := new(Nodes)
-	return n, c.get(ctx, "/v1/nodes", query, n)
+	return call(ctx, c, ListNodes, NodeListQuery{Page[remora.Address]{after, uint64(limit)}})
 }
 
 // AllNodes returns the whole registry, by account.
 func (c *Client) AllNodes(ctx context.Context) ([]Node, error) {
-	const page = 1000
-	var all []Node
-	var after *remora.Address
-	for {
-		some, err := c.Nodes(ctx, after, page)
+	return collect(func(p Page[remora.Address]) ([]Node, *remora.Address, error) {
+		n, err := call(ctx, c, ListNodes, NodeListQuery{p})
+		return n.Nodes, n.Next, err
+	})
+}
+
+// collect asks for all pages of a list.
+func collect[T, K any](page func(Page[K]) (items []T, next *K, err error)) ([]T, error) {
+	all := []T{}
+	for p := (Page[K]{Limit: 1000}); ; {
+		items, next, err := page(p)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, some.Nodes...)
-		if after = some.Next; after == nil {
+		if all = append(all, items...); next == nil {
 			return all, nil
 		}
+		p.After = next
 	}
 }
 
 // Node returns the registered node with a name or an account.
 func (c *Client) Node(ctx context.Context, nameOrAddress string) (*Node, error) {
-	n := new(Node)
-	return n, c.get(ctx, "/v1/nodes/"+url.PathEscape(nameOrAddress), nil, n)
+	return call(ctx, c, GetNode, NodeQuery{Name: &nameOrAddress})
 }
 
 // Tx returns where a transaction was executed, remora.ErrNotFound when it was not. Transactions without signature are
 // found by their batch only, which is zero for others.
 func (c *Client) Tx(ctx context.Context, hash, batch remora.Hash) (*Tx, error) {
-	return c.tx(ctx, hash, batch, 0)
+	return c.awaitTx(ctx, hash, batch, 0)
 }
 
 // serverWait is how long a node is asked to hold one request; longer waits repeat it.
@@ -137,27 +124,19 @@ const serverWait = 20 * time.Second
 // WaitTx waits until a transaction is executed or ctx ends.
 func (c *Client) WaitTx(ctx context.Context, hash, batch remora.Hash) (*Tx, error) {
 	for {
-		tx, err := c.tx(ctx, hash, batch, serverWait)
+		tx, err := c.awaitTx(ctx, hash, batch, serverWait)
 		if !errors.Is(err, remora.ErrNotFound) {
 			return tx, err
 		}
 	}
 }
 
-func (c *Client) tx(ctx context.Context, hash, batch remora.Hash, wait time.Duration) (*Tx, error) {
-	query := waiting(wait)
+func (c *Client) awaitTx(ctx context.Context, hash, batch remora.Hash, wait time.Duration) (*Tx, error) {
+	q := TxQuery{Hash: hash, WaitMS: millis(wait)}
 	if !batch.IsZero() {
-		query.Set("batch", batch.String())
+		q.Batch = &batch
 	}
-	tx := new(Tx)
-	return tx, c.get(ctx, "/v1/txs/"+hash.String(), query, tx)
+	return call(ctx, c, GetTx, q)
 }
 
-func waiting(d time.Duration) url.Values {
-	if d <= 0 {
-		return url.Values{}
-	}
-	return url.Values{"wait": {strconv.FormatInt(d.Milliseconds(), 10)}}
-}
-
-func decimal[T ~uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }
+func millis(d time.Duration) uint64 { return uint64(max(d.Milliseconds(), 0)) }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -19,12 +18,8 @@ import (
 // CertifiedBlock returns a block with its batches and its certificate, waiting for that up to wait (ErrNotCertified).
 // Nothing of it is verified.
 func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.Duration) (*remora.CertifiedBlock, error) {
-	body, err := c.open(ctx, call{method: "GET", path: "/v1/blocks/" + decimal(h) + "/certified", query: waiting(wait)})
+	b, err := fetch(ctx, c, GetCertifiedBlock, CertifiedQuery{h, millis(wait)}, MaxBlock)
 	if err != nil {
-		return nil, err
-	}
-	b, err := readAll(body, MaxBlock)
-	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	return remora.DecodeCertifiedBlock(b, MaxBlock)
@@ -49,8 +44,7 @@ func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, vi
 
 // blockRange reads one answer, which may hold fewer blocks than asked for, and returns the height behind it.
 func (c *Client) blockRange(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) (remora.Height, error) {
-	query := url.Values{"from": {decimal(from)}, "to": {decimal(to)}}
-	body, err := c.open(ctx, call{method: "GET", path: "/v1/blocks", query: query})
+	body, err := open(ctx, c, GetCertifiedBlocks, RangeQuery{from, to})
 	if err != nil {
 		return 0, err
 	}
@@ -103,11 +97,11 @@ const maxEvent = 16 << 20
 // context or with an error, which comes with a zero Event; go on from the height behind the last one.
 func (c *Client) Events(ctx context.Context, from remora.Height) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		query := url.Values{}
+		var q EventQuery
 		if from > 0 {
-			query.Set("from", decimal(from))
+			q.From = &from
 		}
-		body, err := c.open(ctx, call{method: "GET", path: "/v1/events", query: query})
+		body, err := open(ctx, c, WatchBlocks, q)
 		if err != nil {
 			yield(Event{}, err)
 			return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -38,9 +39,21 @@ func (c *Client) SendTxs(ctx context.Context, txs [][]byte) (*Submitted, error) 
 // SendFramed is SendTxs for a body of count transactions that the caller has framed: each behind its length as four
 // bytes, big endian.
 func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submitted, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/txs", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/octet-stream")
+	answer, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	s := new(Submitted)
-	in := call{method: http.MethodPost, path: "/v1/txs", media: "application/octet-stream", body: bytes.NewReader(body)}
-	if err := c.call(ctx, in, s); err != nil {
+	b, err := readAll(answer, maxDocument)
+	if err = errors.Join(err, answer.Close()); err == nil {
+		err = decode(b, s)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s, s.check(count)
@@ -84,12 +97,4 @@ func (c *Client) SendTx(ctx context.Context, raw []byte) (batch remora.Hash, err
 		return remora.Hash{}, s.Rejected[0].Err()
 	}
 	return s.Batches[s.Tx[0]], nil
-}
-
-// Nonce asks the node for an unused nonce of an account and sets it aside for some seconds, so that several senders
-// that share the account do not take the same one.
-func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
-	var n Nonce
-	err := c.call(ctx, call{method: http.MethodPost, path: "/v1/accounts/" + address.String() + "/nonce"}, &n)
-	return n.Nonce, err
 }

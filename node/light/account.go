@@ -15,9 +15,9 @@ type AccountProof struct {
 	Address   remora.Address `json:"address"`
 	Exists    bool           `json:"exists"`
 	Balance   remora.Amount  `json:"balance"`
-	Nonce     uint64         `json:"nonce"` // lowest unused one
+	Nonce     uint64         `json:"nonce" doc:"lowest unused one"`
 	Height    remora.Height  `json:"height"`
-	StateRoot remora.Hash    `json:"state_root"` // after block Height
+	StateRoot remora.Hash    `json:"state_root" doc:"after block height"`
 	Proof     RowProof       `json:"proof"`
 	Certified
 }
@@ -25,7 +25,7 @@ type AccountProof struct {
 // RowProof is the path of a row of the state, and the row as it is stored.
 type RowProof struct {
 	tree.Proof
-	Value Hex `json:"value,omitempty"` // canonical CBOR; empty when there is no such row
+	Value Hex `json:"value,omitempty" doc:"canonical CBOR; absent when there is no such row"`
 }
 
 // ProveAccount returns the answer about an account as of view, the state after the certified block at.

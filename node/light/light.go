@@ -45,10 +45,9 @@ func (h *Hex) UnmarshalText(text []byte) error {
 
 // Certified is a block header that a quorum signed, and the committees that lead from the genesis to that quorum.
 type Certified struct {
-	Header      Hex `json:"header"`      // canonical CBOR of the block header
-	Certificate Hex `json:"certificate"` // canonical CBOR of the block certificate
-	// Committees are the hashes of the committees of all terms up to the block's, the genesis committee first.
-	Committees []remora.Hash `json:"committees"`
+	Header      Hex           `json:"header" doc:"canonical CBOR of the block header"`
+	Certificate Hex           `json:"certificate" doc:"canonical CBOR of the block certificate"`
+	Committees  []remora.Hash `json:"committees" doc:"hashes of the committees of all terms up to the block's, the genesis committee first"`
 }
 
 // Certify puts a header and its certificate, which committee signed, into an answer.

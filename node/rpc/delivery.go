@@ -1,9 +1,8 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
-	"net/http"
-	"strconv"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
@@ -11,131 +10,22 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-type (
-	sessionParams struct {
-		ID *remora.SessionID `json:"id"`
-	}
-	sessionListParams struct {
-		Address *remora.Address `json:"address"`
-		Number  *uint64         `json:"number"`
-		After   *uint64         `json:"after"`
-		Limit   *int            `json:"limit"`
-	}
-	claimListParams struct {
-		Node  string        `json:"node"` // name or address
-		After *remora.Epoch `json:"after"`
-		Limit *int          `json:"limit"`
-	}
-)
-
-func rpcSession(_ context.Context, s *Server, p sessionParams) (any, error) {
-	if p.ID == nil {
-		return nil, errParams("id is missing")
-	}
-	return s.session(*p.ID)
-}
-
-func rpcSessions(_ context.Context, s *Server, p sessionListParams) (any, error) {
-	if p.Address == nil {
-		return nil, errParams("address is missing")
-	}
-	return s.sessions(p)
-}
-
-func rpcClaims(_ context.Context, s *Server, p claimListParams) (any, error) {
-	if p.Node == "" {
-		return nil, errParams("node is missing: a name or an address")
-	}
-	return s.claims(p)
-}
-
-func (s *Server) restSession(r *http.Request) (any, error) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	if err != nil {
-		return nil, badRequest("session %.24q is not a decimal number", r.PathValue("id"))
-	}
-	return s.session(remora.SessionID(id))
-}
-
-func (s *Server) restSessions(r *http.Request) (any, error) {
-	address, err := parseAddress(r.PathValue("address"))
-	if err != nil {
-		return nil, err
-	}
-	p := sessionListParams{Address: &address}
-	if p.Number, err = optional(r, "number"); err == nil {
-		p.After, err = optional(r, "after")
-	}
-	if err == nil {
-		p.Limit, err = limitOf(r)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.sessions(p)
-}
-
-func (s *Server) restClaims(r *http.Request) (any, error) {
-	p := claimListParams{Node: r.PathValue("name")}
-	after, err := optional(r, "after")
-	if err == nil {
-		p.Limit, err = limitOf(r)
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.After = (*remora.Epoch)(after)
-	return s.claims(p)
-}
-
-// optional reads a decimal number of the query, nil when it is not there.
-func optional(r *http.Request, name string) (*uint64, error) {
-	text := r.FormValue(name)
-	if text == "" {
-		return nil, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return nil, badRequest("%s %.24q is not a decimal number", name, text)
-	}
-	return &n, nil
-}
-
-func limitOf(r *http.Request) (*int, error) {
-	n, err := optional(r, "limit")
-	if err != nil || n == nil {
-		return nil, err
-	}
-	limit := int(min(*n, maxPage+1))
-	return &limit, nil
-}
-
-// checkPage returns the size of the page that is asked for.
-func checkPage(limit *int) (int, error) {
-	if limit == nil {
-		return defaultPage, nil
-	}
-	if *limit < 1 || *limit > maxPage {
-		return 0, badRequest("limit %d, want 1 to %d", *limit, maxPage)
-	}
-	return *limit, nil
-}
-
-func (s *Server) session(id remora.SessionID) (*client.Session, error) {
+func (s *Server) readSession(_ context.Context, q client.SessionQuery) (*client.Session, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	found, exists, err := delivery.GetSession(view.Tables, id)
+	found, exists, err := delivery.GetSession(view.Tables, q.ID)
 	if err != nil {
 		return nil, err
 	}
 	if !exists {
-		return nil, notFound("session %d: it was never opened, or is refunded", id)
+		return nil, notFound("session %d: it was never opened, or is refunded", q.ID)
 	}
-	return sessionDocument(view.Tables, found)
+	doc, err := sessionDocument(view.Tables, found)
+	return &doc, err
 }
 
-func sessionDocument(v table.View, s remora.Session) (*client.Session, error) {
-	doc := &client.Session{Session: s, Grants: []client.Grant{}}
+func sessionDocument(v table.View, s remora.Session) (client.Session, error) {
+	doc := client.Session{Session: s, Grants: []client.Grant{}}
 	err := delivery.Grants(v, s.ID, func(node remora.Address, g remora.Grant) bool {
 		doc.Grants = append(doc.Grants, client.Grant{Node: node, Grant: g})
 		return true
@@ -143,80 +33,42 @@ func sessionDocument(v table.View, s remora.Session) (*client.Session, error) {
 	return doc, err
 }
 
-// sessions returns a page of an account's sessions by their numbers, or the one with a number.
-func (s *Server) sessions(p sessionListParams) (*client.Sessions, error) {
-	limit, err := checkPage(p.Limit)
-	if err != nil {
-		return nil, err
-	}
+// listSessions returns a page of an account's sessions by their numbers, or the one with a number.
+func (s *Server) listSessions(_ context.Context, q client.SessionListQuery) (*client.Sessions, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	var found []remora.Session
-	page := &client.Sessions{Sessions: []client.Session{}}
-	if p.Number != nil {
-		one, exists, err := delivery.ByNumber(view.Tables, *p.Address, *p.Number)
-		if err != nil {
-			return nil, err
-		}
-		if exists {
-			found = append(found, one)
-		}
-	} else if err := delivery.SessionsOf(view.Tables, *p.Address, func(one remora.Session) bool {
-		if p.After != nil && one.Number <= *p.After {
-			return true
-		}
-		if len(found) == limit {
-			page.Next = &found[limit-1].Number
-			return false
-		}
-		found = append(found, one)
-		return true
-	}); err != nil {
-		return nil, err
+	p := newPage[uint64, client.Session](q.Page, cmp.Compare)
+	add := func(one remora.Session) bool {
+		return p.addRow(one.Number, func() (client.Session, error) { return sessionDocument(view.Tables, one) })
 	}
-	for _, one := range found {
-		doc, err := sessionDocument(view.Tables, one)
-		if err != nil {
-			return nil, err
-		}
-		page.Sessions = append(page.Sessions, *doc)
+	if q.Number == nil {
+		err := delivery.SessionsOf(view.Tables, q.Address, add)
+		return &client.Sessions{Sessions: p.documents, Next: p.next}, p.failure(err)
 	}
-	return page, nil
+	p.After = nil
+	one, exists, err := delivery.ByNumber(view.Tables, q.Address, *q.Number)
+	if err == nil && exists {
+		add(one)
+	}
+	return &client.Sessions{Sessions: p.documents}, p.failure(err)
 }
 
-// claims returns a page of a node's claims, by the epochs of their receipts.
-func (s *Server) claims(p claimListParams) (*client.Claims, error) {
-	limit, err := checkPage(p.Limit)
-	if err != nil {
-		return nil, err
-	}
+// listClaims returns a page of a node's claims, by the epochs of their receipts.
+func (s *Server) listClaims(_ context.Context, q client.ClaimListQuery) (*client.Claims, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	node, err := accountOf(view.Tables, p.Node)
+	node, err := accountOf(view.Tables, q.Node)
 	if err != nil {
 		return nil, err
 	}
-	page := &client.Claims{Claims: []client.Claim{}}
-	var bad error
+	p := newPage[remora.Epoch, client.Claim](q.Page, cmp.Compare)
 	err = delivery.ClaimsOf(view.Tables, node, func(c remora.Claim) bool {
-		if p.After != nil && c.Epoch <= *p.After {
-			return true
-		}
-		if len(page.Claims) == limit {
-			page.Next = &page.Claims[limit-1].Epoch
-			return false
-		}
-		var stage remora.ClaimState
-		if stage, _, bad = delivery.Stage(view.Tables, &c); bad != nil {
-			return false
-		}
-		page.Claims = append(page.Claims, claimDocument(&c, stage))
-		return true
+		return p.addRow(c.Epoch, func() (client.Claim, error) {
+			stage, _, err := delivery.Stage(view.Tables, &c)
+			return claimDocument(&c, stage), err
+		})
 	})
-	if err == nil {
-		err = bad
-	}
-	return page, err
+	return &client.Claims{Claims: p.documents, Next: p.next}, p.failure(err)
 }
 
 func claimDocument(c *remora.Claim, stage remora.ClaimState) client.Claim {

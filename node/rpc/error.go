@@ -85,20 +85,11 @@ func rpcNumber(e *client.Error) int {
 	return rpcRejected
 }
 
-type errorBody struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
-type errorDocument struct {
-	Error errorBody `json:"error"`
-}
-
 func writeError(w http.ResponseWriter, e *client.Error) {
 	if e.Code == client.CodeServerBusy {
 		w.Header().Set("Retry-After", retryAfterSeconds)
 	}
-	writeJSON(w, e.Status, errorDocument{errorBody{e.Code, e.Message}})
+	writeJSON(w, e.Status, client.ErrorDocument{Error: client.ErrorBody{Code: e.Code, Message: e.Message}})
 }
 
 // writeJSON writes a document of this package's types. A client that went away is no error of ours.

@@ -21,11 +21,8 @@ const (
 
 // serveEvents streams one event per executed block. A subscriber has no queue: it is served from the store at its own
 // pace, and dropped when it stops reading.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) error {
-	next, err := s.firstEvent(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.EventQuery) error {
+	next := s.firstEvent(q)
 	if !s.subscribers.take() {
 		return busy("%d subscribers already", maxSubscribers)
 	}
@@ -60,16 +57,14 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) error {
 
 // firstEvent returns the height that a subscriber wants first: what it asks for, what follows the last event that it
 // saw, or the next block.
-func (s *Server) firstEvent(r *http.Request) (remora.Height, error) {
-	if text := r.Header.Get("Last-Event-ID"); text != "" {
-		last, err := parseHeight(text)
-		return last + 1, err
+func (s *Server) firstEvent(q client.EventQuery) remora.Height {
+	switch {
+	case q.Last != nil:
+		return *q.Last + 1
+	case q.From != nil:
+		return max(*q.From, 1)
 	}
-	if text := r.FormValue("from"); text != "" {
-		from, err := parseHeight(text)
-		return max(from, 1), err
-	}
-	return s.Head.Tip().Height + 1, nil
+	return s.Head.Tip().Height + 1
 }
 
 // nextEvent waits for the block at a height. It returns nil when it is time for a sign of life.

@@ -1,16 +1,10 @@
 package rpc
 
-import (
-	_ "embed"
-	"net/http"
-)
-
-//go:embed openapi.json
-var openAPI []byte
+import "net/http"
 
 func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI)
+	_, _ = w.Write(s.openAPI)
 	return nil
 }
 

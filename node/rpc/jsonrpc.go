@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/client/strict"
 )
 
@@ -190,11 +189,11 @@ func isID(raw json.RawMessage) bool {
 }
 
 func (s *Server) answer(ctx context.Context, req request) response {
-	call, known := methods()[req.method]
+	method, known := s.calls[req.method]
 	if !known {
 		return failed(req.id, rpcMethod, "no such method; /openapi.json lists them")
 	}
-	v, err := call(ctx, s, req.params)
+	v, err := method(ctx, s, req.params)
 	if err != nil {
 		return s.failure(ctx, req.id, err)
 	}
@@ -210,9 +209,4 @@ func (s *Server) failure(ctx context.Context, id json.RawMessage, err error) res
 	answer := failed(id, rpcNumber(e), e.Message)
 	answer.Error.Data = &rpcErrorData{Code: e.Code}
 	return answer
-}
-
-// errParams wraps what is wrong with the parameters of a call.
-func errParams(format string, args ...any) *client.Error {
-	return badRequest("params: "+format, args...)
 }

@@ -220,11 +220,11 @@ func TestDecodeRequest(t *testing.T) {
 
 // TestAnswersAreBounded asks for more in one batch than an answer holds.
 func TestAnswersAreBounded(t *testing.T) {
-	genesis, err := json.Marshal(strings.Repeat("x", 1<<20))
+	s := &Server{Config: Config{Genesis: &remora.Genesis{ChainID: strings.Repeat("x", 1<<20)}}, calls: calls()}
+	genesis, err := json.Marshal(s.Genesis)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{genesis: genesis}
 	calls := slices.Repeat([]json.RawMessage{[]byte(`{"jsonrpc":"2.0","id":1,"method":"genesis"}`)}, maxBatch)
 	size, refused := 0, 0
 	for _, a := range s.answerAll(t.Context(), calls) {

@@ -10,11 +10,10 @@ import (
 	"github.com/remora-network/remora/node/light"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
-	"github.com/remora-network/remora/state/table"
 )
 
-// status answers from one view, so that height, epoch and root belong together.
-func (s *Server) status() (*client.Status, error) {
+// readStatus answers from one view, so that height, epoch and root belong together.
+func (s *Server) readStatus(context.Context, client.None) (*client.Status, error) {
 	own := s.Status()
 	view := s.Head.Newest()
 	defer view.Release()
@@ -61,7 +60,12 @@ func (s *Server) certifiedHeight(newest remora.Height) (remora.Height, error) {
 	return 0, nil
 }
 
-func (s *Server) block(h remora.Height) (*client.Block, error) {
+func (s *Server) readGenesis(context.Context, client.None) (*remora.Genesis, error) {
+	return s.Genesis, nil
+}
+
+func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Block, error) {
+	h := q.Height
 	if h == 0 {
 		return nil, notFound("height 0 is the genesis; blocks start at 1")
 	}
@@ -118,8 +122,7 @@ func (s *Server) certificate(c *remora.BlockCertificate) *client.Certificate {
 	return doc
 }
 
-// maxWait bounds how long a request may ask to be held.
-const maxWait = 30 * time.Second
+func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // until waits until ready holds. It returns false when the time has passed, and refuses to wait when too many do.
 func (s *Server) until(ctx context.Context, wait time.Duration, ready func() (bool, error)) (bool, error) {
@@ -131,7 +134,7 @@ func (s *Server) until(ctx context.Context, wait time.Duration, ready func() (bo
 		return false, busy("%d requests wait already", maxWaiting)
 	}
 	defer s.waiting.give()
-	limited, cancel := context.WithTimeout(ctx, min(wait, maxWait))
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err = s.Head.Until(limited, func() (bool, error) {
 		ok, err = ready()
@@ -167,28 +170,28 @@ func notCertified(format string, args ...any) *client.Error {
 	return fail(409, client.CodeNotCertified, format, args...)
 }
 
-func (s *Server) blockProof(ctx context.Context, h remora.Height, wait time.Duration) (*light.BlockProof, error) {
-	certificate, err := s.awaitCertificate(ctx, h, wait)
+func (s *Server) proveBlock(ctx context.Context, q client.CertifiedQuery) (*light.BlockProof, error) {
+	certificate, err := s.awaitCertificate(ctx, q.Height, millis(q.WaitMS))
 	if err != nil {
 		return nil, err
 	}
-	block, err := s.Store.Block(h)
+	block, err := s.Store.Block(q.Height)
 	if err != nil {
 		return nil, err
 	}
 	return light.ProveBlock(&block.Header, light.Certify(&block.Header, certificate, s.committee)), nil
 }
 
-func (s *Server) account(address remora.Address) (*client.Account, error) {
+func (s *Server) readAccount(_ context.Context, q client.AccountQuery) (*client.Account, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	account, exists, err := ledger.Get(view.Tables, address)
+	account, exists, err := ledger.Get(view.Tables, q.Address)
 	if err != nil {
 		return nil, err
 	}
-	stake, err := ledger.Stake(view.Tables, address)
+	stake, err := ledger.Stake(view.Tables, q.Address)
 	return &client.Account{
-		Address: address, Exists: exists, Balance: account.Balance, Nonce: account.Nonce(), Stake: stake,
+		Address: q.Address, Exists: exists, Balance: account.Balance, Nonce: account.Nonce(), Stake: stake,
 		Height: view.Tip.Height, StateRoot: view.Tree.Root(),
 	}, err
 }
@@ -196,7 +199,7 @@ func (s *Server) account(address remora.Address) (*client.Account, error) {
 // proofWait is how long an answer with proof waits for a first certificate.
 const proofWait = 5 * time.Second
 
-func (s *Server) accountProof(ctx context.Context, address remora.Address) (*light.AccountProof, error) {
+func (s *Server) proveAccount(ctx context.Context, q client.AccountQuery) (*light.AccountProof, error) {
 	var view *head.View
 	found, err := s.until(ctx, proofWait, func() (ok bool, _ error) {
 		view, ok = s.Head.Certified()
@@ -220,96 +223,23 @@ func (s *Server) accountProof(ctx context.Context, address remora.Address) (*lig
 	if certificate == nil {
 		return nil, notCertified("the certificate of block %d is not stored yet", view.Tip.Height)
 	}
-	return light.ProveAccount(view.View, light.Certify(&block.Header, certificate, s.committee), address)
+	return light.ProveAccount(view.View, light.Certify(&block.Header, certificate, s.committee), q.Address)
 }
 
-// nonce sets a nonce aside for a sender.
-func (s *Server) nonce(address remora.Address) (*client.Nonce, error) {
+// reserveNonce sets a nonce aside for a sender.
+func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client.Nonce, error) {
 	view := s.Head.Newest()
 	defer view.Release()
-	account, exists, err := ledger.Get(view.Tables, address)
+	account, exists, err := ledger.Get(view.Tables, q.Address)
 	if err != nil {
 		return nil, err
 	}
 	if !exists {
-		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", address)
+		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", q.Address)
 	}
-	nonce, ok := s.nonces.take(address, &account)
+	nonce, ok := s.nonces.take(q.Address, &account)
 	if !ok {
-		return nil, busy("every nonce that account %s can use is on its way", address)
+		return nil, busy("every nonce that account %s can use is on its way", q.Address)
 	}
 	return &client.Nonce{Nonce: nonce}, nil
-}
-
-// Sizes of a page of the registry.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
-
-// nodes returns a page of the registry.
-func (s *Server) nodes(after *remora.Address, limit int) (*client.Nodes, error) {
-	if limit < 1 || limit > maxPage {
-		return nil, badRequest("limit %d, want 1 to %d", limit, maxPage)
-	}
-	view := s.Head.Newest()
-	defer view.Release()
-	page := &client.Nodes{Nodes: []client.Node{}}
-	var bad error
-	err := registry.All(view.Tables, func(address remora.Address, node remora.Node) bool {
-		if after != nil && string(address[:]) <= string(after[:]) {
-			return true
-		}
-		if len(page.Nodes) == limit {
-			last := page.Nodes[limit-1].Address
-			page.Next = &last
-			return false
-		}
-		var entry *client.Node
-		if entry, bad = nodeEntry(view.Tables, address, node); bad != nil {
-			return false
-		}
-		page.Nodes = append(page.Nodes, *entry)
-		return true
-	})
-	if err == nil {
-		err = bad
-	}
-	return page, err
-}
-
-// node returns the node with a name or an account.
-func (s *Server) node(nameOrAddress string) (*client.Node, error) {
-	view := s.Head.Newest()
-	defer view.Release()
-	address, err := accountOf(view.Tables, nameOrAddress)
-	if err != nil {
-		return nil, err
-	}
-	node, known, err := registry.Get(view.Tables, address)
-	if err != nil {
-		return nil, err
-	}
-	if !known {
-		return nil, notFound("account %s registered no node", address)
-	}
-	return nodeEntry(view.Tables, address, node)
-}
-
-// accountOf returns the account of the node with a name, or the account that the text itself is.
-func accountOf(v table.View, nameOrAddress string) (remora.Address, error) {
-	address, err := remora.ParseAddress(nameOrAddress)
-	if err == nil {
-		return address, nil
-	}
-	address, known, err := registry.ByName(v, nameOrAddress)
-	if err == nil && !known {
-		err = notFound("no node is registered as %.80q", nameOrAddress)
-	}
-	return address, err
-}
-
-func nodeEntry(v table.View, address remora.Address, node remora.Node) (*client.Node, error) {
-	stake, err := ledger.Stake(v, address)
-	return &client.Node{Address: address, Stake: stake, Node: node}, err
 }

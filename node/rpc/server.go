@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +36,8 @@ type Server struct {
 	loopback  bool
 	http      *http.Server
 	origin    remora.Hash
-	genesis   json.RawMessage
+	openAPI   []byte
+	calls     map[string]call
 	committee *remora.Committee
 	nonces    *nonces
 
@@ -56,9 +56,9 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	genesis, err := json.Marshal(c.Genesis)
+	openAPI, err := describe(operations())
 	if err != nil {
-		return nil, fmt.Errorf("genesis: %w", err)
+		return nil, fmt.Errorf("openapi.json: %w", err)
 	}
 	listener, err := listen(c.Listen)
 	if err != nil {
@@ -69,7 +69,8 @@ func New(c Config) (*Server, error) {
 		listener:    listener,
 		loopback:    isLoopback(listener.Addr()),
 		origin:      c.Genesis.Hash(),
-		genesis:     genesis,
+		openAPI:     openAPI,
+		calls:       calls(),
 		committee:   committee,
 		nonces:      newNonces(),
 		waiting:     make(slots, maxWaiting),

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
 )
 
 // Bounds of one answer with a range of blocks; its reader asks again from where it ended.
@@ -16,17 +17,9 @@ const (
 )
 
 // serveCertified sends a block with its batches and its certificate, as canonical CBOR.
-func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request) error {
-	h, err := parseHeight(r.PathValue("height"))
-	if err != nil {
-		return err
-	}
-	wait, err := parseWait(r)
-	if err != nil {
-		return err
-	}
-	raw, err := s.certifiedBlock(r.Context(), h, func() error {
-		_, err := s.awaitCertificate(r.Context(), h, wait)
+func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request, q client.CertifiedQuery) error {
+	raw, err := s.certifiedBlock(r.Context(), q.Height, func() error {
+		_, err := s.awaitCertificate(r.Context(), q.Height, millis(q.WaitMS))
 		return err
 	})
 	if err != nil {
@@ -52,15 +45,8 @@ func (s *Server) certifiedBlock(ctx context.Context, h remora.Height, ready func
 // serveBlocks sends certified blocks, each behind its length as four bytes, big endian. It ends early when the answer is
 // large and where certificates end. Before the last block of the range one may lack its own certificate, as that of a
 // later one covers it.
-func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request) error {
-	from, err := parseHeight(r.FormValue("from"))
-	if err != nil {
-		return err
-	}
-	to, err := parseHeight(r.FormValue("to"))
-	if err != nil {
-		return err
-	}
+func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.RangeQuery) error {
+	from, to := q.From, q.To
 	if from == 0 || to < from {
 		return badRequest("blocks %d to %d: want 1 <= from <= to", from, to)
 	}

@@ -12,9 +12,21 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// awaitTx returns where a transaction was executed, waiting for it. The batch, if not zero, finds a transaction that
+func (s *Server) readTx(ctx context.Context, q client.TxQuery) (*client.Tx, error) {
+	return s.awaitTx(ctx, q.Hash, q.Batch, millis(q.WaitMS))
+}
+
+func (s *Server) waitTx(ctx context.Context, q client.WaitTxQuery) (*client.Tx, error) {
+	return s.awaitTx(ctx, q.Hash, q.Batch, millis(q.TimeoutMS))
+}
+
+// awaitTx returns where a transaction was executed, waiting for it. The batch, if not nil, finds a transaction that
 // has no signature.
-func (s *Server) awaitTx(ctx context.Context, hash, batch remora.Hash, wait time.Duration) (*client.Tx, error) {
+func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash, wait time.Duration) (*client.Tx, error) {
+	var batch remora.Hash
+	if in != nil {
+		batch = *in
+	}
 	found, err := s.until(ctx, wait, func() (bool, error) { return s.executed(hash, batch) })
 	if err != nil {
 		return nil, err
@@ -114,6 +126,32 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// sendTxs takes transactions in hexadecimal.
+func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentTxs, error) {
+	if len(q.Txs) == 0 || len(q.Txs) > client.MaxSubmitTxs {
+		return nil, badRequest("%d transactions, want 1 to %d", len(q.Txs), client.MaxSubmitTxs)
+	}
+	txs := make([][]byte, len(q.Txs))
+	for i, tx := range q.Txs {
+		txs[i] = tx
+	}
+	sent, err := s.submit(ctx, txs)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]client.SentTx, len(txs))
+	for i, tx := range txs {
+		results[i].Hash = remora.TxHash(tx)
+		if place := sent.Tx[i]; place >= 0 {
+			results[i].Batch = &sent.Batches[place]
+		}
+	}
+	for _, r := range sent.Rejected {
+		results[r.Index].Error = &client.ErrorBody{Code: r.Code, Message: r.Message}
+	}
+	return &client.SentTxs{Results: results}, nil
+}
+
 // splitFrames cuts a body into transactions, which stay slices of it.
 func splitFrames(body []byte) ([][]byte, *client.Error) {
 	if len(body) == 0 {
@@ -159,7 +197,7 @@ func (s *Server) submit(ctx context.Context, txs [][]byte) (*client.Submitted, e
 			return nil, err
 		}
 	}
-	return answer(len(txs), digests, refusals), nil
+	return submittedDocument(len(txs), digests, refusals), nil
 }
 
 // admit returns the good transactions, and why the others are refused, by index ascending.
@@ -186,9 +224,9 @@ func (s *Server) admit(ctx context.Context, txs [][]byte) ([][]byte, []client.Re
 	return good, refused, nil
 }
 
-// answer merges the digests of the transactions that were taken with the refusals. Good ones beyond the digests found
-// no room.
-func answer(count int, digests []remora.Hash, refused []client.Rejected) *client.Submitted {
+// submittedDocument merges the digests of the batches that took transactions with the refusals. Good transactions beyond
+// the digests found no room.
+func submittedDocument(count int, digests []remora.Hash, refused []client.Rejected) *client.Submitted {
 	doc := &client.Submitted{Batches: []remora.Hash{}, Tx: make([]int, count), Rejected: make([]client.Rejected, 0, len(refused))}
 	places := map[remora.Hash]int{}
 	for i := range doc.Tx {

@@ -1,0 +1,222 @@
+// Package param carries the parameters of a method of the API: the members of a JSON object, or path, query and header
+// of an HTTP request, to and from one struct. Its fields say how by their tags:
+//
+//	type Query struct {
+//		Height remora.Height `json:"height" doc:"of the block"`
+//		WaitMS uint64        `json:"wait_ms" http:"wait" default:"0" max:"30000"`
+//		After  *remora.Hash  `json:"after"`
+//	}
+//
+// json names the member of the object and http the wildcard of the path, else the key of the query; http defaults to
+// json, and "-" leaves the parameter out. With in:"header" it is the name of a header instead. A field that is neither
+// a pointer nor has a default is required; min and max bound numbers. doc goes into the API's description.
+package param
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/remora-network/remora/node/client/strict"
+)
+
+// Field is one parameter.
+type Field struct {
+	JSON     string // name in an object; empty: it has no place there
+	HTTP     string // name in a request; empty: it has no place there
+	Header   bool   // the request carries it as a header
+	Type     reflect.Type
+	Required bool
+	Default  string // as JSON; empty: none
+	Min, Max uint64 // of a number
+	Doc      string
+
+	index []int
+}
+
+// Fields returns the parameters that a struct type declares, those of embedded structs included.
+func Fields(t reflect.Type) []Field {
+	var fields []Field
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue
+		}
+		field := Field{
+			JSON: f.Tag.Get("json"), HTTP: f.Tag.Get("http"), Header: f.Tag.Get("in") == "header",
+			Type: f.Type, Default: f.Tag.Get("default"), Doc: f.Tag.Get("doc"), index: f.Index,
+			Min: tagNumber(f.Tag, "min", 0), Max: tagNumber(f.Tag, "max", math.MaxUint64),
+		}
+		if field.HTTP == "" {
+			field.HTTP = field.JSON
+		}
+		field.JSON, field.HTTP = strings.TrimPrefix(field.JSON, "-"), strings.TrimPrefix(field.HTTP, "-")
+		field.Required = f.Type.Kind() != reflect.Pointer && field.Default == ""
+		fields = append(fields, field)
+	}
+	return fields
+}
+
+func tagNumber(tag reflect.StructTag, key string, none uint64) uint64 {
+	n, err := strconv.ParseUint(tag.Get(key), 10, 64)
+	if err != nil {
+		return none
+	}
+	return n
+}
+
+// DecodeJSON reads parameters, a pointer to a struct, from a JSON object; nil data is an object without members.
+// Unknown and repeated names are refused.
+func DecodeJSON(data []byte, parameters any) error {
+	members := map[string]json.RawMessage{}
+	if data != nil {
+		if !bytes.HasPrefix(data, []byte("{")) {
+			return errors.New("want an object: parameters go by name")
+		}
+		if err := strict.Check(data); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &members); err != nil {
+			return err
+		}
+	}
+	fields := Fields(reflect.TypeOf(parameters).Elem())
+	for name := range members {
+		if !slices.ContainsFunc(fields, func(f Field) bool { return f.JSON == name && name != "" }) {
+			return fmt.Errorf("the name %.64q is unknown", name)
+		}
+	}
+	return fill(parameters, func(f Field) (string, json.RawMessage, error) {
+		value := members[f.JSON]
+		if string(value) == "null" {
+			value = nil
+		}
+		return f.JSON, value, nil
+	})
+}
+
+// DecodeHTTP reads parameters, a pointer to a struct, from a request. Other keys of its query are ignored.
+func DecodeHTTP(r *http.Request, parameters any) error {
+	query := r.URL.Query()
+	return fill(parameters, func(f Field) (string, json.RawMessage, error) {
+		text := r.PathValue(f.HTTP)
+		switch {
+		case f.HTTP == "":
+		case f.Header:
+			text = r.Header.Get(f.HTTP)
+		case text == "":
+			text = query.Get(f.HTTP)
+		}
+		if text == "" {
+			return f.HTTP, nil, nil
+		}
+		value, err := f.parseText(text)
+		return f.HTTP, value, err
+	})
+}
+
+// fill sets every field to the JSON value that find returns for it, or to its default.
+func fill(parameters any, find func(Field) (name string, value json.RawMessage, err error)) error {
+	v := reflect.ValueOf(parameters).Elem()
+	for _, f := range Fields(v.Type()) {
+		name, value, err := find(f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if value == nil {
+			if f.Required {
+				return fmt.Errorf("%s is missing", name)
+			}
+			if value = json.RawMessage(f.Default); f.Default == "" {
+				continue
+			}
+		}
+		target := v.FieldByIndex(f.index)
+		if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if f.Required && target.Kind() == reflect.String && target.Len() == 0 {
+			return fmt.Errorf("%s is missing", name)
+		}
+		if err := f.checkBounds(target); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// checkBounds checks a number against min and max.
+func (f Field) checkBounds(v reflect.Value) error {
+	if v.CanUint() && (v.Uint() < f.Min || v.Uint() > f.Max) {
+		return fmt.Errorf("%d, want %d to %d", v.Uint(), f.Min, f.Max)
+	}
+	return nil
+}
+
+// parseText returns the JSON value that a text of a request means.
+func (f Field) parseText(text string) (json.RawMessage, error) {
+	t := f.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()), t.Kind() == reflect.String:
+		return json.Marshal(text)
+	case t.Kind() == reflect.Bool:
+		switch text {
+		case "0", "false":
+			return json.RawMessage("false"), nil
+		case "1", "true":
+			return json.RawMessage("true"), nil
+		}
+		return nil, fmt.Errorf("%.20q, want 1 or 0", text)
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%.24q is not a decimal number", text)
+	}
+	return strconv.AppendUint(nil, n, 10), nil
+}
+
+// EncodeHTTP returns the path and the query by which a request to a path such as /v1/blocks/{height} carries
+// parameters, a struct. What equals its default is left out, and so are headers.
+func EncodeHTTP(path string, parameters any) (string, url.Values, error) {
+	query := url.Values{}
+	v := reflect.ValueOf(parameters)
+	for _, f := range Fields(v.Type()) {
+		value, err := json.Marshal(v.FieldByIndex(f.index).Interface())
+		if err != nil {
+			return "", nil, err
+		}
+		if text := string(value); f.HTTP == "" || f.Header || text == "null" || text == f.Default {
+			continue
+		}
+		text := formatText(value)
+		if wildcard := "{" + f.HTTP + "}"; strings.Contains(path, wildcard) {
+			path = strings.Replace(path, wildcard, url.PathEscape(text), 1)
+		} else {
+			query.Set(f.HTTP, text)
+		}
+	}
+	return path, query, nil
+}
+
+// formatText returns the text by which a request carries a JSON value that parseText takes back.
+func formatText(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return text
+	}
+	if string(value) == "true" {
+		return "1"
+	}
+	return string(value)
+}

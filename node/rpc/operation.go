@@ -1,0 +1,126 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/client/param"
+)
+
+// call answers a JSON-RPC call, whose parameters are an object or nil.
+type call func(ctx context.Context, s *Server, parameters json.RawMessage) (any, error)
+
+// operation is one method as the server answers it.
+type operation struct {
+	client.Declaration
+	parameters reflect.Type   // nil: openapi.json describes the operation
+	answers    []reflect.Type // documents that it answers with
+	call       call
+	serve      func(*Server, http.ResponseWriter, *http.Request) error
+}
+
+// operations lists all that the server answers. A method whose client.Method is declared has one line here.
+func operations() []operation {
+	return []operation{
+		answer(client.GetStatus, (*Server).readStatus),
+		answer(client.GetGenesis, (*Server).readGenesis),
+		answer(client.GetBlock, (*Server).readBlock),
+		answer(client.ProveBlock, (*Server).proveBlock),
+		answerOrProve(client.GetAccount, (*Server).readAccount, (*Server).proveAccount),
+		answer(client.ReserveNonce, (*Server).reserveNonce),
+		answer(client.SendTxs, (*Server).sendTxs),
+		answer(client.GetTx, (*Server).readTx),
+		answer(client.WaitTx, (*Server).waitTx),
+		answer(client.GetNode, (*Server).readNode),
+		answer(client.ListNodes, (*Server).listNodes),
+		answer(client.GetSession, (*Server).readSession),
+		answer(client.ListSessions, (*Server).listSessions),
+		answer(client.ListClaims, (*Server).listClaims),
+		stream(client.GetCertifiedBlock, (*Server).serveCertified),
+		stream(client.GetCertifiedBlocks, (*Server).serveBlocks),
+		stream(client.WatchBlocks, (*Server).serveEvents),
+		route("POST /{$}", (*Server).serveRPC),
+		route("POST /v1/txs", (*Server).serveSubmit),
+		route("GET /livez", (*Server).serveLive),
+		route("GET /readyz", (*Server).serveReady),
+		route("GET /healthz", (*Server).serveHealth),
+		route("GET /openapi.json", (*Server).serveOpenAPI),
+	}
+}
+
+// calls returns the methods of JSON-RPC by name.
+func calls() map[string]call {
+	byName := map[string]call{}
+	for _, op := range operations() {
+		if op.Name != "" {
+			byName[op.Name] = op.call
+		}
+	}
+	return byName
+}
+
+// answer makes an operation of a function that returns the method's document.
+func answer[P, D any](m client.Method[P, D], f func(*Server, context.Context, P) (*D, error)) operation {
+	return operate(client.Declaration(m), func(s *Server, ctx context.Context, p P) (any, error) { return f(s, ctx, p) },
+		reflect.TypeFor[D]())
+}
+
+// answerOrProve makes an operation of two functions: prove answers calls that want a proof.
+func answerOrProve[P interface{ WantsProof() bool }, D, E any](
+	m client.Method[P, D],
+	f func(*Server, context.Context, P) (*D, error),
+	prove func(*Server, context.Context, P) (*E, error),
+) operation {
+	either := func(s *Server, ctx context.Context, p P) (any, error) {
+		if p.WantsProof() {
+			return prove(s, ctx, p)
+		}
+		return f(s, ctx, p)
+	}
+	return operate(client.Declaration(m), either, reflect.TypeFor[D](), reflect.TypeFor[E]())
+}
+
+func operate[P any](d client.Declaration, f func(*Server, context.Context, P) (any, error), answers ...reflect.Type) operation {
+	op := operation{Declaration: d, parameters: reflect.TypeFor[P](), answers: answers}
+	op.call = func(ctx context.Context, s *Server, members json.RawMessage) (any, error) {
+		var p P
+		if err := param.DecodeJSON(members, &p); err != nil {
+			return nil, badRequest("params: %v", err)
+		}
+		return f(s, ctx, p)
+	}
+	op.serve = func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		var p P
+		if err := param.DecodeHTTP(r, &p); err != nil {
+			return badRequest("%v", err)
+		}
+		doc, err := f(s, r.Context(), p)
+		if err == nil {
+			extend(w, writeTimeout)
+			writeJSON(w, http.StatusOK, doc)
+		}
+		return err
+	}
+	return op
+}
+
+// stream makes an operation of a function that writes the answer.
+func stream[P, D any](m client.Method[P, D], f func(*Server, http.ResponseWriter, *http.Request, P) error) operation {
+	op := operation{Declaration: client.Declaration(m), parameters: reflect.TypeFor[P](), answers: []reflect.Type{reflect.TypeFor[D]()}}
+	op.serve = func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		var p P
+		if err := param.DecodeHTTP(r, &p); err != nil {
+			return badRequest("%v", err)
+		}
+		return f(s, w, r, p)
+	}
+	return op
+}
+
+// route makes an operation of a handler, which openapi.json describes.
+func route(pattern string, f func(*Server, http.ResponseWriter, *http.Request) error) operation {
+	return operation{Declaration: client.Declaration{Route: pattern}, serve: f}
+}

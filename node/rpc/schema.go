@@ -1,0 +1,137 @@
+package rpc
+
+import (
+	"encoding"
+	"maps"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client/param"
+)
+
+// schemas holds the schemas of the API by name. It grows with what is asked of it.
+type schemas map[string]any
+
+func reference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+// schemaName returns the name under which a document stands in the description.
+func schemaName(t reflect.Type) string {
+	name := []rune(t.Name())
+	name[0] = unicode.ToUpper(name[0])
+	return string(name)
+}
+
+// scalars describes the types of which reflection tells too little.
+var scalars = map[reflect.Type]object{
+	reflect.TypeFor[remora.Hash]():       reference("Hash"),
+	reflect.TypeFor[remora.Address]():    reference("Address"),
+	reflect.TypeFor[remora.Amount]():     reference("Amount"),
+	reflect.TypeFor[remora.Genesis]():    reference("Genesis"),
+	reflect.TypeFor[remora.Millis]():     {"type": "integer", "minimum": 0, "description": "Unix time in milliseconds"},
+	reflect.TypeFor[remora.ClaimState](): {"enum": claimStates()},
+	reflect.TypeFor[remora.Roles]():      {"type": "string", "description": "of validator, cache, gateway, separated by commas"},
+	reflect.TypeFor[remora.Scheme]():     {"type": "integer", "minimum": 0, "description": "1: BLS"},
+}
+
+func claimStates() []string {
+	var names []string
+	for s := remora.ClaimCommitted; s <= remora.ClaimSlashed; s++ {
+		names = append(names, s.String())
+	}
+	return names
+}
+
+// schemaOf returns the schema of a type, for a struct a reference to it.
+func (s schemas) schemaOf(t reflect.Type) object {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if schema, known := scalars[t]; known {
+		return schema
+	}
+	if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		if k := t.Kind(); k == reflect.Array || k == reflect.Slice {
+			return reference("Hex")
+		}
+		return object{"type": "string"}
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return object{"type": "array", "items": s.schemaOf(t.Elem())}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": s.schemaOf(t.Elem())}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Struct:
+		name := schemaName(t)
+		if _, known := s[name]; !known {
+			s[name] = nil // it may contain itself
+			s[name] = s.describeStruct(t)
+		}
+		return reference(name)
+	}
+	return object{"type": "integer", "minimum": 0}
+}
+
+// describeStruct returns the schema of a document from the json, min and doc tags of its fields.
+func (s schemas) describeStruct(t reflect.Type) object {
+	properties, required := object{}, []string{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous || name == "" || name == "-" {
+			continue
+		}
+		schema := maps.Clone(s.schemaOf(f.Type))
+		if least, err := strconv.Atoi(f.Tag.Get("min")); err == nil {
+			schema["items"] = object{"type": "integer", "minimum": least}
+		}
+		if option == "" {
+			required = append(required, name)
+			if f.Type.Kind() == reflect.Pointer {
+				schema = nullable(schema)
+			}
+		}
+		properties[name] = withDoc(schema, f.Tag.Get("doc"))
+	}
+	return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+}
+
+func nullable(schema object) object {
+	if name, simple := schema["type"]; simple {
+		return object{"type": []any{name, "null"}}
+	}
+	return object{"oneOf": []any{schema, object{"type": "null"}}}
+}
+
+// withDoc puts the documentation of a field before that of its type.
+func withDoc(schema object, doc string) object {
+	if doc == "" {
+		return schema
+	}
+	if own, ok := schema["description"].(string); ok {
+		doc += ", " + own
+	}
+	schema["description"] = doc
+	return schema
+}
+
+// describeField returns the schema of a parameter.
+func (s schemas) describeField(f param.Field) object {
+	schema := maps.Clone(s.schemaOf(f.Type))
+	if f.Min > 0 {
+		schema["minimum"] = f.Min
+	}
+	if f.Max < math.MaxUint64 {
+		schema["maximum"] = f.Max
+	}
+	if number, err := strconv.ParseUint(f.Default, 10, 64); err == nil && number > 0 {
+		schema["default"] = number
+	}
+	return schema
+}
