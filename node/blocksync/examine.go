@@ -29,7 +29,8 @@ type Minority struct {
 
 // Error returns height and hash.
 func (m *Minority) Error() string {
-	return fmt.Sprintf("%v: block %d of the quorum is %s (protocol version here: %d)", ErrMinority, m.Height, m.Hash, remora.ProtocolVersion)
+	return fmt.Sprintf("%v: block %d of the quorum is %s (protocol version here: %d)",
+		ErrMinority, m.Height, m.Hash, remora.ProtocolVersion)
 }
 
 // Is makes a minority an ErrMinority.
@@ -95,7 +96,8 @@ func findAccusation(err error) (*exec.Divergence, remora.Height, bool) {
 
 // AnnounceStop tells the operator, once, and makes the error an ErrMinority.
 func AnnounceStop(log *slog.Logger, err error) error {
-	log.Error("the state diverged: this node stops, do not restart it before you have read: remora explain STATE_DIVERGED", slog.Any("reason", err))
+	log.Error("the state diverged: this node stops, do not restart it before you have read: remora explain STATE_DIVERGED",
+		slog.Any("reason", err))
 	if errors.Is(err, ErrMinority) {
 		return err
 	}

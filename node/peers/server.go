@@ -40,23 +40,16 @@ func (s *Server) serveCertificates(_ context.Context, _ string, request []byte) 
 	if err := remora.Decode(request, maxRequestBytes, &r); err != nil {
 		return nil, err
 	}
-	var layers [][][]byte
-	total, layer, wanted := 0, r.Round, r.Parents
-	for layer > r.Above && len(wanted) > 0 && total < MaxCertificateRange {
+	var all [][]byte
+	for round, wanted := r.Round, r.Parents; round > r.Above && len(wanted) > 0 && len(all) < MaxCertificateRange; round-- {
 		if len(wanted) > remora.MaxCommittee {
 			return nil, fmt.Errorf("%w: %d certificates of one round", remora.ErrInvalid, len(wanted))
 		}
-		items, parents, err := s.findLayer(layer, wanted, MaxCertificateRange-total)
+		items, parents, err := s.findLayer(round, wanted, MaxCertificateRange-len(all))
 		if err != nil {
 			return nil, err
 		}
-		layers = append(layers, items)
-		total += len(items)
-		layer, wanted = layer-1, parents
-	}
-	var all [][]byte
-	for i := len(layers) - 1; i >= 0; i-- {
-		all = append(all, layers[i]...)
+		all, wanted = append(items, all...), parents
 	}
 	return encodeItems(all), nil
 }
@@ -222,7 +215,8 @@ func decodeRange(request []byte) (RangeRequest, error) {
 		return r, err
 	}
 	if r.From == 0 || r.From > 1<<62 || r.Count == 0 || r.Count > MaxBlockRange {
-		return r, fmt.Errorf("%w: heights from %d, %d of them: want a height from 1 and 1 to %d", remora.ErrInvalid, r.From, r.Count, MaxBlockRange)
+		return r, fmt.Errorf("%w: heights from %d, %d of them: want a height from 1 and 1 to %d",
+			remora.ErrInvalid, r.From, r.Count, MaxBlockRange)
 	}
 	return r, nil
 }

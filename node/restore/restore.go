@@ -117,8 +117,8 @@ func loadOrdered(st *store.Store, depth remora.Round) (consensus.Snapshot, error
 	return s, nil
 }
 
-// replayCertificates inserts stored certificates, rounds ascending. One without its parents waits: the mempool core suspends it too,
-// and delivers it when they have come.
+// replayCertificates inserts stored certificates, rounds ascending. One without its parents is left out: the mempool core
+// suspends it too, and delivers it when they have come.
 func replayCertificates(order *consensus.Bullshark, certificates []*remora.Certificate) ([]remora.SubDAG, error) {
 	var committed []remora.SubDAG
 	for _, c := range certificates {

@@ -86,7 +86,8 @@ func (s *Services) openCache() error {
 	self := s.c.Key.Public()
 	sold, err := delivery.New(delivery.Config{
 		ChainID: s.c.Genesis.ChainID, Params: s.c.Genesis.Params, Self: self, Store: s.content, Journal: journal,
-		Chain: deliveries{chain: s.chain, self: self, epochMillis: s.c.Genesis.Params.EpochMillis}, Sender: &s.outbox, Logger: s.c.Logger,
+		Chain:  deliveries{chain: s.chain, self: self, epochMillis: s.c.Genesis.Params.EpochMillis},
+		Sender: &s.outbox, Logger: s.c.Logger,
 	})
 	if err != nil {
 		return err
