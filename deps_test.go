@@ -21,7 +21,7 @@ const module = "github.com/remora-network/remora"
 // The packages that a layer may import, from the leaves upwards. Names are relative to the module; "." is its root.
 var (
 	root      = []string{"."}
-	durable   = []string{"app/durable"}
+	floor     = []string{"app/durable", "app/steady"}
 	verifiers = []string{"crypto/bls", "crypto/ed25519"}
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
 	session   = []string{"app/session"}
@@ -35,7 +35,7 @@ var (
 	belowLedger  = join(root, verifiers, []string{"state/table", "state/tree", "state/verdict"}, proofs)
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
-		belowSubject, subjects, durable, session, apps,
+		belowSubject, subjects, floor, session, apps,
 		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
 	)
 	// spine lists the packages that several parts of the shell share, from the disk upwards. Each may import those before it.
@@ -50,10 +50,9 @@ var (
 // layers is the import lattice: no package may import one of the module that its layer does not name.
 var layers = slices.Concat([]layer{
 	{root, nil},
-	{durable, nil},
-	{[]string{"goldentest"}, nil},
+	{join(floor, []string{"goldentest"}), nil},
 	{verifiers, root},
-	{[]string{"crypto/keystore"}, join(root, durable)},
+	{[]string{"crypto/keystore"}, join(root, floor)},
 	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "state/verdict", "proofs/content"}, root},
 	{proofs[1:], join(root, verifiers, proofs[:1])},
 	{[]string{"state/ledger"}, belowLedger},
@@ -61,7 +60,7 @@ var layers = slices.Concat([]layer{
 	{subjects, belowSubject},
 	{[]string{"state"}, join(belowSubject, subjects)},
 	{session, join(root, proofs)},
-	{apps, join(root, durable, session, verifiers, proofs, apps)},
+	{apps, join(root, floor, session, verifiers, proofs, apps)},
 	{[]string{crashFS}, belowNode},
 }, climb(spine), []layer{
 	{shells, belowShell},

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/proofs/content"
 )
@@ -55,7 +55,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // storeUpload stores the body of a request.
 func (s *Service) storeUpload(w http.ResponseWriter, r *http.Request, c remora.Content) error {
-	err := s.c.Store.Import(&steadyBody{r.Body, http.NewResponseController(w), s.patience}, c)
+	err := s.c.Store.Import(steady.NewBody(w, r, s.patience), c)
 	if err != nil {
 		s.c.Logger.Warn("upload failed", slog.String("root", c.Root.String()), slog.Any("reason", err))
 	}
@@ -76,24 +76,6 @@ func answerUpload(w http.ResponseWriter, err error) {
 	default:
 		writeRefusal(w, http.StatusBadRequest, "UPLOAD_FAILED", err)
 	}
-}
-
-// steadyBody is a request body that has to make progress until it ends. After an error the deadline stays, so that the
-// server does not wait for the rest of the body.
-type steadyBody struct {
-	body     io.Reader
-	control  *http.ResponseController
-	patience time.Duration
-}
-
-// Read implements io.Reader.
-func (s *steadyBody) Read(p []byte) (int, error) {
-	_ = s.control.SetReadDeadline(time.Now().Add(s.patience)) // fails only in tests, without a connection
-	n, err := s.body.Read(p)
-	if errors.Is(err, io.EOF) {
-		_ = s.control.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
 
 // awaitEntry returns the chain's entry, waiting up to indexWait for the block that registers it.

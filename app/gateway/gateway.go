@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
@@ -180,7 +181,7 @@ func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, t target) er
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	body := g.source.newReader(ctx, t.content)
-	response := &response{steady: newSteady(w, g.patience), body: body, head: r.Method == http.MethodHead}
+	response := &response{Response: steady.NewResponse(w, g.patience), body: body, head: r.Method == http.MethodHead}
 	if !response.head {
 		release, err := g.reserveMemory(ctx, body.memoryLimit())
 		if err != nil {
@@ -194,7 +195,7 @@ func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, t target) er
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Type", mediaType(t))
 	http.ServeContent(response, singleRange(r, t.content.Length), "", time.Time{}, body)
-	response.clearDeadline()
+	response.ClearDeadline()
 	if response.err == nil && body.failed != nil {
 		panic(http.ErrAbortHandler) // a short body must not end cleanly
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -47,8 +48,8 @@ func (g *Gateway) serveListing(w http.ResponseWriter, r *http.Request, t target)
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Etag", strconv.Quote("listing-"+page.Title))
-	steady := newSteady(w, g.patience)
-	defer steady.clearDeadline()
-	http.ServeContent(steady, singleRange(r, uint64(html.Len())), "", time.Time{}, bytes.NewReader(html.Bytes()))
+	response := steady.NewResponse(w, g.patience)
+	defer response.ClearDeadline()
+	http.ServeContent(response, singleRange(r, uint64(html.Len())), "", time.Time{}, bytes.NewReader(html.Bytes()))
 	return nil
 }

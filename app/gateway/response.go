@@ -7,14 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/transfer"
 )
 
 const (
-	// writePatience bounds the time that a client may take to receive one writeStep.
+	// writePatience bounds the time that a client may take to receive a step of a response.
 	writePatience = 30 * time.Second
-	// writeStep is the number of bytes written at once, few enough for a slow client.
-	writeStep = 64 << 10
 	// memoryBudget bounds the bytes of content that all responses hold in memory together.
 	memoryBudget = 768 << 20
 	// minReservation is the weight of the smallest response in bytes.
@@ -37,37 +36,10 @@ func (g *Gateway) reserveMemory(ctx context.Context, bytes uint64) (release func
 	return func() { g.memory.Release(weight) }, nil
 }
 
-// steady writes to a client that has to make progress: each writeStep has its own deadline.
-type steady struct {
-	http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration
-}
-
-func newSteady(w http.ResponseWriter, patience time.Duration) steady {
-	return steady{w, http.NewResponseController(w), patience}
-}
-
-// Write implements io.Writer.
-func (s steady) Write(p []byte) (written int, err error) {
-	for written < len(p) {
-		// It fails only where there is no connection, in tests.
-		_ = s.control.SetWriteDeadline(time.Now().Add(s.patience))
-		n, err := s.ResponseWriter.Write(p[written:min(written+writeStep, len(p))])
-		if written += n; err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-// clearDeadline removes the deadline, so that the connection can serve further requests.
-func (s steady) clearDeadline() { _ = s.control.SetWriteDeadline(time.Time{}) }
-
 // response writes a file. It sends no status before the first bytes of its body are loaded: a file that no cache
 // delivers is an error, not an empty 200.
 type response struct {
-	steady
+	steady.Response
 	body *reader
 	head bool  // without a body
 	err  error // that prevents an answer
@@ -92,7 +64,7 @@ func (r *response) Write(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	return r.steady.Write(p)
+	return r.Response.Write(p)
 }
 
 // singleRange returns the request with a Range that http.ServeContent answers as RFC 9110 says, or without one. With

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
 )
@@ -46,9 +47,9 @@ func (g *Gateway) serveVerified(w http.ResponseWriter, r *http.Request, e remora
 	h.Set(HeaderRoot, e.Content.Root.String())
 	h.Set(HeaderLength, strconv.FormatUint(e.Content.Length, 10))
 	h.Set("Content-Length", strconv.FormatUint(size, 10))
-	steady := newSteady(w, g.patience)
-	defer steady.clearDeadline()
-	_, _ = steady.Write(stream) // fails only if the client is gone
+	response := steady.NewResponse(w, g.patience)
+	defer response.ClearDeadline()
+	_, _ = response.Write(stream) // fails only if the client is gone
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/steady"
 )
 
 const (
@@ -85,7 +86,7 @@ func (u *uploader) putObject(ctx context.Context, o *object, cache Cache) error 
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	length := o.registration.Content.Length
-	sent := &progress{body, time.AfterFunc(u.stall, func() { cancel(errStalled) }), u.stall}
+	sent := steady.NewUpload(body, u.stall, func() { cancel(errStalled) })
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, cache.URL+"/v1/content/"+o.cid(), sent)
 	if err != nil {
 		return errors.Join(err, sent.Close())
@@ -116,27 +117,3 @@ func (u *uploader) putObject(ctx context.Context, o *object, cache Cache) error 
 }
 
 var errStalled = errors.New("the cache accepts no more bytes")
-
-// progress is a request body of which something has to be sent within every stallTimeout, until it ends.
-type progress struct {
-	io.ReadCloser
-	stalled *time.Timer
-	after   time.Duration
-}
-
-// Read implements io.Reader.
-func (p *progress) Read(b []byte) (int, error) {
-	n, err := p.ReadCloser.Read(b)
-	if err != nil {
-		p.stalled.Stop()
-	} else {
-		p.stalled.Reset(p.after)
-	}
-	return n, err
-}
-
-// Close implements io.Closer.
-func (p *progress) Close() error {
-	p.stalled.Stop()
-	return p.ReadCloser.Close()
-}

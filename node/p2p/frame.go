@@ -23,28 +23,6 @@ const (
 	readBuffer = 64 << 10
 )
 
-// patientWriter writes to a stream in steps, and fails when one step takes longer than timeout.
-type patientWriter struct {
-	stream  network.MuxedStream
-	timeout time.Duration
-}
-
-// Write sends b in steps of at most writeStep bytes, each under its own deadline.
-func (w patientWriter) Write(b []byte) (int, error) {
-	written := 0
-	for written < len(b) {
-		if err := w.stream.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-			return written, err
-		}
-		n, err := w.stream.Write(b[written:min(written+writeStep, len(b))])
-		written += n
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
 func writeFrame(w *bufio.Writer, frame []byte) error {
 	var header [headerSize]byte
 	binary.BigEndian.PutUint32(header[:], uint32(len(frame)))

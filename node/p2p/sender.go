@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/remora-network/remora/app/steady"
 )
 
 const (
@@ -109,7 +111,8 @@ func (s *sender) writeFrames(ctx context.Context, stream network.Stream) error {
 		_ = stream.Reset()
 		<-gone
 	}()
-	w := bufio.NewWriterSize(patientWriter{stream, s.timeout}, writeStep)
+	steps := steady.Writer{Writer: stream, SetDeadline: stream.SetWriteDeadline, Step: writeStep, Patience: s.timeout}
+	w := bufio.NewWriterSize(steps, writeStep)
 	for {
 		if frame, ok := s.queue.popFrame(); ok {
 			if err := writeFrame(w, frame); err != nil {
