@@ -39,7 +39,7 @@ func BenchmarkAcknowledge(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		if c.tally.Len() == remora.MaxExtents {
-			w.chain.time += epochTime
+			w.chain.Pass(epochTime)
 			c.turn()
 		}
 		c.took(f, 0, 1024)

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora/app/session"
 	"github.com/remora-network/remora/app/transfer"
 	proof "github.com/remora-network/remora/proofs/delivery"
+	"github.com/remora-network/remora/state/statetest"
 )
 
 // sell has three clients buy in this epoch and one of them in the next.
@@ -25,14 +26,14 @@ func (w *world) sell() (total uint64) {
 		}
 		total += c.tally.Bytes()
 	}
-	w.chain.time += epochTime
+	w.chain.Pass(epochTime)
 	clients[1].turn()
 	clients[1].buy(b)
 	return total + b.Length
 }
 
 func (w *world) claimed() (total uint64) {
-	for _, c := range w.chain.claims {
+	for _, c := range w.chain.Claims() {
 		total += c.Bytes
 	}
 	return total
@@ -44,8 +45,8 @@ func TestClaimsArePaid(t *testing.T) {
 	if err := w.live(w.settled(2)); err != nil {
 		t.Fatal(err)
 	}
-	if w.claimed() != total || w.chain.slashed != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
-		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimed(), total, w.chain.slashed, w.Stats())
+	if w.claimed() != total || w.chain.count(remora.ClaimSlashed) != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
+		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimed(), total, w.chain.count(remora.ClaimSlashed), w.Stats())
 	}
 	if len(w.journal.kept.roots) != 0 || len(w.claimer.jobs) != 0 {
 		t.Errorf("%d roots and %d jobs are left", len(w.journal.kept.roots), len(w.claimer.jobs))
@@ -122,7 +123,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 		}
 	}
 	ids := map[remora.Hash]bool{}
-	for _, c := range w.chain.claims {
+	for _, c := range w.chain.Claims() {
 		ids[c.ID] = true
 	}
 	for _, id := range planned {
@@ -130,8 +131,8 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 			t.Error("a claim that was planned is not the one on the chain")
 		}
 	}
-	if w.claimed() != total || len(w.chain.claims) != 2 || w.chain.slashed != 0 {
-		t.Errorf("%d claims of %d bytes, want 2 of %d; slashed %d", len(w.chain.claims), w.claimed(), total, w.chain.slashed)
+	if w.claimed() != total || len(w.chain.Claims()) != 2 || w.chain.count(remora.ClaimSlashed) != 0 {
+		t.Errorf("%d claims of %d bytes, want 2 of %d; slashed %d", len(w.chain.Claims()), w.claimed(), total, w.chain.count(remora.ClaimSlashed))
 	}
 	return killed
 }
@@ -151,16 +152,16 @@ func TestLargeClaim(t *testing.T) {
 	}
 	w.restart()
 	w.rounds(1)
-	w.chain.time += epochTime + epochTime/graceDivisor
+	w.chain.Pass(epochTime + epochTime/graceDivisor)
 	w.rounds(2)
-	claim := w.chain.claims[firstEpoch]
-	if claim == nil || claim.Count != remora.MaxClaimItems || claim.Bytes != remora.MaxClaimItems*4096 {
+	claim := w.chain.Claims()[firstEpoch]
+	if claim.Count != remora.MaxClaimItems || claim.Bytes != remora.MaxClaimItems*4096 {
 		t.Fatalf("claim %+v", claim)
 	}
 	if !strings.Contains(w.logged.String(), fmt.Sprintf(`"not claimable"=%d`, extra)) {
 		t.Errorf("nobody says that receipts are left:\n%s", w.logged.String())
 	}
-	if err := w.live(w.settled(1)); err != nil || w.chain.slashed != 0 {
+	if err := w.live(w.settled(1)); err != nil || w.chain.count(remora.ClaimSlashed) != 0 {
 		t.Error(err)
 	}
 }
@@ -188,20 +189,16 @@ func TestOnlyWhatIsClaimable(t *testing.T) {
 		c.buy(f)
 		clients = append(clients, c)
 	}
-	delete(w.chain.sessions, clients[0].session) // gone
-	s := w.chain.sessions[clients[2].session]
-	s.Expiry = firstEpoch - 1
-	w.chain.sessions[s.ID] = s
-	w.chain.grants[clients[4].session] = remora.Grant{Granted: mib, Left: 9_999}
-	s = w.chain.sessions[clients[5].session]
-	s.Price = 1 << 63
-	w.chain.sessions[s.ID] = s
+	w.chain.change(clients[0].session, func(s *remora.Session, _ *remora.Grant) { *s = remora.Session{} }) // gone
+	w.chain.change(clients[2].session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
+	w.chain.change(clients[4].session, func(_ *remora.Session, g *remora.Grant) { g.Left = 9_999 })
+	w.chain.change(clients[5].session, func(s *remora.Session, _ *remora.Grant) { s.Price = 1 << 63 })
 	if err := w.live(w.settled(1)); err != nil {
 		t.Fatal(err)
 	}
-	claim := w.chain.claims[firstEpoch]
-	if len(claim.items) != 2 || claim.items[0].Session != clients[1].session || claim.items[1].Session != clients[3].session {
-		t.Errorf("items %+v", claim.items)
+	items := w.chain.commits[firstEpoch].Items
+	if len(items) != 2 || items[0].Session != clients[1].session || items[1].Session != clients[3].session {
+		t.Errorf("items %+v", items)
 	}
 	if w.disk.count(rowAccount) != 5 {
 		t.Errorf("totals of %d sessions, want those of the 5 that the chain has", w.disk.count(rowAccount))
@@ -214,12 +211,10 @@ func TestNothingClaimable(t *testing.T) {
 	f := w.file(1, 10_000, true)
 	c := w.open(mib)
 	c.buy(f)
-	g := w.chain.grants[c.session]
-	g.Left = 0
-	w.chain.grants[c.session] = g
-	w.chain.time += 2 * epochTime
+	w.chain.change(c.session, func(_ *remora.Session, g *remora.Grant) { g.Left = 0 })
+	w.chain.Pass(2 * epochTime)
 	w.rounds(1)
-	if w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) != 0 || len(w.chain.claims) != 0 {
+	if w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) != 0 || len(w.chain.Claims()) != 0 {
 		t.Error("something is left, or was claimed")
 	}
 	w.restart()
@@ -237,26 +232,26 @@ func TestBalanceDecides(t *testing.T) {
 	rich.buy(f)
 	modest.buy(g)
 	fees := w.claimer.feeFor(txOverhead) + w.claimer.feeFor(remora.MaxTxBytes) + itemSize
-	w.chain.time += epochTime + epochTime/graceDivisor
-	w.chain.balance = fees + price/2 - 1
+	w.chain.Pass(epochTime + epochTime/graceDivisor)
+	w.chain.SetBalance(fees + price/2 - 1)
 	w.rounds(3)
-	if len(w.chain.claims)+w.disk.count(rowPlan) != 0 || w.disk.count(rowReceipt) != 2 {
+	if len(w.chain.Claims())+w.disk.count(rowPlan) != 0 || w.disk.count(rowReceipt) != 2 {
 		t.Fatal("planned without the money")
 	}
 	if n := strings.Count(w.logged.String(), "does not cover"); n != 1 {
 		t.Errorf("said so %d times", n)
 	}
-	w.chain.balance++
+	w.chain.SetBalance(fees + price/2)
 	w.rounds(2)
-	if c := w.chain.claims[firstEpoch]; c == nil || len(c.items) != 1 || c.items[0].Session != modest.session {
-		t.Fatalf("claims %+v", w.chain.claims)
+	if items := w.chain.commits[firstEpoch].Items; len(items) != 1 || items[0].Session != modest.session {
+		t.Fatalf("claims %+v", w.chain.Claims())
 	}
 	if err := w.live(w.settled(1)); err != nil {
 		t.Fatal(err)
 	}
 	rich.turn()
 	rich.buy(g)
-	w.chain.balance = 0
+	w.chain.SetBalance(0)
 	if err := w.live(w.settled(1)); err != nil || !strings.Contains(w.logged.String(), "given up") {
 		t.Errorf("%v\n%s", err, w.logged.String())
 	}
@@ -275,8 +270,8 @@ func TestRefusedOnce(t *testing.T) {
 		}
 		return context.DeadlineExceeded, nil
 	}
-	if err := w.live(w.settled(2)); err != nil || w.claimed() != total || w.chain.slashed != 0 {
-		t.Errorf("%v, %d bytes claimed, slashed %d", err, w.claimed(), w.chain.slashed)
+	if err := w.live(w.settled(2)); err != nil || w.claimed() != total || w.chain.count(remora.ClaimSlashed) != 0 {
+		t.Errorf("%v, %d bytes claimed, slashed %d", err, w.claimed(), w.chain.count(remora.ClaimSlashed))
 	}
 	if log := w.logged.String(); !strings.Contains(log, "TX_FEE_TOO_LOW") || !strings.Contains(log, "yet") {
 		t.Errorf("nothing of it in the log:\n%s", log)
@@ -290,8 +285,8 @@ func TestNeverCommitted(t *testing.T) {
 	w.chain.onSend = func(int, remora.Kind) (error, error) { return errors.New("nobody listens"), nil }
 	var dropped remora.Epoch
 	done := func() bool {
-		if w.disk.count(rowPlan) > 0 && w.chain.epoch() > dropped {
-			dropped = w.chain.epoch()
+		if w.disk.count(rowPlan) > 0 && w.chain.present() > dropped {
+			dropped = w.chain.present()
 		}
 		return w.disk.count(rowReceipt) == 0
 	}
@@ -307,9 +302,9 @@ func TestNeverCommitted(t *testing.T) {
 func TestSlowSeed(t *testing.T) {
 	w := newWorld(t)
 	w.sell()
-	w.chain.seedAfter = 60
-	if err := w.live(w.settled(2)); err != nil || w.chain.slashed != 0 || w.chain.sends != 4 {
-		t.Errorf("%v, slashed %d, %d transactions", err, w.chain.slashed, w.chain.sends)
+	w.chain.seedEvery = 30
+	if err := w.live(w.settled(2)); err != nil || w.chain.count(remora.ClaimSlashed) != 0 || w.chain.sends != 4 {
+		t.Errorf("%v, slashed %d, %d transactions", err, w.chain.count(remora.ClaimSlashed), w.chain.sends)
 	}
 }
 
@@ -332,10 +327,10 @@ func TestDamageDelaysTheOpening(t *testing.T) {
 				}
 				healed = true
 			}
-			return done() || w.chain.slashed == 2 && w.disk.count(rowPlan) == 0
+			return done() || w.chain.count(remora.ClaimSlashed) == 2 && w.disk.count(rowPlan) == 0
 		})
-		if err != nil || back != (w.chain.slashed == 0) {
-			t.Errorf("content came back: %t, slashed %d, %v", back, w.chain.slashed, err)
+		if err != nil || back != (w.chain.count(remora.ClaimSlashed) == 0) {
+			t.Errorf("content came back: %t, slashed %d, %v", back, w.chain.count(remora.ClaimSlashed), err)
 		}
 	}
 }
@@ -346,10 +341,14 @@ func TestAnotherClaim(t *testing.T) {
 	f := w.file(1, 10_000, true)
 	c := w.open(mib)
 	c.buy(f)
-	w.chain.time += 2 * epochTime
-	w.chain.claims[firstEpoch] = &entry{Claim: remora.Claim{ID: remora.Hash{5}, Node: self, Epoch: firstEpoch, Bytes: 1, Count: 1}}
-	if err := w.live(func() bool { return w.disk.count(rowReceipt) == 0 }); err != nil || w.chain.slashed != 1 {
-		t.Errorf("%v, slashed %d", err, w.chain.slashed)
+	w.chain.Pass(2 * epochTime)
+	if err := w.chain.Execute(remora.CommitClaim{
+		Epoch: firstEpoch, Total: 1, Items: []remora.ClaimItem{{Session: c.session, Bytes: 1}}, Receipts: remora.Hash{5},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.live(func() bool { return w.disk.count(rowReceipt) == 0 }); err != nil || w.chain.count(remora.ClaimSlashed) != 1 {
+		t.Errorf("%v, slashed %d", err, w.chain.count(remora.ClaimSlashed))
 	}
 	if w.chain.sends != 0 {
 		t.Errorf("%d transactions", w.chain.sends)
@@ -360,11 +359,10 @@ func TestAnotherClaim(t *testing.T) {
 func TestChainBehindTheJournal(t *testing.T) {
 	w := newWorld(t)
 	w.sell()
-	w.chain.time += 2 * epochTime
+	w.chain.Pass(2 * epochTime)
 	w.rounds(1)
-	w.chain.time = epochTime
+	w.chain.Cache = statetest.NewCache(t, testChain, self, 1, params)
 	rows := len(w.disk.rows)
-	w.chain.sessions = nil
 	if err := w.claimer.claimEpochs(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
 		t.Errorf("%v, %d of %d rows", err, len(w.disk.rows), rows)
 	}
@@ -373,13 +371,8 @@ func TestChainBehindTheJournal(t *testing.T) {
 func TestRejectedClaimEnds(t *testing.T) {
 	w := newWorld(t)
 	w.sell()
-	w.chain.seedAfter = 1 << 40
-	done := func() bool {
-		for _, c := range w.chain.claims {
-			c.State = remora.ClaimRejected
-		}
-		return len(w.chain.claims) == 2 && w.disk.count(rowReceipt) == 0
-	}
+	w.chain.seedEvery = 0
+	done := func() bool { return w.chain.count(remora.ClaimRejected) == 2 && w.disk.count(rowReceipt) == 0 }
 	if err := w.live(done); err != nil {
 		t.Error(err)
 	}

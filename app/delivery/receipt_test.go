@@ -143,19 +143,19 @@ func TestLateReceipts(t *testing.T) {
 		c.took(f, 0, size)
 	}
 	deliver(10_000)
-	w.chain.time += epochTime
+	w.chain.Pass(epochTime)
 	if head := c.pay(); head.Code != session.Delivered || head.Epoch != firstEpoch+1 {
 		t.Fatalf("in the grace: %+v", head)
 	}
 	deliver(20_000)
 	w.rounds(2)
-	if len(w.chain.claims) != 0 {
+	if len(w.chain.Claims()) != 0 {
 		t.Fatal("claimed within the grace")
 	}
-	w.chain.time += epochTime / graceDivisor
+	w.chain.Pass(epochTime / graceDivisor)
 	w.rounds(2)
-	if c := w.chain.claims[firstEpoch]; c == nil || c.Bytes != 10_000 {
-		t.Fatalf("claims %+v", w.chain.claims)
+	if c := w.chain.Claims()[firstEpoch]; c.Bytes != 10_000 {
+		t.Fatalf("claims %+v", w.chain.Claims())
 	}
 	for range 2 {
 		if head := c.late(); head.Code != session.ReceiptStale || head.Epoch != firstEpoch+1 {
@@ -186,8 +186,8 @@ func TestLateReceipts(t *testing.T) {
 				c.took(f, 0, 100_000)
 			}
 		}
-		w.chain.time += 2 * epochTime
-		w.journal.open = w.chain.epoch()
+		w.chain.Pass(2 * epochTime)
+		w.journal.open = w.chain.present()
 		if len(c.more) > 0 {
 			c.late()
 		}
@@ -211,14 +211,12 @@ func TestLastReceiptAfterExpiry(t *testing.T) {
 	w := newWorld(t)
 	f := w.file(1, 100_000, true)
 	c := w.open(mib)
-	s := w.chain.sessions[c.session]
-	s.Expiry = firstEpoch
-	w.chain.sessions[c.session] = s
+	w.chain.change(c.session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch })
 	if head, _ := c.ask(c.request(f, 0, 1000)); head.Code != session.Delivered {
 		t.Fatalf("%+v", head)
 	}
 	c.took(f, 0, 1000)
-	w.chain.time += epochTime
+	w.chain.Pass(epochTime)
 	r := c.request(f, 0, 1000)
 	r.Acks = []session.Acknowledgement{c.ack()}
 	if head, _ := c.ask(r); head.Code != session.SessionUnusable || !strings.Contains(head.Reason, "expired") {

@@ -39,14 +39,9 @@ func TestRefusals(t *testing.T) {
 	w := newWorld(t)
 	f, absent := w.file(1, 10_000, true), w.file(2, 10_000, false)
 	c, other := w.open(mib), w.open(mib)
-	set := func(id remora.SessionID, f func(s *remora.Session, g *remora.Grant)) {
-		s, g := w.chain.sessions[id], w.chain.grants[id]
-		f(&s, &g)
-		w.chain.sessions[id], w.chain.grants[id] = s, g
-	}
-	set(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
-	set(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Scheme = 9 })
-	set(w.open(mib).session, func(_ *remora.Session, g *remora.Grant) { *g = remora.Grant{} })
+	w.chain.change(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
+	w.chain.change(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Scheme = 9 })
+	w.chain.change(w.open(mib).session, func(_ *remora.Session, g *remora.Grant) { *g = remora.Grant{} })
 	poor := w.open(9_999)
 	for name, tt := range map[string]struct {
 		change func(r *transfer.DeliveryRequest)

@@ -24,6 +24,7 @@ import (
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/proofs/content"
 	proof "github.com/remora-network/remora/proofs/delivery"
+	"github.com/remora-network/remora/state/statetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,7 +40,7 @@ const (
 var (
 	self      = remora.Address{7}
 	errKilled = errors.New("killed")
-	params    = remora.Params{MinFee: 10, FeePerByte: 1}
+	params    = remora.Params{MinFee: 10, FeePerByte: 1, EpochMillis: epochTime, PricePerMiB: price}
 )
 
 // disk is a journal in memory. It outlives the services over it.
@@ -107,92 +108,59 @@ func (d *disk) count(kind byte) (n int) {
 
 // ledger is the chain. WaitBlock makes the next block.
 type ledger struct {
-	tb testing.TB
+	*statetest.Cache
+	seedEvery uint64 // blocks from one seed to the next; a claim waits for two; 0: none is fixed
 
-	mu       sync.Mutex
-	time     uint64 // since epoch 0, in ms
-	height   uint64
-	sessions map[remora.SessionID]remora.Session
-	grants   map[remora.SessionID]remora.Grant
-	claims   map[remora.Epoch]*entry
-	balance  remora.Amount
-	slashed  int
-
-	seedAfter uint64 // blocks from the commitment to the seed
-	onSend    func(n int, kind remora.Kind) (before, after error)
-	sends     int
-	onBlock   func() // under the mutex, after each block
-	still     bool   // no block comes
-}
-
-// entry is a claim with what the chain keeps beside it.
-type entry struct {
-	remora.Claim
-	items    []remora.ClaimItem
-	seed     remora.Seed
-	seededAt uint64
+	blocks  uint64
+	opened  remora.SessionID                    // the number of sessions
+	commits map[remora.Epoch]remora.CommitClaim // that were executed
+	onSend  func(n int, kind remora.Kind) (before, after error)
+	sends   int
+	onBlock func() // after each block
+	still   bool   // no block comes
 }
 
 func newLedger(tb testing.TB) *ledger {
-	return &ledger{
-		tb: tb, time: firstEpoch * epochTime, balance: 1 << 40, seedAfter: 2,
-		sessions: map[remora.SessionID]remora.Session{}, grants: map[remora.SessionID]remora.Grant{},
-		claims: map[remora.Epoch]*entry{},
+	c := statetest.NewCache(tb, testChain, self, firstEpoch, params)
+	c.SetBalance(1 << 40)
+	return &ledger{Cache: c, seedEvery: 1, commits: map[remora.Epoch]remora.CommitClaim{}}
+}
+
+// present returns the present epoch.
+func (l *ledger) present() remora.Epoch {
+	e, _, _, _ := l.Epoch()
+	return e
+}
+
+// change edits a session and its grant.
+func (l *ledger) change(id remora.SessionID, edit func(s *remora.Session, g *remora.Grant)) {
+	s, g, _, _ := l.Session(id)
+	edit(&s, &g)
+	l.SetSession(id, s, g)
+}
+
+// count returns how many claims are in a state.
+func (l *ledger) count(state remora.ClaimState) (n int) {
+	for _, c := range l.Claims() {
+		if c.State == state {
+			n++
+		}
 	}
-}
-
-func (l *ledger) epoch() remora.Epoch { return remora.Epoch(l.time / epochTime) }
-
-func (l *ledger) Epoch() (remora.Epoch, remora.Millis, remora.Millis, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.epoch(), remora.Millis(l.time % epochTime), epochTime, nil
-}
-
-func (l *ledger) Session(id remora.SessionID) (remora.Session, remora.Grant, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s, found := l.sessions[id]
-	return s, l.grants[id], found, nil
-}
-
-func (l *ledger) Claim(e remora.Epoch) (remora.Claim, remora.Seed, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.claims[e]
-	if c == nil {
-		return remora.Claim{}, remora.Seed{}, false, nil
-	}
-	return c.Claim, c.seed, true, nil
-}
-
-func (l *ledger) Balance() (remora.Amount, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.balance, nil
+	return n
 }
 
 func (l *ledger) WaitBlock(ctx context.Context) error {
 	if l.still {
 		<-ctx.Done()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	l.height++
-	l.time += blockTime
-	for _, c := range l.claims {
-		switch {
-		case c.State == remora.ClaimCommitted && l.height >= uint64(c.Height)+l.seedAfter:
-			c.State, c.seededAt = remora.ClaimChallenged, l.height
-			c.seed = remora.Seed{Step: l.height, Hash: remora.SumBLAKE3(binary.BigEndian.AppendUint64(nil, l.height))}
-		case c.State == remora.ClaimChallenged && l.height > c.seededAt+remora.OpenBlocks && l.time > uint64(c.Time)+remora.OpenEpochs*epochTime:
-			c.State = remora.ClaimSlashed
-			l.slashed++
-		}
+	l.blocks++
+	if l.seedEvery > 0 && l.blocks%l.seedEvery == 0 {
+		l.FixSeed()
 	}
+	l.EndBlock(blockTime)
 	if l.onBlock != nil {
 		l.onBlock()
 	}
@@ -200,8 +168,6 @@ func (l *ledger) WaitBlock(ctx context.Context) error {
 }
 
 func (l *ledger) Send(_ context.Context, kind remora.Kind, body any) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.sends++
 	var before, after error
 	if l.onSend != nil {
@@ -210,76 +176,13 @@ func (l *ledger) Send(_ context.Context, kind remora.Kind, body any) error {
 	if before != nil {
 		return before
 	}
-	var err error
-	switch b := body.(type) {
-	case remora.CommitClaim:
-		err = l.commit(&b)
-	case remora.OpenClaim:
-		err = l.openClaim(&b)
-	default:
-		l.tb.Errorf("a transaction of %T", body)
-	}
-	if err != nil {
+	if err := l.Execute(body); err != nil {
 		return err
 	}
+	if c, is := body.(remora.CommitClaim); is {
+		l.commits[c.Epoch] = c
+	}
 	return after
-}
-
-func (l *ledger) commit(c *remora.CommitClaim) error {
-	if err := c.Check(); err != nil {
-		l.tb.Errorf("committed: %v", err)
-	}
-	if l.claims[c.Epoch] != nil {
-		return remora.Reject(remora.CodeClaimExists, "epoch %d", c.Epoch)
-	}
-	if c.Epoch >= l.epoch() || l.epoch() > c.Epoch+remora.ClaimEpochs {
-		return remora.Reject(remora.CodeClaimEpoch, "epoch %d", c.Epoch)
-	}
-	deposit := remora.Amount(0)
-	for _, item := range c.Items {
-		g, s := l.grants[item.Session], l.sessions[item.Session]
-		if g.Left < item.Bytes || c.Epoch > s.Expiry {
-			return remora.Reject(remora.CodeOverAllotment, "session %d", item.Session)
-		}
-		g.Left -= item.Bytes
-		l.grants[item.Session] = g
-		v, _ := remora.Value(item.Bytes, s.Price)
-		deposit += v
-	}
-	if l.balance < deposit {
-		return remora.Reject(remora.CodeInsufficientBalance, "deposit %d", deposit)
-	}
-	l.balance -= deposit
-	l.claims[c.Epoch] = &entry{items: c.Items, Claim: remora.Claim{
-		ID: c.ID(testChain, self), Node: self, Epoch: c.Epoch, Bytes: c.Total, Count: uint32(len(c.Items)), Receipts: c.Receipts,
-		Height: remora.Height(l.height), Time: remora.Millis(l.time), Value: deposit, Deposit: deposit,
-	}}
-	return nil
-}
-
-func (l *ledger) openClaim(o *remora.OpenClaim) error {
-	c := l.claims[o.Epoch]
-	if c == nil || c.State != remora.ClaimChallenged {
-		return remora.Reject(remora.CodeNotChallenged, "epoch %d", o.Epoch)
-	}
-	ch := proof.Challenge{ChainID: testChain, Claim: c.Claim, Items: c.items, Seed: c.seed.Hash}
-	opened, err := ch.Verify(o)
-	if err != nil {
-		return remora.Reject(remora.CodeBadOpening, "%v", err)
-	}
-	keys, messages := make([]*bls.PublicKey, len(opened)), make([][]byte, len(opened))
-	for i := range opened {
-		if keys[i], err = bls.ParsePublicKey(l.sessions[opened[i].Session].Key); err != nil {
-			l.tb.Error(err)
-		}
-		m := opened[i].Message(testChain, remora.SchemeBLS)
-		messages[i] = m[:]
-	}
-	if err := bls.VerifyDistinct(keys, messages, o.Signature); err != nil {
-		return remora.Reject(remora.CodeBadOpening, "%v", err)
-	}
-	c.State, c.Release, c.Paid = remora.ClaimSettled, l.epoch()+remora.LockEpochs, c.Value
-	return nil
 }
 
 // world is a cache with its chain, its disk and its content.
@@ -380,20 +283,19 @@ type client struct {
 // open opens a session that grants this cache so many bytes.
 func (w *world) open(granted uint64) *client {
 	w.tb.Helper()
-	id := remora.SessionID(len(w.chain.sessions) + 1)
+	w.chain.opened++
+	id := w.chain.opened
 	seed := bytes.Repeat([]byte{1}, bls.SecretSize)
 	binary.BigEndian.PutUint64(seed, uint64(id))
 	secret, err := bls.DeriveKey(seed)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	w.chain.mu.Lock()
-	defer w.chain.mu.Unlock()
-	w.chain.sessions[id] = remora.Session{
+	held, _ := remora.Cost(granted, price)
+	w.chain.SetSession(id, remora.Session{
 		ID: id, Scheme: remora.SchemeBLS, Key: secret.Public(), Price: price, Opened: firstEpoch, Expiry: firstEpoch + 100,
-	}
-	w.chain.grants[id] = remora.Grant{Granted: granted, Left: granted}
-	c := &client{w: w, session: id, secret: secret, epoch: w.chain.epoch(), tally: new(proof.Tally)}
+	}, remora.Grant{Granted: granted, Left: granted, Held: held})
+	c := &client{w: w, session: id, secret: secret, epoch: w.chain.present(), tally: new(proof.Tally)}
 	c.fresh()
 	return c
 }
@@ -495,9 +397,7 @@ func (c *client) pay() transfer.DeliveryHead {
 
 // turn begins the receipts of the present epoch.
 func (c *client) turn() {
-	c.w.chain.mu.Lock()
-	defer c.w.chain.mu.Unlock()
-	c.epoch, c.tally, c.sent, c.last = c.w.chain.epoch(), new(proof.Tally), 0, 0
+	c.epoch, c.tally, c.sent, c.last = c.w.chain.present(), new(proof.Tally), 0, 0
 }
 
 // buy fetches a whole content and pays for it, a window at a time.
@@ -561,12 +461,6 @@ func (w *world) live(done func() bool) error {
 // settled reports whether the chain has paid so many claims and the journal has nothing left of them.
 func (w *world) settled(claims int) func() bool {
 	return func() bool {
-		paid := 0
-		for _, c := range w.chain.claims {
-			if c.State == remora.ClaimSettled {
-				paid++
-			}
-		}
-		return paid == claims && w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) == 0
+		return w.chain.count(remora.ClaimSettled) == claims && w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) == 0
 	}
 }
