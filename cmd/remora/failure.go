@@ -1,30 +1,21 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
 
-	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node"
 	"github.com/remora-network/remora/node/blocksync"
 	"github.com/remora-network/remora/node/client"
-	"github.com/remora-network/remora/node/config"
 	"github.com/remora-network/remora/node/devnet"
-	"github.com/remora-network/remora/node/exec"
-	"github.com/remora-network/remora/node/home"
-	"github.com/remora-network/remora/node/light"
-	"github.com/remora-network/remora/node/p2p"
-	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/node/validator"
 )
 
 // Exit codes.
@@ -74,57 +65,6 @@ func withCode(code string, err error) error {
 	return &coded{code: code, err: err}
 }
 
-// sentinelCodes maps errors to codes. More specific errors come first.
-func sentinelCodes() []struct {
-	err  error
-	code string
-} {
-	return []struct {
-		err  error
-		code string
-	}{
-		{home.ErrExists, "HOME_EXISTS"},
-		{home.ErrMissing, "HOME_MISSING"},
-		{home.ErrNotHome, "HOME_INVALID"},
-		{home.ErrPermissions, "HOME_PERMISSIONS"},
-		{home.ErrNoGenesis, "HOME_NO_GENESIS"},
-		{home.ErrOtherChain, "WRONG_CHAIN"},
-		{store.ErrOtherChain, "WRONG_CHAIN"},
-		{home.ErrLocked, "HOME_LOCKED"},
-		{home.ErrNotRunning, "NODE_NOT_RUNNING"},
-		{config.ErrInvalid, "CONFIG_INVALID"},
-		{config.ErrPermissions, "CONFIG_PERMISSIONS"},
-		{keystore.ErrPassword, "KEY_PASSWORD"},
-		{keystore.ErrPermissions, "KEY_PERMISSIONS"},
-		{keystore.ErrCorrupt, "KEY_CORRUPT"},
-		{keystore.ErrCost, "KEY_COST"},
-		{keystore.ErrKeys, "KEY_KIND"},
-		{validator.ErrNotValidator, "NOT_VALIDATOR"},
-		{devnet.ErrNoDevnet, "DEVNET_MISSING"},
-		{devnet.ErrPortTaken, "ADDRESS_IN_USE"},
-		{devnet.ErrNotReady, "DEVNET_NOT_READY"},
-		{devnet.ErrNotStopped, "DEVNET_NOT_STOPPED"},
-		{p2p.ErrAddressInUse, "ADDRESS_IN_USE"},
-		{syscall.EADDRINUSE, "ADDRESS_IN_USE"},
-		{syscall.ENOSPC, codeDiskFull},
-		{mempool.ErrTwin, "KEYS_IN_USE"},
-		{mempool.ErrSafety, "QUORUMS_CONFLICT"},
-		{keystore.ErrRecord, "SIGNING_RECORD"},
-		{blocksync.ErrMinority, codeDiverged},
-		{exec.ErrDiverged, codeDiverged},
-		{light.ErrUnverified, codeUnverified},
-		{client.ErrNotCertified, client.CodeNotCertified},
-		{client.ErrAnswer, "BAD_ANSWER"},
-		{remora.ErrCorrupt, "STORE_CORRUPT"},
-		{remora.ErrNotFound, client.CodeNotFound},
-		{context.DeadlineExceeded, "TIMEOUT"},
-		{context.Canceled, "INTERRUPTED"},
-		{fs.ErrNotExist, "FILE_MISSING"},
-		{fs.ErrExist, "FILE_EXISTS"},
-		{fs.ErrPermission, "FILE_PERMISSION"},
-	}
-}
-
 // Codes that the program branches on.
 const (
 	codeDiverged   = "STATE_DIVERGED"
@@ -144,9 +84,9 @@ func codeOf(err error) string {
 	case client.CodeOf(err) != "":
 		return client.CodeOf(err)
 	}
-	for _, s := range sentinelCodes() {
-		if errors.Is(err, s.err) {
-			return s.code
+	for _, c := range allCodes() {
+		if slices.ContainsFunc(c.causes, func(cause error) bool { return errors.Is(err, cause) }) {
+			return c.Code
 		}
 	}
 	if errors.As(err, &refused) {
