@@ -27,7 +27,7 @@ type divergence struct {
 }
 
 // audited is the function of one kind of audit.
-type audited func(ctx context.Context, g *remora.Genesis, s replay.Source, to remora.Height) (replay.Report, error)
+type audited func(ctx context.Context, g *remora.Genesis, s replay.Source, to remora.Height) (replay.Summary, error)
 
 func (p *program) auditCommands() *cli.Command {
 	genesis := genesisFlag().(*cli.StringFlag)

@@ -67,28 +67,28 @@ func (c *Client) URL() string { return c.base }
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// call returns the document that a method answers with. With an error it is empty.
-func call[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (*D, error) {
+// callMethod returns the document that a method answers with. With an error it is empty.
+func callMethod[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (*D, error) {
 	doc := new(D)
-	b, err := fetch(ctx, c, m, p, maxDocument)
+	b, err := fetchAnswer(ctx, c, m, p, maxDocument)
 	if err != nil {
 		return doc, err
 	}
-	return doc, decode(b, doc)
+	return doc, decodeAnswer(b, doc)
 }
 
-// fetch returns the bytes that a method answers with, at most limit.
-func fetch[P, D any](ctx context.Context, c *Client, m Method[P, D], p P, limit int64) ([]byte, error) {
-	body, err := open(ctx, c, m, p)
+// fetchAnswer returns the bytes that a method answers with, at most limit.
+func fetchAnswer[P, D any](ctx context.Context, c *Client, m Method[P, D], p P, limit int64) ([]byte, error) {
+	body, err := openAnswer(ctx, c, m, p)
 	if err != nil {
 		return nil, err
 	}
-	b, err := readAll(body, limit)
+	b, err := readBounded(body, limit)
 	return b, errors.Join(err, body.Close())
 }
 
-// open calls a method and returns the body of its answer, which the caller closes.
-func open[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (io.ReadCloser, error) {
+// openAnswer calls a method and returns the body of its answer, which the caller closes.
+func openAnswer[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (io.ReadCloser, error) {
 	verb, path, _ := strings.Cut(m.Route, " ")
 	path, query, err := param.EncodeHTTP(path, p)
 	if err != nil {
@@ -101,18 +101,18 @@ func open[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (io.Rea
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, r)
+	return c.sendRequest(ctx, r)
 }
 
-func decode(b []byte, doc any) error {
+func decodeAnswer(b []byte, doc any) error {
 	if err := json.Unmarshal(b, doc); err != nil {
-		return unusable("%v", err)
+		return unusableAnswer("%v", err)
 	}
 	return nil
 }
 
-// send returns the body of a good answer, which the caller closes.
-func (c *Client) send(ctx context.Context, r *http.Request) (io.ReadCloser, error) {
+// sendRequest returns the body of a good answer, which the caller closes.
+func (c *Client) sendRequest(ctx context.Context, r *http.Request) (io.ReadCloser, error) {
 	resp, err := c.http.Do(r)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -123,19 +123,19 @@ func (c *Client) send(ctx context.Context, r *http.Request) (io.ReadCloser, erro
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
 	}
-	failure := refusal(resp)
+	failure := readRefusal(resp)
 	return nil, errors.Join(failure, resp.Body.Close())
 }
 
-// refusal reads an answer that is an error.
-func refusal(resp *http.Response) error {
-	b, err := readAll(resp.Body, maxError)
+// readRefusal reads an answer that is an error.
+func readRefusal(resp *http.Response) error {
+	b, err := readBounded(resp.Body, maxError)
 	if err != nil {
-		return unusable("status %d: %v", resp.StatusCode, err)
+		return unusableAnswer("status %d: %v", resp.StatusCode, err)
 	}
 	var doc ErrorDocument
 	if json.Unmarshal(b, &doc) != nil || doc.Error.Code == "" {
-		return unusable("status %d without an error of this API; is %s a node?", resp.StatusCode, resp.Request.URL.Host)
+		return unusableAnswer("status %d without an error of this API; is %s a node?", resp.StatusCode, resp.Request.URL.Host)
 	}
 	e := &Error{Status: resp.StatusCode, Code: doc.Error.Code, Message: doc.Error.Message}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 && seconds <= 3600 {
@@ -144,14 +144,14 @@ func refusal(resp *http.Response) error {
 	return e
 }
 
-// readAll reads at most limit bytes and refuses more.
-func readAll(r io.Reader, limit int64) ([]byte, error) {
+// readBounded reads at most limit bytes and refuses more.
+func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, unusable("it passes %d bytes", limit)
+		return nil, unusableAnswer("it passes %d bytes", limit)
 	}
 	return b, nil
 }

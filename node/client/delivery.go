@@ -49,12 +49,12 @@ type Claims struct {
 
 // Session returns a session. One that is refunded is remora.ErrNotFound.
 func (c *Client) Session(ctx context.Context, id remora.SessionID) (*Session, error) {
-	return call(ctx, c, GetSession, SessionQuery{id})
+	return callMethod(ctx, c, GetSession, SessionQuery{id})
 }
 
 // SessionByNumber returns the session that an account opened under a number, or remora.ErrNotFound.
 func (c *Client) SessionByNumber(ctx context.Context, owner remora.Address, number uint64) (*Session, error) {
-	found, err := call(ctx, c, ListSessions, SessionListQuery{Address: owner, Number: &number, Page: Page[uint64]{Limit: 1}})
+	found, err := callMethod(ctx, c, ListSessions, SessionListQuery{Address: owner, Number: &number, Page: Page[uint64]{Limit: 1}})
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +66,16 @@ func (c *Client) SessionByNumber(ctx context.Context, owner remora.Address, numb
 
 // Sessions returns all sessions of an account that are not refunded.
 func (c *Client) Sessions(ctx context.Context, owner remora.Address) ([]Session, error) {
-	return collect(func(p Page[uint64]) ([]Session, *uint64, error) {
-		s, err := call(ctx, c, ListSessions, SessionListQuery{Address: owner, Page: p})
+	return collectPages(func(p Page[uint64]) ([]Session, *uint64, error) {
+		s, err := callMethod(ctx, c, ListSessions, SessionListQuery{Address: owner, Page: p})
 		return s.Sessions, s.Next, err
 	})
 }
 
 // Claims returns all claims of the node with a name or an account, by epoch.
 func (c *Client) Claims(ctx context.Context, nameOrAddress string) ([]Claim, error) {
-	return collect(func(p Page[remora.Epoch]) ([]Claim, *remora.Epoch, error) {
-		s, err := call(ctx, c, ListClaims, ClaimListQuery{Node: nameOrAddress, Page: p})
+	return collectPages(func(p Page[remora.Epoch]) ([]Claim, *remora.Epoch, error) {
+		s, err := callMethod(ctx, c, ListClaims, ClaimListQuery{Node: nameOrAddress, Page: p})
 		return s.Claims, s.Next, err
 	})
 }

@@ -87,6 +87,6 @@ func (r Rejected) Err() error {
 	return &Error{Code: r.Code, Message: r.Message}
 }
 
-func unusable(format string, args ...any) error {
+func unusableAnswer(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrAnswer}, args...)...)
 }

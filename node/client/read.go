@@ -10,17 +10,19 @@ import (
 )
 
 // Status returns where the node stands.
-func (c *Client) Status(ctx context.Context) (*Status, error) { return call(ctx, c, GetStatus, None{}) }
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	return callMethod(ctx, c, GetStatus, None{})
+}
 
 // Block returns an executed block.
 func (c *Client) Block(ctx context.Context, h remora.Height) (*Block, error) {
-	return call(ctx, c, GetBlock, BlockQuery{h})
+	return callMethod(ctx, c, GetBlock, BlockQuery{h})
 }
 
 // BlockProof returns a block header with its certificate, waiting for that up to wait (ErrNotCertified). The caller
 // verifies it with light.VerifyBlock.
 func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Duration) (*light.BlockProof, error) {
-	b, err := fetch(ctx, c, ProveBlock, CertifiedQuery{h, millis(wait)}, light.MaxDocument)
+	b, err := fetchAnswer(ctx, c, ProveBlock, CertifiedQuery{h, milliseconds(wait)}, light.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
@@ -29,13 +31,13 @@ func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Dura
 
 // Account returns what an address holds after the newest block.
 func (c *Client) Account(ctx context.Context, address remora.Address) (*Account, error) {
-	return call(ctx, c, GetAccount, AccountQuery{Address: address})
+	return callMethod(ctx, c, GetAccount, AccountQuery{Address: address})
 }
 
 // AccountProof returns what an address holds after the newest certified block, with the proof. The caller verifies it
 // with light.VerifyAccount.
 func (c *Client) AccountProof(ctx context.Context, address remora.Address) (*light.AccountProof, error) {
-	b, err := fetch(ctx, c, GetAccount, AccountQuery{address, ProofQuery{Prove: true}}, light.MaxDocument)
+	b, err := fetchAnswer(ctx, c, GetAccount, AccountQuery{address, ProofQuery{Prove: true}}, light.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
@@ -65,13 +67,13 @@ func (c *Client) AwaitAccountProof(ctx context.Context, address remora.Address, 
 // Nonce asks the node for an unused nonce of an account and sets it aside for some seconds, so that several senders
 // that share the account do not take the same one.
 func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
-	n, err := call(ctx, c, ReserveNonce, AddressQuery{address})
+	n, err := callMethod(ctx, c, ReserveNonce, AddressQuery{address})
 	return n.Nonce, err
 }
 
 // Genesis returns the genesis of the node's chain, checked but not trusted: a verifier brings its own.
 func (c *Client) Genesis(ctx context.Context) (*remora.Genesis, error) {
-	b, err := fetch(ctx, c, GetGenesis, None{}, remora.MaxGenesisBytes)
+	b, err := fetchAnswer(ctx, c, GetGenesis, None{}, remora.MaxGenesisBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +83,19 @@ func (c *Client) Genesis(ctx context.Context) (*remora.Genesis, error) {
 // Nodes returns a page of the registry: at most limit nodes (1 to 1000) whose accounts follow after, which is nil for
 // the first page.
 func (c *Client) Nodes(ctx context.Context, after *remora.Address, limit int) (*Nodes, error) {
-	return call(ctx, c, ListNodes, NodeListQuery{Page[remora.Address]{after, uint64(limit)}})
+	return callMethod(ctx, c, ListNodes, NodeListQuery{Page[remora.Address]{after, uint64(limit)}})
 }
 
 // AllNodes returns the whole registry, by account.
 func (c *Client) AllNodes(ctx context.Context) ([]Node, error) {
-	return collect(func(p Page[remora.Address]) ([]Node, *remora.Address, error) {
-		n, err := call(ctx, c, ListNodes, NodeListQuery{p})
+	return collectPages(func(p Page[remora.Address]) ([]Node, *remora.Address, error) {
+		n, err := callMethod(ctx, c, ListNodes, NodeListQuery{p})
 		return n.Nodes, n.Next, err
 	})
 }
 
-// collect asks for all pages of a list.
-func collect[T, K any](page func(Page[K]) (items []T, next *K, err error)) ([]T, error) {
+// collectPages asks for all pages of a list.
+func collectPages[T, K any](page func(Page[K]) (items []T, next *K, err error)) ([]T, error) {
 	all := []T{}
 	for p := (Page[K]{Limit: 1000}); ; {
 		items, next, err := page(p)
@@ -109,7 +111,7 @@ func collect[T, K any](page func(Page[K]) (items []T, next *K, err error)) ([]T,
 
 // Node returns the registered node with a name or an account.
 func (c *Client) Node(ctx context.Context, nameOrAddress string) (*Node, error) {
-	return call(ctx, c, GetNode, NodeQuery{Name: &nameOrAddress})
+	return callMethod(ctx, c, GetNode, NodeQuery{Name: &nameOrAddress})
 }
 
 // Tx returns where a transaction was executed, remora.ErrNotFound when it was not. Transactions without signature are
@@ -132,11 +134,11 @@ func (c *Client) WaitTx(ctx context.Context, hash, batch remora.Hash) (*Tx, erro
 }
 
 func (c *Client) awaitTx(ctx context.Context, hash, batch remora.Hash, wait time.Duration) (*Tx, error) {
-	q := TxQuery{Hash: hash, WaitMS: millis(wait)}
+	q := TxQuery{Hash: hash, WaitMS: milliseconds(wait)}
 	if !batch.IsZero() {
 		q.Batch = &batch
 	}
-	return call(ctx, c, GetTx, q)
+	return callMethod(ctx, c, GetTx, q)
 }
 
-func millis(d time.Duration) uint64 { return uint64(max(d.Milliseconds(), 0)) }
+func milliseconds(d time.Duration) uint64 { return uint64(max(d.Milliseconds(), 0)) }

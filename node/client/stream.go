@@ -18,7 +18,7 @@ import (
 // CertifiedBlock returns a block with its batches and its certificate, waiting for that up to wait (ErrNotCertified).
 // Nothing of it is verified.
 func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.Duration) (*remora.CertifiedBlock, error) {
-	b, err := fetch(ctx, c, GetCertifiedBlock, CertifiedQuery{h, millis(wait)}, MaxBlock)
+	b, err := fetchAnswer(ctx, c, GetCertifiedBlock, CertifiedQuery{h, milliseconds(wait)}, MaxBlock)
 	if err != nil {
 		return nil, err
 	}
@@ -30,21 +30,21 @@ func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.
 // node's certificates end before. Nothing is verified but that each block is of the height asked for.
 func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
 	for from <= to {
-		next, err := c.blockRange(ctx, from, to, visit)
+		next, err := c.readBlockRange(ctx, from, to, visit)
 		if err != nil {
 			return err
 		}
 		if next == from {
-			return unusable("it promised block %d and sent none", from)
+			return unusableAnswer("it promised block %d and sent none", from)
 		}
 		from = next
 	}
 	return nil
 }
 
-// blockRange reads one answer, which may hold fewer blocks than asked for, and returns the height behind it.
-func (c *Client) blockRange(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) (remora.Height, error) {
-	body, err := open(ctx, c, GetCertifiedBlocks, RangeQuery{from, to})
+// readBlockRange reads one answer, which may hold fewer blocks than asked for, and returns the height behind it.
+func (c *Client) readBlockRange(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) (remora.Height, error) {
+	body, err := openAnswer(ctx, c, GetCertifiedBlocks, RangeQuery{from, to})
 	if err != nil {
 		return 0, err
 	}
@@ -63,7 +63,7 @@ func (c *Client) blockRange(ctx context.Context, from, to remora.Height, visit f
 			return 0, fmt.Errorf("block %d: %w", from, err)
 		}
 		if cb.Block.Header.Height != from {
-			return 0, unusable("block %d where block %d was asked for", cb.Block.Header.Height, from)
+			return 0, unusableAnswer("block %d where block %d was asked for", cb.Block.Header.Height, from)
 		}
 		if err := visit(cb); err != nil {
 			return 0, err
@@ -81,11 +81,11 @@ func readFrame(in io.Reader) ([]byte, error) {
 	}
 	size := int64(binary.BigEndian.Uint32(head[:]))
 	if size > MaxBlock {
-		return nil, unusable("a block of %d bytes, at most %d", size, MaxBlock)
+		return nil, unusableAnswer("a block of %d bytes, at most %d", size, MaxBlock)
 	}
 	var b bytes.Buffer
 	if n, err := io.CopyN(&b, in, size); err != nil {
-		return nil, unusable("cut off after %d of %d bytes: %v", n, size, err)
+		return nil, unusableAnswer("cut off after %d of %d bytes: %v", n, size, err)
 	}
 	return b.Bytes(), nil
 }
@@ -101,7 +101,7 @@ func (c *Client) Events(ctx context.Context, from remora.Height) iter.Seq2[Event
 		if from > 0 {
 			q.From = &from
 		}
-		body, err := open(ctx, c, WatchBlocks, q)
+		body, err := openAnswer(ctx, c, WatchBlocks, q)
 		if err != nil {
 			yield(Event{}, err)
 			return
@@ -116,23 +116,23 @@ func (c *Client) Events(ctx context.Context, from remora.Height) iter.Seq2[Event
 			}
 			var e Event
 			if err := json.Unmarshal(data, &e); err != nil {
-				yield(Event{}, unusable("event: %v", err))
+				yield(Event{}, unusableAnswer("event: %v", err))
 				return
 			}
 			if !yield(e, nil) {
 				return
 			}
 		}
-		yield(Event{}, ended(ctx, lines.Err()))
+		yield(Event{}, streamError(ctx, lines.Err()))
 	}
 }
 
-func ended(ctx context.Context, err error) error {
+func streamError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
 		return fmt.Errorf("events: %w", err)
 	}
-	return unusable("the node ended the stream of events")
+	return unusableAnswer("the node ended the stream of events")
 }

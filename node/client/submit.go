@@ -44,42 +44,42 @@ func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submi
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/octet-stream")
-	answer, err := c.send(ctx, r)
+	answer, err := c.sendRequest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	s := new(Submitted)
-	b, err := readAll(answer, maxDocument)
+	b, err := readBounded(answer, maxDocument)
 	if err = errors.Join(err, answer.Close()); err == nil {
-		err = decode(b, s)
+		err = decodeAnswer(b, s)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, s.check(count)
+	return s, s.checkCount(count)
 }
 
-// check reports an answer that does not fit the question, so that callers may index by it.
-func (s *Submitted) check(count int) error {
+// checkCount reports an answer that does not fit the question, so that callers may index by it.
+func (s *Submitted) checkCount(count int) error {
 	if len(s.Tx) != count {
-		return unusable("it speaks of %d transactions, %d were sent", len(s.Tx), count)
+		return unusableAnswer("it speaks of %d transactions, %d were sent", len(s.Tx), count)
 	}
 	rejected := 0
 	for _, place := range s.Tx {
 		if place < -1 || place >= len(s.Batches) {
-			return unusable("batch %d of %d", place, len(s.Batches))
+			return unusableAnswer("batch %d of %d", place, len(s.Batches))
 		}
 		if place == -1 {
 			rejected++
 		}
 	}
 	if rejected != len(s.Rejected) {
-		return unusable("%d transactions were rejected, %d with a reason", rejected, len(s.Rejected))
+		return unusableAnswer("%d transactions were rejected, %d with a reason", rejected, len(s.Rejected))
 	}
 	last := -1
 	for _, r := range s.Rejected {
 		if r.Index <= last || r.Index >= count || s.Tx[r.Index] != -1 {
-			return unusable("a reason for transaction %d, which was not rejected", r.Index)
+			return unusableAnswer("a reason for transaction %d, which was not rejected", r.Index)
 		}
 		last = r.Index
 	}

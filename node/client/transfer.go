@@ -40,7 +40,7 @@ func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft,
 		return nil, err
 	}
 	for try := 1; ; try++ {
-		sent, err := c.sendOnce(ctx, key, genesis, draft, wait)
+		sent, err := c.sendDraft(ctx, key, genesis, draft, wait)
 		var rejection *remora.Rejection
 		stale := errors.As(err, &rejection) && rejection.Code == remora.CodeNonceUsed
 		if !stale || try == staleTries {
@@ -49,7 +49,7 @@ func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft,
 	}
 }
 
-func (c *Client) sendOnce(ctx context.Context, key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, wait bool) (*Sent, error) {
+func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, wait bool) (*Sent, error) {
 	nonce, err := c.Nonce(ctx, key.Public())
 	if err != nil {
 		return nil, err

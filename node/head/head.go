@@ -53,11 +53,11 @@ func New(first *View) *Head {
 	h := &Head{newest: first, changed: make(chan struct{})}
 	first.snapshot.Hold()
 	h.waiting = []*View{first}
-	h.keep(first.View)
+	h.keepPast(first.View)
 	return h
 }
 
-func (h *Head) keep(v state.View) {
+func (h *Head) keepPast(v state.View) {
 	v.Tables = nil
 	if len(h.past) == maxPast {
 		h.past = slices.Delete(h.past, 0, 1)
@@ -73,8 +73,8 @@ func (h *Head) Publish(v *View) error {
 	h.waiting = append(h.waiting, v)
 	old := h.newest
 	h.newest = v
-	h.keep(v.View)
-	h.announce()
+	h.keepPast(v.View)
+	h.announceChange()
 	err := old.Release()
 	if len(h.waiting) > maxUncertified {
 		err = errors.Join(err, h.waiting[0].Release())
@@ -100,11 +100,11 @@ func (h *Head) Certify(height remora.Height) error {
 		}
 		h.certified = v
 	}
-	h.announce()
+	h.announceChange()
 	return err
 }
 
-func (h *Head) announce() {
+func (h *Head) announceChange() {
 	close(h.changed)
 	h.changed = make(chan struct{})
 }

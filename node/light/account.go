@@ -51,11 +51,11 @@ func ProveAccount(view state.View, at Certified, address remora.Address) (*Accou
 
 // ParseAccount reads an answer about an account from JSON. Only a document that it accepts means the same to every
 // reader.
-func ParseAccount(data []byte) (*AccountProof, error) { return parse[AccountProof](data) }
+func ParseAccount(data []byte) (*AccountProof, error) { return parseDocument[AccountProof](data) }
 
 // VerifyAccount checks an answer about an account, or about its absence, against the genesis.
 func VerifyAccount(g *remora.Genesis, p *AccountProof) error {
-	header, err := p.open(g)
+	header, err := p.openHeader(g)
 	if err != nil {
 		return err
 	}
@@ -68,14 +68,14 @@ func VerifyAccount(g *remora.Genesis, p *AccountProof) error {
 		if p.Balance != 0 || p.Nonce != 0 || len(p.Proof.Value) != 0 {
 			return unverified("an account that does not exist holds nothing")
 		}
-		return proven(p.Proof.VerifyAbsent(header.StateRoot, key))
+		return wrapUnproven(p.Proof.VerifyAbsent(header.StateRoot, key))
 	}
 	if err := p.Proof.VerifyMember(header.StateRoot, key, tree.ValueHash(p.Proof.Value)); err != nil {
-		return proven(err)
+		return wrapUnproven(err)
 	}
 	account, err := ledger.DecodeAccount(p.Proof.Value)
 	if err != nil {
-		return proven(err)
+		return wrapUnproven(err)
 	}
 	if account.Balance != p.Balance || account.Nonce() != p.Nonce {
 		return unverified("it claims balance %s and nonce %d, the proven record holds %s and %d",
@@ -84,7 +84,7 @@ func VerifyAccount(g *remora.Genesis, p *AccountProof) error {
 	return nil
 }
 
-func proven(err error) error {
+func wrapUnproven(err error) error {
 	if err == nil {
 		return nil
 	}

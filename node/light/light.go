@@ -68,11 +68,11 @@ func ProveBlock(h *remora.BlockHeader, at Certified) *BlockProof {
 }
 
 // ParseBlock reads an answer about a block from JSON. Only a document that it accepts means the same to every reader.
-func ParseBlock(data []byte) (*BlockProof, error) { return parse[BlockProof](data) }
+func ParseBlock(data []byte) (*BlockProof, error) { return parseDocument[BlockProof](data) }
 
 // VerifyBlock checks an answer about a block against the genesis and returns the proven header.
 func VerifyBlock(g *remora.Genesis, p *BlockProof) (*remora.BlockHeader, error) {
-	h, err := p.open(g)
+	h, err := p.openHeader(g)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +82,8 @@ func VerifyBlock(g *remora.Genesis, p *BlockProof) (*remora.BlockHeader, error) 
 	return h, nil
 }
 
-// open checks the certificate and returns the header that it certifies.
-func (c *Certified) open(g *remora.Genesis) (*remora.BlockHeader, error) {
+// openHeader checks the certificate and returns the header that it certifies.
+func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 	if err := g.Check(); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
@@ -139,7 +139,7 @@ func unverified(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnverified}, args...)...)
 }
 
-func parse[T any](data []byte) (*T, error) {
+func parseDocument[T any](data []byte) (*T, error) {
 	if len(data) > MaxDocument {
 		return nil, unverified("a document of %d bytes, at most %d", len(data), MaxDocument)
 	}

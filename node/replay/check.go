@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/node/light"
 )
 
@@ -16,9 +15,9 @@ type link struct {
 	time   remora.Millis
 }
 
-// follow checks that a header continues the chain.
-func (a *audit) follow(previous link, h *remora.BlockHeader) (link, error) {
-	if err := light.CheckHeader(a.committee, h); err != nil {
+// followBlock checks that a header continues the chain.
+func (a *audit) followBlock(previous link, h *remora.BlockHeader) (link, error) {
+	if err := light.CheckHeader(a.committee.Committee, h); err != nil {
 		return link{}, err
 	}
 	switch {
@@ -38,41 +37,32 @@ type job struct {
 	previous remora.Hash
 }
 
-// certificates checks that quorums signed the headers of blocks, all signatures in one equation. A block without a
-// certificate of its own is passed over: walk has it that a certified one leads to it.
-func (a *audit) certificates(jobs []job) error {
-	items := make([]bls.AggregateItem, 0, len(jobs))
-	headers := make([]*remora.BlockHeader, 0, len(jobs))
+// checkCertificates checks that quorums signed the headers of blocks, all signatures in one equation. A block without a
+// certificate of its own is skipped: walkBlocks checks that the parents of a certified one lead to it.
+func (a *audit) checkCertificates(jobs []job) error {
+	var headers []*remora.BlockHeader
+	var certificates []*remora.BlockCertificate
 	for _, j := range jobs {
 		h, c := &j.block.Block.Header, j.block.Certificate
 		if c == nil {
 			continue
 		}
-		hash := h.Hash()
-		if c.Height != h.Height || c.Hash != hash {
+		if hash := h.Hash(); c.Height != h.Height || c.Hash != hash {
 			return unverified(h, "its certificate is for block %d %s, it is %s", c.Height, c.Hash, hash)
 		}
-		if err := c.Check(a.committee); err != nil {
-			return unverified(h, "%v", err)
-		}
-		message := remora.BlockMessage(h.ChainID, h.Height, hash)
-		item := bls.AggregateItem{Ring: a.ring, Message: message[:], Signature: c.Signature}
-		for member := range c.Signers.Members() {
-			item.Signers = append(item.Signers, int(member))
-		}
-		items, headers = append(items, item), append(headers, h)
+		headers, certificates = append(headers, h), append(certificates, c)
 	}
-	for i, err := range bls.VerifyAggregates(items) {
+	for i, err := range a.committee.BlockCertificates(certificates) {
 		if err != nil {
-			return unverified(headers[i], "its certificate does not hold: %v", err)
+			return unverified(headers[i], "%v", err)
 		}
 	}
 	return nil
 }
 
-// content checks that a signed header is of this sub-DAG, these batches and these results. It returns the parsed
+// checkContent checks that a signed header is of this sub-DAG, these batches and these results. It returns the parsed
 // batches.
-func (a *audit) content(j job) ([]remora.Batch, error) {
+func (a *audit) checkContent(j job) ([]remora.Batch, error) {
 	cb, h := j.block, &j.block.Block.Header
 	sub := cb.Block.SubDAG(j.previous)
 	switch {

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/light"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state"
 )
 
@@ -40,8 +40,8 @@ type Source interface {
 	Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error
 }
 
-// Report is what an audit found.
-type Report struct {
+// Summary is what an audit found.
+type Summary struct {
 	From      remora.Height `json:"from"`
 	To        remora.Height `json:"to"`
 	Blocks    int           `json:"blocks"`
@@ -53,29 +53,29 @@ type Report struct {
 // Replay executes every block up to a height, to the newest certified one when it is 0, and compares what comes out with
 // what the quorum signed. A difference is an *exec.Divergence, anything else that does not follow from the genesis
 // ErrUnverified.
-func Replay(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Report, error) {
+func Replay(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
 	a, err := newAudit(g)
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
-	if to, err = await(ctx, source, to); err != nil {
-		return Report{}, err
+	if to, err = awaitHeight(ctx, source, to); err != nil {
+		return Summary{}, err
 	}
 	dir, err := os.MkdirTemp("", "remora-replay-")
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
-	report, err := a.replay(ctx, dir, source, to)
-	return report, errors.Join(err, os.RemoveAll(dir))
+	summary, err := a.replayBlocks(ctx, dir, source, to)
+	return summary, errors.Join(err, os.RemoveAll(dir))
 }
 
-func (a *audit) replay(ctx context.Context, dir string, source Source, to remora.Height) (Report, error) {
+func (a *audit) replayBlocks(ctx context.Context, dir string, source Source, to remora.Height) (Summary, error) {
 	st, err := store.Open(dir, store.Options{})
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
-	report, err := a.execute(ctx, st, source, to)
-	return report, errors.Join(err, st.Close())
+	summary, err := a.executeBlocks(ctx, st, source, to)
+	return summary, errors.Join(err, st.Close())
 }
 
 // inspected is a block that needs nothing but execution.
@@ -86,28 +86,28 @@ type inspected struct {
 	batches []remora.Batch
 }
 
-// execute reads and inspects the next block while one is executed.
-func (a *audit) execute(ctx context.Context, st *store.Store, source Source, to remora.Height) (Report, error) {
+// executeBlocks reads and inspects the next block while one is executed.
+func (a *audit) executeBlocks(ctx context.Context, st *store.Store, source Source, to remora.Height) (Summary, error) {
 	executor, err := exec.Open(a.genesis, st)
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
 	view := executor.View()
-	report := Report{From: 1, StateRoot: view.Tree.Root()}
+	summary := Summary{From: 1, StateRoot: view.Tree.Root()}
 	blocks := make(chan inspected)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(blocks)
-		return a.walk(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
+		return a.walkBlocks(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
 			j := job{cb, previous}
-			if err := a.certificates([]job{j}); err != nil {
+			if err := a.checkCertificates([]job{j}); err != nil {
 				return err
 			}
-			batches, err := a.content(j)
+			batches, err := a.checkContent(j)
 			if err != nil {
 				return err
 			}
-			return hand(ctx, blocks, inspected{&cb.Block.Header, cb.Certificate != nil, cb.Block.SubDAG(previous), batches})
+			return handOver(ctx, blocks, inspected{&cb.Block.Header, cb.Certificate != nil, cb.Block.SubDAG(previous), batches})
 		})
 	})
 	group.Go(func() error {
@@ -119,17 +119,17 @@ func (a *audit) execute(ctx context.Context, st *store.Store, source Source, to 
 			if err != nil {
 				return err
 			}
-			report.add(block)
+			summary.addBlock(block)
 		}
 		return nil
 	})
 	err = group.Wait()
-	report.Matches = err == nil
-	return report, err
+	summary.Matches = err == nil
+	return summary, err
 }
 
-// hand passes v on unless ctx ends first.
-func hand[T any](ctx context.Context, to chan<- T, v T) error {
+// handOver passes v on unless ctx ends first.
+func handOver[T any](ctx context.Context, to chan<- T, v T) error {
 	select {
 	case to <- v:
 		return nil
@@ -138,7 +138,7 @@ func hand[T any](ctx context.Context, to chan<- T, v T) error {
 	}
 }
 
-func (r *Report) add(b *remora.Block) {
+func (r *Summary) addBlock(b *remora.Block) {
 	r.To, r.StateRoot = b.Header.Height, b.Header.StateRoot
 	r.Blocks++
 	r.Txs += len(b.Results)
@@ -148,29 +148,26 @@ func (r *Report) add(b *remora.Block) {
 type audit struct {
 	genesis   *remora.Genesis
 	origin    remora.Hash
-	committee *remora.Committee
-	ring      *bls.Keyring
+	committee *trust.Committee
 }
 
 func newAudit(g *remora.Genesis) (*audit, error) {
 	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	committee, err := g.Committee()
+	members, err := g.Committee()
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	keys := make([]*bls.PublicKey, committee.Size())
-	for i, m := range committee.Members {
-		if keys[i], err = bls.ParsePublicKey(m.Consensus); err != nil {
-			return nil, fmt.Errorf("genesis: consensus key of %q: %w", m.Name, err)
-		}
+	committee, err := trust.New(members)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	return &audit{genesis: g, origin: g.Hash(), committee: committee, ring: bls.NewKeyring(keys)}, nil
+	return &audit{genesis: g, origin: g.Hash(), committee: committee}, nil
 }
 
-// await returns the height to audit up to, waiting for its certificate. A height of 0 stands for the newest.
-func await(ctx context.Context, source Source, to remora.Height) (remora.Height, error) {
+// awaitHeight returns the height to audit up to, waiting for its certificate. A height of 0 stands for the newest.
+func awaitHeight(ctx context.Context, source Source, to remora.Height) (remora.Height, error) {
 	limited, cancel := context.WithTimeout(ctx, certificateWait)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
@@ -197,9 +194,9 @@ func await(ctx context.Context, source Source, to remora.Height) (remora.Height,
 	}
 }
 
-// walk visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked from
+// walkBlocks visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked from
 // the genesis to a last one that has a certificate.
-func (a *audit) walk(ctx context.Context, source Source, to remora.Height, visit func(*remora.CertifiedBlock, remora.Hash) error) error {
+func (a *audit) walkBlocks(ctx context.Context, source Source, to remora.Height, visit func(*remora.CertifiedBlock, remora.Hash) error) error {
 	if to == 0 {
 		return nil
 	}
@@ -208,7 +205,7 @@ func (a *audit) walk(ctx context.Context, source Source, to remora.Height, visit
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		next, err := a.follow(previous, &cb.Block.Header)
+		next, err := a.followBlock(previous, &cb.Block.Header)
 		if err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := replay.Report{From: 1, To: 30, Blocks: 30, Txs: 75, StateRoot: c.Executor.View().Tree.Root(), Matches: true}
+	want := replay.Summary{From: 1, To: 30, Blocks: 30, Txs: 75, StateRoot: c.Executor.View().Tree.Root(), Matches: true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("replay (-want +got):\n%s", diff)
 	}
@@ -186,8 +186,8 @@ func TestMissingCertificates(t *testing.T) {
 	}
 }
 
-func audits() map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Report, error) {
-	return map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Report, error){
+func audits() map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Summary, error) {
+	return map[string]func(context.Context, *remora.Genesis, replay.Source, remora.Height) (replay.Summary, error){
 		"replay": replay.Replay, "verify": replay.Verify,
 	}
 }

@@ -78,7 +78,7 @@ func OpenHome(home string) (*Home, error) {
 		return nil, err
 	}
 	h := &Home{shadow: shadow}
-	if err := mirror(data, shadow); err != nil {
+	if err := shadowDirectory(data, shadow); err != nil {
 		return nil, errors.Join(fmt.Errorf("shadow of %s: %w", data, err), os.RemoveAll(shadow))
 	}
 	if h.store, err = store.Open(shadow, store.Options{}); err != nil {
@@ -124,8 +124,8 @@ func (h *Home) Blocks(ctx context.Context, from, to remora.Height, visit func(*r
 	return nil
 }
 
-// mirror fills the directory to, which is empty, with a shadow of from.
-func mirror(from, to string) error {
+// shadowDirectory fills the directory to, which is empty, with a shadow of from.
+func shadowDirectory(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == from {
 			return err

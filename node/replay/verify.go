@@ -11,32 +11,32 @@ import (
 
 // Bounds of what a worker verifies at once: certificates together cost half, blocks take memory.
 const (
-	chunkBlocks = 64
-	chunkBytes  = 8 << 20
+	groupBlocks = 64
+	groupBytes  = 8 << 20
 )
 
 // Verify checks certificates, contents and links of the blocks up to a height, to the newest certified one when it is 0,
 // on all cores and without executing anything. What does not follow from the genesis is ErrUnverified.
-func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Report, error) {
+func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
 	a, err := newAudit(g)
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
-	if to, err = await(ctx, source, to); err != nil {
-		return Report{}, err
+	if to, err = awaitHeight(ctx, source, to); err != nil {
+		return Summary{}, err
 	}
-	report := Report{From: 1}
+	summary := Summary{From: 1}
 	group, ctx := errgroup.WithContext(ctx)
-	// Unbuffered: as many chunks are in memory as there are workers, and one that is being read.
-	chunks := make(chan []job)
+	// Unbuffered: as many groups are in memory as there are workers, and one that is being read.
+	groups := make(chan []job)
 	group.Go(func() error {
-		defer close(chunks)
-		return a.read(ctx, source, to, chunks, &report)
+		defer close(groups)
+		return a.readGroups(ctx, source, to, groups, &summary)
 	})
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			for chunk := range chunks {
-				if err := a.verify(chunk); err != nil {
+			for group := range groups {
+				if err := a.verifyGroup(group); err != nil {
 					return err
 				}
 			}
@@ -44,39 +44,39 @@ func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Hei
 		})
 	}
 	err = group.Wait()
-	report.Matches = err == nil
-	return report, err
+	summary.Matches = err == nil
+	return summary, err
 }
 
-// read cuts the chain into chunks.
-func (a *audit) read(ctx context.Context, source Source, to remora.Height, chunks chan<- []job, report *Report) error {
-	var chunk []job
+// readGroups cuts the chain into groups.
+func (a *audit) readGroups(ctx context.Context, source Source, to remora.Height, groups chan<- []job, summary *Summary) error {
+	var group []job
 	size := 0
-	err := a.walk(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
-		report.add(&cb.Block)
-		chunk = append(chunk, job{cb, previous})
+	err := a.walkBlocks(ctx, source, to, func(cb *remora.CertifiedBlock, previous remora.Hash) error {
+		summary.addBlock(&cb.Block)
+		group = append(group, job{cb, previous})
 		for _, b := range cb.Batches {
 			size += len(b)
 		}
-		if len(chunk) < chunkBlocks && size < chunkBytes {
+		if len(group) < groupBlocks && size < groupBytes {
 			return nil
 		}
-		full := chunk
-		chunk, size = nil, 0
-		return hand(ctx, chunks, full)
+		full := group
+		group, size = nil, 0
+		return handOver(ctx, groups, full)
 	})
-	if err != nil || len(chunk) == 0 {
+	if err != nil || len(group) == 0 {
 		return err
 	}
-	return hand(ctx, chunks, chunk)
+	return handOver(ctx, groups, group)
 }
 
-func (a *audit) verify(chunk []job) error {
-	if err := a.certificates(chunk); err != nil {
+func (a *audit) verifyGroup(group []job) error {
+	if err := a.checkCertificates(group); err != nil {
 		return err
 	}
-	for _, j := range chunk {
-		if _, err := a.content(j); err != nil {
+	for _, j := range group {
+		if _, err := a.checkContent(j); err != nil {
 			return err
 		}
 	}

@@ -56,7 +56,7 @@ type Config struct {
 	Content   http.Handler // a cache's uploads, PUT and HEAD /v1/content/{cid}; nil: none are taken
 }
 
-func (c *Config) check() error {
+func (c *Config) checkComplete() error {
 	missing := ""
 	switch {
 	case c.Listen == "":

@@ -26,48 +26,48 @@ const (
 	retryAfterSeconds = "1"
 )
 
-func fail(status int, code, format string, args ...any) *client.Error {
+func newError(status int, code, format string, args ...any) *client.Error {
 	return &client.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 func badRequest(format string, args ...any) *client.Error {
-	return fail(http.StatusBadRequest, client.CodeBadRequest, format, args...)
+	return newError(http.StatusBadRequest, client.CodeBadRequest, format, args...)
 }
 
 func notFound(format string, args ...any) *client.Error {
-	return fail(http.StatusNotFound, client.CodeNotFound, format, args...)
+	return newError(http.StatusNotFound, client.CodeNotFound, format, args...)
 }
 
-func busy(format string, args ...any) *client.Error {
-	return fail(http.StatusTooManyRequests, client.CodeServerBusy, format, args...)
+func serverBusy(format string, args ...any) *client.Error {
+	return newError(http.StatusTooManyRequests, client.CodeServerBusy, format, args...)
 }
 
 func tooLarge(format string, args ...any) *client.Error {
-	return fail(http.StatusRequestEntityTooLarge, client.CodeTooLarge, format, args...)
+	return newError(http.StatusRequestEntityTooLarge, client.CodeTooLarge, format, args...)
 }
 
-// refusal is what a client is told of an error. An unexpected one is logged and not told.
-func (s *Server) refusal(ctx context.Context, err error) *client.Error {
+// explainError is what a client is told of an error. An unexpected one is logged and not told.
+func (s *Server) explainError(ctx context.Context, err error) *client.Error {
 	var known *client.Error
 	var rejection *remora.Rejection
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &rejection):
-		return fail(http.StatusUnprocessableEntity, rejection.Code.String(), "%s", rejection.Reason)
+		return newError(http.StatusUnprocessableEntity, rejection.Code.String(), "%s", rejection.Reason)
 	case errors.Is(err, ErrBusy):
-		return busy("%v: come back later", ErrBusy)
+		return serverBusy("%v: come back later", ErrBusy)
 	case errors.Is(err, remora.ErrNotFound):
 		return notFound("%v", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fail(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: ask again")
+		return newError(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: ask again")
 	}
 	s.Logger.ErrorContext(ctx, "request failed", slog.Any("error", err))
-	return fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
+	return newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
 }
 
-// rpcNumber returns the JSON-RPC number of an error.
-func rpcNumber(e *client.Error) int {
+// errorNumber returns the JSON-RPC number of an error.
+func errorNumber(e *client.Error) int {
 	switch e.Code {
 	case client.CodeBadRequest:
 		return rpcParams

@@ -22,11 +22,11 @@ const (
 // serveEvents streams one event per executed block. A subscriber has no queue: it is served from the store at its own
 // pace, and dropped when it stops reading.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.EventQuery) error {
-	next := s.firstEvent(q)
-	if !s.subscribers.take() {
-		return busy("%d subscribers already", maxSubscribers)
+	next := s.firstEventHeight(q)
+	if !s.subscribers.acquireSlot() {
+		return serverBusy("%d subscribers already", maxSubscribers)
 	}
-	defer s.subscribers.give()
+	defer s.subscribers.releaseSlot()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)
@@ -34,7 +34,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.Ev
 		if out.Flush() != nil {
 			return nil
 		}
-		event, err := s.nextEvent(r.Context(), next)
+		event, err := s.awaitEvent(r.Context(), next)
 		if r.Context().Err() != nil {
 			return nil
 		}
@@ -42,7 +42,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.Ev
 			s.Logger.ErrorContext(r.Context(), "stream of events ended", slog.Uint64("height", uint64(next)), slog.Any("error", err))
 			return nil
 		}
-		extend(w, eventTimeout)
+		extendDeadline(w, eventTimeout)
 		if event == nil {
 			_, err = w.Write([]byte(":\n\n"))
 		} else {
@@ -55,9 +55,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.Ev
 	}
 }
 
-// firstEvent returns the height that a subscriber wants first: what it asks for, what follows the last event that it
+// firstEventHeight returns the height that a subscriber wants first: what it asks for, what follows the last event that it
 // saw, or the next block.
-func (s *Server) firstEvent(q client.EventQuery) remora.Height {
+func (s *Server) firstEventHeight(q client.EventQuery) remora.Height {
 	switch {
 	case q.Last != nil:
 		return *q.Last + 1
@@ -67,8 +67,8 @@ func (s *Server) firstEvent(q client.EventQuery) remora.Height {
 	return s.Head.Tip().Height + 1
 }
 
-// nextEvent waits for the block at a height. It returns nil when it is time for a sign of life.
-func (s *Server) nextEvent(ctx context.Context, h remora.Height) (*client.Event, error) {
+// awaitEvent waits for the block at a height. It returns nil when it is time for a sign of life.
+func (s *Server) awaitEvent(ctx context.Context, h remora.Height) (*client.Event, error) {
 	limited, cancel := context.WithTimeout(ctx, heartbeat)
 	defer cancel()
 	err := s.Head.Until(limited, func() (bool, error) { return s.Head.Tip().Height >= h, nil })
@@ -81,7 +81,7 @@ func (s *Server) nextEvent(ctx context.Context, h remora.Height) (*client.Event,
 	}
 	return &client.Event{
 		Height: h, Hash: block.Header.Hash(), Time: block.Header.Time, Epoch: block.Header.Epoch,
-		Txs: len(block.Results), Batches: nonNil(block.Batches),
+		Txs: len(block.Results), Batches: emptyIfNil(block.Batches),
 	}, nil
 }
 

@@ -17,18 +17,18 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// guard is in front of every handler: it refuses what comes from web pages, bounds the time of an answer and contains
+// guardHandler is in front of every handler: it refuses what comes from web pages, bounds the time of an answer and contains
 // panics.
-func (s *Server) guard(next http.Handler) http.Handler {
+func (s *Server) guardHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.handlers.begin() {
+		if !s.handlers.beginHandler() {
 			return
 		}
 		defer s.handlers.running.Done()
-		defer s.contain(w, r)
+		defer s.containPanic(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		extend(w, writeTimeout)
+		extendDeadline(w, writeTimeout)
 		if err := s.checkSource(r); err != nil {
 			writeError(w, err)
 			return
@@ -43,7 +43,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
+func (s *Server) containPanic(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
 		return
@@ -53,18 +53,18 @@ func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Logger.ErrorContext(r.Context(), "handler panicked",
 		slog.String("path", r.URL.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-	writeError(w, fail(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
+	writeError(w, newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
 }
 
 // checkSource refuses requests that a web page made a browser send: by the Host header when a name was rebound to this
 // machine, by the Origin header when the page is from elsewhere.
 func (s *Server) checkSource(r *http.Request) *client.Error {
 	if s.loopback && !isLoopbackHost(r.Host) {
-		return fail(http.StatusForbidden, client.CodeForbiddenOrigin,
+		return newError(http.StatusForbidden, client.CodeForbiddenOrigin,
 			"host %.80q: a node on loopback answers to localhost and to addresses of loopback", r.Host)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !s.isOwnOrigin(origin, r.Host) {
-		return fail(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
+		return newError(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
 	}
 	return nil
 }
@@ -90,8 +90,8 @@ func isLoopbackHost(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// extend gives the answer that much more time from now. A writer without deadlines is one of a test.
-func extend(w http.ResponseWriter, d time.Duration) {
+// extendDeadline gives the answer that much more time from now. A writer without deadlines is one of a test.
+func extendDeadline(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
 
@@ -101,10 +101,10 @@ const maxFirstRead = 64 << 10
 // readBody reads a body of at most limit bytes and of one of the given media types. Memory grows with what arrives.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string) ([]byte, *client.Error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
-		return nil, fail(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want Content-Type %s", media)
+		return nil, newError(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want Content-Type %s", media)
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, fail(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want a body without Content-Encoding")
+		return nil, newError(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want a body without Content-Encoding")
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
@@ -116,7 +116,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string)
 		}
 	}
 	if r.ContentLength > limit || int64(b.Len()) > limit {
-		drain(w, r)
+		drainBody(w, r)
 		return nil, tooLarge("a body of more than %d bytes", limit)
 	}
 	_ = control.SetReadDeadline(time.Time{})
@@ -129,9 +129,9 @@ const (
 	drainTimeout = 3 * time.Second
 )
 
-// drain throws the rest of a body away, because a client that is cut off while it sends never reads why. One that asks
+// drainBody throws the rest of a body away, because a client that is cut off while it sends never reads why. One that asks
 // before it sends is told at once.
-func drain(w http.ResponseWriter, r *http.Request) {
+func drainBody(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	if r.Header.Get("Expect") != "" {
 		return

@@ -48,7 +48,7 @@ type response struct {
 
 var nullID = json.RawMessage("null")
 
-func failed(id json.RawMessage, number int, message string) response {
+func failedResponse(id json.RawMessage, number int, message string) response {
 	if id == nil {
 		id = nullID
 	}
@@ -63,7 +63,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), batchTimeout)
 	defer cancel()
-	extend(w, batchTimeout+writeTimeout)
+	extendDeadline(w, batchTimeout+writeTimeout)
 	var answers []response
 	body = bytes.TrimLeft(body, " \t\r\n")
 	batch := len(body) > 0 && body[0] == '['
@@ -73,9 +73,9 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 			writeJSON(w, http.StatusOK, bad)
 			return nil
 		}
-		answers = s.answerAll(ctx, calls)
+		answers = s.answerCalls(ctx, calls)
 	} else {
-		answers = s.answerAll(ctx, []json.RawMessage{body})
+		answers = s.answerCalls(ctx, []json.RawMessage{body})
 	}
 	switch {
 	case len(answers) == 0:
@@ -83,13 +83,13 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 	case batch:
 		writeJSON(w, http.StatusOK, answers)
 	default:
-		writeJSON(w, rpcStatus(w, &answers[0]), answers[0])
+		writeJSON(w, callStatus(w, &answers[0]), answers[0])
 	}
 	return nil
 }
 
-// rpcStatus is 200 for whatever JSON-RPC itself can say, except that a busy node says so to proxies as well.
-func rpcStatus(w http.ResponseWriter, a *response) int {
+// callStatus is 200 for whatever JSON-RPC itself can say, except that a busy node says so to proxies as well.
+func callStatus(w http.ResponseWriter, a *response) int {
 	if a.Error == nil || a.Error.Code != rpcBusy {
 		return http.StatusOK
 	}
@@ -100,14 +100,14 @@ func rpcStatus(w http.ResponseWriter, a *response) int {
 // splitBatch cuts a batch into calls without looking into them, and stops at the first too many.
 func splitBatch(body []byte) ([]json.RawMessage, *response) {
 	dec := json.NewDecoder(bytes.NewReader(body))
-	notJSON := failed(nil, rpcParse, "the body is not one JSON document")
+	notJSON := failedResponse(nil, rpcParse, "the body is not one JSON document")
 	if _, err := dec.Token(); err != nil {
 		return nil, &notJSON
 	}
 	var calls []json.RawMessage
 	for dec.More() {
 		if len(calls) == maxBatch {
-			many := failed(nil, rpcInvalid, "a batch holds at most 64 calls")
+			many := failedResponse(nil, rpcInvalid, "a batch holds at most 64 calls")
 			return nil, &many
 		}
 		var call json.RawMessage
@@ -123,14 +123,14 @@ func splitBatch(body []byte) ([]json.RawMessage, *response) {
 		return nil, &notJSON
 	}
 	if len(calls) == 0 {
-		none := failed(nil, rpcInvalid, "a batch holds at least one call")
+		none := failedResponse(nil, rpcInvalid, "a batch holds at least one call")
 		return nil, &none
 	}
 	return calls, nil
 }
 
-// answerAll runs calls in order. Notifications have no answer.
-func (s *Server) answerAll(ctx context.Context, calls []json.RawMessage) []response {
+// answerCalls runs calls in order. Notifications have no answer.
+func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []response {
 	var answers []response
 	size := 0
 	for _, call := range calls {
@@ -139,9 +139,9 @@ func (s *Server) answerAll(ctx context.Context, calls []json.RawMessage) []respo
 		case bad != nil:
 			answers = append(answers, *bad)
 		case size > maxAnswer:
-			answers = append(answers, failed(req.id, rpcInvalid, "the answer to this batch is too large: send fewer calls in one"))
+			answers = append(answers, failedResponse(req.id, rpcInvalid, "the answer to this batch is too large: send fewer calls in one"))
 		default:
-			answer := s.answer(ctx, req)
+			answer := s.answerCall(ctx, req)
 			size += len(answer.Result)
 			if req.id != nil {
 				answers = append(answers, answer)
@@ -158,55 +158,55 @@ func decodeRequest(call json.RawMessage) (request, *response) {
 		if errors.Is(err, strict.ErrSyntax) {
 			number = rpcParse
 		}
-		bad := failed(nil, number, err.Error())
+		bad := failedResponse(nil, number, err.Error())
 		return request{}, &bad
 	}
 	// A map, because names of members count to the letter.
 	var members map[string]json.RawMessage
 	if json.Unmarshal(call, &members) != nil || members == nil {
-		bad := failed(nil, rpcInvalid, "a call is an object")
+		bad := failedResponse(nil, rpcInvalid, "a call is an object")
 		return request{}, &bad
 	}
 	req := request{id: members["id"], params: members["params"]}
-	if req.id != nil && !isID(req.id) {
-		bad := failed(nil, rpcInvalid, "id is a string, a number or null, of at most 256 characters")
+	if req.id != nil && !isCallID(req.id) {
+		bad := failedResponse(nil, rpcInvalid, "id is a string, a number or null, of at most 256 characters")
 		return request{}, &bad
 	}
 	if string(members["jsonrpc"]) != `"2.0"` {
-		bad := failed(req.id, rpcInvalid, `want "jsonrpc":"2.0"`)
+		bad := failedResponse(req.id, rpcInvalid, `want "jsonrpc":"2.0"`)
 		return request{}, &bad
 	}
 	if raw := members["method"]; len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &req.method) != nil {
-		bad := failed(req.id, rpcInvalid, "method is a string")
+		bad := failedResponse(req.id, rpcInvalid, "method is a string")
 		return request{}, &bad
 	}
 	return req, nil
 }
 
-func isID(raw json.RawMessage) bool {
+func isCallID(raw json.RawMessage) bool {
 	first := raw[0]
 	return len(raw) <= maxID && (first == '"' || first == '-' || first >= '0' && first <= '9' || string(raw) == "null")
 }
 
-func (s *Server) answer(ctx context.Context, req request) response {
+func (s *Server) answerCall(ctx context.Context, req request) response {
 	method, known := s.calls[req.method]
 	if !known {
-		return failed(req.id, rpcMethod, "no such method; /openapi.json lists them")
+		return failedResponse(req.id, rpcMethod, "no such method; /openapi.json lists them")
 	}
 	v, err := method(ctx, s, req.params)
 	if err != nil {
-		return s.failure(ctx, req.id, err)
+		return s.failCall(ctx, req.id, err)
 	}
 	result, err := json.Marshal(v)
 	if err != nil {
-		return s.failure(ctx, req.id, err)
+		return s.failCall(ctx, req.id, err)
 	}
 	return response{Version: "2.0", ID: req.id, Result: result}
 }
 
-func (s *Server) failure(ctx context.Context, id json.RawMessage, err error) response {
-	e := s.refusal(ctx, err)
-	answer := failed(id, rpcNumber(e), e.Message)
+func (s *Server) failCall(ctx context.Context, id json.RawMessage, err error) response {
+	e := s.explainError(ctx, err)
+	answer := failedResponse(id, errorNumber(e), e.Message)
 	answer.Error.Data = &rpcErrorData{Code: e.Code}
 	return answer
 }

@@ -72,21 +72,21 @@ func TestWaitersAreBounded(t *testing.T) {
 	s := &Server{waiting: make(slots)}
 	never := func() (bool, error) { return false, nil }
 	var e *client.Error
-	if _, err := s.until(t.Context(), time.Second, never); !errors.As(err, &e) || e.Code != client.CodeServerBusy {
+	if _, err := s.waitUntil(t.Context(), time.Second, never); !errors.As(err, &e) || e.Code != client.CodeServerBusy {
 		t.Errorf("got %v, want SERVER_BUSY", err)
 	}
-	if ok, err := s.until(t.Context(), 0, never); ok || err != nil {
+	if ok, err := s.waitUntil(t.Context(), 0, never); ok || err != nil {
 		t.Errorf("without waiting: %v, %v", ok, err)
 	}
 }
 
 func TestSubmissionsAreBounded(t *testing.T) {
 	s := &Server{submitting: make(slots, 1)}
-	if !s.submitting.take() || s.submitting.take() {
+	if !s.submitting.acquireSlot() || s.submitting.acquireSlot() {
 		t.Fatal("one slot is not one slot")
 	}
-	s.submitting.give()
-	if !s.submitting.take() {
+	s.submitting.releaseSlot()
+	if !s.submitting.acquireSlot() {
 		t.Error("a slot given back is not free")
 	}
 }
@@ -97,12 +97,12 @@ func TestNoncesExpire(t *testing.T) {
 	n.now = func() time.Time { return now }
 	account := &ledger.Account{Base: 5, Used: 0b10} // 6 is used
 	for _, want := range []uint64{5, 7, 8} {
-		if got, ok := n.take(remora.Address{1}, account); !ok || got != want {
+		if got, ok := n.reserveLowest(remora.Address{1}, account); !ok || got != want {
 			t.Errorf("took %d, want %d", got, want)
 		}
 	}
 	now = now.Add(nonceHold)
-	if got, ok := n.take(remora.Address{1}, account); !ok || got != 5 {
+	if got, ok := n.reserveLowest(remora.Address{1}, account); !ok || got != 5 {
 		t.Errorf("after the hold: %d", got)
 	}
 }
@@ -112,15 +112,15 @@ func TestNoncesAreBounded(t *testing.T) {
 	now := time.Unix(1_000, 0)
 	n.now = func() time.Time { return now }
 	for i := range maxNonceAccounts {
-		if _, ok := n.take(remora.Address{byte(i), byte(i >> 8), 1}, new(ledger.Account)); !ok {
+		if _, ok := n.reserveLowest(remora.Address{byte(i), byte(i >> 8), 1}, new(ledger.Account)); !ok {
 			t.Fatalf("account %d got none", i)
 		}
 	}
-	if _, ok := n.take(remora.Address{9}, new(ledger.Account)); ok || len(n.held) != maxNonceAccounts {
+	if _, ok := n.reserveLowest(remora.Address{9}, new(ledger.Account)); ok || len(n.held) != maxNonceAccounts {
 		t.Errorf("one account too many; %d held", len(n.held))
 	}
 	now = now.Add(nonceHold)
-	if _, ok := n.take(remora.Address{9}, new(ledger.Account)); !ok || len(n.held) != 1 {
+	if _, ok := n.reserveLowest(remora.Address{9}, new(ledger.Account)); !ok || len(n.held) != 1 {
 		t.Errorf("after the hold %d accounts are kept", len(n.held))
 	}
 }
@@ -130,7 +130,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := limit(inner, 1)
+	l := limitConnections(inner, 1)
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
@@ -220,14 +220,14 @@ func TestDecodeRequest(t *testing.T) {
 
 // TestAnswersAreBounded asks for more in one batch than an answer holds.
 func TestAnswersAreBounded(t *testing.T) {
-	s := &Server{Config: Config{Genesis: &remora.Genesis{ChainID: strings.Repeat("x", 1<<20)}}, calls: calls()}
+	s := &Server{Config: Config{Genesis: &remora.Genesis{ChainID: strings.Repeat("x", 1<<20)}}, calls: callsByName()}
 	genesis, err := json.Marshal(s.Genesis)
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := slices.Repeat([]json.RawMessage{[]byte(`{"jsonrpc":"2.0","id":1,"method":"genesis"}`)}, maxBatch)
 	size, refused := 0, 0
-	for _, a := range s.answerAll(t.Context(), calls) {
+	for _, a := range s.answerCalls(t.Context(), calls) {
 		size += len(a.Result)
 		if a.Error != nil {
 			refused++

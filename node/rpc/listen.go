@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// listen binds a TCP address. An address that is taken is reported with its holder, where that can be found out.
-func listen(address string) (net.Listener, error) {
+// listenTCP binds a TCP address. An address that is taken is reported with its holder, where that can be found out.
+func listenTCP(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		if err != nil {
@@ -26,17 +26,17 @@ func listen(address string) (net.Listener, error) {
 	holder := "another process"
 	if _, port, err := net.SplitHostPort(address); err == nil {
 		if number, err := strconv.ParseUint(port, 10, 16); err == nil {
-			holder = portHolder("/proc", uint16(number))
+			holder = findPortHolder("/proc", uint16(number))
 		}
 	}
 	return nil, fmt.Errorf("rpc address %s is in use by %s: stop it or choose another address: %w", address, holder, err)
 }
 
-// portHolder names the process that listens on a TCP port, as far as the proc file system tells.
-func portHolder(proc string, port uint16) string {
+// findPortHolder names the process that listens on a TCP port, as far as the proc file system tells.
+func findPortHolder(proc string, port uint16) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"tcp", "tcp6"} {
-		listeners(filepath.Join(proc, "net", table), port, inodes)
+		collectListeners(filepath.Join(proc, "net", table), port, inodes)
 	}
 	fds, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
 	if err != nil || len(inodes) == 0 {
@@ -58,8 +58,8 @@ func portHolder(proc string, port uint16) string {
 	return "a process of another user"
 }
 
-// listeners adds the link targets of the sockets that listen on a port: proc(5), column local_address and state 0A.
-func listeners(table string, port uint16, inodes map[string]bool) {
+// collectListeners adds the link targets of the sockets that listen on a port: proc(5), column local_address and state 0A.
+func collectListeners(table string, port uint16, inodes map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {
 		return
@@ -74,7 +74,7 @@ func listeners(table string, port uint16, inodes map[string]bool) {
 	}
 }
 
-func isLoopback(a net.Addr) bool {
+func isLoopbackAddr(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
@@ -87,7 +87,7 @@ type limited struct {
 	once   sync.Once
 }
 
-func limit(l net.Listener, connections int) net.Listener {
+func limitConnections(l net.Listener, connections int) net.Listener {
 	return &limited{Listener: l, free: make(chan struct{}, connections), closed: make(chan struct{})}
 }
 

@@ -29,15 +29,15 @@ func newNonces() *nonces {
 	return &nonces{held: map[remora.Address]map[uint64]time.Time{}, now: time.Now}
 }
 
-// take sets the lowest nonce aside that the account can use and nobody holds; false when there is none.
-func (n *nonces) take(address remora.Address, account *ledger.Account) (uint64, bool) {
+// reserveLowest sets the lowest nonce aside that the account can use and nobody holds; false when there is none.
+func (n *nonces) reserveLowest(address remora.Address, account *ledger.Account) (uint64, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
 	held := n.held[address]
 	if held == nil {
 		if len(n.held) >= maxNonceAccounts {
-			n.expire(now)
+			n.dropExpired(now)
 		}
 		if len(n.held) >= maxNonceAccounts {
 			return 0, false
@@ -45,7 +45,7 @@ func (n *nonces) take(address remora.Address, account *ledger.Account) (uint64, 
 		held = map[uint64]time.Time{}
 		n.held[address] = held
 	}
-	release(held, now)
+	dropPassed(held, now)
 	for nonce := account.Nonce(); nonce < account.Nonce()+maxNoncesHeld; nonce++ {
 		if _, taken := held[nonce]; taken || account.CheckNonce(nonce) != nil {
 			continue
@@ -56,16 +56,16 @@ func (n *nonces) take(address remora.Address, account *ledger.Account) (uint64, 
 	return 0, false
 }
 
-// expire drops what is held no more.
-func (n *nonces) expire(now time.Time) {
+// dropExpired drops what is held no more.
+func (n *nonces) dropExpired(now time.Time) {
 	for address, held := range n.held {
-		if release(held, now); len(held) == 0 {
+		if dropPassed(held, now); len(held) == 0 {
 			delete(n.held, address)
 		}
 	}
 }
 
-func release(held map[uint64]time.Time, now time.Time) {
+func dropPassed(held map[uint64]time.Time, now time.Time) {
 	for nonce, until := range held {
 		if !until.After(now) {
 			delete(held, nonce)

@@ -18,8 +18,8 @@ var openAPI []byte
 // object is an object of the description.
 type object = map[string]any
 
-// describe returns the OpenAPI document: openapi.json and what the declarations of the operations say.
-func describe(operations []operation) ([]byte, error) {
+// describeAPI returns the OpenAPI document: openapi.json and what the declarations of the operations say.
+func describeAPI(operations []operation) ([]byte, error) {
 	var doc struct {
 		OpenAPI    string            `json:"openapi"`
 		Info       json.RawMessage   `json:"info"`
@@ -66,7 +66,7 @@ func (s schemas) describeCall(op operation) object {
 		if f.JSON == "" {
 			continue
 		}
-		properties[f.JSON] = withDoc(s.describeField(f), f.Doc)
+		properties[f.JSON] = documentSchema(s.describeField(f), f.Doc)
 		if f.Required {
 			required = append(required, f.JSON)
 		}
@@ -106,7 +106,7 @@ func (s schemas) describeRoute(op operation, path string) object {
 		}
 		parameters = append(parameters, parameter)
 	}
-	failure := object{"description": "an error", "content": object{"application/json": object{"schema": reference("Error")}}}
+	failure := object{"description": "an error", "content": object{"application/json": object{"schema": schemaReference("Error")}}}
 	return object{
 		"operationId": op.ID, "summary": op.Summary, "parameters": parameters,
 		"responses": object{"200": object{"description": "the answer", "content": s.describeAnswer(op)}, "default": failure},

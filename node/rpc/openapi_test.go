@@ -34,7 +34,7 @@ type document struct {
 
 func parseOpenAPI(t *testing.T) (document, []byte) {
 	t.Helper()
-	data, err := describe(operations())
+	data, err := describeAPI(operations())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestOpenAPIListsRoutes(t *testing.T) {
 func TestOpenAPIListsMethods(t *testing.T) {
 	doc, _ := parseOpenAPI(t)
 	documented := slices.Sorted(maps.Keys(doc.Paths["/"]["post"].Methods))
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(calls())), documented); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(callsByName())), documented); diff != "" {
 		t.Errorf("methods (-served +documented):\n%s", diff)
 	}
 }

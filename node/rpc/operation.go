@@ -25,34 +25,34 @@ type operation struct {
 // operations lists all that the server answers. A method whose client.Method is declared has one line here.
 func operations() []operation {
 	return []operation{
-		answer(client.GetStatus, (*Server).readStatus),
-		answer(client.GetGenesis, (*Server).readGenesis),
-		answer(client.GetBlock, (*Server).readBlock),
-		answer(client.ProveBlock, (*Server).proveBlock),
-		answerOrProve(client.GetAccount, (*Server).readAccount, (*Server).proveAccount),
-		answer(client.ReserveNonce, (*Server).reserveNonce),
-		answer(client.SendTxs, (*Server).sendTxs),
-		answer(client.GetTx, (*Server).readTx),
-		answer(client.WaitTx, (*Server).waitTx),
-		answer(client.GetNode, (*Server).readNode),
-		answer(client.ListNodes, (*Server).listNodes),
-		answer(client.GetSession, (*Server).readSession),
-		answer(client.ListSessions, (*Server).listSessions),
-		answer(client.ListClaims, (*Server).listClaims),
-		stream(client.GetCertifiedBlock, (*Server).serveCertified),
-		stream(client.GetCertifiedBlocks, (*Server).serveBlocks),
-		stream(client.WatchBlocks, (*Server).serveEvents),
-		route("POST /{$}", (*Server).serveRPC),
-		route("POST /v1/txs", (*Server).serveSubmit),
-		route("GET /livez", (*Server).serveLive),
-		route("GET /readyz", (*Server).serveReady),
-		route("GET /healthz", (*Server).serveHealth),
-		route("GET /openapi.json", (*Server).serveOpenAPI),
+		jsonOperation(client.GetStatus, (*Server).readStatus),
+		jsonOperation(client.GetGenesis, (*Server).readGenesis),
+		jsonOperation(client.GetBlock, (*Server).readBlock),
+		jsonOperation(client.ProveBlock, (*Server).proveBlock),
+		provenOperation(client.GetAccount, (*Server).readAccount, (*Server).proveAccount),
+		jsonOperation(client.ReserveNonce, (*Server).reserveNonce),
+		jsonOperation(client.SendTxs, (*Server).sendTxs),
+		jsonOperation(client.GetTx, (*Server).readTx),
+		jsonOperation(client.WaitTx, (*Server).waitTx),
+		jsonOperation(client.GetNode, (*Server).readNode),
+		jsonOperation(client.ListNodes, (*Server).listNodes),
+		jsonOperation(client.GetSession, (*Server).readSession),
+		jsonOperation(client.ListSessions, (*Server).listSessions),
+		jsonOperation(client.ListClaims, (*Server).listClaims),
+		streamOperation(client.GetCertifiedBlock, (*Server).serveCertified),
+		streamOperation(client.GetCertifiedBlocks, (*Server).serveBlocks),
+		streamOperation(client.WatchBlocks, (*Server).serveEvents),
+		plainOperation("POST /{$}", (*Server).serveRPC),
+		plainOperation("POST /v1/txs", (*Server).serveSubmit),
+		plainOperation("GET /livez", (*Server).serveLive),
+		plainOperation("GET /readyz", (*Server).serveReady),
+		plainOperation("GET /healthz", (*Server).serveHealth),
+		plainOperation("GET /openapi.json", (*Server).serveOpenAPI),
 	}
 }
 
-// calls returns the methods of JSON-RPC by name.
-func calls() map[string]call {
+// callsByName returns the methods of JSON-RPC by name.
+func callsByName() map[string]call {
 	byName := map[string]call{}
 	for _, op := range operations() {
 		if op.Name != "" {
@@ -62,14 +62,14 @@ func calls() map[string]call {
 	return byName
 }
 
-// answer makes an operation of a function that returns the method's document.
-func answer[P, D any](m client.Method[P, D], f func(*Server, context.Context, P) (*D, error)) operation {
-	return operate(client.Declaration(m), func(s *Server, ctx context.Context, p P) (any, error) { return f(s, ctx, p) },
+// jsonOperation makes an operation of a function that returns the method's document.
+func jsonOperation[P, D any](m client.Method[P, D], f func(*Server, context.Context, P) (*D, error)) operation {
+	return newOperation(client.Declaration(m), func(s *Server, ctx context.Context, p P) (any, error) { return f(s, ctx, p) },
 		reflect.TypeFor[D]())
 }
 
-// answerOrProve makes an operation of two functions: prove answers calls that want a proof.
-func answerOrProve[P interface{ WantsProof() bool }, D, E any](
+// provenOperation makes an operation of two functions: prove answers calls that want a proof.
+func provenOperation[P interface{ WantsProof() bool }, D, E any](
 	m client.Method[P, D],
 	f func(*Server, context.Context, P) (*D, error),
 	prove func(*Server, context.Context, P) (*E, error),
@@ -80,10 +80,10 @@ func answerOrProve[P interface{ WantsProof() bool }, D, E any](
 		}
 		return f(s, ctx, p)
 	}
-	return operate(client.Declaration(m), either, reflect.TypeFor[D](), reflect.TypeFor[E]())
+	return newOperation(client.Declaration(m), either, reflect.TypeFor[D](), reflect.TypeFor[E]())
 }
 
-func operate[P any](d client.Declaration, f func(*Server, context.Context, P) (any, error), answers ...reflect.Type) operation {
+func newOperation[P any](d client.Declaration, f func(*Server, context.Context, P) (any, error), answers ...reflect.Type) operation {
 	op := operation{Declaration: d, parameters: reflect.TypeFor[P](), answers: answers}
 	op.call = func(ctx context.Context, s *Server, members json.RawMessage) (any, error) {
 		var p P
@@ -99,7 +99,7 @@ func operate[P any](d client.Declaration, f func(*Server, context.Context, P) (a
 		}
 		doc, err := f(s, r.Context(), p)
 		if err == nil {
-			extend(w, writeTimeout)
+			extendDeadline(w, writeTimeout)
 			writeJSON(w, http.StatusOK, doc)
 		}
 		return err
@@ -107,8 +107,8 @@ func operate[P any](d client.Declaration, f func(*Server, context.Context, P) (a
 	return op
 }
 
-// stream makes an operation of a function that writes the answer.
-func stream[P, D any](m client.Method[P, D], f func(*Server, http.ResponseWriter, *http.Request, P) error) operation {
+// streamOperation makes an operation of a function that writes the answer.
+func streamOperation[P, D any](m client.Method[P, D], f func(*Server, http.ResponseWriter, *http.Request, P) error) operation {
 	op := operation{Declaration: client.Declaration(m), parameters: reflect.TypeFor[P](), answers: []reflect.Type{reflect.TypeFor[D]()}}
 	op.serve = func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		var p P
@@ -120,7 +120,7 @@ func stream[P, D any](m client.Method[P, D], f func(*Server, http.ResponseWriter
 	return op
 }
 
-// route makes an operation of a handler, which openapi.json describes.
-func route(pattern string, f func(*Server, http.ResponseWriter, *http.Request) error) operation {
+// plainOperation makes an operation of a handler, which openapi.json describes.
+func plainOperation(pattern string, f func(*Server, http.ResponseWriter, *http.Request) error) operation {
 	return operation{Declaration: client.Declaration{Route: pattern}, serve: f}
 }

@@ -34,8 +34,8 @@ func (p *page[K, D]) addRow(key K, document func() (D, error)) bool {
 	return true
 }
 
-// failure returns why the page is incomplete: err of the walk over the rows, or that of a document.
-func (p *page[K, D]) failure(err error) error {
+// joinFailure returns why the page is incomplete: err of the walk over the rows, or that of a document.
+func (p *page[K, D]) joinFailure(err error) error {
 	if err == nil {
 		err = p.err
 	}

@@ -26,15 +26,15 @@ func (s *Server) readStatus(context.Context, client.None) (*client.Status, error
 		Observer: own.Observer != "", ObserverReason: own.Observer,
 	}
 	var err error
-	if doc.Epoch, err = epochOf(view); err != nil {
+	if doc.Epoch, err = epochOfView(view); err != nil {
 		return nil, err
 	}
 	doc.CertifiedHeight, err = s.certifiedHeight(view.Tip.Height)
 	return doc, err
 }
 
-// epochOf returns the epoch of the view's block; before the first block it is the one that starts.
-func epochOf(view *head.View) (remora.Epoch, error) {
+// epochOfView returns the epoch of the view's block; before the first block it is the one that starts.
+func epochOfView(view *head.View) (remora.Epoch, error) {
 	if view.Block != nil {
 		return view.Block.Header.Epoch, nil
 	}
@@ -84,9 +84,9 @@ func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Bloc
 		Hash: header.Hash(), Parent: header.Parent, SubDAG: header.SubDAG,
 		TxRoot: header.TxRoot, ResultsRoot: header.ResultsRoot, StateRoot: header.StateRoot,
 		Beacon: client.Seed{Step: header.Beacon.Step, Hash: header.Beacon.Hash},
-		Txs:    len(block.Results), Results: map[string]int{}, Batches: nonNil(block.Batches),
-		Headers: len(block.DAG), Leader: s.member(block.DAG[len(block.DAG)-1].Author),
-		Certificate: s.certificate(certificate),
+		Txs:    len(block.Results), Results: map[string]int{}, Batches: emptyIfNil(block.Batches),
+		Headers: len(block.DAG), Leader: s.memberName(block.DAG[len(block.DAG)-1].Author),
+		Certificate: s.certificateDocument(certificate),
 	}
 	if !header.NextCommittee.IsZero() {
 		doc.NextCommittee = &header.NextCommittee
@@ -97,43 +97,43 @@ func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Bloc
 	return doc, nil
 }
 
-func nonNil(hashes []remora.Hash) []remora.Hash {
+func emptyIfNil(hashes []remora.Hash) []remora.Hash {
 	if hashes == nil {
 		return []remora.Hash{}
 	}
 	return hashes
 }
 
-func (s *Server) member(a remora.Authority) string {
+func (s *Server) memberName(a remora.Authority) string {
 	if !s.committee.Has(a) {
 		return ""
 	}
 	return s.committee.Members[a].Name
 }
 
-func (s *Server) certificate(c *remora.BlockCertificate) *client.Certificate {
+func (s *Server) certificateDocument(c *remora.BlockCertificate) *client.Certificate {
 	if c == nil || c.Signers.Check(s.committee.Size()) != nil {
 		return nil
 	}
 	doc := &client.Certificate{Signers: []string{}, Stake: s.committee.StakeOf(c.Signers), Quorum: s.committee.Quorum()}
 	for a := range c.Signers.Members() {
-		doc.Signers = append(doc.Signers, s.member(a))
+		doc.Signers = append(doc.Signers, s.memberName(a))
 	}
 	return doc
 }
 
-func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
+func milliseconds(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// until waits until ready holds. It returns false when the time has passed, and refuses to wait when too many do.
-func (s *Server) until(ctx context.Context, wait time.Duration, ready func() (bool, error)) (bool, error) {
+// waitUntil waits until ready holds. It returns false when the time has passed, and refuses to wait when too many do.
+func (s *Server) waitUntil(ctx context.Context, wait time.Duration, ready func() (bool, error)) (bool, error) {
 	ok, err := ready()
 	if ok || err != nil || wait <= 0 {
 		return ok, err
 	}
-	if !s.waiting.take() {
-		return false, busy("%d requests wait already", maxWaiting)
+	if !s.waiting.acquireSlot() {
+		return false, serverBusy("%d requests wait already", maxWaiting)
 	}
-	defer s.waiting.give()
+	defer s.waiting.releaseSlot()
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err = s.Head.Until(limited, func() (bool, error) {
@@ -152,7 +152,7 @@ func (s *Server) awaitCertificate(ctx context.Context, h remora.Height, wait tim
 		return nil, notFound("height 0 is the genesis; blocks start at 1")
 	}
 	var certificate *remora.BlockCertificate
-	found, err := s.until(ctx, wait, func() (bool, error) {
+	found, err := s.waitUntil(ctx, wait, func() (bool, error) {
 		var err error
 		certificate, err = s.Store.BlockCertificate(h)
 		return certificate != nil && h <= s.Store.Height(), err
@@ -167,11 +167,11 @@ func (s *Server) awaitCertificate(ctx context.Context, h remora.Height, wait tim
 }
 
 func notCertified(format string, args ...any) *client.Error {
-	return fail(409, client.CodeNotCertified, format, args...)
+	return newError(409, client.CodeNotCertified, format, args...)
 }
 
 func (s *Server) proveBlock(ctx context.Context, q client.CertifiedQuery) (*light.BlockProof, error) {
-	certificate, err := s.awaitCertificate(ctx, q.Height, millis(q.WaitMS))
+	certificate, err := s.awaitCertificate(ctx, q.Height, milliseconds(q.WaitMS))
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ const proofWait = 5 * time.Second
 
 func (s *Server) proveAccount(ctx context.Context, q client.AccountQuery) (*light.AccountProof, error) {
 	var view *head.View
-	found, err := s.until(ctx, proofWait, func() (ok bool, _ error) {
+	found, err := s.waitUntil(ctx, proofWait, func() (ok bool, _ error) {
 		view, ok = s.Head.Certified()
 		return ok, nil
 	})
@@ -237,9 +237,9 @@ func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client
 	if !exists {
 		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", q.Address)
 	}
-	nonce, ok := s.nonces.take(q.Address, &account)
+	nonce, ok := s.nonces.reserveLowest(q.Address, &account)
 	if !ok {
-		return nil, busy("every nonce that account %s can use is on its way", q.Address)
+		return nil, serverBusy("every nonce that account %s can use is on its way", q.Address)
 	}
 	return &client.Nonce{Nonce: nonce}, nil
 }

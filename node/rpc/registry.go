@@ -18,7 +18,7 @@ func (s *Server) listNodes(_ context.Context, q client.NodeListQuery) (*client.N
 	err := registry.All(view.Tables, func(address remora.Address, node remora.Node) bool {
 		return p.addRow(address, func() (client.Node, error) { return nodeDocument(view.Tables, address, node) })
 	})
-	return &client.Nodes{Nodes: p.documents, Next: p.next}, p.failure(err)
+	return &client.Nodes{Nodes: p.documents, Next: p.next}, p.joinFailure(err)
 }
 
 func (s *Server) readNode(_ context.Context, q client.NodeQuery) (*client.Node, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-func (s *Server) routes() http.Handler {
+func (s *Server) newRouter() http.Handler {
 	mux := http.NewServeMux()
 	for _, op := range operations() {
 		if op.Route == "" {
@@ -16,8 +16,8 @@ func (s *Server) routes() http.Handler {
 		}
 		mux.HandleFunc(op.Route, func(w http.ResponseWriter, r *http.Request) {
 			if err := op.serve(s, w, r); err != nil {
-				extend(w, writeTimeout)
-				writeError(w, s.refusal(r.Context(), err))
+				extendDeadline(w, writeTimeout)
+				writeError(w, s.explainError(r.Context(), err))
 			}
 		})
 	}
@@ -36,7 +36,7 @@ func (s *Server) routes() http.Handler {
 const uploadTimeout = 30 * time.Minute
 
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
-	extend(w, uploadTimeout)
+	extendDeadline(w, uploadTimeout)
 	s.Content.ServeHTTP(w, r)
 }
 
@@ -46,7 +46,7 @@ func unknownRoute(mux *http.ServeMux, r *http.Request) *client.Error {
 		other := r.Clone(context.WithoutCancel(r.Context()))
 		other.Method = method
 		if _, pattern := mux.Handler(other); pattern != "/" {
-			return fail(http.StatusMethodNotAllowed, client.CodeMethodNotAllowed, "%.80s takes %s", r.URL.Path, method)
+			return newError(http.StatusMethodNotAllowed, client.CodeMethodNotAllowed, "%.80s takes %s", r.URL.Path, method)
 		}
 	}
 	return notFound("no operation at %.80q: /openapi.json lists them", r.URL.Path)

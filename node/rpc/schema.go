@@ -16,7 +16,7 @@ import (
 // schemas holds the schemas of the API by name. It grows with what is asked of it.
 type schemas map[string]any
 
-func reference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+func schemaReference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 
 // schemaName returns the name under which a document stands in the description.
 func schemaName(t reflect.Type) string {
@@ -27,10 +27,10 @@ func schemaName(t reflect.Type) string {
 
 // scalars describes the types of which reflection tells too little.
 var scalars = map[reflect.Type]object{
-	reflect.TypeFor[remora.Hash]():       reference("Hash"),
-	reflect.TypeFor[remora.Address]():    reference("Address"),
-	reflect.TypeFor[remora.Amount]():     reference("Amount"),
-	reflect.TypeFor[remora.Genesis]():    reference("Genesis"),
+	reflect.TypeFor[remora.Hash]():       schemaReference("Hash"),
+	reflect.TypeFor[remora.Address]():    schemaReference("Address"),
+	reflect.TypeFor[remora.Amount]():     schemaReference("Amount"),
+	reflect.TypeFor[remora.Genesis]():    schemaReference("Genesis"),
 	reflect.TypeFor[remora.Millis]():     {"type": "integer", "minimum": 0, "description": "Unix time in milliseconds"},
 	reflect.TypeFor[remora.ClaimState](): {"enum": claimStates()},
 	reflect.TypeFor[remora.Roles]():      {"type": "string", "description": "of validator, cache, gateway, separated by commas"},
@@ -55,7 +55,7 @@ func (s schemas) schemaOf(t reflect.Type) object {
 	}
 	if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		if k := t.Kind(); k == reflect.Array || k == reflect.Slice {
-			return reference("Hex")
+			return schemaReference("Hex")
 		}
 		return object{"type": "string"}
 	}
@@ -74,7 +74,7 @@ func (s schemas) schemaOf(t reflect.Type) object {
 			s[name] = nil // it may contain itself
 			s[name] = s.describeStruct(t)
 		}
-		return reference(name)
+		return schemaReference(name)
 	}
 	return object{"type": "integer", "minimum": 0}
 }
@@ -94,23 +94,23 @@ func (s schemas) describeStruct(t reflect.Type) object {
 		if option == "" {
 			required = append(required, name)
 			if f.Type.Kind() == reflect.Pointer {
-				schema = nullable(schema)
+				schema = nullableSchema(schema)
 			}
 		}
-		properties[name] = withDoc(schema, f.Tag.Get("doc"))
+		properties[name] = documentSchema(schema, f.Tag.Get("doc"))
 	}
 	return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 }
 
-func nullable(schema object) object {
+func nullableSchema(schema object) object {
 	if name, simple := schema["type"]; simple {
 		return object{"type": []any{name, "null"}}
 	}
 	return object{"oneOf": []any{schema, object{"type": "null"}}}
 }
 
-// withDoc puts the documentation of a field before that of its type.
-func withDoc(schema object, doc string) object {
+// documentSchema puts the documentation of a field before that of its type.
+func documentSchema(schema object, doc string) object {
 	if doc == "" {
 		return schema
 	}

@@ -49,28 +49,28 @@ type Server struct {
 
 // New binds the address. Nothing is served before Run; without Run, Close lets go of the address.
 func New(c Config) (*Server, error) {
-	if err := c.check(); err != nil {
+	if err := c.checkComplete(); err != nil {
 		return nil, err
 	}
 	committee, err := c.Genesis.Committee()
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	openAPI, err := describe(operations())
+	openAPI, err := describeAPI(operations())
 	if err != nil {
 		return nil, fmt.Errorf("openapi.json: %w", err)
 	}
-	listener, err := listen(c.Listen)
+	listener, err := listenTCP(c.Listen)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		Config:      c,
 		listener:    listener,
-		loopback:    isLoopback(listener.Addr()),
+		loopback:    isLoopbackAddr(listener.Addr()),
 		origin:      c.Genesis.Hash(),
 		openAPI:     openAPI,
-		calls:       calls(),
+		calls:       callsByName(),
 		committee:   committee,
 		nonces:      newNonces(),
 		waiting:     make(slots, maxWaiting),
@@ -78,7 +78,7 @@ func New(c Config) (*Server, error) {
 		subscribers: make(slots, maxSubscribers),
 	}
 	s.http = &http.Server{
-		Handler:           s.guard(s.routes()),
+		Handler:           s.guardHandler(s.newRouter()),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -100,7 +100,7 @@ func (s *Server) Close() error { return s.listener.Close() }
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(limit(s.listener, maxConnections)) }()
+	go func() { failed <- s.http.Serve(limitConnections(s.listener, maxConnections)) }()
 	var err error
 	select {
 	case err = <-failed:
@@ -112,7 +112,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		<-failed
 	}
-	s.handlers.stop()
+	s.handlers.awaitHandlers()
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("rpc on %s: %w", s.Addr(), err)
 	}
@@ -122,8 +122,8 @@ func (s *Server) Run(ctx context.Context) error {
 // slots bounds how many requests do a thing at a time.
 type slots chan struct{}
 
-// take reports whether there was a free slot; who got one gives it back.
-func (s slots) take() bool {
+// acquireSlot reports whether there was a free slot; who got one gives it back.
+func (s slots) acquireSlot() bool {
 	select {
 	case s <- struct{}{}:
 		return true
@@ -132,7 +132,7 @@ func (s slots) take() bool {
 	}
 }
 
-func (s slots) give() { <-s }
+func (s slots) releaseSlot() { <-s }
 
 // inFlight counts running handlers. After stop there are none.
 type inFlight struct {
@@ -141,7 +141,7 @@ type inFlight struct {
 	running sync.WaitGroup
 }
 
-func (f *inFlight) begin() bool {
+func (f *inFlight) beginHandler() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.stopped {
@@ -150,7 +150,7 @@ func (f *inFlight) begin() bool {
 	return !f.stopped
 }
 
-func (f *inFlight) stop() {
+func (f *inFlight) awaitHandlers() {
 	f.mu.Lock()
 	f.stopped = true
 	f.mu.Unlock()

@@ -18,20 +18,20 @@ const (
 
 // serveCertified sends a block with its batches and its certificate, as canonical CBOR.
 func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request, q client.CertifiedQuery) error {
-	raw, err := s.certifiedBlock(r.Context(), q.Height, func() error {
-		_, err := s.awaitCertificate(r.Context(), q.Height, millis(q.WaitMS))
+	raw, err := s.encodeCertified(r.Context(), q.Height, func() error {
+		_, err := s.awaitCertificate(r.Context(), q.Height, milliseconds(q.WaitMS))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	extend(w, writeTimeout)
+	extendDeadline(w, writeTimeout)
 	w.Header().Set("Content-Type", "application/cbor")
 	_, _ = w.Write(raw)
 	return nil
 }
 
-func (s *Server) certifiedBlock(ctx context.Context, h remora.Height, ready func() error) ([]byte, error) {
+func (s *Server) encodeCertified(ctx context.Context, h remora.Height, ready func() error) ([]byte, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.Ra
 	}
 	sent := 0
 	for h := from; h <= to && h-from < maxRangeBlocks && sent < maxRangeBytes; h++ {
-		raw, err := s.certifiedBlock(r.Context(), h, func() error {
+		raw, err := s.encodeCertified(r.Context(), h, func() error {
 			if h < min(covered, to) {
 				return nil
 			}
@@ -69,7 +69,7 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.Ra
 		if sent == 0 {
 			w.Header().Set("Content-Type", "application/octet-stream")
 		}
-		extend(w, writeTimeout)
+		extendDeadline(w, writeTimeout)
 		if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw)))); err != nil {
 			return s.endRange(r.Context(), nil, true)
 		}

@@ -13,11 +13,11 @@ import (
 )
 
 func (s *Server) readTx(ctx context.Context, q client.TxQuery) (*client.Tx, error) {
-	return s.awaitTx(ctx, q.Hash, q.Batch, millis(q.WaitMS))
+	return s.awaitTx(ctx, q.Hash, q.Batch, milliseconds(q.WaitMS))
 }
 
 func (s *Server) waitTx(ctx context.Context, q client.WaitTxQuery) (*client.Tx, error) {
-	return s.awaitTx(ctx, q.Hash, q.Batch, millis(q.TimeoutMS))
+	return s.awaitTx(ctx, q.Hash, q.Batch, milliseconds(q.TimeoutMS))
 }
 
 // awaitTx returns where a transaction was executed, waiting for it. The batch, if not nil, finds a transaction that
@@ -27,7 +27,7 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 	if in != nil {
 		batch = *in
 	}
-	found, err := s.until(ctx, wait, func() (bool, error) { return s.executed(hash, batch) })
+	found, err := s.waitUntil(ctx, wait, func() (bool, error) { return s.isExecuted(hash, batch) })
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 	}
 	place, err := s.Store.Tx(hash)
 	if errors.Is(err, remora.ErrNotFound) {
-		return s.txInBatch(hash, batch)
+		return s.findInBatch(hash, batch)
 	}
 	if err != nil {
 		return nil, err
@@ -45,10 +45,10 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 	if err != nil {
 		return nil, err
 	}
-	return txAt(block, hash, int(place.Position))
+	return txDocument(block, hash, int(place.Position))
 }
 
-func txAt(block *remora.Block, hash remora.Hash, position int) (*client.Tx, error) {
+func txDocument(block *remora.Block, hash remora.Hash, position int) (*client.Tx, error) {
 	if position >= len(block.Results) {
 		return nil, fmt.Errorf("%w: transaction %s is at place %d of %d", remora.ErrCorrupt, hash, position, len(block.Results))
 	}
@@ -58,9 +58,9 @@ func txAt(block *remora.Block, hash remora.Hash, position int) (*client.Tx, erro
 	}, nil
 }
 
-// executed reports whether a transaction is executed as far as reads can see: its block is durable a moment before the
+// isExecuted reports whether a transaction is executed as far as reads can see: its block is durable a moment before the
 // view after it is published, and whoever waited for it must find its effects.
-func (s *Server) executed(hash, batch remora.Hash) (bool, error) {
+func (s *Server) isExecuted(hash, batch remora.Hash) (bool, error) {
 	place, err := s.Store.Tx(hash)
 	if err == nil || !errors.Is(err, remora.ErrNotFound) {
 		return err == nil && place.Height <= s.Head.Tip().Height, err
@@ -72,9 +72,9 @@ func (s *Server) executed(hash, batch remora.Hash) (bool, error) {
 	return done && height <= s.Head.Tip().Height, err
 }
 
-// txInBatch finds a transaction in an executed batch: its place among the block's results follows from the batches
+// findInBatch finds a transaction in an executed batch: its place among the block's results follows from the batches
 // before.
-func (s *Server) txInBatch(hash, batch remora.Hash) (*client.Tx, error) {
+func (s *Server) findInBatch(hash, batch remora.Hash) (*client.Tx, error) {
 	height, _, err := s.Store.BatchHeight(batch)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (s *Server) txInBatch(hash, batch remora.Hash) (*client.Tx, error) {
 		}
 		for i, tx := range parsed.Txs() {
 			if remora.TxHash(tx) == hash {
-				return txAt(block, hash, position+i)
+				return txDocument(block, hash, position+i)
 			}
 		}
 		break
@@ -117,11 +117,11 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return refused
 	}
-	doc, err := s.submit(r.Context(), txs)
+	doc, err := s.submitTxs(r.Context(), txs)
 	if err != nil {
 		return err
 	}
-	extend(w, writeTimeout)
+	extendDeadline(w, writeTimeout)
 	writeJSON(w, http.StatusOK, doc)
 	return nil
 }
@@ -135,7 +135,7 @@ func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentT
 	for i, tx := range q.Txs {
 		txs[i] = tx
 	}
-	sent, err := s.submit(ctx, txs)
+	sent, err := s.submitTxs(ctx, txs)
 	if err != nil {
 		return nil, err
 	}
@@ -179,19 +179,19 @@ func splitFrames(body []byte) ([][]byte, *client.Error) {
 	return txs, nil
 }
 
-// submit checks transactions one by one against the newest state and hands the good ones on. The answer comes when
+// submitTxs checks transactions one by one against the newest state and hands the good ones on. The answer comes when
 // they are durable.
-func (s *Server) submit(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
-	good, refusals, err := s.admit(ctx, txs)
+func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
+	good, refusals, err := s.admitTxs(ctx, txs)
 	if err != nil {
 		return nil, err
 	}
 	var digests []remora.Hash
 	if len(good) > 0 {
-		if !s.submitting.take() {
+		if !s.submitting.acquireSlot() {
 			return nil, ErrBusy
 		}
-		defer s.submitting.give()
+		defer s.submitting.releaseSlot()
 		digests, err = s.Submitter.Submit(ctx, good)
 		if err != nil && (len(digests) == 0 || !errors.Is(err, ErrBusy)) {
 			return nil, err
@@ -200,8 +200,8 @@ func (s *Server) submit(ctx context.Context, txs [][]byte) (*client.Submitted, e
 	return submittedDocument(len(txs), digests, refusals), nil
 }
 
-// admit returns the good transactions, and why the others are refused, by index ascending.
-func (s *Server) admit(ctx context.Context, txs [][]byte) ([][]byte, []client.Rejected, error) {
+// admitTxs returns the good transactions, and why the others are refused, by index ascending.
+func (s *Server) admitTxs(ctx context.Context, txs [][]byte) ([][]byte, []client.Rejected, error) {
 	view := s.Head.Newest()
 	defer view.Release()
 	good := make([][]byte, 0, len(txs))

@@ -53,7 +53,7 @@ func Fields(t reflect.Type) []Field {
 		field := Field{
 			JSON: f.Tag.Get("json"), HTTP: f.Tag.Get("http"), Header: f.Tag.Get("in") == "header",
 			Type: f.Type, Default: f.Tag.Get("default"), Doc: f.Tag.Get("doc"), index: f.Index,
-			Min: tagNumber(f.Tag, "min", 0), Max: tagNumber(f.Tag, "max", math.MaxUint64),
+			Min: numberTag(f.Tag, "min", 0), Max: numberTag(f.Tag, "max", math.MaxUint64),
 		}
 		if field.HTTP == "" {
 			field.HTTP = field.JSON
@@ -65,7 +65,7 @@ func Fields(t reflect.Type) []Field {
 	return fields
 }
 
-func tagNumber(tag reflect.StructTag, key string, none uint64) uint64 {
+func numberTag(tag reflect.StructTag, key string, none uint64) uint64 {
 	n, err := strconv.ParseUint(tag.Get(key), 10, 64)
 	if err != nil {
 		return none
@@ -94,7 +94,7 @@ func DecodeJSON(data []byte, parameters any) error {
 			return fmt.Errorf("the name %.64q is unknown", name)
 		}
 	}
-	return fill(parameters, func(f Field) (string, json.RawMessage, error) {
+	return fillFields(parameters, func(f Field) (string, json.RawMessage, error) {
 		value := members[f.JSON]
 		if string(value) == "null" {
 			value = nil
@@ -106,7 +106,7 @@ func DecodeJSON(data []byte, parameters any) error {
 // DecodeHTTP reads parameters, a pointer to a struct, from a request. Other keys of its query are ignored.
 func DecodeHTTP(r *http.Request, parameters any) error {
 	query := r.URL.Query()
-	return fill(parameters, func(f Field) (string, json.RawMessage, error) {
+	return fillFields(parameters, func(f Field) (string, json.RawMessage, error) {
 		text := r.PathValue(f.HTTP)
 		switch {
 		case f.HTTP == "":
@@ -123,8 +123,8 @@ func DecodeHTTP(r *http.Request, parameters any) error {
 	})
 }
 
-// fill sets every field to the JSON value that find returns for it, or to its default.
-func fill(parameters any, find func(Field) (name string, value json.RawMessage, err error)) error {
+// fillFields sets every field to the JSON value that find returns for it, or to its default.
+func fillFields(parameters any, find func(Field) (name string, value json.RawMessage, err error)) error {
 	v := reflect.ValueOf(parameters).Elem()
 	for _, f := range Fields(v.Type()) {
 		name, value, err := find(f)

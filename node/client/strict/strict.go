@@ -20,12 +20,12 @@ var (
 const MaxDepth = 32
 
 // Check reports whether data is one JSON document without repeated names and within MaxDepth.
-func Check(data []byte) error { return check(data, func(string) bool { return true }) }
+func Check(data []byte) error { return checkDocument(data, func(string) bool { return true }) }
 
 // Decode checks data and decodes it into v, whose type names every member that may occur, in lower case. Names count to
 // the letter, unlike those of the standard library: else one could stand in two spellings for two readers.
 func Decode(data []byte, v any) error {
-	if err := check(data, isPlain); err != nil {
+	if err := checkDocument(data, isPlainName); err != nil {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -36,8 +36,8 @@ func Decode(data []byte, v any) error {
 	return nil
 }
 
-// isPlain reports whether a name is one that the types of this project use.
-func isPlain(name string) bool {
+// isPlainName reports whether a name is one that the types of this project use.
+func isPlainName(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
 			return false
@@ -46,14 +46,14 @@ func isPlain(name string) bool {
 	return name != ""
 }
 
-func check(data []byte, known func(name string) bool) error {
+func checkDocument(data []byte, known func(name string) bool) error {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return ErrSyntax
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	w := walker{dec, known}
-	return w.value(MaxDepth)
+	return w.walkValue(MaxDepth)
 }
 
 // walker goes through a document that is known to be well-formed.
@@ -62,7 +62,7 @@ type walker struct {
 	known func(name string) bool
 }
 
-func (w walker) value(depth int) error {
+func (w walker) walkValue(depth int) error {
 	token, err := w.Token()
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrSyntax, err)
@@ -75,9 +75,9 @@ func (w walker) value(depth int) error {
 		return fmt.Errorf("%w: nested deeper than %d", ErrShape, MaxDepth)
 	}
 	if delim == '{' {
-		err = w.object(depth - 1)
+		err = w.walkObject(depth - 1)
 	} else {
-		err = w.array(depth - 1)
+		err = w.walkArray(depth - 1)
 	}
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (w walker) value(depth int) error {
 	return err
 }
 
-func (w walker) object(depth int) error {
+func (w walker) walkObject(depth int) error {
 	names := map[string]bool{}
 	for w.More() {
 		token, err := w.Token()
@@ -98,16 +98,16 @@ func (w walker) object(depth int) error {
 			return fmt.Errorf("%w: the name %.64q is unknown or occurs twice in one object", ErrShape, name)
 		}
 		names[name] = true
-		if err := w.value(depth); err != nil {
+		if err := w.walkValue(depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w walker) array(depth int) error {
+func (w walker) walkArray(depth int) error {
 	for w.More() {
-		if err := w.value(depth); err != nil {
+		if err := w.walkValue(depth); err != nil {
 			return err
 		}
 	}
