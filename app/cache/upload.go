@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/store"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -29,7 +29,7 @@ const UploadPath = "/v1/content/"
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	root, directory, err := content.ParseCID(r.PathValue("cid"))
 	if err != nil {
-		writeRefusal(w, http.StatusBadRequest, "BAD_CID", err)
+		transfer.WriteError(w, http.StatusBadRequest, "BAD_CID", err.Error())
 		return
 	}
 	if r.Method == http.MethodHead {
@@ -41,13 +41,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry, err := s.awaitEntry(r.Context(), root, directory)
 	switch {
 	case errors.Is(err, remora.ErrNotFound):
-		writeRefusal(w, http.StatusNotFound, "NOT_REGISTERED", err)
+		transfer.WriteError(w, http.StatusNotFound, "NOT_REGISTERED", err.Error())
 		return
 	case err != nil:
-		writeRefusal(w, http.StatusInternalServerError, "INTERNAL", err)
+		transfer.WriteError(w, http.StatusInternalServerError, "INTERNAL", err.Error())
 		return
 	case r.ContentLength >= 0 && uint64(r.ContentLength) != entry.Content.Length:
-		writeRefusal(w, http.StatusBadRequest, "BAD_LENGTH", store.ErrMismatch)
+		transfer.WriteError(w, http.StatusBadRequest, "BAD_LENGTH", store.ErrMismatch.Error())
 		return
 	}
 	answerUpload(w, s.storeUpload(w, r, entry.Content))
@@ -68,13 +68,13 @@ func answerUpload(w http.ResponseWriter, err error) {
 	case err == nil:
 		w.WriteHeader(http.StatusCreated)
 	case errors.Is(err, store.ErrMismatch):
-		writeRefusal(w, http.StatusConflict, "BAD_CONTENT", err)
+		transfer.WriteError(w, http.StatusConflict, "BAD_CONTENT", err.Error())
 	case errors.Is(err, store.ErrQuota) || errors.Is(err, store.ErrNoSpace):
-		writeRefusal(w, http.StatusInsufficientStorage, "NO_SPACE", err)
+		transfer.WriteError(w, http.StatusInsufficientStorage, "NO_SPACE", err.Error())
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		writeRefusal(w, http.StatusRequestTimeout, "UPLOAD_STALLED", err)
+		transfer.WriteError(w, http.StatusRequestTimeout, "UPLOAD_STALLED", err.Error())
 	default:
-		writeRefusal(w, http.StatusBadRequest, "UPLOAD_FAILED", err)
+		transfer.WriteError(w, http.StatusBadRequest, "UPLOAD_FAILED", err.Error())
 	}
 }
 
@@ -91,10 +91,4 @@ func (s *Service) awaitEntry(ctx context.Context, root remora.Hash, directory bo
 			return entry, errors.Join(remora.ErrNotFound, errors.New("register the content first, with remora publish"))
 		}
 	}
-}
-
-func writeRefusal(w http.ResponseWriter, status int, code string, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
 }

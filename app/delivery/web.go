@@ -3,7 +3,6 @@ package delivery
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -28,7 +27,7 @@ const (
 // spares both sides an encrypted stream, which neither request nor answer needs.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("node") != s.c.Self.String() {
-		declineRequest(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
+		transfer.WriteError(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
 		return
 	}
 	turn, cancel := context.WithTimeout(r.Context(), webWait)
@@ -37,14 +36,14 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
 	case <-turn.Done():
-		declineRequest(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
+		transfer.WriteError(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
 		return
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(webRead)) // only a test's recorder has none
 	var body bytes.Buffer
 	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); err != nil {
-		declineRequest(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
+		transfer.WriteError(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
 		return
 	}
 	answer, err := s.Deliver(r.Context(), "", body.Bytes())
@@ -64,16 +63,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) declineError(w http.ResponseWriter, err error) {
 	for _, fault := range []error{remora.ErrMalformed, remora.ErrNonCanonical, remora.ErrTooLarge, remora.ErrInvalid} {
 		if errors.Is(err, fault) {
-			declineRequest(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
+			transfer.WriteError(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
 			return
 		}
 	}
 	s.c.Logger.Warn("a delivery failed", slog.Any("reason", err))
-	declineRequest(w, http.StatusInternalServerError, "INTERNAL", "the cache failed to deliver; its log says why")
-}
-
-func declineRequest(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message}})
+	transfer.WriteError(w, http.StatusInternalServerError, "INTERNAL", "the cache failed to deliver; its log says why")
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/transfer"
 )
@@ -39,8 +41,8 @@ const (
 type relay struct {
 	chain   Chain
 	network Network
-	slots   chan struct{} // one per relay under way
-	waiters chan struct{} // one per request under way or waiting
+	slots   *semaphore.Weighted // one per relay under way
+	places  *semaphore.Weighted // one per request under way or waiting
 	wait    time.Duration
 	web     *http.Client
 	private bool // caches in private networks are asked over the web, too
@@ -51,32 +53,28 @@ type relay struct {
 // asked over the web.
 func NewRelay(chain Chain, network Network, private bool) http.Handler {
 	return &relay{
-		chain: chain, network: network, slots: make(chan struct{}, maxRelays),
-		waiters: make(chan struct{}, maxRelays+maxRelayWaiters), wait: relayWait, web: newWebClient(), private: private,
+		chain: chain, network: network, slots: semaphore.NewWeighted(maxRelays),
+		places: semaphore.NewWeighted(maxRelays + maxRelayWaiters), wait: relayWait, web: newWebClient(), private: private,
 	}
 }
 
 // takeSlot waits up to wait for a slot and reports whether it got one, which releaseSlot gives back.
 func (l *relay) takeSlot(ctx context.Context) bool {
-	select {
-	case l.waiters <- struct{}{}:
-	default:
+	if !l.places.TryAcquire(1) {
 		return false
 	}
-	turn, cancel := context.WithTimeout(ctx, l.wait)
+	waiting, cancel := context.WithTimeout(ctx, l.wait)
 	defer cancel()
-	select {
-	case l.slots <- struct{}{}:
-		return true
-	case <-turn.Done():
-		<-l.waiters
+	if l.slots.Acquire(waiting, 1) != nil {
+		l.places.Release(1)
 		return false
 	}
+	return true
 }
 
 func (l *relay) releaseSlot() {
-	<-l.slots
-	<-l.waiters
+	l.slots.Release(1)
+	l.places.Release(1)
 }
 
 // ServeHTTP relays a request.

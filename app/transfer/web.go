@@ -1,6 +1,9 @@
 package transfer
 
 import (
+	"encoding/json"
+	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -22,4 +25,24 @@ func WebAddress(addrs []string) (netip.AddrPort, bool) {
 		}
 	}
 	return netip.AddrPort{}, false
+}
+
+// WebMultiaddr returns the multiaddr of an HTTP server at host:port. WebAddress reads it if the host is a number.
+func WebMultiaddr(hostport string) (string, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return "", err
+	}
+	kind := "dns"
+	if ip, err := netip.ParseAddr(host); err == nil {
+		kind = map[bool]string{true: "ip4", false: "ip6"}[ip.Is4()]
+	}
+	return "/" + kind + "/" + host + "/tcp/" + port + "/http", nil
+}
+
+// WriteError answers a request with an error as a JSON document.
+func WriteError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message}})
 }

@@ -25,3 +25,23 @@ func TestWebAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestWebMultiaddr(t *testing.T) {
+	for hostport, want := range map[string]string{
+		"127.0.0.1:4220":    "/ip4/127.0.0.1/tcp/4220/http",
+		"[::1]:80":          "/ip6/::1/tcp/80/http",
+		"node.example:4240": "/dns/node.example/tcp/4240/http",
+	} {
+		text, err := WebMultiaddr(hostport)
+		if err != nil || text != want {
+			t.Errorf("%s: %s, %v, want %s", hostport, text, err, want)
+		}
+		at, found := WebAddress([]string{text})
+		if number := hostport != "node.example:4240"; found != number || found && at.String() != hostport {
+			t.Errorf("%s reads as %s, %t", text, at, found)
+		}
+	}
+	if _, err := WebMultiaddr("127.0.0.1"); err == nil {
+		t.Error("an address without a port has a multiaddr")
+	}
+}

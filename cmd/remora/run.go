@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node"
@@ -163,31 +164,20 @@ func warnPublic(log *slog.Logger, conf *config.Loaded) {
 
 // contentNode returns the record that a cache or gateway registers, and the directory of its content.
 func contentNode(h *home.Home, keys *keystore.Keys, conf *config.Loaded, roles remora.Roles) (remora.Node, string, error) {
-	addrs := slices.Clone(conf.P2P.Listen)
+	listen := conf.RPC.Listen // for publishers that upload
 	if roles&remora.RoleGateway != 0 {
-		addrs = append(addrs, webMultiaddr(conf.Gateway.Listen)) // for clients that fetch
-	} else {
-		addrs = append(addrs, webMultiaddr(conf.RPC.Listen)) // for publishers that upload
+		listen = conf.Gateway.Listen // for clients that fetch
 	}
-	record, err := home.Record(keys, conf.Node.Name, roles, addrs)
+	web, err := transfer.WebMultiaddr(listen)
+	if err != nil {
+		return remora.Node{}, "", err
+	}
+	record, err := home.Record(keys, conf.Node.Name, roles, append(slices.Clone(conf.P2P.Listen), web))
 	if err != nil {
 		return record, "", err
 	}
 	dir := filepath.Join(h.Dir(), "content")
 	return record, dir, os.MkdirAll(dir, 0o700)
-}
-
-// webMultiaddr returns the multiaddr of an HTTP server at host:port, which the configuration has checked.
-func webMultiaddr(listen string) string {
-	host, port, _ := net.SplitHostPort(listen)
-	kind := "dns"
-	if ip, err := netip.ParseAddr(host); err == nil {
-		kind = "ip4"
-		if ip.Is6() {
-			kind = "ip6"
-		}
-	}
-	return "/" + kind + "/" + host + "/tcp/" + port + "/http"
 }
 
 // runUntilStopped runs the node until a signal, the end of --for, or its failure.
