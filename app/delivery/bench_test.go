@@ -7,22 +7,21 @@ import (
 	"github.com/remora-network/remora/app/session"
 )
 
-// BenchmarkDeliver serves 4 MiB at a time, each with the receipt of the one before. The journal is in memory: a disk adds
-// a sync.
+// BenchmarkDeliver serves ranges of 4 MiB, each with the receipt of the last. The journal is in memory: a disk adds a sync.
 func BenchmarkDeliver(b *testing.B) {
 	w := newWorld(b)
-	f := w.file(1, 4*mib, true)
-	c := w.open(1 << 47)
+	f := w.addFile(1, 4*mib, true)
+	c := w.openSession(1 << 47)
 	for range 6 {
-		c.buy(f)
+		c.buyContent(f)
 	}
 	b.SetBytes(4 * mib)
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		c.took(f, 0, 4*mib)
+		c.noteDelivered(f, 0, 4*mib)
 		r := c.request(f, 0, 4*mib)
-		r.Acks = []session.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.nextAck()}
 		encoded := remora.Encode(r)
 		b.StartTimer()
 		if answer, err := w.Deliver(b.Context(), "peer", encoded); err != nil || len(answer) < 4*mib {
@@ -31,20 +30,20 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-// BenchmarkAcknowledge takes a receipt alone, after many others.
+// BenchmarkAcknowledge takes receipts without a range.
 func BenchmarkAcknowledge(b *testing.B) {
 	w := newWorld(b)
-	f := w.file(1, 4*mib, true)
-	c := w.open(1 << 47)
+	f := w.addFile(1, 4*mib, true)
+	c := w.openSession(1 << 47)
 	for b.Loop() {
 		b.StopTimer()
 		if c.tally.Len() == remora.MaxExtents {
 			w.chain.Pass(epochTime)
-			c.turn()
+			c.turnEpoch()
 		}
-		c.took(f, 0, 1024)
+		c.noteDelivered(f, 0, 1024)
 		r := c.request(f, 0, 0)
-		r.Acks = []session.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.nextAck()}
 		encoded := remora.Encode(r)
 		b.StartTimer()
 		if _, err := w.Deliver(b.Context(), "peer", encoded); err != nil {

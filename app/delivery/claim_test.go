@@ -14,25 +14,25 @@ import (
 	"github.com/remora-network/remora/state/statetest"
 )
 
-// sell has three clients buy in this epoch and one of them in the next.
-func (w *world) sell() (total uint64) {
+// sellTwoEpochs has three clients buy in this epoch and one of them in the next, and returns the bytes sold.
+func (w *world) sellTwoEpochs() (total uint64) {
 	w.tb.Helper()
-	a, b := w.file(1, 300_000, true), w.file(2, 5_000, true)
-	clients := []*client{w.open(mib), w.open(mib), w.open(mib)}
+	a, b := w.addFile(1, 300_000, true), w.addFile(2, 5_000, true)
+	clients := []*client{w.openSession(mib), w.openSession(mib), w.openSession(mib)}
 	for i, c := range clients {
-		c.buy(a)
+		c.buyContent(a)
 		if i > 0 {
-			c.buy(b)
+			c.buyContent(b)
 		}
 		total += c.tally.Bytes()
 	}
 	w.chain.Pass(epochTime)
-	clients[1].turn()
-	clients[1].buy(b)
+	clients[1].turnEpoch()
+	clients[1].buyContent(b)
 	return total + b.Length
 }
 
-func (w *world) claimed() (total uint64) {
+func (w *world) claimedBytes() (total uint64) {
 	for _, c := range w.chain.Claims() {
 		total += c.Bytes
 	}
@@ -41,12 +41,12 @@ func (w *world) claimed() (total uint64) {
 
 func TestClaimsArePaid(t *testing.T) {
 	w := newWorld(t)
-	total := w.sell()
-	if err := w.live(w.settled(2)); err != nil {
+	total := w.sellTwoEpochs()
+	if err := w.runUntil(w.settledClaims(2)); err != nil {
 		t.Fatal(err)
 	}
-	if w.claimed() != total || w.chain.count(remora.ClaimSlashed) != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
-		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimed(), total, w.chain.count(remora.ClaimSlashed), w.Stats())
+	if w.claimedBytes() != total || w.chain.countClaims(remora.ClaimSlashed) != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
+		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimedBytes(), total, w.chain.countClaims(remora.ClaimSlashed), w.Stats())
 	}
 	if len(w.journal.kept.roots) != 0 || len(w.claimer.jobs) != 0 {
 		t.Errorf("%d roots and %d jobs are left", len(w.journal.kept.roots), len(w.claimer.jobs))
@@ -56,8 +56,8 @@ func TestClaimsArePaid(t *testing.T) {
 	}
 }
 
-// TestKilledAnywhere ends the process at every write of the journal and at every transaction, before and after it took
-// effect, and starts it again: there is one claim per epoch, the one that was planned, opened and paid.
+// TestKilledAnywhere kills the process at every write of the journal and at every transaction, before and after its effect,
+// and restarts it: each epoch has one claim, the planned one, opened and paid.
 func TestKilledAnywhere(t *testing.T) {
 	points := 0
 	for _, at := range []string{"write", "send"} {
@@ -83,7 +83,7 @@ func TestKilledAnywhere(t *testing.T) {
 
 func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 	w := newWorld(t)
-	total := w.sell()
+	total := w.sellTwoEpochs()
 	w.disk.writes = 0
 	if at == "write" {
 		w.disk.onPut = func(i int) (bool, bool) {
@@ -95,7 +95,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 			if i != n {
 				return nil, nil
 			}
-			w.disk.dead, killed = true, true // with the process its disk stays as it is
+			w.disk.dead, killed = true, true // a dead process writes nothing more
 			w.journal.failWith(errKilled)
 			if after {
 				return nil, errKilled
@@ -103,7 +103,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 			return errKilled, nil
 		}
 	}
-	err := w.live(w.settled(2))
+	err := w.runUntil(w.settledClaims(2))
 	if killed != (err != nil) {
 		t.Fatalf("killed: %t, %v", killed, err)
 	}
@@ -118,7 +118,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 	})
 	if killed {
 		w.restart()
-		if err := w.live(w.settled(2)); err != nil {
+		if err := w.runUntil(w.settledClaims(2)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,29 +131,29 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 			t.Error("a claim that was planned is not the one on the chain")
 		}
 	}
-	if w.claimed() != total || len(w.chain.Claims()) != 2 || w.chain.count(remora.ClaimSlashed) != 0 {
-		t.Errorf("%d claims of %d bytes, want 2 of %d; slashed %d", len(w.chain.Claims()), w.claimed(), total, w.chain.count(remora.ClaimSlashed))
+	if w.claimedBytes() != total || len(w.chain.Claims()) != 2 || w.chain.countClaims(remora.ClaimSlashed) != 0 {
+		t.Errorf("%d claims of %d bytes, want 2 of %d; slashed %d", len(w.chain.Claims()), w.claimedBytes(), total, w.chain.countClaims(remora.ClaimSlashed))
 	}
 	return killed
 }
 
-// TestLargeClaim has more sessions than a claim may list: the first ones are claimed, the rest are left and said so.
+// TestLargeClaim has more sessions than a claim may list: the first ones are claimed, and the log counts the rest.
 func TestLargeClaim(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4096, true)
+	f := w.addFile(1, 4096, true)
 	const extra = 5
 	for i := range remora.MaxClaimItems + extra {
-		c := w.open(4096)
-		if i >= 40 { // enough came the long way
-			c.plant(remora.Extent{Content: f, Bytes: 4096})
+		c := w.openSession(4096)
+		if i >= 40 { // the first 40 are real sales
+			c.plantReceipt(remora.Extent{Content: f, Bytes: 4096})
 			continue
 		}
-		c.buy(f)
+		c.buyContent(f)
 	}
 	w.restart()
-	w.rounds(1)
+	w.claimRounds(1)
 	w.chain.Pass(epochTime + epochTime/graceDivisor)
-	w.rounds(2)
+	w.claimRounds(2)
 	claim := w.chain.Claims()[firstEpoch]
 	if claim.Count != remora.MaxClaimItems || claim.Bytes != remora.MaxClaimItems*4096 {
 		t.Fatalf("claim %+v", claim)
@@ -161,15 +161,15 @@ func TestLargeClaim(t *testing.T) {
 	if !strings.Contains(w.logged.String(), fmt.Sprintf(`"not claimable"=%d`, extra)) {
 		t.Errorf("nobody says that receipts are left:\n%s", w.logged.String())
 	}
-	if err := w.live(w.settled(1)); err != nil || w.chain.count(remora.ClaimSlashed) != 0 {
+	if err := w.runUntil(w.settledClaims(1)); err != nil || w.chain.countClaims(remora.ClaimSlashed) != 0 {
 		t.Error(err)
 	}
 }
 
-// plant puts a receipt into the journal as if it had come.
-func (c *client) plant(x remora.Extent) {
-	c.took(x.Content, x.Start(), x.Bytes)
-	ack := c.ack()
+// plantReceipt writes a receipt into the journal as if it had been received.
+func (c *client) plantReceipt(x remora.Extent) {
+	c.noteDelivered(x.Content, x.Start(), x.Bytes)
+	ack := c.nextAck()
 	if err := c.w.journal.writeRows(map[string][]byte{
 		string(sessionKey(rowReceipt, c.epoch, c.session)): remora.Encode(ack.Receipt),
 		string(extentKey(c.epoch, c.session, 0)):           remora.Encode(x),
@@ -179,88 +179,89 @@ func (c *client) plant(x remora.Extent) {
 	}
 }
 
-// TestOnlyWhatIsClaimable skips what the chain would refuse, so that the rest is paid.
+// TestOnlyWhatIsClaimable leaves out receipts that the chain would refuse, so that the rest is paid.
 func TestOnlyWhatIsClaimable(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 10_000, true)
+	f := w.addFile(1, 10_000, true)
 	var clients []*client
 	for range 6 {
-		c := w.open(mib)
-		c.buy(f)
+		c := w.openSession(mib)
+		c.buyContent(f)
 		clients = append(clients, c)
 	}
-	w.chain.change(clients[0].session, func(s *remora.Session, _ *remora.Grant) { *s = remora.Session{} }) // gone
-	w.chain.change(clients[2].session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
-	w.chain.change(clients[4].session, func(_ *remora.Session, g *remora.Grant) { g.Left = 9_999 })
-	w.chain.change(clients[5].session, func(s *remora.Session, _ *remora.Grant) { s.Price = 1 << 63 })
-	if err := w.live(w.settled(1)); err != nil {
+	w.chain.editSession(clients[0].session, func(s *remora.Session, _ *remora.Grant) { *s = remora.Session{} }) // gone
+	w.chain.editSession(clients[2].session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
+	w.chain.editSession(clients[4].session, func(_ *remora.Session, g *remora.Grant) { g.Left = 9_999 })
+	w.chain.editSession(clients[5].session, func(s *remora.Session, _ *remora.Grant) { s.Price = 1 << 63 })
+	if err := w.runUntil(w.settledClaims(1)); err != nil {
 		t.Fatal(err)
 	}
 	items := w.chain.commits[firstEpoch].Items
 	if len(items) != 2 || items[0].Session != clients[1].session || items[1].Session != clients[3].session {
 		t.Errorf("items %+v", items)
 	}
-	if w.disk.count(rowAccount) != 5 {
-		t.Errorf("totals of %d sessions, want those of the 5 that the chain has", w.disk.count(rowAccount))
+	if w.disk.countRows(rowAccount) != 5 {
+		t.Errorf("totals of %d sessions, want those of the 5 that the chain has", w.disk.countRows(rowAccount))
 	}
 }
 
-// TestNothingClaimable closes the epoch all the same.
+// TestNothingClaimable closes an epoch without claimable receipts.
 func TestNothingClaimable(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 10_000, true)
-	c := w.open(mib)
-	c.buy(f)
-	w.chain.change(c.session, func(_ *remora.Session, g *remora.Grant) { g.Left = 0 })
+	f := w.addFile(1, 10_000, true)
+	c := w.openSession(mib)
+	c.buyContent(f)
+	w.chain.editSession(c.session, func(_ *remora.Session, g *remora.Grant) { g.Left = 0 })
 	w.chain.Pass(2 * epochTime)
-	w.rounds(1)
-	if w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) != 0 || len(w.chain.Claims()) != 0 {
+	w.claimRounds(1)
+	if w.disk.countRows(rowReceipt)+w.disk.countRows(rowExtent)+w.disk.countRows(rowPlan) != 0 || len(w.chain.Claims()) != 0 {
 		t.Error("something is left, or was claimed")
 	}
 	w.restart()
-	c.took(f, 0, 10_000)
-	if head := c.late(); head.Code != session.ReceiptStale {
+	c.noteDelivered(f, 0, 10_000)
+	if head := c.payLate(); head.Code != session.ReceiptStale {
 		t.Errorf("a receipt after that: %+v", head)
 	}
 }
 
-// TestBalanceDecides claims what the account can pay for, waits while that is nothing, and gives up with a word.
+// TestBalanceDecides claims the receipts that the account can pay the deposit for, waits while there are none, and logs what
+// it gives up.
 func TestBalanceDecides(t *testing.T) {
 	w := newWorld(t)
-	f, g := w.file(1, 2*mib, true), w.file(2, mib/2, true)
-	rich, modest := w.open(8*mib), w.open(8*mib)
-	rich.buy(f)
-	modest.buy(g)
+	f, g := w.addFile(1, 2*mib, true), w.addFile(2, mib/2, true)
+	rich, modest := w.openSession(8*mib), w.openSession(8*mib)
+	rich.buyContent(f)
+	modest.buyContent(g)
 	fees := w.claimer.feeFor(txOverhead) + w.claimer.feeFor(remora.MaxTxBytes) + itemSize
 	w.chain.Pass(epochTime + epochTime/graceDivisor)
 	w.chain.SetBalance(fees + price/2 - 1)
-	w.rounds(3)
-	if len(w.chain.Claims())+w.disk.count(rowPlan) != 0 || w.disk.count(rowReceipt) != 2 {
+	w.claimRounds(3)
+	if len(w.chain.Claims())+w.disk.countRows(rowPlan) != 0 || w.disk.countRows(rowReceipt) != 2 {
 		t.Fatal("planned without the money")
 	}
 	if n := strings.Count(w.logged.String(), "does not cover"); n != 1 {
 		t.Errorf("said so %d times", n)
 	}
 	w.chain.SetBalance(fees + price/2)
-	w.rounds(2)
+	w.claimRounds(2)
 	if items := w.chain.commits[firstEpoch].Items; len(items) != 1 || items[0].Session != modest.session {
 		t.Fatalf("claims %+v", w.chain.Claims())
 	}
-	if err := w.live(w.settled(1)); err != nil {
+	if err := w.runUntil(w.settledClaims(1)); err != nil {
 		t.Fatal(err)
 	}
-	rich.turn()
-	rich.buy(g)
+	rich.turnEpoch()
+	rich.buyContent(g)
 	w.chain.SetBalance(0)
-	if err := w.live(w.settled(1)); err != nil || !strings.Contains(w.logged.String(), "given up") {
+	if err := w.runUntil(w.settledClaims(1)); err != nil || !strings.Contains(w.logged.String(), "given up") {
 		t.Errorf("%v\n%s", err, w.logged.String())
 	}
 }
 
-// TestRefusedOnce has the chain refuse each transaction the first few times, and not answer to others.
+// TestRefusedOnce has the chain refuse or not answer two of every three transactions.
 func TestRefusedOnce(t *testing.T) {
 	w := newWorld(t)
-	total := w.sell()
+	total := w.sellTwoEpochs()
 	w.chain.onSend = func(n int, _ remora.Kind) (error, error) {
 		switch n % 3 {
 		case 0:
@@ -270,27 +271,27 @@ func TestRefusedOnce(t *testing.T) {
 		}
 		return context.DeadlineExceeded, nil
 	}
-	if err := w.live(w.settled(2)); err != nil || w.claimed() != total || w.chain.count(remora.ClaimSlashed) != 0 {
-		t.Errorf("%v, %d bytes claimed, slashed %d", err, w.claimed(), w.chain.count(remora.ClaimSlashed))
+	if err := w.runUntil(w.settledClaims(2)); err != nil || w.claimedBytes() != total || w.chain.countClaims(remora.ClaimSlashed) != 0 {
+		t.Errorf("%v, %d bytes claimed, slashed %d", err, w.claimedBytes(), w.chain.countClaims(remora.ClaimSlashed))
 	}
 	if log := w.logged.String(); !strings.Contains(log, "TX_FEE_TOO_LOW") || !strings.Contains(log, "yet") {
 		t.Errorf("nothing of it in the log:\n%s", log)
 	}
 }
 
-// TestNeverCommitted gives a claim up only once the chain would not take it any more.
+// TestNeverCommitted gives a claim up only when the chain would no longer take it.
 func TestNeverCommitted(t *testing.T) {
 	w := newWorld(t)
-	w.sell()
+	w.sellTwoEpochs()
 	w.chain.onSend = func(int, remora.Kind) (error, error) { return errors.New("nobody listens"), nil }
 	var dropped remora.Epoch
 	done := func() bool {
-		if w.disk.count(rowPlan) > 0 && w.chain.present() > dropped {
-			dropped = w.chain.present()
+		if w.disk.countRows(rowPlan) > 0 && w.chain.presentEpoch() > dropped {
+			dropped = w.chain.presentEpoch()
 		}
-		return w.disk.count(rowReceipt) == 0
+		return w.disk.countRows(rowReceipt) == 0
 	}
-	if err := w.live(done); err != nil || dropped <= firstEpoch+1+remora.ClaimEpochs-1 {
+	if err := w.runUntil(done); err != nil || dropped <= firstEpoch+1+remora.ClaimEpochs-1 {
 		t.Errorf("%v, the last plan was there in epoch %d", err, dropped)
 	}
 	if !strings.Contains(w.logged.String(), "level=ERROR") {
@@ -298,69 +299,69 @@ func TestNeverCommitted(t *testing.T) {
 	}
 }
 
-// TestSlowSeed waits for the seed for long, and then opens.
+// TestSlowSeed opens a claim whose seed comes late.
 func TestSlowSeed(t *testing.T) {
 	w := newWorld(t)
-	w.sell()
+	w.sellTwoEpochs()
 	w.chain.seedEvery = 30
-	if err := w.live(w.settled(2)); err != nil || w.chain.count(remora.ClaimSlashed) != 0 || w.chain.sends != 4 {
-		t.Errorf("%v, slashed %d, %d transactions", err, w.chain.count(remora.ClaimSlashed), w.chain.sends)
+	if err := w.runUntil(w.settledClaims(2)); err != nil || w.chain.countClaims(remora.ClaimSlashed) != 0 || w.chain.sends != 4 {
+		t.Errorf("%v, slashed %d, %d transactions", err, w.chain.countClaims(remora.ClaimSlashed), w.chain.sends)
 	}
 }
 
-// TestDamageDelaysTheOpening breaks the content while the claim is challenged, and brings it back before it is too late.
+// TestDamageDelaysTheOpening damages the content of a challenged claim, and restores it in time or not at all.
 func TestDamageDelaysTheOpening(t *testing.T) {
 	for _, back := range []bool{true, false} {
 		w := newWorld(t)
-		w.sell()
+		w.sellTwoEpochs()
 		for c := range w.files {
-			w.damage(c)
+			w.damageFile(c)
 		}
-		done, healed := w.settled(2), false
-		err := w.live(func() bool {
+		done, healed := w.settledClaims(2), false
+		err := w.runUntil(func() bool {
 			if back && !healed && strings.Contains(w.logged.String(), "could not open") {
 				for c := range w.files {
 					if err := w.store.Remove(c.Root); err != nil {
 						t.Error(err)
 					}
-					w.hold(c)
+					w.holdContent(c)
 				}
 				healed = true
 			}
-			return done() || w.chain.count(remora.ClaimSlashed) == 2 && w.disk.count(rowPlan) == 0
+			return done() || w.chain.countClaims(remora.ClaimSlashed) == 2 && w.disk.countRows(rowPlan) == 0
 		})
-		if err != nil || back != (w.chain.count(remora.ClaimSlashed) == 0) {
-			t.Errorf("content came back: %t, slashed %d, %v", back, w.chain.count(remora.ClaimSlashed), err)
+		if err != nil || back != (w.chain.countClaims(remora.ClaimSlashed) == 0) {
+			t.Errorf("content came back: %t, slashed %d, %v", back, w.chain.countClaims(remora.ClaimSlashed), err)
 		}
 	}
 }
 
-// TestAnotherClaim finds a claim on the chain that is not the journal's: it is left to its fate, without a false opening.
+// TestAnotherClaim finds a claim on the chain that is not the journal's: it sends no opening.
 func TestAnotherClaim(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 10_000, true)
-	c := w.open(mib)
-	c.buy(f)
+	f := w.addFile(1, 10_000, true)
+	c := w.openSession(mib)
+	c.buyContent(f)
 	w.chain.Pass(2 * epochTime)
 	if err := w.chain.Execute(remora.CommitClaim{
 		Epoch: firstEpoch, Total: 1, Items: []remora.ClaimItem{{Session: c.session, Bytes: 1}}, Receipts: remora.Hash{5},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.live(func() bool { return w.disk.count(rowReceipt) == 0 }); err != nil || w.chain.count(remora.ClaimSlashed) != 1 {
-		t.Errorf("%v, slashed %d", err, w.chain.count(remora.ClaimSlashed))
+	if err := w.runUntil(func() bool { return w.disk.countRows(rowReceipt) == 0 }); err != nil || w.chain.countClaims(remora.ClaimSlashed) != 1 {
+		t.Errorf("%v, slashed %d", err, w.chain.countClaims(remora.ClaimSlashed))
 	}
 	if w.chain.sends != 0 {
 		t.Errorf("%d transactions", w.chain.sends)
 	}
 }
 
-// TestChainBehindTheJournal does nothing while the node has yet to catch up.
+// TestChainBehindTheJournal changes nothing while the chain is behind the journal.
 func TestChainBehindTheJournal(t *testing.T) {
 	w := newWorld(t)
-	w.sell()
+	w.sellTwoEpochs()
 	w.chain.Pass(2 * epochTime)
-	w.rounds(1)
+	w.claimRounds(1)
 	w.chain.Cache = statetest.NewCache(t, testChain, self, 1, params)
 	rows := len(w.disk.rows)
 	if err := w.claimer.claimEpochs(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
@@ -370,15 +371,17 @@ func TestChainBehindTheJournal(t *testing.T) {
 
 func TestRejectedClaimEnds(t *testing.T) {
 	w := newWorld(t)
-	w.sell()
+	w.sellTwoEpochs()
 	w.chain.seedEvery = 0
-	done := func() bool { return w.chain.count(remora.ClaimRejected) == 2 && w.disk.count(rowReceipt) == 0 }
-	if err := w.live(done); err != nil {
+	done := func() bool {
+		return w.chain.countClaims(remora.ClaimRejected) == 2 && w.disk.countRows(rowReceipt) == 0
+	}
+	if err := w.runUntil(done); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestKeptRoots follows content that receipts of several epochs name, whose claims end in another order.
+// TestKeptRoots ends epochs out of order whose receipts name the same content.
 func TestKeptRoots(t *testing.T) {
 	k := newKept()
 	x := func(b byte) []remora.Extent { return []remora.Extent{{Content: remora.Content{Root: remora.Hash{b}}}} }
@@ -401,8 +404,7 @@ func TestKeptRoots(t *testing.T) {
 	}
 }
 
-// FuzzRows feeds the decoders of rows what a disk could hold: they take what is canonical and within limits, or say that
-// it is corrupt.
+// FuzzRows feeds the decoders of rows any bytes: they accept canonical rows within limits, or return remora.ErrCorrupt.
 func FuzzRows(f *testing.F) {
 	x := remora.Extent{Content: remora.Content{Length: 5000}, First: 1, Bytes: 7}
 	commit := remora.CommitClaim{Epoch: 1, Total: 5, Items: []remora.ClaimItem{{Session: 1, Bytes: 5}}}
@@ -442,15 +444,15 @@ func FuzzRows(f *testing.F) {
 	})
 }
 
-// FuzzDeliver feeds the handler what a peer could send.
+// FuzzDeliver feeds the handler any request.
 func FuzzDeliver(f *testing.F) {
 	w := newWorld(f)
-	file := w.file(1, 10_000, true)
-	c := w.open(mib)
+	file := w.addFile(1, 10_000, true)
+	c := w.openSession(mib)
 	r := c.request(file, 0, 1000)
 	f.Add(remora.Encode(r))
-	c.took(file, 0, 1000)
-	r.Acks = []session.Acknowledgement{c.ack()}
+	c.noteDelivered(file, 0, 1000)
+	r.Acks = []session.Acknowledgement{c.nextAck()}
 	f.Add(remora.Encode(r))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		answer, err := w.Deliver(t.Context(), "peer", b)

@@ -22,7 +22,7 @@ import (
 // ErrStopped says that the journal could not be written. What is not durable is not sold.
 var ErrStopped = errors.New("deliveries are stopped, the journal of receipts cannot be written: look at the disk, then restart")
 
-// Chain is what a seller reads of the state, at the newest block.
+// Chain is the part of the state that a seller reads, at the newest block.
 type Chain interface {
 	// Epoch returns the present epoch, its age in block time, and how long an epoch is.
 	Epoch() (number remora.Epoch, age, length remora.Millis, err error)
@@ -43,7 +43,7 @@ type Sender interface {
 	Send(ctx context.Context, kind remora.Kind, body any) error
 }
 
-// Config is what a Service needs. The journal is its alone.
+// Config holds the parts of a Service. Nothing else uses the journal.
 type Config struct {
 	ChainID string
 	Params  remora.Params // fees of the chain
@@ -82,14 +82,11 @@ func New(c Config) (*Service, error) {
 		verified: newVerified(), journal: newJournal(c),
 	}
 	s.accounts = newAccounts(s.journal)
-	s.claimer = &claimer{config: c, journal: s.journal, jobs: map[remora.Epoch]*job{}, counts: &s.counts}
-	plans, err := s.journal.loadRows()
+	jobs, err := s.journal.loadRows()
 	if err != nil {
 		return nil, err
 	}
-	for e, p := range plans {
-		s.claimer.jobs[e] = &job{plan: p}
-	}
+	s.claimer = &claimer{config: c, journal: s.journal, jobs: jobs, counts: &s.counts}
 	return s, nil
 }
 

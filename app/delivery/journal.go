@@ -45,8 +45,8 @@ func newJournal(c Config) *journal {
 	return j
 }
 
-// loadRows reads the open epoch and the overview of the rows, and returns the plans.
-func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
+// loadRows reads the open epoch and the overview of the rows, and returns the epochs that have a plan.
+func (j *journal) loadRows() (map[remora.Epoch]*job, error) {
 	value, err := j.rows.Get([]byte{rowOpen})
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
 			return nil, err
 		}
 	}
-	plans := map[remora.Epoch]*plan{}
+	jobs := map[remora.Epoch]*job{}
 	for _, kind := range []byte{rowReceipt, rowExtent, rowPlan} {
 		if err := j.visitRows([]byte{kind}, func(key, value []byte) error {
 			number, err := keyNumber(key)
@@ -66,7 +66,8 @@ func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
 			e, named := remora.Epoch(number), []remora.Extent(nil)
 			switch kind {
 			case rowPlan:
-				plans[e], err = decodePlan(value)
+				jobs[e] = new(job)
+				jobs[e].plan, err = decodePlan(value)
 			case rowExtent:
 				named = make([]remora.Extent, 1)
 				named[0], err = decodeExtent(value)
@@ -77,7 +78,7 @@ func (j *journal) loadRows() (map[remora.Epoch]*plan, error) {
 			return nil, err
 		}
 	}
-	return plans, nil
+	return jobs, nil
 }
 
 // visitRows calls visit with all rows under a prefix until it fails.

@@ -16,11 +16,16 @@ const (
 
 // feeFor returns the fee of a transaction of a size, math.MaxUint64 when it does not fit.
 func (c *claimer) feeFor(size int) remora.Amount {
-	perByte, fits := c.config.Params.FeePerByte.Mul(uint64(size))
+	return addAmounts(c.config.Params.MinFee, c.feePart(size))
+}
+
+// feePart returns what bytes add to a transaction's fee, math.MaxUint64 when it does not fit.
+func (c *claimer) feePart(size int) remora.Amount {
+	fee, fits := c.config.Params.FeePerByte.Mul(uint64(size))
 	if !fits {
 		return math.MaxUint64
 	}
-	return addAmounts(c.config.Params.MinFee, perByte)
+	return fee
 }
 
 // addAmounts returns the sum of amounts, math.MaxUint64 when it does not fit.
@@ -90,8 +95,6 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 		return chosen, err
 	}
 	budget, fits := balance.Sub(addAmounts(m.spoken, c.feeFor(txOverhead), c.feeFor(remora.MaxTxBytes)))
-	perItem, fitsToo := c.config.Params.FeePerByte.Mul(itemSize)
-	poor := !fits || !fitsToo
 	err = c.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
 		receipt, err := decodeReceipt(value)
 		if err != nil {
@@ -101,11 +104,11 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 		if err != nil {
 			return err
 		}
-		rest, enough := budget.Sub(addAmounts(worth, perItem))
+		rest, enough := budget.Sub(addAmounts(worth, c.feePart(itemSize)))
 		switch {
 		case !claimable || len(chosen.receipts) == remora.MaxClaimItems:
 			chosen.left++
-		case poor || !enough:
+		case !fits || !enough:
 			chosen.unpaid++
 		default:
 			budget = rest

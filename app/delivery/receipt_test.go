@@ -11,16 +11,16 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// TestBadReceipts changes one thing of an honest acknowledgement after another. None is taken, nothing becomes durable,
-// and the honest one still is afterwards.
+// TestBadReceipts changes one thing of an honest acknowledgement at a time. None is taken or written, and the honest one is
+// taken afterwards.
 func TestBadReceipts(t *testing.T) {
 	w := newWorld(t)
-	f, absent := w.file(1, 50_000, true), w.file(2, 50_000, false)
-	c, other := w.open(200_000), w.open(200_000)
-	c.buy(f)
-	c.took(f, 1024, 20_000)
-	honest := c.ack()
-	resign := func(a *session.Acknowledgement) { a.Receipt = c.sign(a.Receipt.Receipt) }
+	f, absent := w.addFile(1, 50_000, true), w.addFile(2, 50_000, false)
+	c, other := w.openSession(200_000), w.openSession(200_000)
+	c.buyContent(f)
+	c.noteDelivered(f, 1024, 20_000)
+	honest := c.nextAck()
+	resign := func(a *session.Acknowledgement) { a.Receipt = c.signReceipt(a.Receipt.Receipt) }
 	message := func(chain string, r remora.Receipt, scheme remora.Scheme) []byte {
 		m := r.Message(chain, scheme)
 		return m[:]
@@ -34,7 +34,7 @@ func TestBadReceipts(t *testing.T) {
 		"later epoch":    func(a *session.Acknowledgement) { a.Receipt.Receipt.Epoch++; resign(a) },
 		"earlier epoch":  func(a *session.Acknowledgement) { a.Receipt.Receipt.Epoch--; resign(a) },
 		"other session":  func(a *session.Acknowledgement) { a.Receipt.Receipt.Session = other.session; resign(a) },
-		"key of another": func(a *session.Acknowledgement) { a.Receipt = other.sign(a.Receipt.Receipt) },
+		"key of another": func(a *session.Acknowledgement) { a.Receipt = other.signReceipt(a.Receipt.Receipt) },
 		"signature bit":  func(a *session.Acknowledgement) { a.Receipt.Signature[7] ^= 1 },
 		"no signature":   func(a *session.Acknowledgement) { a.Receipt.Signature = remora.BLSSignature{} },
 		"other chain": func(a *session.Acknowledgement) {
@@ -49,10 +49,10 @@ func TestBadReceipts(t *testing.T) {
 		"other extent":      func(a *session.Acknowledgement) { a.Extents[0].First++ },
 		"shorter extent":    func(a *session.Acknowledgement) { a.Extents[0].Bytes-- },
 		"content not held":  func(a *session.Acknowledgement) { a.Extents[0].Content = absent },
-		"signed, not held":  func(a *session.Acknowledgement) { *a = c.signed(absent, 20_000) },
-		"signed, of length": func(a *session.Acknowledgement) { g := f; g.Length += 5; *a = c.signed(g, 20_000) },
+		"signed, not held":  func(a *session.Acknowledgement) { *a = c.ackExtent(absent, 20_000) },
+		"signed, of length": func(a *session.Acknowledgement) { g := f; g.Length += 5; *a = c.ackExtent(g, 20_000) },
 		"over the grant": func(a *session.Acknowledgement) {
-			*a = c.signed(f, 50_000)
+			*a = c.ackExtent(f, 50_000)
 			for range 3 {
 				a.Extents = append(a.Extents, remora.Extent{Content: f, Bytes: 50_000})
 			}
@@ -67,17 +67,17 @@ func TestBadReceipts(t *testing.T) {
 		change(&ack)
 		r := c.request(f, 0, 1000)
 		r.Acks = []session.Acknowledgement{ack}
-		if head, _ := c.ask(r); head.Code != session.ReceiptWrong || head.Reason == "" {
+		if head, _ := c.askCache(r); head.Code != session.ReceiptWrong || head.Reason == "" {
 			t.Errorf("%s: %+v", name, head)
 		}
 		if !maps.EqualFunc(before, w.disk.rows, bytes.Equal) {
 			t.Errorf("%s: became durable", name)
 		}
 	}
-	for range 2 { // and once more: it is known then
+	for range 2 { // the second time it is known
 		r := c.request(f, 0, 1000)
 		r.Acks = []session.Acknowledgement{honest}
-		if head, data := c.ask(r); head.Code != session.Delivered || len(data) != 1000 {
+		if head, data := c.askCache(r); head.Code != session.Delivered || len(data) != 1000 {
 			t.Errorf("the honest one: %+v", head)
 		}
 	}
@@ -86,36 +86,36 @@ func TestBadReceipts(t *testing.T) {
 	}
 }
 
-// signed is an acknowledgement of one more extent after the 50,000 bytes that the cache has, whatever it is worth.
-func (c *client) signed(of remora.Content, size uint64) session.Acknowledgement {
+// ackExtent returns the acknowledgement of one more extent after the 50,000 bytes that the cache has.
+func (c *client) ackExtent(of remora.Content, size uint64) session.Acknowledgement {
 	x := remora.Extent{Content: of, First: 3, Bytes: min(size, 20_000)}
 	list := append([]remora.Extent(nil), c.tally.Extents()[0], x)
 	sum := tallyOf(c.w.tb, list)
 	r := c.receipt()
 	r.Bytes, r.Extents, r.Root = sum.Bytes(), sum.Len(), sum.Root()
-	return session.Acknowledgement{Receipt: c.sign(r), Kept: 1, Extents: list[1:]}
+	return session.Acknowledgement{Receipt: c.signReceipt(r), Kept: 1, Extents: list[1:]}
 }
 
-// TestReceiptsAreDurableBeforeTheAnswer stops the cache after every answer. A lost answer is asked for again.
+// TestReceiptsAreDurableBeforeTheAnswer restarts the cache after every answer, and sends every receipt twice.
 func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 300_000, true)
-	c := w.open(mib)
+	f := w.addFile(1, 300_000, true)
+	c := w.openSession(mib)
 	for offset := uint64(0); offset < f.Length; offset += 50 << 10 {
 		size := min(50<<10, f.Length-offset)
-		if head, data := c.ask(c.request(f, offset, size)); head.Code != session.Delivered || uint64(len(data)) != size {
+		if head, data := c.askCache(c.request(f, offset, size)); head.Code != session.Delivered || uint64(len(data)) != size {
 			t.Fatalf("at %d: %+v", offset, head)
 		}
-		c.took(f, offset, size)
+		c.noteDelivered(f, offset, size)
 		r := c.request(f, 0, 0)
-		r.Acks = []session.Acknowledgement{c.ack()}
+		r.Acks = []session.Acknowledgement{c.nextAck()}
 		for range 2 {
-			if head, _ := c.ask(r); head.Code != session.Delivered {
+			if head, _ := c.askCache(r); head.Code != session.Delivered {
 				t.Fatalf("at %d: %+v", offset, head)
 			}
 			w.restart()
 			signed, err := decodeReceipt(w.disk.rows[string(sessionKey(rowReceipt, c.epoch, c.session))])
-			if err != nil || signed != c.sign(c.receipt()) {
+			if err != nil || signed != c.signReceipt(c.receipt()) {
 				t.Fatalf("at %d: the journal has a receipt of %d bytes, %v", offset, signed.Receipt.Bytes, err)
 			}
 			kept, err := w.journal.Extents(c.session, c.epoch)
@@ -130,35 +130,35 @@ func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// TestLateReceipts sends receipts of an epoch that is over: while it is open they count, then they do not.
+// TestLateReceipts sends receipts after their epoch: they count until the epoch is closed.
 func TestLateReceipts(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 100_000, true)
-	c := w.open(mib)
+	f := w.addFile(1, 100_000, true)
+	c := w.openSession(mib)
 	deliver := func(size uint64) {
 		t.Helper()
-		if head, _ := c.ask(c.request(f, 0, size)); head.Code != session.Delivered {
+		if head, _ := c.askCache(c.request(f, 0, size)); head.Code != session.Delivered {
 			t.Fatalf("%+v", head)
 		}
-		c.took(f, 0, size)
+		c.noteDelivered(f, 0, size)
 	}
 	deliver(10_000)
 	w.chain.Pass(epochTime)
-	if head := c.pay(); head.Code != session.Delivered || head.Epoch != firstEpoch+1 {
+	if head := c.payOwed(); head.Code != session.Delivered || head.Epoch != firstEpoch+1 {
 		t.Fatalf("in the grace: %+v", head)
 	}
 	deliver(20_000)
-	w.rounds(2)
+	w.claimRounds(2)
 	if len(w.chain.Claims()) != 0 {
 		t.Fatal("claimed within the grace")
 	}
 	w.chain.Pass(epochTime / graceDivisor)
-	w.rounds(2)
+	w.claimRounds(2)
 	if c := w.chain.Claims()[firstEpoch]; c.Bytes != 10_000 {
 		t.Fatalf("claims %+v", w.chain.Claims())
 	}
 	for range 2 {
-		if head := c.late(); head.Code != session.ReceiptStale || head.Epoch != firstEpoch+1 {
+		if head := c.payLate(); head.Code != session.ReceiptStale || head.Epoch != firstEpoch+1 {
 			t.Fatalf("after the plan: %+v", head)
 		}
 		w.restart()
@@ -171,25 +171,25 @@ func TestLateReceipts(t *testing.T) {
 		t.Errorf("%+v", a.seller.Totals())
 	}
 	w.accounts.leaveAccount(a)
-	c.turn()
-	c.took(f, 0, 20_000) // the same bytes again, in the epoch of the answer
-	if head := c.pay(); head.Code != session.Delivered {
+	c.turnEpoch()
+	c.noteDelivered(f, 0, 20_000) // the same bytes again, in the epoch of the answer
+	if head := c.payOwed(); head.Code != session.Delivered {
 		t.Fatalf("%+v", head)
 	}
-	// Nobody is served for nothing by late receipts.
+	// Late receipts earn no more bytes for nothing than the bound.
 	free := uint64(0)
 	for range 40 {
-		c.turn()
+		c.turnEpoch()
 		for range 12 {
-			head, data := c.ask(c.request(f, 0, 100_000))
+			head, data := c.askCache(c.request(f, 0, 100_000))
 			if free += uint64(len(data)); head.Code == session.Delivered {
-				c.took(f, 0, 100_000)
+				c.noteDelivered(f, 0, 100_000)
 			}
 		}
 		w.chain.Pass(2 * epochTime)
-		w.journal.open = w.chain.present()
+		w.journal.open = w.chain.presentEpoch()
 		if len(c.more) > 0 {
-			c.late()
+			c.payLate()
 		}
 	}
 	if bound := uint64(session.FirstWindow + session.FirstWindow + 200_000); free > bound {
@@ -197,37 +197,37 @@ func TestLateReceipts(t *testing.T) {
 	}
 }
 
-// late acknowledges what was delivered in an epoch that is over.
-func (c *client) late() transfer.DeliveryHead {
+// payLate acknowledges the bytes delivered in an epoch that is over.
+func (c *client) payLate() transfer.DeliveryHead {
 	c.w.tb.Helper()
 	t, sent, last, more := c.tally.Clone(), c.sent, c.last, c.more
-	head := c.pay()
+	head := c.payOwed()
 	c.tally, c.sent, c.last, c.more = t, sent, last, more
 	return head
 }
 
-// TestLastReceiptAfterExpiry takes what a session owes after its end, and serves nothing more.
+// TestLastReceiptAfterExpiry takes the last receipt of an expired session, and serves nothing more.
 func TestLastReceiptAfterExpiry(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 100_000, true)
-	c := w.open(mib)
-	w.chain.change(c.session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch })
-	if head, _ := c.ask(c.request(f, 0, 1000)); head.Code != session.Delivered {
+	f := w.addFile(1, 100_000, true)
+	c := w.openSession(mib)
+	w.chain.editSession(c.session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch })
+	if head, _ := c.askCache(c.request(f, 0, 1000)); head.Code != session.Delivered {
 		t.Fatalf("%+v", head)
 	}
-	c.took(f, 0, 1000)
+	c.noteDelivered(f, 0, 1000)
 	w.chain.Pass(epochTime)
 	r := c.request(f, 0, 1000)
-	r.Acks = []session.Acknowledgement{c.ack()}
-	if head, _ := c.ask(r); head.Code != session.SessionUnusable || !strings.Contains(head.Reason, "expired") {
+	r.Acks = []session.Acknowledgement{c.nextAck()}
+	if head, _ := c.askCache(r); head.Code != session.SessionUnusable || !strings.Contains(head.Reason, "expired") {
 		t.Errorf("%+v", head)
 	}
 	if w.Stats().Acked != 1000 {
 		t.Error("the last receipt was not taken")
 	}
-	c.turn()
-	c.took(f, 0, 1000)
-	if head := c.pay(); head.Code != session.ReceiptWrong {
+	c.turnEpoch()
+	c.noteDelivered(f, 0, 1000)
+	if head := c.payOwed(); head.Code != session.ReceiptWrong {
 		t.Errorf("a receipt after the session's end: %+v", head)
 	}
 }

@@ -17,11 +17,11 @@ const mib = 1 << 20
 
 func TestHonestStream(t *testing.T) {
 	w := newWorld(t)
-	big, small := w.file(1, 5*mib+12345, true), w.file(2, 700, true)
-	c := w.open(64 * mib)
-	c.buy(big)
-	c.buy(small)
-	c.buy(big) // again, as another extent
+	big, small := w.addFile(1, 5*mib+12345, true), w.addFile(2, 700, true)
+	c := w.openSession(64 * mib)
+	c.buyContent(big)
+	c.buyContent(small)
+	c.buyContent(big) // again, as another extent
 	if want := 2*big.Length + small.Length; w.Stats().Acked != want || w.Stats().Delivered != want || c.tally.Len() != 3 {
 		t.Errorf("%+v with %d extents, want %d bytes and 3", w.Stats(), c.tally.Len(), want)
 	}
@@ -32,17 +32,17 @@ func TestHonestStream(t *testing.T) {
 	if !w.Needed(small.Root) {
 		t.Error("the content under receipts is not needed after a restart")
 	}
-	c.buy(small)
+	c.buyContent(small)
 }
 
 func TestRefusals(t *testing.T) {
 	w := newWorld(t)
-	f, absent := w.file(1, 10_000, true), w.file(2, 10_000, false)
-	c, other := w.open(mib), w.open(mib)
-	w.chain.change(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
-	w.chain.change(w.open(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Scheme = 9 })
-	w.chain.change(w.open(mib).session, func(_ *remora.Session, g *remora.Grant) { *g = remora.Grant{} })
-	poor := w.open(9_999)
+	f, absent := w.addFile(1, 10_000, true), w.addFile(2, 10_000, false)
+	c, other := w.openSession(mib), w.openSession(mib)
+	w.chain.editSession(w.openSession(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Expiry = firstEpoch - 1 })
+	w.chain.editSession(w.openSession(mib).session, func(s *remora.Session, _ *remora.Grant) { s.Scheme = 9 })
+	w.chain.editSession(w.openSession(mib).session, func(_ *remora.Session, g *remora.Grant) { *g = remora.Grant{} })
+	poor := w.openSession(9_999)
 	for name, tt := range map[string]struct {
 		change func(r *transfer.DeliveryRequest)
 		want   session.Code
@@ -61,7 +61,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		r := c.request(f, 0, 10_000)
 		tt.change(r)
-		head, _ := c.ask(r)
+		head, _ := c.askCache(r)
 		if head.Code != tt.want || head.Epoch != firstEpoch || (head.Reason == "") != (tt.want == session.Delivered) {
 			t.Errorf("%s: %+v, want code %d", name, head, tt.want)
 		}
@@ -71,18 +71,18 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestGoneContentCostsNothing takes content away: what is not delivered does not count.
+// TestGoneContentCostsNothing removes content: bytes that are not delivered do not count.
 func TestGoneContentCostsNothing(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 10_000, true)
-	c := w.open(mib)
+	f := w.addFile(1, 10_000, true)
+	c := w.openSession(mib)
 	if err := w.store.Remove(f.Root); err != nil {
 		t.Fatal(err)
 	}
-	if head, _ := c.ask(c.request(f, 0, 10_000)); head.Code != session.NotHeld {
+	if head, _ := c.askCache(c.request(f, 0, 10_000)); head.Code != session.NotHeld {
 		t.Errorf("%+v", head)
 	}
-	w.hold(f)
+	w.holdContent(f)
 	a, err := w.accounts.takeAccount(c.session)
 	if err != nil {
 		t.Fatal(err)
@@ -93,18 +93,18 @@ func TestGoneContentCostsNothing(t *testing.T) {
 	}
 }
 
-// TestDamageIsNotHeld breaks content on disk: nothing of it leaves, and it does not count.
+// TestDamageIsNotHeld damages content on disk: nothing of it is delivered or counted.
 func TestDamageIsNotHeld(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 100_000, true)
-	c := w.open(mib)
-	w.damage(f)
+	f := w.addFile(1, 100_000, true)
+	c := w.openSession(mib)
+	w.damageFile(f)
 	for range 3 {
-		if head, _ := c.ask(c.request(f, 0, 100_000)); head.Code != session.NotHeld {
+		if head, _ := c.askCache(c.request(f, 0, 100_000)); head.Code != session.NotHeld {
 			t.Errorf("%+v", head)
 		}
 	}
-	w.hold(f)
+	w.holdContent(f)
 	if err := w.accounts.flushTotals(); err != nil {
 		t.Fatal(err)
 	}
@@ -113,12 +113,12 @@ func TestDamageIsNotHeld(t *testing.T) {
 	}
 }
 
-// TestWindowHoldsUnderConcurrency asks for far more than the window at once, and then for more than the allotment.
+// TestWindowHoldsUnderConcurrency asks for more than the window at once, and then for more than the allotment.
 func TestWindowHoldsUnderConcurrency(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4*mib, true)
-	c := w.open(64 * mib)
-	tight := w.open(mib / 2)
+	f := w.addFile(1, 4*mib, true)
+	c := w.openSession(64 * mib)
+	tight := w.openSession(mib / 2)
 	for _, tt := range []struct {
 		c     *client
 		limit uint64
@@ -128,7 +128,7 @@ func TestWindowHoldsUnderConcurrency(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range uint64(40) {
 			group.Go(func() {
-				head, data, err := tt.c.try(tt.c.request(f, i*64<<10, 64<<10))
+				head, data, err := tt.c.tryCache(tt.c.request(f, i*64<<10, 64<<10))
 				if err != nil || head.Code != session.Delivered && head.Code != tt.code {
 					t.Errorf("%+v, %v", head, err)
 				}
@@ -142,43 +142,42 @@ func TestWindowHoldsUnderConcurrency(t *testing.T) {
 	}
 }
 
-// TestWindowGrows pays and gets more ahead, up to the most there is.
+// TestWindowGrows pays until the window is session.MaxWindow.
 func TestWindowGrows(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4*mib, true)
-	c := w.open(1 << 40)
+	f := w.addFile(1, 4*mib, true)
+	c := w.openSession(1 << 40)
 	for range 5 {
-		c.buy(f)
+		c.buyContent(f)
 	}
 	for range 4 {
-		if head, _ := c.ask(c.request(f, 0, 4*mib)); head.Code != session.Delivered {
+		if head, _ := c.askCache(c.request(f, 0, 4*mib)); head.Code != session.Delivered {
 			t.Fatalf("%+v", head)
 		}
 	}
-	if head, _ := c.ask(c.request(f, 0, 1)); head.Code != session.WindowClosed {
+	if head, _ := c.askCache(c.request(f, 0, 1)); head.Code != session.WindowClosed {
 		t.Errorf("more than 16 MiB ahead: %+v", head)
 	}
 }
 
-// TestFreeBytesAreBounded has clients that take what they can with one new pass after the other, across restarts in
-// order, having paid different amounts before.
+// TestFreeBytesAreBounded has clients that paid different amounts take all they can with new passes, across restarts.
 func TestFreeBytesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4*mib, true)
+	f := w.addFile(1, 4*mib, true)
 	for _, paid := range []int{0, 1, 5, 40} {
-		c := w.open(1 << 40)
+		c := w.openSession(1 << 40)
 		for range paid {
-			c.buy(f)
+			c.buyContent(f)
 		}
 		free := uint64(0)
 		for i := range 200 {
-			c.fresh()
+			c.drawPass()
 			for size := uint64(4 * mib); size >= 4096; size /= 2 {
-				_, data := c.ask(c.request(f, 0, size))
+				_, data := c.askCache(c.request(f, 0, size))
 				free += uint64(len(data))
 			}
 			if i%50 == 49 {
-				if err := w.accounts.flushTotals(); err != nil { // what Run does at its end
+				if err := w.accounts.flushTotals(); err != nil { // as Run does at its end
 					t.Fatal(err)
 				}
 				w.restart()
@@ -190,52 +189,52 @@ func TestFreeBytesAreBounded(t *testing.T) {
 		if free > bound {
 			t.Errorf("paid for %d bytes, took %d for nothing, want at most %d", uint64(paid)*f.Length, free, bound)
 		}
-		// Who pays for what was lost is trusted again.
+		// A client that pays for its lost bytes is trusted again.
 		for range free/f.Length + 1 {
-			c.took(f, 0, f.Length)
+			c.noteDelivered(f, 0, f.Length)
 		}
-		if head := c.pay(); head.Code != session.Delivered {
+		if head := c.payOwed(); head.Code != session.Delivered {
 			t.Errorf("%+v", head)
 		}
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.Delivered {
+		if head, _ := c.askCache(c.request(f, 0, 4096)); head.Code != session.Delivered {
 			t.Errorf("paid %d, after paying what was lost: %+v", paid, head)
 		}
 	}
 }
 
-// TestFetchesSideBySide alternates between passes: neither counts as given up more than once.
+// TestFetchesSideBySide alternates between two passes: each counts as given up at most once.
 func TestFetchesSideBySide(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, mib, true)
-	c := w.open(1 << 30)
+	f := w.addFile(1, mib, true)
+	c := w.openSession(1 << 30)
 	first := c.pass
 	for i := range 40 {
 		if c.pass = first; i%2 == 1 {
 			c.pass[0] ^= 1
 		}
-		if head, _ := c.ask(c.request(f, 0, 20_000)); head.Code != session.Delivered {
+		if head, _ := c.askCache(c.request(f, 0, 20_000)); head.Code != session.Delivered {
 			t.Fatalf("request %d: %+v", i, head)
 		}
-		c.took(f, 0, 20_000)
+		c.noteDelivered(f, 0, 20_000)
 		if i > 2 {
-			if head := c.pay(); head.Code != session.Delivered {
+			if head := c.payOwed(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
 	}
 }
 
-// TestSessionsInMemoryAreBounded lets more sessions come than are kept, twice: what was outstanding still is.
+// TestSessionsInMemoryAreBounded serves more sessions than fit in memory: none forgets its outstanding bytes.
 func TestSessionsInMemoryAreBounded(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4096, true)
+	f := w.addFile(1, 4096, true)
 	w.accounts.limits.accounts = 100
 	var clients []*client
 	for range 300 {
-		clients = append(clients, w.open(5000))
+		clients = append(clients, w.openSession(5000))
 	}
 	for i, c := range clients {
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.Delivered {
+		if head, _ := c.askCache(c.request(f, 0, 4096)); head.Code != session.Delivered {
 			t.Fatalf("session %d: %+v", i, head)
 		}
 	}
@@ -243,7 +242,7 @@ func TestSessionsInMemoryAreBounded(t *testing.T) {
 		t.Errorf("%d sessions in memory", n)
 	}
 	for i, c := range clients[:50] {
-		if head, _ := c.ask(c.request(f, 0, 4096)); head.Code != session.AllotmentSpent {
+		if head, _ := c.askCache(c.request(f, 0, 4096)); head.Code != session.AllotmentSpent {
 			t.Fatalf("session %d was forgotten: %+v", i, head)
 		}
 	}
@@ -252,19 +251,19 @@ func TestSessionsInMemoryAreBounded(t *testing.T) {
 	}
 }
 
-// TestTalliesAreBounded notes the weight of many extents: what is idle goes first, and comes back when it is needed.
+// TestTalliesAreBounded acknowledges more extents than fit in memory: tallies of idle sessions go, and are read again.
 func TestTalliesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 4096, true)
+	f := w.addFile(1, 4096, true)
 	w.accounts.limits.extents = 40_000
 	var clients []*client
 	for range 10 {
-		c := w.open(1 << 30)
+		c := w.openSession(1 << 30)
 		for range 2 {
 			for range 4000 {
-				c.took(f, 0, 1)
+				c.noteDelivered(f, 0, 1)
 			}
-			if head := c.pay(); head.Code != session.Delivered {
+			if head := c.payOwed(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
@@ -274,15 +273,15 @@ func TestTalliesAreBounded(t *testing.T) {
 		}
 	}
 	for _, c := range clients {
-		c.took(f, 0, 7)
-		if head := c.pay(); head.Code != session.Delivered {
+		c.noteDelivered(f, 0, 7)
+		if head := c.payOwed(); head.Code != session.Delivered {
 			t.Errorf("session %d: %+v", c.session, head)
 		}
 	}
 	if w.accounts.extents > 40_000 {
 		t.Errorf("%d extents in memory", w.accounts.extents)
 	}
-	for range 17 { // up to the receipt's limit and not beyond
+	for range 17 { // up to the receipt's limit
 		for range 4000 {
 			clients[0].more = append(clients[0].more, remora.Extent{Content: f, Bytes: 1})
 		}
@@ -290,7 +289,7 @@ func TestTalliesAreBounded(t *testing.T) {
 			clients[0].more = clients[0].more[:remora.MaxExtents-int(clients[0].tally.Len())]
 		}
 		if len(clients[0].more) > 0 {
-			if head := clients[0].pay(); head.Code != session.Delivered {
+			if head := clients[0].payOwed(); head.Code != session.Delivered {
 				t.Fatalf("%+v", head)
 			}
 		}
@@ -298,18 +297,18 @@ func TestTalliesAreBounded(t *testing.T) {
 	over := clients[0].receipt()
 	over.Bytes, over.Extents = over.Bytes+1, over.Extents+1
 	r := clients[0].request(f, 0, 0)
-	r.Acks = []session.Acknowledgement{{Receipt: clients[0].sign(over), Kept: remora.MaxExtents, Extents: []remora.Extent{{Content: f, Bytes: 1}}}}
-	if head, _ := clients[0].ask(r); head.Code != session.ReceiptWrong {
+	r.Acks = []session.Acknowledgement{{Receipt: clients[0].signReceipt(over), Kept: remora.MaxExtents, Extents: []remora.Extent{{Content: f, Bytes: 1}}}}
+	if head, _ := clients[0].askCache(r); head.Code != session.ReceiptWrong {
 		t.Errorf("an extent more than a receipt has: %+v", head)
 	}
 }
 
-// TestJournalFailureStops breaks the disk: the receipt is not taken, nothing is streamed then or later, and Run says so.
+// TestJournalFailureStops fails a write: the receipt is not taken, nothing is delivered then or later, and Run returns.
 func TestJournalFailureStops(t *testing.T) {
 	w := newWorld(t)
-	f := w.file(1, 10_000, true)
-	c := w.open(mib)
-	c.buy(f)
+	f := w.addFile(1, 10_000, true)
+	c := w.openSession(mib)
+	c.buyContent(f)
 	w.chain.still = true
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(t.Context()) }()
@@ -317,9 +316,9 @@ func TestJournalFailureStops(t *testing.T) {
 	w.disk.mu.Lock()
 	w.disk.onPut = func(int) (bool, bool) { return true, false }
 	w.disk.mu.Unlock()
-	c.took(f, 0, 10_000)
+	c.noteDelivered(f, 0, 10_000)
 	r := c.request(f, 0, 10_000)
-	r.Acks = []session.Acknowledgement{c.ack()}
+	r.Acks = []session.Acknowledgement{c.nextAck()}
 	for range 2 {
 		if answer, err := w.Deliver(t.Context(), "peer", remora.Encode(r)); !errors.Is(err, ErrStopped) || len(answer) != 0 {
 			t.Errorf("%d bytes, %v", len(answer), err)

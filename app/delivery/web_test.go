@@ -11,11 +11,11 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// TestWebDelivers asks over the web what Deliver answers, and everything that it must not answer.
+// TestWebDelivers sends a good request over HTTP, and requests that must be refused.
 func TestWebDelivers(t *testing.T) {
 	w := newWorld(t)
-	of := w.file(1, 40<<10, true)
-	c := w.open(1 << 20)
+	of := w.addFile(1, 40<<10, true)
+	c := w.openSession(1 << 20)
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/deliveries/{node}", w.Service)
 	post := func(node string, body []byte) *httptest.ResponseRecorder {

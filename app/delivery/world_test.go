@@ -43,7 +43,7 @@ var (
 	params    = remora.Params{MinFee: 10, FeePerByte: 1, EpochMillis: epochTime, PricePerMiB: price}
 )
 
-// disk is a journal in memory. It outlives the services over it.
+// disk is a journal in memory, which outlives the service.
 type disk struct {
 	mu     sync.Mutex
 	rows   map[string][]byte
@@ -100,8 +100,8 @@ func (d *disk) Ascend(prefix []byte, visit func(k, v []byte) bool) error {
 	return nil
 }
 
-// count returns the rows of a kind.
-func (d *disk) count(kind byte) (n int) {
+// countRows returns the rows of a kind.
+func (d *disk) countRows(kind byte) (n int) {
 	_ = d.Ascend([]byte{kind}, func(_, _ []byte) bool { n++; return true })
 	return n
 }
@@ -126,21 +126,21 @@ func newLedger(tb testing.TB) *ledger {
 	return &ledger{Cache: c, seedEvery: 1, commits: map[remora.Epoch]remora.CommitClaim{}}
 }
 
-// present returns the present epoch.
-func (l *ledger) present() remora.Epoch {
+// presentEpoch returns the present epoch.
+func (l *ledger) presentEpoch() remora.Epoch {
 	e, _, _, _ := l.Epoch()
 	return e
 }
 
-// change edits a session and its grant.
-func (l *ledger) change(id remora.SessionID, edit func(s *remora.Session, g *remora.Grant)) {
+// editSession edits a session and its grant.
+func (l *ledger) editSession(id remora.SessionID, edit func(s *remora.Session, g *remora.Grant)) {
 	s, g, _, _ := l.Session(id)
 	edit(&s, &g)
 	l.SetSession(id, s, g)
 }
 
-// count returns how many claims are in a state.
-func (l *ledger) count(state remora.ClaimState) (n int) {
+// countClaims returns how many claims are in a state.
+func (l *ledger) countClaims(state remora.ClaimState) (n int) {
 	for _, c := range l.Claims() {
 		if c.State == state {
 			n++
@@ -214,7 +214,7 @@ func newWorld(tb testing.TB) *world {
 	return w
 }
 
-// restart builds a new service over what is durable.
+// restart builds a new service over the same journal and store.
 func (w *world) restart() {
 	w.tb.Helper()
 	w.disk.dead = false
@@ -228,8 +228,8 @@ func (w *world) restart() {
 	w.Service = s
 }
 
-// file returns content of a size that differs by number. It is in the store when held.
-func (w *world) file(number, size int, held bool) remora.Content {
+// addFile returns content of a size, different for each number. It is in the store if held.
+func (w *world) addFile(number, size int, held bool) remora.Content {
 	w.tb.Helper()
 	data := make([]byte, size)
 	for i := range data {
@@ -242,20 +242,20 @@ func (w *world) file(number, size int, held bool) remora.Content {
 	c := remora.Content{Root: root, Length: length}
 	w.files[c] = data
 	if held {
-		w.hold(c)
+		w.holdContent(c)
 	}
 	return c
 }
 
-func (w *world) hold(c remora.Content) {
+func (w *world) holdContent(c remora.Content) {
 	w.tb.Helper()
 	if err := w.store.Import(bytes.NewReader(w.files[c]), c); err != nil {
 		w.tb.Fatal(err)
 	}
 }
 
-// damage changes a byte of content on disk.
-func (w *world) damage(c remora.Content) {
+// damageFile changes a byte of content on disk.
+func (w *world) damageFile(c remora.Content) {
 	w.tb.Helper()
 	name := c.Root.String()
 	name = filepath.Join(w.dir, "objects", name[:2], name+".data")
@@ -280,8 +280,8 @@ type client struct {
 	more    []remora.Extent // delivered and not acknowledged
 }
 
-// open opens a session that grants this cache so many bytes.
-func (w *world) open(granted uint64) *client {
+// openSession opens a session that grants this cache a number of bytes.
+func (w *world) openSession(granted uint64) *client {
 	w.tb.Helper()
 	w.chain.opened++
 	id := w.chain.opened
@@ -295,13 +295,13 @@ func (w *world) open(granted uint64) *client {
 	w.chain.SetSession(id, remora.Session{
 		ID: id, Scheme: remora.SchemeBLS, Key: secret.Public(), Price: price, Opened: firstEpoch, Expiry: firstEpoch + 100,
 	}, remora.Grant{Granted: granted, Left: granted, Held: held})
-	c := &client{w: w, session: id, secret: secret, epoch: w.chain.present(), tally: new(proof.Tally)}
-	c.fresh()
+	c := &client{w: w, session: id, secret: secret, epoch: w.chain.presentEpoch(), tally: new(proof.Tally)}
+	c.drawPass()
 	return c
 }
 
-// fresh draws a new pass.
-func (c *client) fresh() {
+// drawPass draws a new pass.
+func (c *client) drawPass() {
 	c.passes++
 	c.pass = remora.SumBLAKE3(binary.BigEndian.AppendUint64([]byte{byte(c.session)}, uint64(c.passes)))
 }
@@ -313,17 +313,17 @@ func (c *client) request(of remora.Content, offset, size uint64) *transfer.Deliv
 	}
 }
 
-// ask sends a request and returns the head and the verified bytes.
-func (c *client) ask(r *transfer.DeliveryRequest) (transfer.DeliveryHead, []byte) {
+// askCache sends a request and returns the head and the verified bytes.
+func (c *client) askCache(r *transfer.DeliveryRequest) (transfer.DeliveryHead, []byte) {
 	c.w.tb.Helper()
-	head, data, err := c.try(r)
+	head, data, err := c.tryCache(r)
 	if err != nil {
 		c.w.tb.Fatal(err)
 	}
 	return head, data
 }
 
-func (c *client) try(r *transfer.DeliveryRequest) (head transfer.DeliveryHead, data []byte, err error) {
+func (c *client) tryCache(r *transfer.DeliveryRequest) (head transfer.DeliveryHead, data []byte, err error) {
 	answer, err := c.w.Deliver(context.Background(), "peer", remora.Encode(r))
 	if err != nil {
 		return head, nil, err
@@ -346,15 +346,15 @@ func (c *client) try(r *transfer.DeliveryRequest) (head transfer.DeliveryHead, d
 	return head, data, err
 }
 
-// took notes what was delivered, from a chunk's beginning on.
-func (c *client) took(of remora.Content, offset, size uint64) {
+// noteDelivered notes bytes delivered from a chunk's beginning on.
+func (c *client) noteDelivered(of remora.Content, offset, size uint64) {
 	c.w.tb.Helper()
 	x := remora.Extent{Content: of, First: offset / content.ChunkSize, Bytes: size}
 	c.more = append(c.more, x)
 }
 
-// ack returns the acknowledgement of what was delivered, and counts it as sent.
-func (c *client) ack() session.Acknowledgement {
+// nextAck returns the acknowledgement of the bytes noted, and counts it as sent.
+func (c *client) nextAck() session.Acknowledgement {
 	c.w.tb.Helper()
 	for _, x := range c.more {
 		if err := c.tally.Add(x); err != nil {
@@ -363,13 +363,13 @@ func (c *client) ack() session.Acknowledgement {
 	}
 	kept := c.sent
 	if kept > 0 && len(c.more) > 0 {
-		kept-- // the last one may be longer; as it is, the tally says
+		kept-- // it may be longer now
 		if c.tally.Extents()[kept].Bytes == c.last {
 			kept++
 		}
 	}
 	c.more = nil
-	ack := session.Acknowledgement{Receipt: c.sign(c.receipt()), Kept: kept, Extents: slices.Clone(c.tally.Extents()[kept:])}
+	ack := session.Acknowledgement{Receipt: c.signReceipt(c.receipt()), Kept: kept, Extents: slices.Clone(c.tally.Extents()[kept:])}
 	c.sent = c.tally.Len()
 	c.last = c.tally.Extents()[c.sent-1].Bytes
 	return ack
@@ -381,41 +381,41 @@ func (c *client) receipt() remora.Receipt {
 	}
 }
 
-func (c *client) sign(r remora.Receipt) remora.SignedReceipt {
+func (c *client) signReceipt(r remora.Receipt) remora.SignedReceipt {
 	m := r.Message(testChain, remora.SchemeBLS)
 	return remora.SignedReceipt{Receipt: r, Signature: c.secret.Sign(m[:])}
 }
 
-// pay acknowledges what was delivered and asks for nothing.
-func (c *client) pay() transfer.DeliveryHead {
+// payOwed acknowledges the bytes noted and asks for nothing.
+func (c *client) payOwed() transfer.DeliveryHead {
 	c.w.tb.Helper()
 	r := c.request(remora.Content{}, 0, 0)
-	r.Acks = []session.Acknowledgement{c.ack()}
-	head, _ := c.ask(r)
+	r.Acks = []session.Acknowledgement{c.nextAck()}
+	head, _ := c.askCache(r)
 	return head
 }
 
-// turn begins the receipts of the present epoch.
-func (c *client) turn() {
-	c.epoch, c.tally, c.sent, c.last = c.w.chain.present(), new(proof.Tally), 0, 0
+// turnEpoch begins the receipts of the present epoch.
+func (c *client) turnEpoch() {
+	c.epoch, c.tally, c.sent, c.last = c.w.chain.presentEpoch(), new(proof.Tally), 0, 0
 }
 
-// buy fetches a whole content and pays for it, a window at a time.
-func (c *client) buy(of remora.Content) {
+// buyContent fetches a content in ranges and pays for it.
+func (c *client) buyContent(of remora.Content) {
 	c.w.tb.Helper()
 	step := uint64(1 << 20)
 	for offset := uint64(0); offset < of.Length; offset += step {
 		r := c.request(of, offset, min(step, of.Length-offset))
 		if len(c.more) > 0 {
-			r.Acks = []session.Acknowledgement{c.ack()}
+			r.Acks = []session.Acknowledgement{c.nextAck()}
 		}
-		head, data := c.ask(r)
+		head, data := c.askCache(r)
 		if head.Code != session.Delivered || !bytes.Equal(data, c.w.files[of][offset:offset+r.Bytes]) {
 			c.w.tb.Fatalf("at %d: code %d %q, %d bytes", offset, head.Code, head.Reason, len(data))
 		}
-		c.took(of, offset, r.Bytes)
+		c.noteDelivered(of, offset, r.Bytes)
 	}
-	if head := c.pay(); head.Code != session.Delivered {
+	if head := c.payOwed(); head.Code != session.Delivered {
 		c.w.tb.Fatalf("the last receipt: code %d %q", head.Code, head.Reason)
 	}
 }
@@ -429,8 +429,8 @@ func tallyOf(tb testing.TB, extents []remora.Extent) *proof.Tally {
 	return t
 }
 
-// rounds does what Run does after so many blocks, without the blocks.
-func (w *world) rounds(n int) {
+// claimRounds does n times what Run does after a block, without the blocks.
+func (w *world) claimRounds(n int) {
 	w.tb.Helper()
 	for range n {
 		if err := w.claimer.claimEpochs(context.Background(), w.accounts); err != nil {
@@ -439,8 +439,8 @@ func (w *world) rounds(n int) {
 	}
 }
 
-// live runs the service until done, or until it is killed.
-func (w *world) live(done func() bool) error {
+// runUntil runs the service until done returns true or the process is killed.
+func (w *world) runUntil(done func() bool) error {
 	w.tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -458,9 +458,9 @@ func (w *world) live(done func() bool) error {
 	return err
 }
 
-// settled reports whether the chain has paid so many claims and the journal has nothing left of them.
-func (w *world) settled(claims int) func() bool {
+// settledClaims reports whether the chain has paid a number of claims and the journal is empty.
+func (w *world) settledClaims(claims int) func() bool {
 	return func() bool {
-		return w.chain.count(remora.ClaimSettled) == claims && w.disk.count(rowReceipt)+w.disk.count(rowExtent)+w.disk.count(rowPlan) == 0
+		return w.chain.countClaims(remora.ClaimSettled) == claims && w.disk.countRows(rowReceipt)+w.disk.countRows(rowExtent)+w.disk.countRows(rowPlan) == 0
 	}
 }

@@ -142,7 +142,7 @@ func TestBooksAreLocked(t *testing.T) {
 	}
 }
 
-// TestFailedBook makes a write fail: nothing is signed after that, whatever the disk does then.
+// TestFailedBook fails a write: nothing is signed after that, even when the disk works again.
 func TestFailedBook(t *testing.T) {
 	a := testAccount(t)
 	a.AddVerified(fileOf(1, 4), 0, 1<<14)
@@ -250,7 +250,7 @@ func TestAllotments(t *testing.T) {
 	}
 }
 
-// FuzzBook decodes anything, and holds what it accepts against its own encoding.
+// FuzzBook decodes any bytes. Accepted ones decode again to the same, and restore to accounts that add up.
 func FuzzBook(f *testing.F) {
 	text := write(f)
 	f.Add(text)

@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// Quote is what a session costs now.
+// Quote is the present price of a session.
 type Quote struct {
 	ChainID string
 	Epoch   remora.Epoch
@@ -21,7 +21,7 @@ type Opened struct {
 	Grants  map[remora.Address]remora.Grant
 }
 
-// Chain is what a paying client needs of the chain.
+// Chain is the chain as a paying client uses it.
 type Chain interface {
 	// Quote returns the price of a session and the balance of the account.
 	Quote(ctx context.Context, account remora.Address) (Quote, error)

@@ -13,7 +13,7 @@ import (
 	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
-// fault is what a cache may do to a client.
+// fault is a way in which a cache fails a client.
 type fault struct {
 	hook  func(p *transfertest.Paid, w http.ResponseWriter, r *http.Request) // answers in place of the cache
 	spoil func(stream []byte) []byte
@@ -50,7 +50,7 @@ var faults = map[string]fault{
 	"a new code": code(99),
 }
 
-// strike makes the caches do it from the n-th request on; all of them, or the first choice for a content only.
+// strike makes caches fail after n requests: the first, or all where that is nil.
 func (w *world) strike(f fault, first *remora.Address, n int64) {
 	var count atomic.Int64
 	struck := func(d *transfertest.Delivery) bool {
@@ -71,7 +71,7 @@ func (w *world) strike(f fault, first *remora.Address, n int64) {
 	})
 }
 
-// TestFaults lets the first choice fail: the content comes from the second one, and what is not verified is not signed.
+// TestFaults lets the first choice fail: the content comes from the second, and only verified bytes are signed for.
 func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		for _, after := range []int64{0, 7} {
@@ -124,7 +124,7 @@ func TestAllFail(t *testing.T) {
 	}
 }
 
-// TestRenewal lets all caches refuse the first session: the content comes in a second one.
+// TestRenewal lets all caches refuse the first session: the fetch goes on in a second one.
 func TestRenewal(t *testing.T) {
 	for _, refusal := range []session.Code{session.AllotmentSpent, session.SessionUnusable, session.ProofWrong, session.ReceiptWrong} {
 		w := newWorld(t, "c0", "c1")
@@ -150,7 +150,7 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// TestLateCache has a cache that is a few blocks behind: the new session is asked for again, not paid for again.
+// TestLateCache has a cache that is a few blocks behind: the client asks again and does not open another session.
 func TestLateCache(t *testing.T) {
 	w := newWorld(t, "c0")
 	c := w.Add(random(1<<20), false)
@@ -171,7 +171,7 @@ func TestLateCache(t *testing.T) {
 	w.check(t, c.Length)
 }
 
-// TestNarrowWindow has a cache that holds losses against the client: the client finds out what it may ask for.
+// TestNarrowWindow has a cache that counts lost bytes: the client finds the smaller window.
 func TestNarrowWindow(t *testing.T) {
 	w := newWorld(t, "c0")
 	data := random(12 << 20)
@@ -188,7 +188,7 @@ func TestNarrowWindow(t *testing.T) {
 	w.check(t, c.Length+17)
 }
 
-// TestUnknownCache has a session with a cache that the gateway does not know any more.
+// TestUnknownCache has a session with a cache that the gateway no longer knows.
 func TestUnknownCache(t *testing.T) {
 	w := newWorld(t, "c0", "c1")
 	data := random(1 << 20)

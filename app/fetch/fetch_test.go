@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// between may change what the gateway answers.
+// between changes answers of the gateway.
 type between func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 func serve(t testing.TB, n *transfertest.Network, change between) string {
@@ -121,7 +121,7 @@ func forward(w http.ResponseWriter, from *httptest.ResponseRecorder, body []byte
 	_, _ = w.Write(body)
 }
 
-// TestFalseGateway changes what arrives: nothing but verified bytes is ever written, and no file appears.
+// TestFalseGateway changes answers: only verified bytes are written, and no file appears.
 func TestFalseGateway(t *testing.T) {
 	data := random(9 << 20)
 	for name, c := range map[string]struct {
@@ -161,7 +161,7 @@ func TestFalseGateway(t *testing.T) {
 		if err != nil || !bytes.Equal(written, data[:len(written)]) {
 			t.Errorf("%s: false bytes were written (%v)", name, err)
 		}
-		if _, err := fetch.Fetch(t.Context(), o); err != nil { // it goes on where it was
+		if _, err := fetch.Fetch(t.Context(), o); err != nil { // it resumes
 			t.Errorf("%s: second time: %v", name, err)
 		}
 		if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, data) {

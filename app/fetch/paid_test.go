@@ -19,7 +19,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// world is a network of caches that are paid, with the gateway before them and an account that pays.
+// world is a network of paid caches, a gateway and an account that pays.
 type world struct {
 	*transfertest.Network
 	paid  *transfertest.Paid
@@ -106,7 +106,7 @@ func newWorld(t testing.TB, caches ...string) *world {
 	return w
 }
 
-// options say how to fetch a file into a folder of the test's.
+// options returns the options to fetch a file into a temporary folder.
 func (w *world) options(t testing.TB, c remora.Content) fetch.Options {
 	return fetch.Options{
 		Gateway: w.url, CID: content.CID(c.Root, false), Out: filepath.Join(t.TempDir(), "out"),

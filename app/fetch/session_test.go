@@ -21,7 +21,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// check holds the caches' books against what was fetched.
+// check compares the caches' books with the bytes that must be acknowledged.
 func (w *world) check(t *testing.T, acked uint64) {
 	t.Helper()
 	for _, f := range w.paid.Faults() {
@@ -118,7 +118,7 @@ func (w *world) books(t *testing.T) map[string][]byte {
 	return books
 }
 
-// TestReceiptsAreKeptFirst looks into the book whenever a receipt arrives.
+// TestReceiptsAreKeptFirst finds every receipt that arrives at a cache in the client's book.
 func TestReceiptsAreKeptFirst(t *testing.T) {
 	w := newWorld(t, "c0")
 	seen := atomic.Int64{}
@@ -141,8 +141,8 @@ func TestReceiptsAreKeptFirst(t *testing.T) {
 	w.check(t, c.Length)
 }
 
-// TestKilled stops the client at any request, with the book as it was then or torn behind what a cache has, and
-// begins anew. No receipt may contradict another one.
+// TestKilled kills the client at a random request, leaves its book as it was or torn after the last receipt that a cache
+// has, and fetches again. No two receipts contradict each other.
 func TestKilled(t *testing.T) {
 	for range 25 {
 		w := newWorld(t, "c0")
@@ -169,7 +169,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// kill fetches until the n-th request, and leaves the books as they were then.
+// kill fetches until the n-th request, and restores the books of that moment.
 func (w *world) kill(t *testing.T, o fetch.Options, n int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -210,8 +210,8 @@ func (w *world) kill(t *testing.T, o fetch.Options, n int) {
 	}
 }
 
-// TestEpochs lets epochs pass while a content comes: their receipts are of one each, and with claimed epochs what was
-// under way for them is not signed again.
+// TestEpochs ends epochs during a fetch: each receipt is of one epoch, and bytes acknowledged in a claimed epoch are not
+// acknowledged again.
 func TestEpochs(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		w := newWorld(t, "c0")
@@ -250,8 +250,7 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// TestTwoProcesses fetches while another fetch of the same key is under way: each has a session, and a third one after
-// them uses one of these.
+// TestTwoProcesses fetches during another fetch of the same key: each has a session, and a later fetch uses one of them.
 func TestTwoProcesses(t *testing.T) {
 	w := newWorld(t, "c0")
 	first, second := w.Add(random(3<<20), false), w.Add(random(3<<20+5), false)
@@ -327,7 +326,7 @@ func TestSpending(t *testing.T) {
 	w.check(t, 4*c.Length)
 }
 
-// TestAllotmentLasts fetches until a session is spent: no more than it allots is acknowledged, then another one is opened.
+// TestAllotmentLasts fetches until a session is spent: another one is opened only then.
 func TestAllotmentLasts(t *testing.T) {
 	w := newWorld(t, "c0")
 	w.chain.price, w.chain.balance = 1<<20, 2*10_000_000
@@ -359,8 +358,7 @@ func TestSessionIsOver(t *testing.T) {
 	w.check(t, 4*c.Length)
 }
 
-// TestGatewayGoesAway ends all answers in the middle. What is verified stays, and the next fetch asks and pays for the
-// rest only.
+// TestGatewayGoesAway cuts off all answers in the middle. Verified bytes stay, and the next fetch asks and pays for the rest.
 func TestGatewayGoesAway(t *testing.T) {
 	for _, after := range []int64{1, 4, 9, 20} {
 		w := newWorld(t, "c0", "c1")

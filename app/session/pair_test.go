@@ -40,7 +40,7 @@ type pair struct {
 	model model
 }
 
-// fate is what may happen in a run. Numbers are per mille.
+// fate is the chance of each mishap in a run, per mille.
 type fate struct {
 	lost, repeated, killed, sellerKilled, epochs, behind, spoiled int
 	greedy                                                        bool // the buyer asks beyond the window
@@ -64,7 +64,7 @@ type message struct {
 	copied  bool
 }
 
-// model is what the test itself counts.
+// model is the test's own count.
 type model struct {
 	sent     map[remora.Receipt]bool
 	extents  map[remora.Epoch][]remora.Extent // of the newest receipt that left the buyer

@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora/proofs/delivery"
 )
 
-// Storage is what a cache has on disk: the receipts of its sessions and the content that it sells.
+// Storage is a cache's disk: the receipts of its sessions and the content that it sells.
 type Storage interface {
 	// Receipt returns a session's newest receipt in an epoch, the zero one where there is none.
 	Receipt(id remora.SessionID, e remora.Epoch) (remora.SignedReceipt, error)

@@ -1,4 +1,5 @@
-// Package transfertest is a network of caches in memory, for tests of what talks to them.
+// Package transfertest is a network of caches in memory, for tests of clients, gateways and caches that talk to them. New
+// makes a Network that serves for nothing; NewPaid puts the paid side on it, whose caches keep the books of package session.
 package transfertest
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// ErrUnreachable is what asking a cache that is down returns.
+// ErrUnreachable is the error of asking a cache that is down.
 var ErrUnreachable = errors.New("unreachable")
 
 // object is content with its tree.
@@ -25,7 +26,7 @@ type Network struct {
 	entries map[remora.Hash]remora.ContentEntry
 	objects map[remora.Hash]object
 	caches  []transfer.Cache
-	// Answer changes what a cache answers, by its name; nil answers truly. It may be set between requests.
+	// Answer changes the answers of a cache, by its name. It may be set between requests.
 	Answer map[string]func(answer []byte) ([]byte, error)
 	Asked  map[string]int // requests, by cache
 }

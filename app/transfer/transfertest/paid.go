@@ -14,8 +14,8 @@ import (
 	"github.com/remora-network/remora/crypto/bls"
 )
 
-// Paid is what a client that pays sees: a chain that opens sessions, and behind one HTTP endpoint, as a gateway has it,
-// the caches of a network, which deliver to these sessions, check every receipt and remember all of them.
+// Paid is the world of a client that pays: a chain that opens sessions, and behind an HTTP endpoint like a gateway's the
+// caches of a network, which deliver in these sessions and keep all receipts.
 type Paid struct {
 	ChainID string
 	network *Network
@@ -30,7 +30,7 @@ type Paid struct {
 	spoil Spoil
 }
 
-// Hook sees a request before anything is done, and may answer in place of the cache.
+// Hook is called before a cache looks at a request, and may answer in its place.
 type Hook func(w http.ResponseWriter, r *http.Request, d *Delivery) (answered bool)
 
 // Spoil changes the stream of an answer.
@@ -42,7 +42,7 @@ type Delivery struct {
 	Cache transfer.Cache
 }
 
-// PaidSession is a session as chain and caches have it.
+// PaidSession is a session on the chain, with the books of the caches.
 type PaidSession struct {
 	Session    remora.Session
 	Allotments []remora.Allotment
@@ -50,7 +50,7 @@ type PaidSession struct {
 	books      map[remora.Address]*PaidBook
 }
 
-// PaidBook is what one cache has of a session. It implements session.Storage over maps.
+// PaidBook is a cache's books of a session. It implements session.Storage over maps.
 type PaidBook struct {
 	Peak     uint64                 // the most that was outstanding
 	Overrun  int                    // requests beyond the window of a client that had lost nothing
@@ -100,14 +100,14 @@ func (b *PaidBook) Lose(n uint64) {
 // NewPaid returns the paid side of a network, in epoch 1.
 func NewPaid(n *Network) *Paid { return &Paid{ChainID: "dev-test", network: n, epoch: 1} }
 
-// SetHook sets what sees all requests from now on; nil: nothing.
+// SetHook sets the hook of all later requests, nil for none.
 func (p *Paid) SetHook(h Hook) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hook = h
 }
 
-// SetSpoil sets what changes all streams from now on; nil: nothing.
+// SetSpoil sets the change to all later streams, nil for none.
 func (p *Paid) SetSpoil(s Spoil) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +128,7 @@ func (p *Paid) Epoch() remora.Epoch {
 	return p.epoch
 }
 
-// Faults returns what a client did that no honest one does.
+// Faults returns the receipts and requests that no honest client sends, in words.
 func (p *Paid) Faults() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,7 +177,7 @@ func (p *Paid) Sessions() []*PaidSession {
 	return append([]*PaidSession(nil), p.sessions...)
 }
 
-// Acked returns how many bytes all receipts for a cache add up to.
+// Acked returns the bytes of all receipts for a cache.
 func (p *Paid) Acked(cache remora.Address) (total uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,7 +256,7 @@ func (p *Paid) findCache(address string) (transfer.Cache, bool) {
 	return transfer.Cache{}, false
 }
 
-// admitDelivery answers a request as a cache does. What contradicts an earlier receipt of the same client is a fault.
+// admitDelivery answers a request as a cache does. A receipt that is wrong or contradicts an earlier one is a fault.
 func (p *Paid) admitDelivery(d *Delivery) *transfer.DeliveryHead {
 	p.mu.Lock()
 	defer p.mu.Unlock()
