@@ -86,3 +86,6 @@ func (p *puller) takeAnswer(ctx context.Context, a pulled) {
 	p.log.Log(ctx, level, "no blocks from a peer", slog.Int("authority", int(a.question.Peer)),
 		slog.Uint64("from", uint64(a.question.From)), slog.Any("reason", a.err))
 }
+
+// accusePeer leaves a peer alone whose answer does not hold. It is called between pulls.
+func (p *puller) accusePeer(liar remora.Authority) { p.pull.Accuse(liar, time.Now()) }

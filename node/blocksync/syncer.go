@@ -53,7 +53,7 @@ func (s *Syncer) CatchUp(ctx context.Context) error {
 			return err
 		}
 		s.Log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(liar)), slog.Any("reason", err))
-		s.puller.pull.Accuse(liar, time.Now())
+		s.puller.accusePeer(liar)
 	}
 }
 

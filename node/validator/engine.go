@@ -36,14 +36,12 @@ type engine struct {
 	counts     *metrics.Counts
 }
 
+// executeBlocks is the loop of the engine.
 func (e *engine) executeBlocks(ctx context.Context) error {
 	ticker := time.NewTicker(ReissueEvery)
 	defer ticker.Stop()
-	if err := e.passNotices(ctx, e.announcer.Resume(time.Now())); err != nil {
-		return e.hideCancellation(ctx, err)
-	}
-	for {
-		var err error
+	err := e.passNotices(ctx, e.announcer.Resume(time.Now()))
+	for err == nil {
 		select {
 		case w := <-e.work:
 			err = e.executeWork(ctx, w)
@@ -52,16 +50,9 @@ func (e *engine) executeBlocks(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err != nil {
-			return e.hideCancellation(ctx, err)
-		}
 	}
-}
-
-// hideCancellation hides errors that come from stopping.
-func (e *engine) hideCancellation(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil // the error comes from stopping
 	}
 	return err
 }
