@@ -124,7 +124,7 @@ func (s *Service) Run(ctx context.Context) error {
 // repeatTask calls do repeatedly, with its begins at least apart and only while blocks arrive. A repeated failure is
 // logged once.
 func (s *Service) repeatTask(ctx context.Context, apart time.Duration, what string, do func(context.Context) error) {
-	reported := ""
+	lastFailure := ""
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := do(ctx)
@@ -133,9 +133,9 @@ func (s *Service) repeatTask(ctx context.Context, apart time.Duration, what stri
 		}
 		switch {
 		case err == nil:
-			reported = ""
-		case err.Error() != reported:
-			reported = err.Error()
+			lastFailure = ""
+		case err.Error() != lastFailure:
+			lastFailure = err.Error()
 			s.c.Logger.Warn("could not "+what, slog.Any("reason", err))
 		}
 		for time.Since(began) < apart {

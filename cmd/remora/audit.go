@@ -66,7 +66,7 @@ func (p *program) runAudit(c *cli.Context, asJSON bool, act audited) error {
 		return err
 	}
 	begin := time.Now()
-	report, err := act(c.Context, g, source, to)
+	found, err := act(c.Context, g, source, to)
 	err = errors.Join(err, closeSource())
 	var parted *exec.Divergence
 	if errors.As(err, &parted) {
@@ -76,8 +76,8 @@ func (p *program) runAudit(c *cli.Context, asJSON bool, act audited) error {
 	if err != nil {
 		return err
 	}
-	return p.printAnswer(asJSON, report, fmt.Sprintf("blocks %d to %d are valid: %d transactions, state root %s, %.1f s",
-		report.From, report.To, report.Txs, report.StateRoot, time.Since(begin).Seconds()))
+	return p.printAnswer(asJSON, found, fmt.Sprintf("blocks %d to %d are valid: %d transactions, state root %s, %.1f s",
+		found.From, found.To, found.Txs, found.StateRoot, time.Since(begin).Seconds()))
 }
 
 // openSource opens a node by its URL, or a copy of a home by its directory.

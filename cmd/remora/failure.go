@@ -95,8 +95,8 @@ func codeOf(err error) string {
 	return codeFailed
 }
 
-// reportError prints an error and its fix, and returns the exit code.
-func (p *program) reportError(err error) int {
+// printError prints an error and its fix, and returns the exit code.
+func (p *program) printError(err error) int {
 	switch {
 	case err == nil:
 		return exitDone

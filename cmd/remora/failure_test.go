@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range tests {
 		var out strings.Builder
 		p := &program{err: &out}
-		if exit := p.reportError(tt.err); exit != tt.exit || !strings.HasPrefix(out.String(), tt.want) {
+		if exit := p.printError(tt.err); exit != tt.exit || !strings.HasPrefix(out.String(), tt.want) {
 			t.Errorf("%v: exit %d, said %q, want %d and %q", tt.err, exit, &out, tt.exit, tt.want)
 		}
 	}

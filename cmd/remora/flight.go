@@ -34,16 +34,16 @@ func (p *program) replayFlight(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	report, err := flight.Replay(recording)
-	doc := replayed{Records: report.Records, Rounds: report.Rounds, Matches: err == nil}
-	if met := errors.Join(err, report.Stopped); met != nil {
+	outcome, err := flight.Replay(recording)
+	doc := replayed{Records: outcome.Records, Rounds: outcome.Rounds, Matches: err == nil}
+	if met := errors.Join(err, outcome.Stopped); met != nil {
 		doc.Error = met.Error()
 	}
 	text := fmt.Sprintf("%d records to round %d, as recorded", doc.Records, doc.Rounds)
 	switch {
 	case err != nil:
 		text = fmt.Sprintf("%d records to round %d: %s", doc.Records, doc.Rounds, doc.Error)
-	case report.Stopped != nil:
+	case outcome.Stopped != nil:
 		text += "; the node stopped: " + doc.Error
 	}
 	if errors.Is(err, flight.ErrDiffers) {

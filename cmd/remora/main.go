@@ -73,7 +73,7 @@ func (p *program) runCommandLine(ctx context.Context, argv []string) int {
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, argv...))
 	}
-	return p.reportError(err)
+	return p.printError(err)
 }
 
 // completeCommand sets what all commands have in common, also in subcommands.

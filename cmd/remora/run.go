@@ -138,7 +138,7 @@ func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, 
 		Genesis: genesis, Keys: signers, Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
 		Name: conf.Node.Name, Roles: roles, Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen,
 		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: nodeTuning(conf, h, log),
-		DiskFull:    func() { os.Exit(p.reportError(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
+		DiskFull:    func() { os.Exit(p.printError(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
 		ClockOffset: c.Duration(flagClockOffset),
 	}
 	if roles&remora.RoleValidator != 0 {

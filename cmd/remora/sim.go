@@ -93,8 +93,8 @@ func (p *program) searchScenarios(c *cli.Context, asJSON bool) error {
 	case found.Err != nil:
 		return fmt.Errorf("seed %d: %w", found.Scenario.Seed, found.Err)
 	}
-	p.printMessage("seed %d: %s; searching for a simpler scenario with the same verdict\n", found.Scenario.Seed, found.Report.Verdict)
-	small := sim.Shrink(found.Scenario, found.Report.Verdict)
+	p.printMessage("seed %d: %s; searching for a simpler scenario with the same verdict\n", found.Scenario.Seed, found.Outcome.Verdict)
+	small := sim.Shrink(found.Scenario, found.Outcome.Verdict)
 	text, err := sim.Format(small)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func repeatCommand(c *cli.Context) string {
 	return command
 }
 
-func (p *program) printSimulation(r sim.Report, replay string, asJSON bool) error {
+func (p *program) printSimulation(r sim.Outcome, replay string, asJSON bool) error {
 	err := p.printAnswer(asJSON, r, fmt.Sprintf(
 		"%s: seed %d, %d rounds, %d blocks, %d of %d accepted transactions executed, trace %s\nlatency in virtual ms: p50 %.1f, p90 %.1f, p99 %.1f",
 		r.Verdict, r.Seed, r.Rounds, r.Blocks, r.Executed, r.Accepted, r.Trace, r.Latency.P50, r.Latency.P90, r.Latency.P99))

@@ -33,14 +33,14 @@ func (p *program) tellStory(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.Tell(c.Context)
+	told, err := s.Tell(c.Context)
 	switch {
 	case err != nil:
 		err = withCode("STORY_FAILED", err)
 	case c.Bool("once"):
-		err = p.printAnswer(asJSON, report, fmt.Sprintf("%6.2f s  every step held; the chain stays in %s", report.Seconds, report.Home))
+		err = p.printAnswer(asJSON, told, fmt.Sprintf("%6.2f s  every step held; the chain stays in %s", told.Seconds, told.Home))
 	default:
-		err = p.printAnswer(asJSON, report, describeDevnet(fmt.Sprintf("devnet ready, story told in %.1f s", report.Seconds), report.Status))
+		err = p.printAnswer(asJSON, told, describeDevnet(fmt.Sprintf("devnet ready, story told in %.1f s", told.Seconds), told.Status))
 		if err == nil {
 			p.printMessage("Ctrl-C stops all nodes\n")
 			return p.awaitEnd(c.Context, s.Net, 0)

@@ -69,14 +69,14 @@ func Order(ctx context.Context, o Options) (*Measurement, error) {
 	if err != nil {
 		return nil, errors.Join(err, discard())
 	}
-	report, err := measureOrder(ctx, o, net)
+	measured, err := measureOrder(ctx, o, net)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	err = errors.Join(err, net.Down(stop))
-	if report != nil {
-		report.DiskBytes, report.Home = diskBytes(dir), o.Home
+	if measured != nil {
+		measured.DiskBytes, measured.Home = diskBytes(dir), o.Home
 	}
-	return report, errors.Join(err, discard())
+	return measured, errors.Join(err, discard())
 }
 
 // makeWorkspace returns the directory to use, and a function that removes it unless the caller named it.

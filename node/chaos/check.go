@@ -187,11 +187,11 @@ func (n *Network) Replay(ctx context.Context, validator int) error {
 	if err != nil {
 		return fmt.Errorf("replay of %s: %w", n.names[validator], err)
 	}
-	var report struct {
+	var audit struct {
 		Blocks  int  `json:"blocks"`
 		Matches bool `json:"matches"`
 	}
-	if err := json.Unmarshal(out, &report); err != nil || !report.Matches || report.Blocks == 0 {
+	if err := json.Unmarshal(out, &audit); err != nil || !audit.Matches || audit.Blocks == 0 {
 		return fmt.Errorf("%w: replay of %s: %s, %v", ErrBroken, n.names[validator], out, err)
 	}
 	return nil

@@ -33,11 +33,11 @@ func Replay(recording []byte) (Outcome, error) {
 	if isEnd(err) {
 		err = nil
 	}
-	report := Outcome{Records: t.read, Stopped: p.stopped}
+	outcome := Outcome{Records: t.read, Stopped: p.stopped}
 	if p.cores != nil {
-		report.Rounds = p.cores.Mempool.Round()
+		outcome.Rounds = p.cores.Mempool.Round()
 	}
-	return report, err
+	return outcome, err
 }
 
 // player replays a tape.

@@ -65,7 +65,7 @@ func (g *Gathering) Answered(found []remora.Batch) {
 	if len(g.order) == 0 {
 		return
 	}
-	g.sources.Report(g.order[0], len(found) > 0)
+	g.sources.CountAnswer(g.order[0], len(found) > 0)
 	if len(found) == 0 {
 		g.order = g.order[1:]
 		return

@@ -34,8 +34,8 @@ func (s *Sources) Order(author remora.Authority) []remora.Authority {
 	return order
 }
 
-// Report says whether a question brought anything.
-func (s *Sources) Report(a remora.Authority, useful bool) {
+// CountAnswer counts the answer of an authority: a useful one clears its failures.
+func (s *Sources) CountAnswer(a remora.Authority, useful bool) {
 	if useful {
 		s.failed[a] = 0
 	} else {

@@ -17,12 +17,12 @@ func TestSources(t *testing.T) {
 	}
 	expect(1, 2, 3, 4, 1)
 	expect(4, 1, 2, 3, 4)
-	s.Report(2, false)
+	s.CountAnswer(2, false)
 	expect(1, 3, 4, 1, 2)
-	s.Report(3, false)
-	s.Report(3, false)
+	s.CountAnswer(3, false)
+	s.CountAnswer(3, false)
 	expect(1, 4, 1, 2, 3) // whoever failed more comes later
-	s.Report(3, true)
+	s.CountAnswer(3, true)
 	expect(1, 3, 4, 1, 2)
 	if alone := NewSources(0, 1); len(alone.Order(0)) != 0 {
 		t.Error("one that is alone asks somebody")

@@ -106,7 +106,7 @@ func (v *validator) seek(author remora.Authority, absent []remora.Hash) {
 			return
 		}
 		v.attempt++
-		v.sources.Report(from, found > 0)
+		v.sources.CountAnswer(from, found > 0)
 		if found > 0 {
 			v.asking = nil // the best one first again
 		}

@@ -8,7 +8,7 @@ import (
 // Found is a scenario that failed, or could not be run.
 type Found struct {
 	Scenario Scenario
-	Report   Report
+	Outcome  Outcome
 	Err      error
 }
 
@@ -43,7 +43,7 @@ func Search(ctx context.Context, first, count uint64, n, threads int) (int, *Fou
 				mu.Lock()
 				runs++
 				if (err != nil || r.Verdict != Pass) && (found == nil || seed < found.Scenario.Seed) {
-					found = &Found{Scenario: s, Report: r, Err: err}
+					found = &Found{Scenario: s, Outcome: r, Err: err}
 					cancel()
 				}
 				mu.Unlock()

@@ -16,9 +16,9 @@ func TestRandomScenarios(t *testing.T) {
 	if found.Err != nil {
 		t.Fatal(found.Scenario.Seed, found.Err)
 	}
-	file, err := Format(Shrink(found.Scenario, found.Report.Verdict))
+	file, err := Format(Shrink(found.Scenario, found.Outcome.Verdict))
 	t.Fatalf("seed %d: %s\n%s\nthe shrunken scenario (%v):\n%s\nreplay it with: remora sim run --scenario FILE",
-		found.Scenario.Seed, found.Report.Verdict, strings.Join(found.Report.Violations, "\n"), err, file)
+		found.Scenario.Seed, found.Outcome.Verdict, strings.Join(found.Outcome.Violations, "\n"), err, file)
 }
 
 // TestShrink finds the fault that matters among others.

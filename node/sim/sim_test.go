@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 const ms = time.Millisecond
 
 // run carries out a scenario that must pass and end with nothing owed.
-func run(t *testing.T, s Scenario) Report {
+func run(t *testing.T, s Scenario) Outcome {
 	t.Helper()
 	r := mustRun(t, s)
 	if r.Verdict != Pass {
@@ -31,7 +31,7 @@ func run(t *testing.T, s Scenario) Report {
 	return r
 }
 
-func mustRun(t *testing.T, s Scenario) Report {
+func mustRun(t *testing.T, s Scenario) Outcome {
 	t.Helper()
 	r, err := Run(s)
 	if err != nil {

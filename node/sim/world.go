@@ -34,21 +34,21 @@ type world struct {
 }
 
 // Run carries out a scenario. An error means that the simulation could not be carried out, not that a check failed.
-func Run(s Scenario) (Report, error) {
+func Run(s Scenario) (Outcome, error) {
 	s = s.WithDefaults()
 	if err := s.Check(); err != nil {
-		return Report{}, err
+		return Outcome{}, err
 	}
 	w, err := newWorld(s)
 	if err != nil {
-		return Report{}, err
+		return Outcome{}, err
 	}
 	w.runUntil(s.Duration)
-	report := w.report()
+	outcome := w.outcome()
 	for _, v := range w.allCopies() {
 		v.stopProcess()
 	}
-	return report, w.err
+	return outcome, w.err
 }
 
 // runUntil carries on up to a time.
@@ -158,13 +158,13 @@ func (w *world) planTransactions(n uint64) {
 	})
 }
 
-func (w *world) report() Report {
+func (w *world) outcome() Outcome {
 	for _, v := range w.nodes {
 		w.check.checkEnd(v)
 	}
 	w.check.checkOwed(w)
 	c := w.check
-	r := Report{
+	r := Outcome{
 		Verdict: c.worstVerdict(), Seed: w.scenario.Seed, Trace: w.trace.traceHash(), Violations: c.violations,
 		Blocks: remora.Height(len(c.chain)), Accepted: len(c.accepted), Executed: len(c.txs),
 		Crashes: c.crashes, Synced: c.synced, Rejoined: c.rejoined, Deliveries: w.trace.events, Entries: c.entries,

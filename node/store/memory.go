@@ -37,8 +37,8 @@ const (
 	maxShared  = 1 << 15
 )
 
-// shareValue returns a copy of a value, which may be one that it returned before.
-func (s *Values) shareValue(value []byte) []byte {
+// internValue returns a copy of a value, the same one for equal values.
+func (s *Values) internValue(value []byte) []byte {
 	if s == nil || len(value) < sharedFrom {
 		return append([]byte{}, value...)
 	}
@@ -199,7 +199,7 @@ func (b *memoryBatch) Set(key, value []byte) error {
 	if b.memory == nil {
 		return errBatchUsed
 	}
-	b.changes = append(b.changes, change{key: slices.Clone(key), value: b.memory.values.shareValue(value)})
+	b.changes = append(b.changes, change{key: slices.Clone(key), value: b.memory.values.internValue(value)})
 	return nil
 }
 

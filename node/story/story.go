@@ -59,8 +59,8 @@ type Step struct {
 	Seconds float64 `json:"seconds"` // since the beginning
 }
 
-// Report is the devnet at the end, with the steps that led there.
-type Report struct {
+// Telling is a told story: the devnet at the end and the steps that led there.
+type Telling struct {
 	*devnet.Status
 	Steps   []Step  `json:"steps"`
 	Seconds float64 `json:"seconds"`
@@ -75,7 +75,7 @@ func Begin(ctx context.Context, dir string, say func(Step)) (*Story, error) {
 }
 
 // Tell goes through all steps and ends at the first that does not hold.
-func (s *Story) Tell(ctx context.Context) (*Report, error) {
+func (s *Story) Tell(ctx context.Context) (*Telling, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	defer s.closeClients()
@@ -86,7 +86,7 @@ func (s *Story) Tell(ctx context.Context) (*Report, error) {
 			return nil, err
 		}
 	}
-	return &Report{Status: s.status, Steps: s.steps, Seconds: time.Since(s.begin).Seconds()}, nil
+	return &Telling{Status: s.status, Steps: s.steps, Seconds: time.Since(s.begin).Seconds()}, nil
 }
 
 // sayf tells of a step that held.
@@ -278,19 +278,19 @@ func awaitHeight(ctx context.Context, node *client.Client, height remora.Height)
 // replayChain executes the whole chain again from the blocks of the validator that was killed.
 func (s *Story) replayChain(ctx context.Context) error {
 	begin := time.Now()
-	report, err := replay.Replay(ctx, s.genesis, replay.Remote{Client: s.nodes[victim]}, 0)
+	audited, err := replay.Replay(ctx, s.genesis, replay.Remote{Client: s.nodes[victim]}, 0)
 	if err != nil {
 		return err
 	}
-	root, err := AwaitRoot(ctx, s.nodes, report.To)
+	root, err := AwaitRoot(ctx, s.nodes, audited.To)
 	if err != nil {
 		return err
 	}
-	if !report.Matches || report.StateRoot != root {
-		return fmt.Errorf("%w: the replay of block %d gives state root %s, the validators have %s", ErrBroken, report.To, report.StateRoot, root)
+	if !audited.Matches || audited.StateRoot != root {
+		return fmt.Errorf("%w: the replay of block %d gives state root %s, the validators have %s", ErrBroken, audited.To, audited.StateRoot, root)
 	}
-	s.sayf("an auditor replays blocks 1 to %d from %s (%d transactions, %d ms): same state root", report.To,
-		s.status.Nodes[victim].Name, report.Txs, time.Since(begin).Milliseconds())
+	s.sayf("an auditor replays blocks 1 to %d from %s (%d transactions, %d ms): same state root", audited.To,
+		s.status.Nodes[victim].Name, audited.Txs, time.Since(begin).Milliseconds())
 	return nil
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// Report tells what a run came to, so that a test can see that its scenarios are no idle ones.
-type Report struct {
+// Outcome counts what happened in a run, by which a test checks that its scenarios are not idle.
+type Outcome struct {
 	Round         remora.Round // highest that an honest instance works on
 	Committed     int          // sub-DAGs
 	Equivocations int          // two headers of one round, as often as honest instances saw them
@@ -40,7 +40,7 @@ type run struct {
 	behind    []packet // headers of the twin that a receiver sees second
 	held      []packet // what a torn network did not carry yet
 	check     checker
-	report    Report
+	outcome   Outcome
 }
 
 type packet struct {
@@ -60,14 +60,14 @@ type instance struct {
 }
 
 // Run runs a scenario. The error joins the first violation of each kind.
-func (r *Runner) Run(s *Scenario) (Report, error) {
+func (r *Runner) Run(s *Scenario) (Outcome, error) {
 	w := &run{scenario: s, check: checker{
 		depth: s.Depth, vertices: make([][members]remora.Hash, len(s.Steps)+2), ordered: make(map[remora.Hash]bool),
 	}}
 	for i := range members + len(s.Twins) {
 		n, err := r.newInstance(s, i)
 		if err != nil {
-			return Report{}, fmt.Errorf("twins: instance %d: %w", i, err)
+			return Outcome{}, fmt.Errorf("twins: instance %d: %w", i, err)
 		}
 		w.instances = append(w.instances, n)
 	}
@@ -76,11 +76,11 @@ func (r *Runner) Run(s *Scenario) (Report, error) {
 	}
 	for _, n := range w.instances {
 		if n.honest {
-			w.report.Round = max(w.report.Round, n.core.Round())
+			w.outcome.Round = max(w.outcome.Round, n.core.Round())
 		}
 	}
-	w.report.Committed = len(w.check.chain)
-	return w.report, errors.Join(w.check.found...)
+	w.outcome.Committed = len(w.check.chain)
+	return w.outcome, errors.Join(w.check.found...)
 }
 
 func (r *Runner) newInstance(s *Scenario, number int) (*instance, error) {
@@ -161,7 +161,7 @@ func (w *run) carryOutReady(n *instance) {
 		}
 		for _, e := range ready.Events {
 			if _, ok := e.(mempool.Equivocation); ok && n.honest {
-				w.report.Equivocations++
+				w.outcome.Equivocations++
 			}
 		}
 		n.core.Advance(ready)

@@ -14,8 +14,8 @@ const (
 	Pass       = "pass"
 )
 
-// Report is what came of a run.
-type Report struct {
+// Outcome is the result of a run of a scenario.
+type Outcome struct {
 	Verdict    string        `json:"verdict"`
 	Seed       uint64        `json:"seed"`
 	Trace      remora.Hash   `json:"trace"` // over every delivery, block, crash and restart
