@@ -14,29 +14,38 @@ import (
 
 func (p *program) devnetCommands() *cli.Command {
 	one := func(name, usage string, act func(*devnet.Devnet, context.Context, string) error) *cli.Command {
-		return &cli.Command{
-			Name: name, Usage: usage, ArgsUsage: "NAME", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-			Action: withOutput(func(c *cli.Context, asJSON bool) error {
-				d, err := devnet.Open(c.String(flagHome))
-				if err != nil {
-					return err
-				}
-				if err := act(d, c.Context, c.Args().First()); err != nil {
-					return err
-				}
-				return p.printNode(d, c.Args().First(), asJSON)
-			}),
-		}
+		c := onDevnet(name, usage, func(c *cli.Context, d *devnet.Devnet, asJSON bool) error {
+			if err := act(d, c.Context, c.Args().First()); err != nil {
+				return err
+			}
+			return p.printNode(d, c.Args().First(), asJSON)
+		})
+		c.ArgsUsage = "NAME"
+		return c
 	}
 	return &cli.Command{Name: "devnet", Usage: "run a whole chain on this machine: real processes, sockets and disks", Subcommands: []*cli.Command{
 		p.devnetUpCommand(),
-		p.devnetStatusCommand(),
+		onDevnet("status", "show the nodes of a devnet and whether they run", p.showDevnet),
 		one("start", "start a node and wait until it answers", (*devnet.Devnet).Start),
 		one("stop", "stop a node gracefully", (*devnet.Devnet).Stop),
 		one("kill", "kill a node, as a crash would", (*devnet.Devnet).Kill),
-		p.devnetDownCommand(),
+		onDevnet("down", "stop all nodes; the chain stays on disk", p.stopDevnet),
 		p.storyCommand(),
 	}}
+}
+
+// onDevnet returns a command that acts on the existing devnet in --home.
+func onDevnet(name, usage string, act func(c *cli.Context, d *devnet.Devnet, asJSON bool) error) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
+			d, err := devnet.Open(c.String(flagHome))
+			if err != nil {
+				return err
+			}
+			return act(c, d, asJSON)
+		}),
+	}
 }
 
 func devnetHomeFlag() cli.Flag {
@@ -124,41 +133,23 @@ func (p *program) awaitEnd(ctx context.Context, d *devnet.Devnet, limit time.Dur
 	return d.Down(context.WithoutCancel(ctx))
 }
 
-func (p *program) devnetStatusCommand() *cli.Command {
-	return &cli.Command{
-		Name: "status", Usage: "show the nodes of a devnet and whether they run", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-		Action: withOutput(func(c *cli.Context, asJSON bool) error {
-			d, err := devnet.Open(c.String(flagHome))
-			if err != nil {
-				return err
-			}
-			s, err := d.Status()
-			if err != nil {
-				return err
-			}
-			return p.printAnswer(asJSON, s, describeDevnet("devnet", s))
-		}),
+func (p *program) showDevnet(_ *cli.Context, d *devnet.Devnet, asJSON bool) error {
+	s, err := d.Status()
+	if err != nil {
+		return err
 	}
+	return p.printAnswer(asJSON, s, describeDevnet("devnet", s))
 }
 
-func (p *program) devnetDownCommand() *cli.Command {
-	return &cli.Command{
-		Name: "down", Usage: "stop all nodes; the chain stays on disk", Flags: []cli.Flag{devnetHomeFlag(), outputFlag()},
-		Action: withOutput(func(c *cli.Context, asJSON bool) error {
-			d, err := devnet.Open(c.String(flagHome))
-			if err != nil {
-				return err
-			}
-			if err := d.Down(c.Context); err != nil {
-				return err
-			}
-			s, err := d.Status()
-			if err != nil {
-				return err
-			}
-			return p.printAnswer(asJSON, s, "stopped; remora devnet up --home "+s.Home+" resumes the chain")
-		}),
+func (p *program) stopDevnet(c *cli.Context, d *devnet.Devnet, asJSON bool) error {
+	if err := d.Down(c.Context); err != nil {
+		return err
 	}
+	s, err := d.Status()
+	if err != nil {
+		return err
+	}
+	return p.printAnswer(asJSON, s, "stopped; remora devnet up --home "+s.Home+" resumes the chain")
 }
 
 // printNode prints one node of a devnet.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/remora-network/remora/app/durable"
 )
 
 // API is the addresses of a running node.
@@ -19,11 +17,7 @@ type API struct {
 
 // Announce writes the node's addresses for commands that are given the home. Only the holder of the lock may call it.
 func (h *Home) Announce(a API) error {
-	text, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", apiFile, err)
-	}
-	return durable.Replace(h.path(apiFile), append(text, '\n'))
+	return h.writeJSON(apiFile, a)
 }
 
 // Withdraw removes the file that Announce wrote.

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/remora-network/remora/app/durable"
 )
 
 // A crash loop is loopCrashes equal crashes in a row within loopTime.
@@ -109,11 +107,7 @@ func (h *Home) NoteCrash(c Crash) error {
 		return err
 	}
 	crashes = append(crashes, c)
-	text, err := json.Marshal(crashes[max(0, len(crashes)-loopCrashes):])
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", crashFile, err)
-	}
-	return durable.Replace(h.path(crashFile), append(text, '\n'))
+	return h.writeJSON(crashFile, crashes[max(0, len(crashes)-loopCrashes):])
 }
 
 // ForgetCrashes removes all crashes, after a graceful stop or when an operator has fixed the cause.

@@ -169,6 +169,14 @@ const (
 
 func (h *Home) path(name string) string { return filepath.Join(h.dir, name) }
 
+func (h *Home) writeJSON(name string, doc any) error {
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return durable.Replace(h.path(name), append(text, '\n'))
+}
+
 // Dir returns the absolute path of the home.
 func (h *Home) Dir() string { return h.dir }
 
@@ -212,11 +220,7 @@ func (h *Home) Genesis() (*remora.Genesis, error) {
 	var was chain
 	data, err := os.ReadFile(h.path(chainFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		text, err := json.Marshal(now)
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", chainFile, err)
-		}
-		return g, durable.Replace(h.path(chainFile), append(text, '\n'))
+		return g, h.writeJSON(chainFile, now)
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &was)
