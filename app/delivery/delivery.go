@@ -14,6 +14,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
@@ -66,8 +68,8 @@ const (
 // Service sells deliveries and claims what they earn.
 type Service struct {
 	c        Config
-	slots    chan struct{} // one per request in work
-	writing  chan struct{} // one per answer to a web client
+	slots    *semaphore.Weighted // one per request in work
+	writing  *semaphore.Weighted // one per answer to a web client
 	verified verified
 	accounts *accounts
 	journal  *journal
@@ -78,7 +80,7 @@ type Service struct {
 // New returns a service over what the journal holds. It starts nothing.
 func New(c Config) (*Service, error) {
 	s := &Service{
-		c: c, slots: make(chan struct{}, maxServing), writing: make(chan struct{}, maxWriting),
+		c: c, slots: semaphore.NewWeighted(maxServing), writing: semaphore.NewWeighted(maxWriting),
 		verified: newVerified(), journal: newJournal(c),
 	}
 	s.accounts = newAccounts(s.journal)

@@ -20,12 +20,10 @@ func (s *Service) Deliver(ctx context.Context, _ string, request []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := s.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
 	}
+	defer s.slots.Release(1)
 	r := wire.ForSeller()
 	answer, err := s.serveRequest(&r, wire.Range())
 	var no *session.Refusal

@@ -32,13 +32,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	turn, cancel := context.WithTimeout(r.Context(), webWait)
 	defer cancel()
-	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
-	case <-turn.Done():
+	if s.writing.Acquire(turn, 1) != nil {
 		transfer.WriteError(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
 		return
 	}
+	defer s.writing.Release(1)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(webRead)) // only a test's recorder has none
 	var body bytes.Buffer
