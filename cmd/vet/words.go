@@ -25,7 +25,7 @@ type reservedWord struct {
 var reservedWords = []reservedWord{
 	{
 		regexp.MustCompile(`^settl(e|es|ed|ing|ement|ements)$`), "settle is the last step of a claim",
-		[]string{".", "state", "state/delivery", "state/statetest", "app/delivery", "app/session", "proofs/delivery", "cmd/remora"},
+		[]string{".", "proofs/delivery", "state", "state/delivery", "state/statetest", "app/delivery", "cmd/remora"},
 	},
 	{
 		regexp.MustCompile(`^report(s|ed|er|ing)?$`), "a report is what the receiver of a bandwidth probe commits to",
@@ -33,33 +33,27 @@ var reservedWords = []reservedWord{
 	},
 	{
 		regexp.MustCompile(`^terms?$`), "a term is the span of one committee",
-		[]string{
-			".", "mempool", "consensus", "state", "state/registry", "state/statetest",
-			"node", "node/client", "node/light", "node/replay", "node/rpc", "node/sim", "cmd/remora",
-		},
+		[]string{".", "mempool", "consensus", "state", "state/registry", "state/statetest", "node/client", "node/sim", "node/validator"},
 	},
 	{
 		regexp.MustCompile(`^chunks?$`), "a chunk is a leaf of 1 KiB of content",
-		[]string{
-			".", "proofs/content", "proofs/delivery", "state/registry", "state/statetest",
-			"app/cache", "app/delivery", "app/fetch", "app/publish", "app/store", "cmd/remora",
-		},
+		[]string{".", "proofs/content", "proofs/delivery", "state/registry", "state/statetest", "app/delivery", "app/publish", "app/store"},
 	},
 	{
 		regexp.MustCompile(`^shares?$`), "a share is a member's part of a quorum's BLS signature",
-		[]string{".", "mempool", "node", "node/exec", "node/flight", "node/validator"},
+		[]string{".", "mempool", "node/flight", "node/validator"},
 	},
 	{
 		regexp.MustCompile(`^receipts?$`), "a receipt is what a client signs for delivered bytes; a transaction has a result",
 		[]string{
 			".", "proofs/delivery", "state/delivery", "state/statetest", "app/delivery", "app/fetch", "app/session", "app/transfer",
-			"app/transfer/transfertest", "node/client", "node/rpc", "cmd/remora",
+			"app/transfer/transfertest", "node/client", "node/story",
 		},
 	},
 }
 
 // unswept are folders, with those below them, whose identifiers are not checked until their renames have landed.
-var unswept = []string{"app", "cmd/remora", "mempool", "node"}
+var unswept = []string{"node/replay"}
 
 // wordsOf matches the words of an identifier in camel case.
 var wordsOf = regexp.MustCompile(`[A-Z]?[a-z]+`)
