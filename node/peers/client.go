@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// AskTimeout bounds one question to one peer, blocksTimeout one for blocks, of which an answer holds more.
+	// AskTimeout bounds one question to one peer, BlocksTimeout one for blocks, of which an answer holds more.
 	AskTimeout    = 3 * time.Second
-	blocksTimeout = 8 * time.Second
+	BlocksTimeout = 8 * time.Second
 )
 
 // Call asks a peer by its name in the network, within a bound on the answer.
@@ -49,7 +49,7 @@ func (c *Client) Ask(ctx context.Context, from remora.Authority, protocol string
 
 // AskBlocks asks for certified blocks and checks the answer.
 func (c *Client) AskBlocks(ctx context.Context, from remora.Authority, r RangeRequest) (*Span, error) {
-	ctx, cancel := context.WithTimeout(ctx, blocksTimeout+time.Duration(r.Wait)*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, BlocksTimeout+time.Duration(r.Wait)*time.Millisecond)
 	defer cancel()
 	answer, err := c.callPeer(ctx, from, ProtocolBlocks, r)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
@@ -111,6 +112,18 @@ type Tip struct {
 	Highest *remora.Certificate // of the highest round
 	Own     *remora.Certificate // the newest of the authority that asked
 	Header  *remora.Header      // the newest of the authority that asked
+}
+
+// Messages returns what the mempool core is told of a peer's tip. What the peer has of this authority comes first.
+func (t *Tip) Messages(from remora.Authority) []mempool.Message {
+	var messages []mempool.Message
+	if t.Own != nil {
+		messages = append(messages, mempool.CertificateReceived{Certificate: t.Own})
+	}
+	if t.Header != nil {
+		messages = append(messages, mempool.HeaderReceived{Header: t.Header})
+	}
+	return append(messages, mempool.TipReceived{From: from, Certificate: t.Highest})
 }
 
 // AskTip asks an authority, on behalf of self, how far the DAG is. All signatures in the answer hold.

@@ -5,17 +5,18 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/node/peers"
 )
 
 // actor stands between a validator's cores, which follow the protocol, and the network.
 type actor struct {
-	v         *validator
+	v         *host
 	behaviour Behaviour
 	second    *remora.Header // an equivocator's other header of its newest round
 	votes     []remora.Vote  // for it
 }
 
-func newActor(v *validator, b Behaviour) *actor { return &actor{v: v, behaviour: b} }
+func newActor(v *host, b Behaviour) *actor { return &actor{v: v, behaviour: b} }
 
 // replaceSent reports whether the actor has dealt with an outgoing message of the core.
 func (a *actor) replaceSent(o *mempool.Outgoing) bool {
@@ -194,12 +195,12 @@ func (a *actor) sendGarbage(o *mempool.Outgoing) {
 	}
 	raw = raw[:len(raw)-chance.IntN(2)*chance.IntN(len(raw))]
 	for _, to := range a.otherAuthorities() {
-		a.v.world.sendMessage(a.v, to, junkArrives, remora.SumBLAKE3(raw), func(peer *validator) { peer.receiveBytes(raw) })
+		a.v.world.sendMessage(a.v, to, junkArrives, remora.SumBLAKE3(raw), func(peer *host) { peer.receiveBytes(raw) })
 	}
 }
 
 // receiveBytes takes bytes that may be anything, as a node's shell does.
-func (v *validator) receiveBytes(raw []byte) {
+func (v *host) receiveBytes(raw []byte) {
 	if h, err := remora.DecodeHeader(chainID, raw); err == nil {
 		v.receiveMessage(mempool.HeaderReceived{Header: h})
 	}
@@ -241,58 +242,66 @@ func (a *actor) withholdsBatch(to remora.Authority, b remora.Batch) bool {
 	return true
 }
 
-// replaceAnswer returns what the actor says to a question in place of an honest answer, and whether it says anything.
-func (a *actor) replaceAnswer(honest any) (any, bool) {
+// replaceAnswer returns the actor's answer in the place of an honest one; nil: it does not answer.
+func (a *actor) replaceAnswer(protocol string, honest []byte) []byte {
 	switch a.behaviour {
 	case Silent:
-		return nil, false
+		return nil
 	case WithholdBatch:
-		if _, batches := honest.([]remora.Batch); batches {
-			return nil, false
+		if protocol == peers.ProtocolBatches {
+			return nil
 		}
 	case LieInSync:
-		return a.tamperAnswer(honest), true
+		return a.tamperAnswer(protocol, honest)
 	case Equivocate, WithholdCertificate, BadSignature, FarFuture, Garbage, Twin:
 	}
-	return honest, true
+	return honest
 }
 
-// tamperAnswer alters something in an answer.
-func (a *actor) tamperAnswer(honest any) any {
-	chance := a.v.world.evil
-	switch answer := honest.(type) {
-	case []remora.Batch:
-		altered := slices.Clone(answer)
-		for i := range altered {
-			altered[i].Raw = slices.Clone(altered[i].Raw)
-			altered[i].Raw[chance.IntN(len(altered[i].Raw))] ^= 1
+// tamperAnswer alters every item of an answer.
+func (a *actor) tamperAnswer(protocol string, honest []byte) []byte {
+	if protocol == peers.ProtocolBlocks {
+		var blocks peers.BlocksAnswer
+		if remora.Decode(honest, peers.MaxAnswer, &blocks) != nil {
+			return honest
 		}
-		return altered
-	case []*remora.Certificate:
-		altered := slices.Clone(answer)
-		for i := range altered {
-			forged := *altered[i]
-			forged.Header.CreatedAt++
-			forged.Header.Seal(chainID)
-			altered[i] = &forged
+		for i, item := range blocks.Items {
+			blocks.Items[i] = a.forgeBlock(item)
 		}
-		return altered
-	case []*remora.CertifiedBlock:
-		altered := slices.Clone(answer)
-		for i := range altered {
-			forged := *altered[i]
-			forged.Block.Header.StateRoot[chance.IntN(remora.HashSize)] ^= 1
-			altered[i] = &forged
-		}
-		return altered
-	case tips:
-		if answer.highest != nil {
-			forged := *answer.highest
-			forged.Header.Round += 1000
-			forged.Header.Seal(chainID)
-			answer.highest = &forged
-		}
-		return answer
+		return remora.Encode(blocks)
 	}
-	return honest
+	items, err := peers.DecodeItems(honest)
+	if err != nil {
+		return honest
+	}
+	for i, item := range items {
+		if len(item) > 0 {
+			items[i] = a.forgeItem(protocol, item)
+		}
+	}
+	return remora.Encode(peers.ListAnswer{Items: items})
+}
+
+// forgeBlock changes the state root of a certified block.
+func (a *actor) forgeBlock(item []byte) []byte {
+	cb, err := remora.DecodeCertifiedBlock(item, peers.MaxAnswer)
+	if err != nil {
+		return item
+	}
+	cb.Block.Header.StateRoot[a.v.world.evil.IntN(remora.HashSize)] ^= 1
+	return remora.Encode(cb)
+}
+
+// forgeItem changes a certificate so that it is still one in form, and one bit of anything else.
+func (a *actor) forgeItem(protocol string, item []byte) []byte {
+	if cert, err := remora.DecodeCertificate(chainID, item); err == nil {
+		if cert.Header.CreatedAt++; protocol == peers.ProtocolTip {
+			cert.Header.Round += 1000
+		}
+		cert.Header.Seal(chainID)
+		return remora.Encode(cert)
+	}
+	forged := slices.Clone(item)
+	forged[a.v.world.evil.IntN(len(forged))] ^= 1
+	return forged
 }

@@ -25,8 +25,7 @@ type checker struct {
 	headers    map[slot]remora.Hash
 	votes      map[ballot]remora.Hash
 	vertices   map[slot]remora.Hash
-	chain      []link                        // by height, from 1: as the first to execute it made it
-	signed     map[remora.Hash]remora.Bitmap // who executed a block, by its hash
+	chain      []link // by height, from 1: as the first to execute it made it
 	ordered    map[remora.Hash]bool
 	batches    map[remora.Hash]remora.Height
 	txs        map[string]remora.Height
@@ -72,7 +71,7 @@ func newChecker(committee *remora.Committee, s *Scenario) *checker {
 		committee: committee, scenario: s, violations: []string{},
 		faulty: make([]bool, s.Validators), members: make([]member, s.Validators), failed: map[string]bool{},
 		headers: map[slot]remora.Hash{}, votes: map[ballot]remora.Hash{}, vertices: map[slot]remora.Hash{},
-		signed: map[remora.Hash]remora.Bitmap{}, ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{},
+		ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{},
 		txs: map[string]remora.Height{}, accepted: map[string]*acceptance{},
 	}
 	for a := range c.faulty {
@@ -128,14 +127,14 @@ func (c *checker) checkSent(from remora.Authority, o *mempool.Outgoing) {
 }
 
 // noteAccepted notes what a validator acknowledges to clients.
-func (c *checker) noteAccepted(v *validator, clients []client) {
+func (c *checker) noteAccepted(v *host, clients []client) {
 	for _, cl := range clients {
 		c.accepted[string(cl.tx)] = &acceptance{by: v.self, sent: cl.sent, at: v.world.now}
 	}
 }
 
 // checkEvidence checks the evidence that a validator has: it must be against the adversary.
-func (c *checker) checkEvidence(v *validator, e mempool.Equivocation) {
+func (c *checker) checkEvidence(v *host, e mempool.Equivocation) {
 	if !v.isFaulty() && !c.faulty[e.Second.Author] {
 		c.addViolation(Diverged, "validator %d has evidence against %d in round %d", v.self, e.Second.Author, e.Second.Round)
 	}
@@ -155,7 +154,7 @@ func (c *checker) forgetDisk(a remora.Authority, height remora.Height, from time
 const nobody = remora.Authority(1<<16 - 1)
 
 // checkStart compares where a validator resumes with where it was.
-func (c *checker) checkStart(v *validator, tip state.Tip) {
+func (c *checker) checkStart(v *host, tip state.Tip) {
 	if v.isFaulty() {
 		return
 	}
@@ -168,9 +167,8 @@ func (c *checker) checkStart(v *validator, tip state.Tip) {
 }
 
 // checkExecuted compares a block with the same one elsewhere, or checks it when it is the first of its height.
-func (c *checker) checkExecuted(v *validator, b *remora.Block, batches []remora.Batch) {
+func (c *checker) checkExecuted(v *host, b *remora.Block, batches []remora.Batch) {
 	height, hash := b.Header.Height, b.Header.Hash()
-	c.noteSigner(v.self, hash)
 	if v.isFaulty() {
 		return
 	}
@@ -192,24 +190,8 @@ func (c *checker) checkExecuted(v *validator, b *remora.Block, batches []remora.
 	c.checkBlock(b, batches)
 }
 
-// noteSigner notes that a validator executed a block, which is what its share of the block's certificate says.
-func (c *checker) noteSigner(a remora.Authority, block remora.Hash) {
-	signers, known := c.signed[block]
-	if !known {
-		signers = remora.NewBitmap(c.committee.Size())
-		c.signed[block] = signers
-	}
-	signers.Add(a)
-}
-
-// hasQuorum reports whether a quorum has executed a block.
-func (c *checker) hasQuorum(block remora.Hash) bool {
-	signers, known := c.signed[block]
-	return known && c.committee.StakeOf(signers) >= c.committee.Quorum()
-}
-
 // noteLatency notes how long the clients of a validator that never crashed waited.
-func (c *checker) noteLatency(v *validator, batches []remora.Batch) {
+func (c *checker) noteLatency(v *host, batches []remora.Batch) {
 	if v.crashed {
 		return
 	}
@@ -270,7 +252,7 @@ const (
 )
 
 // checkEnd judges a validator at the end: progress since the network is timely, bounded memory, conserved coins.
-func (c *checker) checkEnd(v *validator) {
+func (c *checker) checkEnd(v *host) {
 	w := v.world
 	if !v.up || v.isFaulty() {
 		return

@@ -70,8 +70,8 @@ func TestNoticesLoss(t *testing.T) {
 }
 
 // correct returns a validator of which a checker expects everything.
-func correct(c *checker, a remora.Authority) *validator {
-	return &validator{world: &world{check: c}, self: a}
+func correct(c *checker, a remora.Authority) *host {
+	return &host{world: &world{check: c}, self: a}
 }
 
 // TestCheckerCatches feeds the checker what honest validators never do.

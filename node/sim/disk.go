@@ -3,6 +3,7 @@ package sim
 import (
 	"math/rand/v2"
 
+	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/store/crashfs"
 )
@@ -11,10 +12,13 @@ import (
 type disk struct {
 	files *crashfs.FS
 	rows  *store.Memory
+	// record is the signing record beside the consensus key, durable as soon as it is replaced; nil: it is lost.
+	record *keystore.Record
 }
 
+// newDisk returns the disk of a new validator, whose keys never signed.
 func newDisk(seed uint64, values *store.Values) disk {
-	return disk{files: crashfs.New(seed), rows: store.NewMemory(values)}
+	return disk{files: crashfs.New(seed), rows: store.NewMemory(values), record: new(keystore.Record)}
 }
 
 func (d disk) openStore() (*store.Store, error) {
@@ -24,15 +28,15 @@ func (d disk) openStore() (*store.Store, error) {
 // crashImage returns what a new process finds after a power failure: nothing of what was not synced, or a part of it.
 func (d disk) crashImage(chance *rand.Rand) disk {
 	if chance.IntN(2) == 0 {
-		return disk{files: d.files.Crash(crashfs.Strict), rows: d.rows.Crash(0)}
+		return disk{files: d.files.Crash(crashfs.Strict), rows: d.rows.Crash(0), record: d.record}
 	}
-	return disk{files: d.files.Crash(crashfs.Partial), rows: d.rows.Crash(chance.IntN(d.rows.Pending() + 1))}
+	return disk{files: d.files.Crash(crashfs.Partial), rows: d.rows.Crash(chance.IntN(d.rows.Pending() + 1)), record: d.record}
 }
 
 // wholeImage returns a copy of the disk as the running process sees it, which is what a new one finds when only the old one
 // ended.
 func (d disk) wholeImage() disk {
-	return disk{files: d.files.Crash(crashfs.Whole), rows: d.rows.Crash(d.rows.Pending())}
+	return disk{files: d.files.Crash(crashfs.Whole), rows: d.rows.Crash(d.rows.Pending()), record: d.record}
 }
 
 // fillUp makes every write fail.

@@ -1,140 +1,163 @@
 package sim
 
 import (
-	"errors"
 	"time"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/validator"
 )
 
 // maxExecution is the longest time that a block takes, a fourth of it the mean; the engine's lag is where a crash finds
 // blocks that are ordered and not executed.
 const maxExecution = 20 * time.Millisecond
 
-// fetchPatience is how long the engine waits for batches before it asks the next authority.
-const fetchPatience = 100 * time.Millisecond
-
-// work is a sub-DAG to execute, or without one the order to sync blocks.
-type work struct{ sub *remora.SubDAG }
-
-func (v *validator) enqueueSubDAGs(subs []remora.SubDAG) {
-	for i := range subs {
-		v.queue = append(v.queue, work{sub: &subs[i]})
-		v.calendar.Order(&subs[i])
-	}
-	if len(subs) > 0 {
-		v.tellWorker(worker.EpochOrdered{Epoch: v.calendar.Epoch()})
-	}
-	if v.up {
-		v.startNextWork()
-	}
-}
-
 // startNextWork sets the engine to the next piece of work.
-func (v *validator) startNextWork() {
-	if v.working || len(v.queue) == 0 {
-		return
+func (v *host) startNextWork() {
+	for !v.working && v.up {
+		w, found := v.backlog.First()
+		switch {
+		case !found:
+			return
+		case w.Sub != nil:
+			v.working = true
+			u := v.world.engines.Float64()
+			took := u * u * u * float64(maxExecution) * v.world.network.slow[v.self]
+			v.wakeAfter(time.Duration(took), func() { v.executeSubDAG(w.Sub) })
+		case w.CatchUp:
+			v.working = true
+			v.backlog.DropFirst()
+			v.startPull()
+		default:
+			v.backlog.DropFirst()
+			v.hearShares(w)
+		}
 	}
-	v.working = true
-	u := v.world.engines.Float64()
-	took := u * u * u * float64(maxExecution) * v.world.network.slow[v.self]
-	v.wakeAfter(time.Duration(took), v.executeNext)
 }
 
-// executeNext makes the oldest committed sub-DAG the next block, once its batches are here.
-func (v *validator) executeNext() {
-	sub := v.queue[0].sub
-	if sub == nil {
-		v.working, v.queue = false, v.queue[1:]
-		v.startSync()
-		return
+func (v *host) hearShares(w validator.Work) {
+	for _, s := range w.Shares {
+		if !v.passOn(v.announcer.HearShare(w.From, s)) {
+			return
+		}
 	}
-	batches, complete := v.gather(sub)
-	if !v.up || !complete {
-		return
-	}
-	block, err := v.exec.Execute(*sub, batches, nil)
-	if err != nil {
-		v.haltProcess(err)
-		return
-	}
-	v.working, v.asking, v.queue = false, nil, v.queue[1:]
-	v.noteExecuted(block, batches)
-	v.startNextWork()
 }
 
-// gather returns the batches of a sub-DAG. Missing ones are asked for, and the engine tries again.
-func (v *validator) gather(sub *remora.SubDAG) ([]remora.Batch, bool) {
+// executeSubDAG makes the oldest committed sub-DAG the next block, once its batches are here.
+func (v *host) executeSubDAG(sub *remora.SubDAG) {
 	refs, err := v.exec.Pending(sub)
 	if err != nil {
 		v.haltProcess(err)
-		return nil, false
-	}
-	batches := make([]remora.Batch, len(refs))
-	var absent []remora.Hash
-	for i, ref := range refs {
-		if batches[i], err = v.batch(ref.Digest); isAbsent(err) {
-			absent = append(absent, ref.Digest)
-		} else if err != nil {
-			v.haltProcess(err)
-			return nil, false
-		}
-	}
-	if len(absent) == 0 {
-		return batches, true
-	}
-	v.seek(author(sub, absent[0]), absent)
-	return nil, false
-}
-
-// seek asks one authority for batches and goes on when it has answered, or has had the time to.
-func (v *validator) seek(author remora.Authority, absent []remora.Hash) {
-	if len(v.asking) == 0 {
-		v.asking = v.sources.Order(author)
-	}
-	if len(v.asking) == 0 { // alone
-		v.wakeAfter(fetchPatience, v.executeNext)
 		return
 	}
-	from := v.asking[0]
-	v.asking = v.asking[1:]
-	v.attempt++
-	attempt := v.attempt
-	answered := func(found int) {
-		if v.attempt != attempt {
+	digests := make([]remora.Hash, len(refs))
+	for i, ref := range refs {
+		digests[i] = ref.Digest
+	}
+	v.gatherBatches(sub.Headers, digests, func(batches []remora.Batch) {
+		block, err := v.exec.Execute(*sub, batches, nil)
+		if err != nil {
+			v.haltProcess(err)
 			return
 		}
-		v.attempt++
-		v.sources.CountAnswer(from, found > 0)
-		if found > 0 {
-			v.asking = nil // the best one first again
+		v.backlog.DropFirst()
+		v.working = false
+		v.noteExecuted(block, batches)
+		if v.passOn(v.announcer.BlockExecuted(block, v.instant())) {
+			v.startNextWork()
 		}
-		v.executeNext()
-	}
-	v.fetchBatches(from, absent, answered)
-	v.wakeAfter(fetchPatience, func() { answered(0) })
+	})
 }
 
-func author(sub *remora.SubDAG, digest remora.Hash) remora.Authority {
-	for _, h := range sub.Headers {
-		for _, ref := range h.Payload {
-			if ref.Digest == digest {
-				return h.Author
+// gatherBatches loads batches, which headers of dag list, and asks peers for those that are not stored; then gets all of
+// them.
+func (v *host) gatherBatches(dag []*remora.Header, digests []remora.Hash, then func([]remora.Batch)) {
+	gathering := peers.NewGathering(v.sources, dag, nil)
+	var attempt func()
+	attempt = func() {
+		batches, absent, err := v.loadBatches(digests)
+		switch {
+		case err != nil:
+			v.haltProcess(err)
+		case len(absent) == 0:
+			then(batches)
+		default:
+			gathering.SetMissing(absent)
+			v.askGathering(gathering, attempt)
+		}
+	}
+	attempt()
+}
+
+func (v *host) loadBatches(digests []remora.Hash) (batches []remora.Batch, absent []remora.Hash, err error) {
+	batches = make([]remora.Batch, len(digests))
+	for i, digest := range digests {
+		raw, err := v.store.Batch(digest)
+		if err == nil {
+			batches[i], err = remora.ParseBatch(raw)
+		}
+		if isAbsent(err) {
+			absent = append(absent, digest)
+		} else if err != nil {
+			return nil, nil, err
+		}
+	}
+	return batches, absent, nil
+}
+
+// askGathering asks one question and stores what it brings.
+func (v *host) askGathering(g *peers.Gathering, then func()) {
+	q := g.NextQuestion()
+	v.wakeAfter(q.Pause, func() {
+		if len(q.Digests) == 0 {
+			then()
+			return
+		}
+		v.askBatches(q.Peer, q.Digests, q.Timeout, func(found []remora.Batch) {
+			if err := v.store.AppendBatches(found); err != nil {
+				v.haltProcess(err)
+				return
 			}
-		}
-	}
-	return 0
+			g.Answered(found)
+			then()
+		})
+	})
 }
 
-// noteExecuted tells everyone of a block that is durable.
-func (v *validator) noteExecuted(block *remora.Block, batches []remora.Batch) {
+// noteExecuted shows a block that is durable to the checker.
+func (v *host) noteExecuted(block *remora.Block, batches []remora.Batch) {
 	w := v.world
 	w.trace.addEvent(w.now, executes, v.self, v.self, block.Header.Hash())
 	w.check.checkExecuted(v, block, batches)
-	v.informWorker(block)
 }
 
-func isAbsent(err error) bool {
-	return errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt)
+// passOn hands the announcer's notices to the cores, and reports whether the process lives on.
+func (v *host) passOn(failed error) bool {
+	if failed != nil {
+		v.haltProcess(failed)
+		return false
+	}
+	n := v.announcer.TakeNotices()
+	for _, m := range n.Worker {
+		v.own.Forget(m)
+		v.tellWorker(m)
+	}
+	for _, m := range n.Mempool {
+		v.stepMempool(m)
+	}
+	return v.up
+}
+
+// reissueShares offers shares again, at the announcer's pace, and asks for certificates that formed elsewhere.
+func (v *host) reissueShares() {
+	v.wakeAfter(validator.ReissueEvery, v.reissueShares)
+	question, err := v.announcer.Reissue(v.instant())
+	if !v.passOn(err) || question == nil {
+		return
+	}
+	v.askItems(question.Peer, peers.ProtocolBlockCertificates, question.Range, peers.FirstTry, func(items [][]byte, err error) {
+		if err == nil {
+			v.passOn(v.announcer.AdoptCertificates(peers.OpenBlockCertificates(items)))
+		}
+	})
 }

@@ -70,7 +70,7 @@ func (w *world) corruptValidator(f *Fault) {
 	if !v.up {
 		return
 	}
-	twin := newValidator(w, v.self)
+	twin := newHost(w, v.self)
 	twin.twin, twin.disk = true, v.disk.wholeImage()
 	w.twins = append(w.twins, twin)
 	twin.startProcess()
@@ -90,7 +90,7 @@ func (w *world) convertValidator(f *Fault) {
 }
 
 // planCrash crashes the process now or at the next point that the fault names.
-func (v *validator) planCrash(f *Fault) {
+func (v *host) planCrash(f *Fault) {
 	if !v.up || v.doom != nil {
 		return
 	}
@@ -100,7 +100,7 @@ func (v *validator) planCrash(f *Fault) {
 }
 
 // crashesAt crashes the process if it is its time to die there, and reports whether it did.
-func (v *validator) crashesAt(p Point) bool {
+func (v *host) crashesAt(p Point) bool {
 	if v.doom == nil || v.doom.Point != p {
 		return false
 	}
@@ -108,7 +108,7 @@ func (v *validator) crashesAt(p Point) bool {
 	return true
 }
 
-func (v *validator) crashProcess() {
+func (v *host) crashProcess() {
 	f, w := v.doom, v.world
 	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
@@ -123,7 +123,7 @@ func (v *validator) crashProcess() {
 }
 
 // wipeDisk ends the process and takes its disk away.
-func (v *validator) wipeDisk(f *Fault) {
+func (v *host) wipeDisk(f *Fault) {
 	w := v.world
 	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
@@ -131,11 +131,12 @@ func (v *validator) wipeDisk(f *Fault) {
 	v.crashed = true
 	v.stopProcess()
 	v.disk = newDisk(w.disks.Uint64(), &w.values)
+	v.disk.record = nil
 	v.restartAt(f.Until)
 }
 
 // restoreBackup ends the process and starts one on an older disk, which had executed blocks up to a height.
-func (v *validator) restoreBackup(backup disk, height remora.Height, from time.Duration) {
+func (v *host) restoreBackup(backup disk, height remora.Height, from time.Duration) {
 	w := v.world
 	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	w.check.crashes++
@@ -147,7 +148,7 @@ func (v *validator) restoreBackup(backup disk, height remora.Height, from time.D
 }
 
 // restartAt has a process start again at a time; zero: never.
-func (v *validator) restartAt(at time.Duration) {
+func (v *host) restartAt(at time.Duration) {
 	if at == 0 {
 		return
 	}
@@ -159,7 +160,7 @@ func (v *validator) restartAt(at time.Duration) {
 }
 
 // endDiskFull ends a full disk. A process that could not write has ended, and starts again.
-func (v *validator) endDiskFull() {
+func (v *host) endDiskFull() {
 	v.disk.makeRoom()
 	if v.full {
 		v.full = false
@@ -168,7 +169,7 @@ func (v *validator) endDiskFull() {
 }
 
 // stopDiskFull ends a process that found the disk full: nothing of what it wrote before is lost.
-func (v *validator) stopDiskFull() {
+func (v *host) stopDiskFull() {
 	w := v.world
 	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
 	image := v.disk.wholeImage()

@@ -1,179 +1,140 @@
 package sim
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/p2p"
+	"github.com/remora-network/remora/node/peers"
+	"github.com/remora-network/remora/node/validator"
 )
 
-// maxCertificateRange bounds an answer, as in the node.
-const maxCertificateRange = 512
-
-// heldBelow is how far below its round a validator asks for ancestors that it did not name.
-const heldBelow = 3
-
-// askPeer has a peer's process answer a question, there and back over the network. An answer to a process that has ended is
-// lost. A Byzantine peer may answer something else.
-func askPeer[T any](v *validator, to remora.Authority, serve func(*validator) (T, error), then func(T)) {
-	process := v.life
-	v.world.sendMessage(v, to, questionArrives, remora.Hash{}, func(peer *validator) {
-		answer, err := serve(peer)
-		if err != nil {
-			peer.haltProcess(err)
+// askPeer has a peer's process answer a request, there and back over a connection, which sends again what the network
+// loses. then gets the answer's bytes, or an error when the peer refuses, is down, or does not answer in time. A Byzantine
+// peer may answer something else. Nothing happens once the process that asked has ended.
+func (v *host) askPeer(to remora.Authority, protocol string, request any, timeout time.Duration, then func([]byte, error)) {
+	process, open := v.life, true
+	finish := func(answer []byte, err error) {
+		if open && v.up && v.life == process {
+			open = false
+			then(answer, err)
+			v.carryOut()
+		}
+	}
+	raw := remora.Encode(request)
+	v.world.sendMessage(v, to, questionArrives, remora.Hash{}, func(peer *host) {
+		if !peer.up {
+			finish(nil, p2p.ErrNotConnected)
 			return
 		}
+		answer, err := peer.handlers[protocol](context.Background(), v.world.committee.Members[v.self].PeerID, raw)
 		if peer.actor != nil {
-			altered, answers := peer.actor.replaceAnswer(answer)
-			if !answers {
+			if answer = peer.actor.replaceAnswer(protocol, answer); answer == nil {
 				return
 			}
-			answer = altered.(T)
 		}
-		peer.world.sendAnswer(peer, v, func() {
-			if v.life == process {
-				then(answer)
-			}
-		})
+		v.world.sendToCopy(peer, v, answerArrives, remora.Hash{}, func(*host) { finish(answer, err) })
+	})
+	v.wakeAfter(timeout, func() { finish(nil, context.DeadlineExceeded) })
+}
+
+// askItems is askPeer for answers that are lists.
+func (v *host) askItems(to remora.Authority, protocol string, request any, timeout time.Duration, then func([][]byte, error)) {
+	v.askPeer(to, protocol, request, timeout, func(answer []byte, err error) {
+		var items [][]byte
+		if err == nil {
+			items, err = peers.DecodeItems(answer)
+		}
+		then(items, err)
 	})
 }
 
-// sendAnswer brings an answer to the copy that asked.
-func (w *world) sendAnswer(from, to *validator, then func()) {
-	w.sendToCopy(from, to, answerArrives, remora.Hash{}, func(*validator) { then() })
-}
-
-// want answers what the store has and asks a peer for the rest. The core repeats what does not come.
-func (v *validator) want(w mempool.Want) {
+// bringWanted answers what the store has and asks a peer for the rest. The core repeats what does not come.
+func (v *host) bringWanted(w mempool.Want) {
 	switch {
 	case w.Tip:
-		v.wantTip(w.From)
-		return
+		v.bringTip(w.From)
 	case len(w.Parents) > 0:
-		v.wantCertificates(w)
-		return
+		v.bringCertificates(w)
+	default:
+		v.bringBatches(w)
 	}
-	var absent []remora.Hash
-	for _, ref := range w.Batches {
-		b, err := v.batch(ref.Digest)
+}
+
+func (v *host) bringTip(from remora.Authority) {
+	v.askItems(from, peers.ProtocolTip, struct{}{}, peers.AskTimeout, func(items [][]byte, err error) {
 		if err != nil {
-			absent = append(absent, ref.Digest)
-			continue
+			return
 		}
-		v.stepMempool(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
-	}
-	if len(absent) > 0 {
-		v.fetchBatches(w.From, absent, func(int) {})
-	}
+		if tip, err := peers.OpenTip(v.world.signed.committee, v.self, items); err == nil {
+			for _, m := range tip.Messages(from) {
+				v.receiveMessage(m)
+			}
+		}
+	})
 }
 
-func (v *validator) batch(digest remora.Hash) (remora.Batch, error) {
-	raw, err := v.store.Batch(digest)
-	if err != nil {
-		return remora.Batch{}, err
+func (v *host) bringCertificates(w mempool.Want) {
+	request := peers.CertificateRequest{
+		Round: w.Round, Parents: w.Parents, Above: min(validator.HeldBelow(v.core.Round()), w.Round-1),
 	}
-	return remora.ParseBatch(raw)
-}
-
-func (v *validator) wantCertificates(w mempool.Want) {
-	round := v.core.Round()
-	above := min(round-min(round, heldBelow), w.Round-1)
-	askPeer(v, w.From, func(peer *validator) ([]*remora.Certificate, error) {
-		return peer.ancestors(w.Round, w.Parents, above)
-	}, func(found []*remora.Certificate) {
+	v.askItems(w.From, peers.ProtocolCertificates, request, peers.AskTimeout, func(items [][]byte, err error) {
+		if err != nil {
+			return
+		}
+		found, _ := peers.OpenCertificates(v.world.signed.committee, items)
 		for _, c := range found {
 			v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 		}
 	})
 }
 
-// tips are a peer's certificate of the highest round, and the newest one and the newest header by whoever asked. Who has
-// lost its own record does not know them.
-type tips struct {
-	highest, yours *remora.Certificate
-	header         *remora.Header // the newest by whoever asked
-	lost           bool
-}
-
-// wantTip asks a peer how far it is.
-func (v *validator) wantTip(from remora.Authority) {
-	askPeer(v, from, func(peer *validator) (found tips, err error) {
-		found.lost, found.header = peer.core.Doubt() == mempool.Lost, peer.heard[v.self]
-		found.highest, found.yours, err = peer.store.Tips(chainID, peer.core.GCRound(), v.self)
-		return found, err
-	}, func(found tips) {
-		if found.lost {
-			return
+func (v *host) bringBatches(w mempool.Want) {
+	var absent []remora.Hash
+	for _, ref := range w.Batches {
+		author, stored, err := v.store.BatchRef(ref.Digest)
+		if err != nil {
+			absent = append(absent, ref.Digest)
+			continue
 		}
-		w := v.world
-		if found.yours != nil {
-			v.receiveMessage(mempool.CertificateReceived{Certificate: found.yours})
-		}
-		if found.header != nil {
-			v.receiveMessage(mempool.HeaderReceived{Header: found.header})
-		}
-		if found.highest == nil || w.signed.verifyCertificate(found.highest) {
-			v.stepMempool(mempool.TipReceived{From: from, Certificate: found.highest})
-		}
-	})
-}
-
-// ancestors returns the named certificates that are stored and their ancestors above a round, parents first.
-func (v *validator) ancestors(round remora.Round, wanted []remora.Parent, above remora.Round) ([]*remora.Certificate, error) {
-	var found []*remora.Certificate
-	for ; round > above && len(wanted) > 0 && len(found) < maxCertificateRange; round-- {
-		var layer []*remora.Certificate
-		var parents []remora.Parent
-		named := map[remora.Parent]bool{}
-		for _, p := range wanted {
-			c, err := v.store.Certificate(chainID, round, p.Author)
-			if isAbsent(err) || err == nil && c.Digest() != p.Digest {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			layer = append(layer, c)
-			for _, p := range c.Header.Parents {
-				if !named[p] {
-					named[p] = true
-					parents = append(parents, p)
-				}
-			}
-		}
-		found, wanted = append(layer, found...), parents
+		v.stepMempool(mempool.BatchStored{Author: author, Ref: stored})
 	}
-	return found, nil
+	if len(absent) > 0 {
+		v.fetchBatches(w.From, w.Author, absent)
+	}
 }
 
-// fetchBatches asks a peer for batches, stores those that come, tells the mempool core, and then how many came.
-func (v *validator) fetchBatches(from remora.Authority, digests []remora.Hash, then func(found int)) {
-	wanted := make(map[remora.Hash]bool, len(digests))
-	for _, d := range digests {
-		wanted[d] = true
-	}
-	askPeer(v, from, func(peer *validator) ([]remora.Batch, error) {
-		var found []remora.Batch
-		for _, digest := range digests {
-			if b, err := peer.batch(digest); err == nil {
-				found = append(found, b)
-			} else if !isAbsent(err) {
-				return nil, err
-			}
-		}
-		return found, nil
-	}, func(found []remora.Batch) {
-		var genuine []remora.Batch
+// fetchBatches asks for batches that a header of author lists, an answer at a time, until author's quota is used up.
+func (v *host) fetchBatches(from, author remora.Authority, digests []remora.Hash) {
+	asked := digests[:min(len(digests), peers.MaxBatchRange)]
+	v.askBatches(from, asked, peers.AskTimeout, func(found []remora.Batch) {
 		for _, b := range found {
-			if parsed, err := remora.ParseBatch(b.Raw); err == nil && wanted[parsed.Digest] {
-				genuine = append(genuine, parsed)
+			if v.batches.Step(worker.PeerBatch{From: author, Batch: b, Fetched: true}) != nil {
+				return
 			}
 		}
-		if err := v.store.AppendBatches(genuine); err != nil {
-			v.haltProcess(err)
+		if left := peers.Without(digests, found); len(found) > 0 && len(left) > 0 {
+			v.fetchBatches(from, author, left)
+		}
+	})
+}
+
+// askBatches asks for batches; then gets those that came.
+func (v *host) askBatches(from remora.Authority, digests []remora.Hash, timeout time.Duration, then func([]remora.Batch)) {
+	v.askItems(from, peers.ProtocolBatches, peers.BatchRequest{Digests: digests}, timeout, func(items [][]byte, err error) {
+		if err != nil {
+			then(nil)
 			return
 		}
-		for _, b := range genuine {
-			v.stepMempool(mempool.BatchStored{Author: b.Author, Ref: b.Ref()})
-		}
-		then(len(genuine))
+		found, _ := peers.OpenBatches(digests, items)
+		then(found)
 	})
+}
+
+func isAbsent(err error) bool {
+	return errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt)
 }

@@ -30,7 +30,7 @@ func newNetwork(s *Scenario) *network {
 }
 
 // linkIsUp reports whether messages pass from one copy of a validator to another.
-func (n *network) linkIsUp(from, to *validator) bool {
+func (n *network) linkIsUp(from, to *host) bool {
 	for _, p := range n.partitions {
 		if from.partitionGroup(p) != to.partitionGroup(p) {
 			return false
@@ -40,7 +40,7 @@ func (n *network) linkIsUp(from, to *validator) bool {
 }
 
 // partitionGroup returns the number of the group in which the copy stands. Who is in none is alone.
-func (v *validator) partitionGroup(p *Fault) int {
+func (v *host) partitionGroup(p *Fault) int {
 	g := slices.IndexFunc(p.Groups, func(g []remora.Authority) bool { return slices.Contains(g, v.self) })
 	switch {
 	case g < 0:

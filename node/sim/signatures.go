@@ -10,10 +10,10 @@ import (
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/mempool"
-	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/home"
 	"github.com/remora-network/remora/node/trust"
-	"github.com/remora-network/remora/state/statetest"
+	"github.com/remora-network/remora/node/validator"
 )
 
 // The kinds of signatures that a scenario may choose.
@@ -22,66 +22,58 @@ const (
 	RealSignatures = "real" // BLS12-381 and Ed25519, as in the node
 )
 
-// signatures make and judge signatures.
-type signatures interface {
+// signatures make and judge signatures. Every copy of a message is the same object, so that one look at it is enough.
+type signatures struct {
+	committee    *trust.Committee
+	secrets      secrets
+	headers      remora.Recent[*remora.Header, bool]
+	certificates remora.Recent[*remora.Certificate, bool]
+}
+
+// secrets sign for the members of a committee.
+type secrets interface {
 	signerOf(a remora.Authority) mempool.Signer
-	verifyHeader(h *remora.Header) bool
-	verifyCertificate(c *remora.Certificate) bool
+	blockSignerOf(a remora.Authority) validator.BlockSigner
 	newVerdicts() exec.Verdicts // of the executor, for one process
 }
 
 // newSignatures puts the members' keys into the genesis and returns who signs with them.
-func newSignatures(kind string, g *remora.Genesis) (signatures, *remora.Committee, error) {
-	var keys []memberKeys
+func newSignatures(kind string, g *remora.Genesis) (*signatures, error) {
 	if kind == RealSignatures {
-		var err error
-		if keys, err = newMemberKeys(g); err != nil {
-			return nil, nil, err
-		}
+		return newGenuine(g)
 	}
 	committee, err := g.Committee()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if kind != RealSignatures {
-		return newFake(committee), committee, nil
+	return rememberSignatures(trust.NewWith(committee, fakeScheme{committee}), fake{committee}), nil
+}
+
+func rememberSignatures(c *trust.Committee, s secrets) *signatures {
+	return &signatures{
+		committee: c, secrets: s,
+		headers: remora.NewRecent[*remora.Header, bool](remembered), certificates: remora.NewRecent[*remora.Certificate, bool](remembered),
 	}
-	trusted, err := trust.New(committee)
-	return &genuine{committee: trusted, keys: keys}, committee, err
 }
 
 // remembered bounds the verdicts that are kept.
 const remembered = 1 << 12
 
-// fake signatures are hashes. Every copy of a message is the same object, so that one look at it is enough.
-type fake struct {
-	committee    *remora.Committee
-	headers      remora.Recent[*remora.Header, bool]
-	certificates remora.Recent[*remora.Certificate, bool]
+func (s *signatures) signerOf(a remora.Authority) mempool.Signer { return s.secrets.signerOf(a) }
+
+func (s *signatures) blockSignerOf(a remora.Authority) validator.BlockSigner {
+	return s.secrets.blockSignerOf(a)
 }
 
-func newFake(c *remora.Committee) *fake {
-	return &fake{
-		committee: c, headers: remora.NewRecent[*remora.Header, bool](remembered),
-		certificates: remora.NewRecent[*remora.Certificate, bool](remembered),
-	}
+func (s *signatures) newVerdicts() exec.Verdicts { return s.secrets.newVerdicts() }
+
+func (s *signatures) verifyHeader(h *remora.Header) bool {
+	return judgeOnce(&s.headers, h, func() bool { return s.committee.Header(h) == nil })
 }
 
-func (f *fake) signerOf(a remora.Authority) mempool.Signer {
-	return mempooltest.Signer{Committee: f.committee, Self: a}
+func (s *signatures) verifyCertificate(c *remora.Certificate) bool {
+	return judgeOnce(&s.certificates, c, func() bool { return s.committee.Certificates([]*remora.Certificate{c})[0] == nil })
 }
-
-func (f *fake) verifyHeader(h *remora.Header) bool {
-	return judgeOnce(&f.headers, h, func() bool { return mempooltest.VerifyHeader(h) })
-}
-
-func (f *fake) verifyCertificate(c *remora.Certificate) bool {
-	return judgeOnce(&f.certificates, c, func() bool {
-		return mempooltest.VerifyCertificate(f.committee, c) && mempooltest.VerifyHeader(&c.Header)
-	})
-}
-
-func (f *fake) newVerdicts() exec.Verdicts { return new(statetest.Verifier) }
 
 func judgeOnce[K comparable](judged *remora.Recent[K, bool], key K, judge func() bool) bool {
 	if good, known := judged.Get(key); known {
@@ -92,38 +84,33 @@ func judgeOnce[K comparable](judged *remora.Recent[K, bool], key K, judge func()
 	return good
 }
 
-// memberKeys are the secrets of one member.
-type memberKeys struct {
-	consensus, beacon *bls.SecretKey
-	header            *ed25519.PrivateKey
-}
-
 // newMemberKeys gives every validator of the genesis keys that follow from its number, in the committee's order.
-func newMemberKeys(g *remora.Genesis) ([]memberKeys, error) {
-	keys := make([]memberKeys, len(g.Validators))
+func newMemberKeys(g *remora.Genesis) ([]*home.Signers, error) {
+	keys := make([]*home.Signers, len(g.Validators))
 	for i := range keys {
+		keys[i] = new(home.Signers)
 		seed := sha256.Sum256(binary.BigEndian.AppendUint32([]byte("remora/sim/"), uint32(i)))
 		beacon := sha256.Sum256(seed[:])
 		var err error
-		if keys[i].consensus, err = bls.DeriveKey(seed[:]); err != nil {
+		if keys[i].Consensus, err = bls.DeriveKey(seed[:]); err != nil {
 			return nil, err
 		}
-		if keys[i].beacon, err = bls.DeriveKey(beacon[:]); err != nil {
+		if keys[i].Beacon, err = bls.DeriveKey(beacon[:]); err != nil {
 			return nil, err
 		}
-		if keys[i].header, err = ed25519.NewKeyFromSeed(seed[:]); err != nil {
+		if keys[i].Header, err = ed25519.NewKeyFromSeed(seed[:]); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(keys, func(a, b memberKeys) int {
-		x, y := a.consensus.Public(), b.consensus.Public()
+	slices.SortFunc(keys, func(a, b *home.Signers) int {
+		x, y := a.Consensus.Public(), b.Consensus.Public()
 		return bytes.Compare(x[:], y[:])
 	})
 	for i, k := range keys {
 		n := &g.Validators[i].Node
-		n.Header = k.header.Public()
-		n.Consensus, n.Possession = k.consensus.Public(), k.consensus.ProvePossession()
-		n.Beacon, n.BeaconPoP = k.beacon.Public(), k.beacon.ProvePossession()
+		n.Header = k.Header.Public()
+		n.Consensus, n.Possession = k.Consensus.Public(), k.Consensus.ProvePossession()
+		n.Beacon, n.BeaconPoP = k.Beacon.Public(), k.Beacon.ProvePossession()
 	}
 	return keys, nil
 }
@@ -131,17 +118,31 @@ func newMemberKeys(g *remora.Genesis) ([]memberKeys, error) {
 // genuine signatures are the node's.
 type genuine struct {
 	committee *trust.Committee
-	keys      []memberKeys
+	keys      []*home.Signers
+}
+
+func newGenuine(g *remora.Genesis) (*signatures, error) {
+	keys, err := newMemberKeys(g)
+	if err != nil {
+		return nil, err
+	}
+	members, err := g.Committee()
+	if err != nil {
+		return nil, err
+	}
+	committee, err := trust.New(members)
+	if err != nil {
+		return nil, err
+	}
+	return rememberSignatures(committee, &genuine{committee, keys}), nil
 }
 
 func (g *genuine) signerOf(a remora.Authority) mempool.Signer {
-	return &trust.Signer{Committee: g.committee, Consensus: g.keys[a].consensus, Headers: g.keys[a].header}
+	return &trust.Signer{Committee: g.committee, Consensus: g.keys[a].Consensus, Headers: g.keys[a].Header}
 }
 
-func (g *genuine) verifyHeader(h *remora.Header) bool { return g.committee.Header(h) == nil }
-
-func (g *genuine) verifyCertificate(c *remora.Certificate) bool {
-	return g.committee.Certificates([]*remora.Certificate{c})[0] == nil
+func (g *genuine) blockSignerOf(a remora.Authority) validator.BlockSigner {
+	return validator.NewBlockSigner(g.committee, g.keys[a])
 }
 
 func (g *genuine) newVerdicts() exec.Verdicts { return exec.NewVerifier() }

@@ -26,6 +26,9 @@ const (
 	executes
 )
 
+// overConnection reports whether the event is a part of a request: what the network loses of it is sent again.
+func (w what) overConnection() bool { return w == questionArrives || w == answerArrives }
+
 // trace hashes everything that happens, in order.
 type trace struct {
 	sum    hash.Hash

@@ -24,10 +24,10 @@ type world struct {
 	load      *rand.Rand // who gets a transaction
 	disks     *rand.Rand // what a crash loses
 	evil      *rand.Rand // what Byzantine validators do
-	nodes     []*validator
-	twins     []*validator
+	nodes     []*host
+	twins     []*host
 	values    store.Values // that the disks have in common
-	signed    signatures
+	signed    *signatures
 	check     *checker
 	trace     *trace
 	err       error // of the simulation itself: it ends the run
@@ -66,18 +66,18 @@ func (w *world) runUntil(end time.Duration) {
 
 func newWorld(s Scenario) (*world, error) {
 	g := genesisOf(&s)
-	signed, committee, err := newSignatures(s.Signatures, g)
+	signed, err := newSignatures(s.Signatures, g)
 	if err != nil {
 		return nil, err
 	}
 	chance := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(s.Seed, concern)) }
 	w := &world{
-		scenario: s, genesis: g, committee: committee, signed: signed, network: newNetwork(&s), trace: newTrace(),
+		scenario: s, genesis: g, committee: signed.committee.Committee, signed: signed, network: newNetwork(&s), trace: newTrace(),
 		engines: chance(2), load: chance(3), disks: chance(4), evil: chance(5),
-		check: newChecker(committee, &s),
+		check: newChecker(signed.committee.Committee, &s),
 	}
 	for a := range remora.Authority(s.Validators) {
-		v := newValidator(w, a)
+		v := newHost(w, a)
 		w.nodes = append(w.nodes, v)
 		w.runAfter(0, v.startProcess)
 	}
@@ -104,7 +104,7 @@ func genesisOf(s *Scenario) *remora.Genesis {
 }
 
 // allCopies returns all copies of all validators.
-func (w *world) allCopies() []*validator {
+func (w *world) allCopies() []*host {
 	return append(w.nodes[:len(w.nodes):len(w.nodes)], w.twins...)
 }
 
@@ -115,7 +115,7 @@ func (w *world) runAfter(d time.Duration, do func()) { w.queue.addEvent(w.now+d,
 func (w *world) runAt(t time.Duration, do func()) { w.queue.addEvent(max(t, w.now), do) }
 
 // sendMessage delivers a message to the copies of a validator some time later, to whichever process runs there then, if any.
-func (w *world) sendMessage(from *validator, to remora.Authority, kind what, about remora.Hash, deliver func(*validator)) {
+func (w *world) sendMessage(from *host, to remora.Authority, kind what, about remora.Hash, deliver func(*host)) {
 	w.sendToCopy(from, w.nodes[to], kind, about, deliver)
 	for _, v := range w.twins {
 		if v.self == to {
@@ -124,17 +124,26 @@ func (w *world) sendMessage(from *validator, to remora.Authority, kind what, abo
 	}
 }
 
-func (w *world) sendToCopy(from, to *validator, kind what, about remora.Hash, deliver func(*validator)) {
+// resendAfter is how long a connection waits before it sends again what the network lost.
+const resendAfter = 200 * time.Millisecond
+
+func (w *world) sendToCopy(from, to *host, kind what, about remora.Hash, deliver func(*host)) {
 	if !w.network.linkIsUp(from, to) || from.actor != nil && from.actor.behaviour == Silent {
 		return
 	}
-	copies := 1
+	copies, lost := 1, time.Duration(0)
 	if w.now < w.scenario.GST {
 		copies = w.network.drawCopies()
 	}
+	if kind.overConnection() {
+		if copies == 0 {
+			lost = resendAfter
+		}
+		copies = 1
+	}
 	for range copies {
-		w.runAfter(w.network.drawDelay(from.self, to.self), func() {
-			if !to.up {
+		w.runAfter(lost+w.network.drawDelay(from.self, to.self), func() {
+			if !to.up && !kind.overConnection() {
 				return
 			}
 			w.trace.addEvent(w.now, kind, from.self, to.self, about)

@@ -37,6 +37,11 @@ type authority struct {
 	keys      *home.Signers
 }
 
+// NewBlockSigner returns the signer of shares and contributions for a member of a committee.
+func NewBlockSigner(c *trust.Committee, keys *home.Signers) BlockSigner {
+	return &authority{committee: c, keys: keys}
+}
+
 // dagSigner returns the signer of headers and votes.
 func (a *authority) dagSigner() *trust.Signer {
 	return &trust.Signer{Committee: a.committee, Consensus: a.keys.Consensus, Headers: a.keys.Header}

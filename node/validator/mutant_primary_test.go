@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/exec"
@@ -87,7 +88,7 @@ func lonePrimary(t *testing.T, memory *store.Memory, host *p2p.Host, peer string
 	})
 	return &primary{
 		head: newest, ports: ports{epoch: new(atomic.Uint64)},
-		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: new(signing), heard: peers.NewHeard(4), progress: new(Progress),
+		committee: &reached, store: st, host: host, log: slog.New(slog.DiscardHandler), signing: &Signing{save: func(keystore.Record) error { return nil }}, heard: peers.NewHeard(4), progress: new(Progress),
 		rebuild: Rebuild{Cores: restore.Config{
 			Genesis: genesis, Committee: committee, Self: remora.Authority(0), Signer: mempooltest.Signer{Committee: committee},
 		}},

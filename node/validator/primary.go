@@ -35,7 +35,7 @@ type primary struct {
 	store     *store.Store
 	host      *p2p.Host
 	log       *slog.Logger
-	signing   *signing
+	signing   *Signing
 	heard     *peers.Heard
 	progress  *Progress
 	rebuild   Rebuild
@@ -185,7 +185,7 @@ func (p *primary) carryOut(ctx context.Context) error {
 		}
 		p.flight.Took(&rd)
 		if len(rd.Persist) > 0 {
-			if err := p.signing.coverRecords(rd.Persist); err != nil {
+			if err := p.signing.CoverRecords(rd.Persist); err != nil {
 				return err
 			}
 			began := time.Now()

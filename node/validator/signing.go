@@ -16,14 +16,15 @@ import (
 // signingAhead is the number of rounds by which the record runs ahead of the newest signature, so that it is written seldom.
 const signingAhead = 256
 
-// signing keeps the record beside the consensus key ahead of every signature. The primary owns it.
-type signing struct {
-	path   string // empty: none is kept
+// Signing keeps a record beside the consensus key ahead of every signature. It belongs to the goroutine that owns the
+// mempool core.
+type Signing struct {
 	record keystore.Record
+	save   func(keystore.Record) error // durable when it returns
 }
 
-// coverRecords raises the record above the rounds of headers and votes that are about to be sent.
-func (s *signing) coverRecords(records []mempool.Record) error {
+// CoverRecords raises the record above the rounds of headers and votes that are about to be sent.
+func (s *Signing) CoverRecords(records []mempool.Record) error {
 	var newest remora.Round
 	for _, r := range records {
 		switch {
@@ -33,11 +34,11 @@ func (s *signing) coverRecords(records []mempool.Record) error {
 			newest = max(newest, r.Vote.Round)
 		}
 	}
-	if s.path == "" || newest == 0 || newest+signingAhead/2 <= s.record.Round {
+	if newest == 0 || newest+signingAhead/2 <= s.record.Round {
 		return nil
 	}
 	s.record.Round = newest + signingAhead
-	return keystore.SaveRecord(s.path, s.record)
+	return s.save(s.record)
 }
 
 // Findings is the evidence, at a start, of what the authority has signed.
@@ -70,48 +71,55 @@ func (f *Findings) Doubt() mempool.Doubt {
 	return mempool.Listening
 }
 
-// openSigning compares the record beside the key with the store and returns how far the store can be trusted. A loss is
-// recorded: it lasts over restarts, until the authority has rejoined.
-func openSigning(c *Config) (*signing, mempool.Doubt, error) {
-	dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
+// OpenSigning compares the record of an identity, nil when there is none, with the store and returns how far the store
+// can be trusted. A loss is recorded: it lasts over restarts, until the authority has rejoined. The new record is saved.
+func OpenSigning(st *store.Store, found *keystore.Record, identity keystore.Record, save func(keystore.Record) error) (*Signing, mempool.Doubt, error) {
+	dag, err := st.LoadDAG(identity.ChainID, math.MaxInt64)
 	if err != nil {
 		return nil, mempool.Lost, err
 	}
-	f := Findings{Mark: dag.Mark, Floor: dag.Floor, Signed: dag.Signed()}
-	s := &signing{path: c.Signing}
-	if f.Record, err = loadRecord(c, &f); err != nil {
-		return nil, mempool.Lost, err
-	}
+	f := Findings{Record: found, Mark: dag.Mark, Floor: dag.Floor, Signed: dag.Signed()}
 	doubt := f.Doubt()
 	switch {
 	case doubt == mempool.Lost:
-		c.Logger.Warn("what this validator signed before is not known: it asks the others before it signs",
-			slog.String("record", s.path), slog.Uint64("signed", uint64(f.Signed)))
-		err = c.Store.SaveDAG([]mempool.Record{{Lost: true}}, true)
+		err = st.SaveDAG([]mempool.Record{{Lost: true}}, true)
 	case f.Mark == store.Unmarked:
-		err = c.Store.BeginDAG()
+		err = st.BeginDAG()
 	}
 	if err != nil {
 		return nil, doubt, err
 	}
-	s.record = keystore.Record{
-		Key: c.Keys.Consensus.Public(), Used: true, ChainID: c.Committee.ChainID, Genesis: c.Genesis.Hash(),
-		Round: max(f.Signed, f.Floor),
+	identity.Used, identity.Round = true, max(f.Signed, f.Floor)
+	if found != nil {
+		identity.Round = max(identity.Round, found.Round)
 	}
-	if f.Record != nil {
-		s.record.Round = max(s.record.Round, f.Record.Round)
-	}
-	if s.path != "" {
-		err = keystore.SaveRecord(s.path, s.record)
-	}
-	return s, doubt, err
+	return &Signing{record: identity, save: save}, doubt, save(identity)
 }
 
-// loadRecord returns the record of this key on this chain, nil when there is none. Without a path the store alone
-// counts.
-func loadRecord(c *Config, f *Findings) (*keystore.Record, error) {
+// openRecord opens the signing of a validator with the record beside its key. Without a path no record is kept, and the
+// store alone counts.
+func openRecord(c *Config) (*Signing, mempool.Doubt, error) {
+	identity := keystore.Record{Key: c.Keys.Consensus.Public(), ChainID: c.Committee.ChainID, Genesis: c.Genesis.Hash()}
+	found, err := c.findRecord(&identity)
+	if err != nil {
+		return nil, mempool.Lost, err
+	}
+	signing, doubt, err := OpenSigning(c.Store, found, identity, func(r keystore.Record) error {
+		if c.Signing == "" {
+			return nil
+		}
+		return keystore.SaveRecord(c.Signing, r)
+	})
+	if err == nil && doubt == mempool.Lost {
+		c.Logger.Warn("what this validator signed before is not known: it asks the others before it signs", slog.String("record", c.Signing))
+	}
+	return signing, doubt, err
+}
+
+// findRecord returns the record of an identity, nil when there is none.
+func (c *Config) findRecord(identity *keystore.Record) (*keystore.Record, error) {
 	if c.Signing == "" {
-		return &keystore.Record{Used: f.Signed > 0 || f.Mark != store.Unmarked}, nil
+		return c.recordFromStore()
 	}
 	r, err := keystore.LoadRecord(c.Signing)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,10 +128,18 @@ func loadRecord(c *Config, f *Findings) (*keystore.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	genesis := c.Genesis.Hash()
-	if r.Key != c.Keys.Consensus.Public() || r.Used && (r.ChainID != c.Committee.ChainID || r.Genesis != genesis) {
+	if r.Key != identity.Key || r.Used && (r.ChainID != identity.ChainID || r.Genesis != identity.Genesis) {
 		return nil, fmt.Errorf("%w: %q is of key %s on chain %q with genesis %s, this is key %s on chain %q with genesis %s",
-			keystore.ErrRecord, c.Signing, r.Key, r.ChainID, r.Genesis, c.Keys.Consensus.Public(), c.Committee.ChainID, genesis)
+			keystore.ErrRecord, c.Signing, r.Key, r.ChainID, r.Genesis, identity.Key, identity.ChainID, identity.Genesis)
 	}
 	return &r, nil
+}
+
+// recordFromStore returns a record that is used if the store is.
+func (c *Config) recordFromStore() (*keystore.Record, error) {
+	dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	return &keystore.Record{Used: dag.Signed() > 0 || dag.Mark != store.Unmarked}, nil
 }

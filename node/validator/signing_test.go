@@ -44,11 +44,14 @@ func TestDoubtAtStart(t *testing.T) {
 // The record is ahead of every header and vote, and written once for many rounds.
 func TestSigningIsCovered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "signing.json")
-	s := &signing{path: path, record: keystore.Record{Used: true, ChainID: "dev-1", Genesis: remora.Hash{1}}}
+	s := &Signing{
+		record: keystore.Record{Used: true, ChainID: "dev-1", Genesis: remora.Hash{1}},
+		save:   func(r keystore.Record) error { return keystore.SaveRecord(path, r) },
+	}
 	writes, last := 0, remora.Round(0)
 	for round := remora.Round(1); round < 2000; round++ {
 		records := []mempool.Record{{Header: &remora.Header{Round: round}}, {Vote: &remora.Vote{Round: round + 1}}, {Floor: 1 << 40}, {Lost: true}}
-		if err := s.coverRecords(records); err != nil {
+		if err := s.CoverRecords(records); err != nil {
 			t.Fatal(err)
 		}
 		r, err := keystore.LoadRecord(path)

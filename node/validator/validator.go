@@ -70,7 +70,7 @@ func New(c Config) (*Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, doubt, err := openSigning(&c)
+	signed, doubt, err := openRecord(&c)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func New(c Config) (*Validator, error) {
 }
 
 // connectLoops connects the loops with channels.
-func (v *Validator) connectLoops(batches *worker.Core, signed *signing, doubt mempool.Doubt) {
+func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt mempool.Doubt) {
 	c := &v.c
 	auth, members, log := &authority{committee: c.Committee, self: c.Self, keys: c.Keys}, c.Committee.Committee, c.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)

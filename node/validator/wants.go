@@ -65,14 +65,7 @@ func (f *fetcher) bringTip(ctx context.Context, from remora.Authority) error {
 	if err != nil {
 		return err
 	}
-	var messages []mempool.Message
-	if tip.Own != nil {
-		messages = append(messages, mempool.CertificateReceived{Certificate: tip.Own})
-	}
-	if tip.Header != nil {
-		messages = append(messages, mempool.HeaderReceived{Header: tip.Header})
-	}
-	for _, m := range append(messages, mempool.TipReceived{From: from, Certificate: tip.Highest}) {
+	for _, m := range tip.Messages(from) {
 		if err := sendTo(ctx, f.network, m); err != nil {
 			return err
 		}

@@ -3,27 +3,30 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
+	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/blocksync"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/state"
+	"github.com/remora-network/remora/node/validator"
 	"github.com/remora-network/remora/state/registry"
 )
 
 // tick is the length of a core's logical tick.
 const tick = 5 * time.Millisecond
 
-// validator is a disk and the process that runs on it, if one does. What a process knows is in life, so that nothing
-// outlives it but the disk.
-type validator struct {
+// host is a validator's disk and the process that runs on it, if one does. What a process knows is in life, so that
+// nothing outlives it but the disk.
+type host struct {
 	world   *world
 	self    remora.Authority
 	twin    bool // a second copy; it belongs to the adversary
@@ -33,33 +36,35 @@ type validator struct {
 	up      bool
 	full    bool   // ended because it could not write
 	crashed bool   // ever
-	started bool   // ever
 	doom    *Fault // waits for its point
 	began   time.Duration
 	*life
 }
 
-// life is a process.
+// life is a process: the cores, and the node's decisions about them, driven by events in the place of goroutines.
 type life struct {
 	store    *store.Store
 	exec     *exec.Executor
 	core     *mempool.Core
 	order    *consensus.Bullshark
 	batches  *worker.Core
-	calendar *state.Calendar     // of what is ordered
 	clients  map[uint64][]client // by the batch under construction that took their transactions
-	waiting  []remora.BatchRef   // own, held by a quorum, not executed
-	passed   []passedRound
-	queue    []work // for the engine, in order
-	working  bool   // the engine is at it
-	sources  *peers.Sources
-	asking   []remora.Authority // by the engine for batches, next
-	attempt  int                // counts those questions and their ends
-	catching bool               // block sync runs, or will
-	sync     *catchUp
-	peer     remora.Authority // that block sync asked last
-	heard    []*remora.Header // by author: the newest that came
-	epoch    remora.Epoch     // that the worker was told
+	handlers map[string]p2p.Handler
+	heard    *peers.Heard
+
+	signing   *validator.Signing
+	rebuild   validator.Rebuild
+	retention validator.Retention
+	progress  validator.Progress
+	backlog   validator.Backlog // for the engine
+	own       validator.OwnBatches
+	announcer *validator.Announcer
+	sources   *peers.Sources
+	pull      *blocksync.Pull
+	pulls     int  // number of the newest pull, so that answers to others are told apart
+	working   bool // the engine is at the oldest work
+	importing bool // the engine executes an answer of the pull
+	catching  bool // block sync runs, or will
 }
 
 // client waits for the acknowledgement of a transaction.
@@ -68,46 +73,50 @@ type client struct {
 	sent time.Duration
 }
 
-// passedRound says when ordering passed a round.
-type passedRound struct {
-	round remora.Round
-	at    time.Duration
-}
-
-func newValidator(w *world, self remora.Authority) *validator {
-	return &validator{world: w, self: self, disk: newDisk(w.disks.Uint64(), &w.values)}
+// newHost returns a host that has never run.
+func newHost(w *world, self remora.Authority) *host {
+	return &host{world: w, self: self, disk: newDisk(w.disks.Uint64(), &w.values)}
 }
 
 // isFaulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.
-func (v *validator) isFaulty() bool { return v.twin || v.world.check.faulty[v.self] }
+func (v *host) isFaulty() bool { return v.twin || v.world.check.faulty[v.self] }
 
 // wallClock is the wall clock, not before 1970.
-func (v *validator) wallClock() remora.Millis {
+func (v *host) wallClock() remora.Millis {
 	now := int64(v.world.genesis.Time) + (v.world.now + v.offset).Milliseconds()
 	return remora.Millis(max(now, 0))
 }
 
+// instant is the monotonic clock of the node's decisions.
+func (v *host) instant() time.Time { return time.Unix(0, 0).Add(v.world.now) }
+
 // startProcess runs a new process on the disk.
-func (v *validator) startProcess() {
+func (v *host) startProcess() {
 	w := v.world
 	if err := v.openProcess(); err != nil {
 		v.haltProcess(fmt.Errorf("start: %w", err))
 		return
 	}
-	v.up, v.started, v.began = true, true, w.now
+	v.up, v.began = true, w.now
 	tip := v.exec.View().Tip
 	w.trace.addEvent(w.now, starts, v.self, v.self, tip.Hash)
 	w.check.checkStart(v, tip)
 	v.wakeAfter(tick, v.tickCores)
-	v.startNextWork()
+	v.wakeAfter(validator.ReissueEvery, v.reissueShares)
+	if v.passOn(v.announcer.Resume(v.instant())) {
+		v.startNextWork()
+	}
 	v.carryOut()
 }
 
 // openProcess does what node.New and a primary's start do.
-func (v *validator) openProcess() error {
+func (v *host) openProcess() error {
 	w := v.world
 	n := w.committee.Size()
-	v.life = &life{clients: map[uint64][]client{}, heard: make([]*remora.Header, n), sources: peers.NewSources(v.self, n)}
+	v.life = &life{
+		clients: map[uint64][]client{}, heard: peers.NewHeard(n), sources: peers.NewSources(v.self, n),
+		pull: blocksync.NewPull(v.self, w.committee), retention: validator.Retention{Served: w.scenario.Served},
+	}
 	var err error
 	if v.store, err = v.disk.openStore(); err != nil {
 		return err
@@ -119,43 +128,58 @@ func (v *validator) openProcess() error {
 	if err != nil {
 		return err
 	}
-	v.epoch = epoch.Number
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
 	})
 	if err != nil {
 		return err
 	}
+	v.wireDecisions()
 	doubt, err := v.judgeDisk()
 	if err != nil {
 		return err
 	}
-	return v.rebuildCores(doubt)
+	v.rebuild.Cores = restore.Config{
+		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: w.signed.signerOf(v.self), Doubt: doubt,
+	}
+	return v.rebuildCores()
+}
+
+// wireDecisions builds what decides for the process and answers for it.
+func (v *host) wireDecisions() {
+	w := v.world
+	v.announcer = validator.NewAnnouncer(validator.AnnouncerConfig{
+		Self: v.self, Committee: w.signed.committee, Signer: w.signed.blockSignerOf(v.self), Store: v.store, Exec: v.exec,
+		Progress: &v.progress,
+	})
+	v.handlers = (&peers.Server{ChainID: chainID, Store: v.store}).Handlers()
+	tips := &peers.TipServer{Committee: w.signed.committee, Store: v.store, Depth: w.scenario.GCDepth, Heard: v.heard}
+	maps.Copy(v.handlers, tips.Handlers())
 }
 
 // judgeDisk says how far the disk can be trusted to hold all that was signed. The adversary has no doubts.
-func (v *validator) judgeDisk() (mempool.Doubt, error) {
-	if !v.started || v.isFaulty() {
+func (v *host) judgeDisk() (mempool.Doubt, error) {
+	if v.isFaulty() {
 		return mempool.Trusted, v.store.BeginDAG()
 	}
-	complete, err := v.store.Complete()
-	if err != nil || complete {
-		return mempool.Listening, err
-	}
-	return mempool.Lost, nil
+	var doubt mempool.Doubt
+	var err error
+	v.signing, doubt, err = validator.OpenSigning(v.store, v.disk.record, keystore.Record{ChainID: chainID}, func(r keystore.Record) error {
+		v.disk.record = &r
+		return nil
+	})
+	return doubt, err
 }
 
 // rebuildCores takes the cores from the store: the same way after a crash and after block sync.
-func (v *validator) rebuildCores(doubt mempool.Doubt) error {
+func (v *host) rebuildCores() error {
 	w := v.world
-	cores, err := restore.Build(v.store, restore.Config{
-		Genesis: w.genesis, Committee: w.committee, Self: v.self, Signer: w.signed.signerOf(v.self), Doubt: doubt,
-	})
+	cores, err := restore.Build(v.store, v.rebuild.Prepare(v.store.Height(), v.core))
 	if err != nil {
 		return err
 	}
 	v.core, v.order, v.catching = cores.Mempool, cores.Order, false
-	if v.calendar, err = state.NewCalendar(w.committee, &w.genesis.Params, v.exec.View()); err != nil {
+	if err := v.backlog.Begin(w.committee, &w.genesis.Params, v.exec.View()); err != nil {
 		return err
 	}
 	v.enqueueSubDAGs(cores.Committed)
@@ -163,7 +187,7 @@ func (v *validator) rebuildCores(doubt mempool.Doubt) error {
 }
 
 // wakeAfter has this process do something later, unless it has ended by then.
-func (v *validator) wakeAfter(d time.Duration, do func()) {
+func (v *host) wakeAfter(d time.Duration, do func()) {
 	process := v.life
 	v.world.runAfter(d, func() {
 		if v.up && v.life == process {
@@ -174,7 +198,7 @@ func (v *validator) wakeAfter(d time.Duration, do func()) {
 }
 
 // stopProcess ends the process and frees what it held.
-func (v *validator) stopProcess() {
+func (v *host) stopProcess() {
 	if v.life != nil && v.store != nil {
 		if err := v.store.Close(); err != nil && !isDiskFull(err) {
 			v.world.err = errors.Join(v.world.err, fmt.Errorf("close the store of validator %d: %w", v.self, err))
@@ -186,7 +210,7 @@ func (v *validator) stopProcess() {
 
 // haltProcess ends a process that must not go on. One that found its disk full starts again when there is room; any other never
 // comes back, and if it is a correct one, something is wrong.
-func (v *validator) haltProcess(err error) {
+func (v *host) haltProcess(err error) {
 	switch {
 	case isDiskFull(err):
 		v.stopDiskFull()
@@ -197,7 +221,7 @@ func (v *validator) haltProcess(err error) {
 	v.stopProcess()
 }
 
-func (v *validator) tickCores() {
+func (v *host) tickCores() {
 	v.wakeAfter(tick, v.tickCores)
 	v.batches.Tick()
 	if v.catching {
@@ -207,25 +231,20 @@ func (v *validator) tickCores() {
 	v.pruneDAG()
 }
 
-// pruneDAG deletes certificates that ordering passed long enough ago.
-func (v *validator) pruneDAG() {
-	passed := 0
-	for passed < len(v.passed) && v.world.now-v.passed[passed].at >= v.world.scenario.Served {
-		passed++
-	}
-	if passed == 0 {
+// pruneDAG deletes certificates that are not needed any more.
+func (v *host) pruneDAG() {
+	gc := v.retention.TakeDue(v.instant(), v.progress.CertifiedLeader())
+	if gc == 0 {
 		return
 	}
-	if err := v.store.PruneDAG(v.passed[passed-1].round); err != nil {
+	if err := v.store.PruneDAG(gc); err != nil {
 		v.haltProcess(err)
-		return
 	}
-	v.passed = slices.Delete(v.passed, 0, passed)
 }
 
 // stepMempool hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not. The
 // adversary's own copies go on after them.
-func (v *validator) stepMempool(m mempool.Message) {
+func (v *host) stepMempool(m mempool.Message) {
 	if !v.up || v.catching {
 		return
 	}
@@ -235,7 +254,7 @@ func (v *validator) stepMempool(m mempool.Message) {
 }
 
 // receiveMessage verifies what came over the network, as the node's shell does, and hands it on.
-func (v *validator) receiveMessage(m mempool.Message) {
+func (v *host) receiveMessage(m mempool.Message) {
 	w := v.world
 	switch m := m.(type) {
 	case mempool.HeaderReceived:
@@ -243,9 +262,7 @@ func (v *validator) receiveMessage(m mempool.Message) {
 		if !w.signed.verifyHeader(h) {
 			return
 		}
-		if old := v.heard[h.Author]; old == nil || old.Round < h.Round {
-			v.heard[h.Author] = h
-		}
+		v.heard.Note(h)
 	case mempool.CertificateReceived:
 		if !w.signed.verifyCertificate(m.Certificate) {
 			return
@@ -258,12 +275,12 @@ func (v *validator) receiveMessage(m mempool.Message) {
 }
 
 // carryOut carries out what the cores ask for until they ask for nothing.
-func (v *validator) carryOut() {
+func (v *host) carryOut() {
 	for v.up && (v.carryOutWorker() || v.up && v.carryOutMempool()) {
 	}
 }
 
-func (v *validator) carryOutMempool() bool {
+func (v *host) carryOutMempool() bool {
 	if v.catching {
 		return false
 	}
@@ -283,20 +300,27 @@ func (v *validator) carryOutMempool() bool {
 	}
 	v.core.Advance(rd)
 	for _, want := range rd.Want {
-		v.want(want)
+		v.bringWanted(want)
 	}
 	v.observeEvents(rd.Events)
+	v.progress.EnterRound(v.core.Round())
 	return true
 }
 
 // saveRecords writes what must be durable before anything is sent, and reports whether the process lives on.
-func (v *validator) saveRecords(rd *mempool.Ready) bool {
+func (v *host) saveRecords(rd *mempool.Ready) bool {
 	if v.crashesAt(Unsaved) {
 		return false
 	}
 	records := rd.Persist
 	if v.world.scenario.sabotage != nil {
 		records = v.world.scenario.sabotage(v.self, records)
+	}
+	if v.signing != nil {
+		if err := v.signing.CoverRecords(records); err != nil {
+			v.haltProcess(err)
+			return false
+		}
 	}
 	if err := v.store.SaveDAG(records, rd.Sync); err != nil {
 		v.haltProcess(err)
@@ -305,7 +329,7 @@ func (v *validator) saveRecords(rd *mempool.Ready) bool {
 	return !v.crashesAt(Unsent)
 }
 
-func (v *validator) sendOutgoing(o *mempool.Outgoing) {
+func (v *host) sendOutgoing(o *mempool.Outgoing) {
 	if !v.isFaulty() {
 		v.world.check.checkSent(v.self, o)
 	}
@@ -316,15 +340,15 @@ func (v *validator) sendOutgoing(o *mempool.Outgoing) {
 }
 
 // transmitMessage sends a message to one authority, or to all others.
-func (v *validator) transmitMessage(o *mempool.Outgoing, to remora.Authority) {
+func (v *host) transmitMessage(o *mempool.Outgoing, to remora.Authority) {
 	m, kind, about := messageOf(o)
 	if !o.Broadcast {
-		v.world.sendMessage(v, to, kind, about, func(peer *validator) { peer.receiveMessage(m) })
+		v.world.sendMessage(v, to, kind, about, func(peer *host) { peer.receiveMessage(m) })
 		return
 	}
 	for to := range remora.Authority(v.world.committee.Size()) {
 		if to != v.self {
-			v.world.sendMessage(v, to, kind, about, func(peer *validator) { peer.receiveMessage(m) })
+			v.world.sendMessage(v, to, kind, about, func(peer *host) { peer.receiveMessage(m) })
 		}
 	}
 }
@@ -339,31 +363,43 @@ func messageOf(o *mempool.Outgoing) (mempool.Message, what, remora.Hash) {
 	return mempool.CertificateReceived{Certificate: o.Certificate}, certificateArrives, o.Certificate.Digest()
 }
 
-// deliverCertificates orders certificates and queues what was committed.
-func (v *validator) deliverCertificates(certificates []*remora.Certificate) {
+// deliverCertificates orders certificates and queues what was committed, with the shares that the headers carried.
+func (v *host) deliverCertificates(certificates []*remora.Certificate) {
 	var committed []remora.SubDAG
 	for _, c := range certificates {
+		if len(c.Header.Shares) > 0 {
+			v.backlog.Add(validator.Work{From: c.Author(), Shares: c.Header.Shares})
+		}
 		subs, err := v.order.Insert(c)
 		if err != nil {
 			v.haltProcess(err)
 			return
 		}
+		v.enqueueSubDAGs(subs)
 		committed = append(committed, subs...)
 	}
-	if len(committed) == 0 {
-		return
+	if len(committed) > 0 {
+		v.retention.PassLeader(v.order.LeaderRound(), v.order.GCRound(), v.instant())
+		v.stepMempool(mempool.Ordered{SubDAGs: committed})
 	}
-	v.enqueueSubDAGs(committed)
-	v.passed = append(v.passed, passedRound{round: v.order.GCRound(), at: v.world.now})
-	v.stepMempool(mempool.Ordered{SubDAGs: committed})
+	v.startNextWork()
 }
 
-func (v *validator) observeEvents(events []mempool.Event) {
+// enqueueSubDAGs gives committed sub-DAGs to the engine, and the epoch that they reach to the worker core.
+func (v *host) enqueueSubDAGs(subs []remora.SubDAG) {
+	if len(subs) == 0 {
+		return
+	}
+	v.backlog.AddOrdered(subs)
+	v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
+}
+
+func (v *host) observeEvents(events []mempool.Event) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case mempool.Behind:
 			v.catching = true
-			v.queue = append(v.queue, work{})
+			v.backlog.Add(validator.Work{CatchUp: true})
 			v.startNextWork()
 			return
 		case mempool.Equivocation:
