@@ -1,11 +1,11 @@
 // Package sim is the second shell: a committee of validators in one process, on virtual time, over a network and disks
-// that fail from a seed, some of them Byzantine if the scenario says so. It drives the same cores, the same executor and
-// the same store as the node does, and holds every run against what must never break: agreement, one execution of every
-// batch, order, no equivocation, nothing acknowledged lost, coins conserved.
+// that fail from a seed, some of them Byzantine if the scenario says so. It drives the same cores, executor and store as
+// the node does, and takes every decision by the node's code: requests, block sync, block certificates, pruning, signing
+// rights. Every run is held against what must never break: agreement, at most one execution of every batch, order, no
+// equivocation, nothing acknowledged lost, coins conserved.
 //
-// Run is a pure function of its Scenario: a failing seed replays, event by event. What the simulation leaves out: the way
-// of block shares through headers (a block counts as certified once a quorum has executed it), and beacon contributions. In the
-// place of signatures stand hashes that are checked alike, unless the scenario chooses real ones.
+// Run is a pure function of its Scenario: a failing seed replays, event by event. In the place of signatures stand hashes
+// that are checked alike, unless the scenario chooses real ones.
 package sim
 
 import (
