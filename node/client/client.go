@@ -83,21 +83,17 @@ func fetchAnswer[P, D any](ctx context.Context, c *Client, m Method[P, D], p P, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := readBounded(body, limit)
-	return b, errors.Join(err, body.Close())
+	return readBody(body, limit)
 }
 
 // openAnswer calls a method and returns the body of its answer, which the caller closes.
 func openAnswer[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (io.ReadCloser, error) {
-	verb, path, _ := strings.Cut(m.Route, " ")
-	path, query, err := param.EncodeHTTP(path, p)
+	verb, route, _ := strings.Cut(m.Route, " ")
+	target, err := param.EncodeHTTP(route, p)
 	if err != nil {
 		return nil, err
 	}
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, verb, c.base+path, nil)
+	r, err := http.NewRequestWithContext(ctx, verb, c.base+target, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +119,12 @@ func (c *Client) sendRequest(ctx context.Context, r *http.Request) (io.ReadClose
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
 	}
-	failure := readRefusal(resp)
-	return nil, errors.Join(failure, resp.Body.Close())
+	return nil, readRefusal(resp)
 }
 
 // readRefusal reads an answer that is an error.
 func readRefusal(resp *http.Response) error {
-	b, err := readBounded(resp.Body, maxError)
+	b, err := readBody(resp.Body, maxError)
 	if err != nil {
 		return unusableAnswer("status %d: %v", resp.StatusCode, err)
 	}
@@ -144,10 +139,10 @@ func readRefusal(resp *http.Response) error {
 	return e
 }
 
-// readBounded reads at most limit bytes and refuses more.
-func readBounded(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
+// readBody reads at most limit bytes, refuses more, and closes the body.
+func readBody(body io.ReadCloser, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > limit {

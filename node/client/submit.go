@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -48,12 +47,12 @@ func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submi
 	if err != nil {
 		return nil, err
 	}
-	s := new(Submitted)
-	b, err := readBounded(answer, maxDocument)
-	if err = errors.Join(err, answer.Close()); err == nil {
-		err = decodeAnswer(b, s)
-	}
+	b, err := readBody(answer, maxDocument)
 	if err != nil {
+		return nil, err
+	}
+	s := new(Submitted)
+	if err := decodeAnswer(b, s); err != nil {
 		return nil, err
 	}
 	return s, s.checkCount(count)

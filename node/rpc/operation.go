@@ -13,16 +13,19 @@ import (
 // call answers a JSON-RPC call, whose parameters are an object or nil.
 type call func(ctx context.Context, s *Server, parameters json.RawMessage) (any, error)
 
-// operation is one method as the server answers it.
+// handler answers an HTTP request. Its error becomes the answer.
+type handler func(*Server, http.ResponseWriter, *http.Request) error
+
+// operation is a method as the server answers it.
 type operation struct {
 	client.Declaration
 	parameters reflect.Type   // nil: openapi.json describes the operation
 	answers    []reflect.Type // documents that it answers with
 	call       call
-	serve      func(*Server, http.ResponseWriter, *http.Request) error
+	serve      handler
 }
 
-// operations lists all that the server answers. A method whose client.Method is declared has one line here.
+// operations lists everything that the server answers: one line for each client.Method, and the routes that are none.
 func operations() []operation {
 	return []operation{
 		jsonOperation(client.GetStatus, (*Server).readStatus),
@@ -62,65 +65,65 @@ func callsByName() map[string]call {
 	return byName
 }
 
-// jsonOperation makes an operation of a function that returns the method's document.
-func jsonOperation[P, D any](m client.Method[P, D], f func(*Server, context.Context, P) (*D, error)) operation {
-	return newOperation(client.Declaration(m), func(s *Server, ctx context.Context, p P) (any, error) { return f(s, ctx, p) },
-		reflect.TypeFor[D]())
+// jsonOperation answers a method with the document that read returns.
+func jsonOperation[P, D any](m client.Method[P, D], read func(*Server, context.Context, P) (*D, error)) operation {
+	either := func(s *Server, ctx context.Context, p P) (any, error) { return read(s, ctx, p) }
+	return newOperation(client.Declaration(m), either, reflect.TypeFor[D]())
 }
 
-// provenOperation makes an operation of two functions: prove answers calls that want a proof.
+// provenOperation answers a method with the document that read returns, or prove where the caller wants a proof.
 func provenOperation[P interface{ WantsProof() bool }, D, E any](
 	m client.Method[P, D],
-	f func(*Server, context.Context, P) (*D, error),
+	read func(*Server, context.Context, P) (*D, error),
 	prove func(*Server, context.Context, P) (*E, error),
 ) operation {
 	either := func(s *Server, ctx context.Context, p P) (any, error) {
 		if p.WantsProof() {
 			return prove(s, ctx, p)
 		}
-		return f(s, ctx, p)
+		return read(s, ctx, p)
 	}
 	return newOperation(client.Declaration(m), either, reflect.TypeFor[D](), reflect.TypeFor[E]())
 }
 
-func newOperation[P any](d client.Declaration, f func(*Server, context.Context, P) (any, error), answers ...reflect.Type) operation {
-	op := operation{Declaration: d, parameters: reflect.TypeFor[P](), answers: answers}
-	op.call = func(ctx context.Context, s *Server, members json.RawMessage) (any, error) {
-		var p P
-		if err := param.DecodeJSON(members, &p); err != nil {
-			return nil, badRequest("params: %v", err)
-		}
-		return f(s, ctx, p)
+func newOperation[P any](d client.Declaration, read func(*Server, context.Context, P) (any, error), answers ...reflect.Type) operation {
+	return operation{
+		Declaration: d, parameters: reflect.TypeFor[P](), answers: answers,
+		call: func(ctx context.Context, s *Server, members json.RawMessage) (any, error) {
+			var p P
+			if err := param.DecodeJSON(members, &p); err != nil {
+				return nil, badRequest("params: %v", err)
+			}
+			return read(s, ctx, p)
+		},
+		serve: decodeParameters(func(s *Server, w http.ResponseWriter, r *http.Request, p P) error {
+			doc, err := read(s, r.Context(), p)
+			if err == nil {
+				extendDeadline(w, writeTimeout)
+				writeJSON(w, http.StatusOK, doc)
+			}
+			return err
+		}),
 	}
-	op.serve = func(s *Server, w http.ResponseWriter, r *http.Request) error {
+}
+
+// streamOperation answers a method with what serve writes.
+func streamOperation[P, D any](m client.Method[P, D], serve func(*Server, http.ResponseWriter, *http.Request, P) error) operation {
+	d, answer := client.Declaration(m), reflect.TypeFor[D]()
+	return operation{Declaration: d, parameters: reflect.TypeFor[P](), answers: []reflect.Type{answer}, serve: decodeParameters(serve)}
+}
+
+func decodeParameters[P any](serve func(*Server, http.ResponseWriter, *http.Request, P) error) handler {
+	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		var p P
 		if err := param.DecodeHTTP(r, &p); err != nil {
 			return badRequest("%v", err)
 		}
-		doc, err := f(s, r.Context(), p)
-		if err == nil {
-			extendDeadline(w, writeTimeout)
-			writeJSON(w, http.StatusOK, doc)
-		}
-		return err
+		return serve(s, w, r, p)
 	}
-	return op
 }
 
-// streamOperation makes an operation of a function that writes the answer.
-func streamOperation[P, D any](m client.Method[P, D], f func(*Server, http.ResponseWriter, *http.Request, P) error) operation {
-	op := operation{Declaration: client.Declaration(m), parameters: reflect.TypeFor[P](), answers: []reflect.Type{reflect.TypeFor[D]()}}
-	op.serve = func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		var p P
-		if err := param.DecodeHTTP(r, &p); err != nil {
-			return badRequest("%v", err)
-		}
-		return f(s, w, r, p)
-	}
-	return op
-}
-
-// plainOperation makes an operation of a handler, which openapi.json describes.
-func plainOperation(pattern string, f func(*Server, http.ResponseWriter, *http.Request) error) operation {
-	return operation{Declaration: client.Declaration{Route: pattern}, serve: f}
+// plainOperation answers at a route that openapi.json describes.
+func plainOperation(route string, serve handler) operation {
+	return operation{Declaration: client.Declaration{Route: route}, serve: serve}
 }

@@ -186,27 +186,30 @@ func (f Field) parseText(text string) (json.RawMessage, error) {
 	return strconv.AppendUint(nil, n, 10), nil
 }
 
-// EncodeHTTP returns the path and the query by which a request to a path such as /v1/blocks/{height} carries
-// parameters, a struct. What equals its default is left out, and so are headers.
-func EncodeHTTP(path string, parameters any) (string, url.Values, error) {
+// EncodeHTTP returns the path and query of a request that carries parameters, a struct, to a route such as
+// /v1/blocks/{height}. Headers and values that equal their default are left out.
+func EncodeHTTP(route string, parameters any) (string, error) {
 	query := url.Values{}
 	v := reflect.ValueOf(parameters)
 	for _, f := range Fields(v.Type()) {
 		value, err := json.Marshal(v.FieldByIndex(f.index).Interface())
 		if err != nil {
-			return "", nil, err
+			return "", err
 		}
-		if text := string(value); f.HTTP == "" || f.Header || text == "null" || text == f.Default {
+		if f.HTTP == "" || f.Header || string(value) == "null" || string(value) == f.Default {
 			continue
 		}
 		text := formatText(value)
-		if wildcard := "{" + f.HTTP + "}"; strings.Contains(path, wildcard) {
-			path = strings.Replace(path, wildcard, url.PathEscape(text), 1)
+		if wildcard := "{" + f.HTTP + "}"; strings.Contains(route, wildcard) {
+			route = strings.Replace(route, wildcard, url.PathEscape(text), 1)
 		} else {
 			query.Set(f.HTTP, text)
 		}
 	}
-	return path, query, nil
+	if len(query) > 0 {
+		route += "?" + query.Encode()
+	}
+	return route, nil
 }
 
 // formatText returns the text by which a request carries a JSON value that parseText takes back.

@@ -139,16 +139,16 @@ func FuzzHTTP(f *testing.F) {
 		if path.Clean("/"+want.Name) != "/"+want.Name || want.Name == "" {
 			return // http.ServeMux redirects to the cleaned path
 		}
-		at, values, err := param.EncodeHTTP(route, want)
+		target, err := param.EncodeHTTP(route, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeHTTP(t, at+"?"+values.Encode())
+		got, err := decodeHTTP(t, target)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(query{})); diff != "" {
-			t.Errorf("%s?%s (-want +got):\n%s", at, values.Encode(), diff)
+			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}
 	})
 }
