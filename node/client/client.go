@@ -1,7 +1,3 @@
-// Package client talks to a node over HTTP. Every answer is bounded before it is read, every call ends with its context,
-// and errors carry the API's stable codes.
-//
-// The package also names the documents of the API, so that server and client cannot drift apart.
 package client
 
 import (
@@ -36,7 +32,7 @@ type Client struct {
 }
 
 // New returns a client of the node at a URL such as http://127.0.0.1:4240. It connects when it is first used; Close
-// lets go of the connections.
+// closes the connections.
 func New(node string) (*Client, error) {
 	u, err := url.Parse(node)
 	if err != nil {
@@ -64,10 +60,10 @@ func New(node string) (*Client, error) {
 // URL returns the node's URL.
 func (c *Client) URL() string { return c.base }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// callMethod returns the document that a method answers with. With an error it is empty.
+// callMethod calls a method and returns its document, an empty one with an error.
 func callMethod[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (*D, error) {
 	doc := new(D)
 	b, err := fetchAnswer(ctx, c, m, p, maxDocument)
@@ -77,7 +73,7 @@ func callMethod[P, D any](ctx context.Context, c *Client, m Method[P, D], p P) (
 	return doc, decodeAnswer(b, doc)
 }
 
-// fetchAnswer returns the bytes that a method answers with, at most limit.
+// fetchAnswer calls a method and returns the bytes of its answer, at most limit.
 func fetchAnswer[P, D any](ctx context.Context, c *Client, m Method[P, D], p P, limit int64) ([]byte, error) {
 	body, err := openAnswer(ctx, c, m, p)
 	if err != nil {
@@ -107,7 +103,7 @@ func decodeAnswer(b []byte, doc any) error {
 	return nil
 }
 
-// sendRequest returns the body of a good answer, which the caller closes.
+// sendRequest sends a request and returns the body of a successful answer, which the caller closes.
 func (c *Client) sendRequest(ctx context.Context, r *http.Request) (io.ReadCloser, error) {
 	resp, err := c.http.Do(r)
 	if err != nil {
@@ -122,7 +118,7 @@ func (c *Client) sendRequest(ctx context.Context, r *http.Request) (io.ReadClose
 	return nil, readRefusal(resp)
 }
 
-// readRefusal reads an answer that is an error.
+// readRefusal returns the error of a failed request.
 func readRefusal(resp *http.Response) error {
 	b, err := readBody(resp.Body, maxError)
 	if err != nil {
@@ -139,14 +135,14 @@ func readRefusal(resp *http.Response) error {
 	return e
 }
 
-// readBody reads at most limit bytes, refuses more, and closes the body.
+// readBody reads a body of at most limit bytes and closes it.
 func readBody(body io.ReadCloser, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, unusableAnswer("it passes %d bytes", limit)
+		return nil, unusableAnswer("it is longer than %d bytes", limit)
 	}
 	return b, nil
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Grant is what a session allots to a node.
+// Grant is a session's allotment to a node.
 type Grant struct {
 	Node remora.Address `json:"node"`
 	remora.Grant
 }
 
-// Session is a session with its grants, by node.
+// Session is a session with its grants, in the order of their nodes.
 type Session struct {
 	remora.Session
 	Grants []Grant `json:"grants"`
@@ -24,7 +24,7 @@ type Sessions struct {
 	Next     *uint64   `json:"next" doc:"pass it as after for the next page; null at the end"`
 }
 
-// Claim is a node's claim for the deliveries of an epoch.
+// Claim is a node's claim for its deliveries of one epoch.
 type Claim struct {
 	ID       remora.Hash       `json:"id"`
 	Node     remora.Address    `json:"node"`
@@ -47,7 +47,7 @@ type Claims struct {
 	Next   *remora.Epoch `json:"next" doc:"pass it as after for the next page; null at the end"`
 }
 
-// Session returns a session. One that is refunded is remora.ErrNotFound.
+// Session returns a session, or remora.ErrNotFound once it is refunded.
 func (c *Client) Session(ctx context.Context, id remora.SessionID) (*Session, error) {
 	return callMethod(ctx, c, GetSession, SessionQuery{id})
 }

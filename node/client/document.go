@@ -4,7 +4,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Status is where a node stands. All of it is of one moment.
+// Status describes the state of a node at one moment.
 type Status struct {
 	ChainID         string        `json:"chain_id"`
 	Genesis         remora.Hash   `json:"genesis"`
@@ -56,25 +56,25 @@ type Seed struct {
 	Hash remora.Hash `json:"hash"`
 }
 
-// Certificate says who signed a block.
+// Certificate names the signers of a block.
 type Certificate struct {
 	Signers []string      `json:"signers" doc:"names of members"`
 	Stake   remora.Amount `json:"stake"`
 	Quorum  remora.Amount `json:"quorum" doc:"the stake that a certificate needs"`
 }
 
-// Account is what an address holds after the newest block.
+// Account is the account of an address after the newest block.
 type Account struct {
 	Address   remora.Address `json:"address"`
 	Exists    bool           `json:"exists"`
 	Balance   remora.Amount  `json:"balance"`
-	Nonce     uint64         `json:"nonce" doc:"lowest unused one"`
+	Nonce     uint64         `json:"nonce" doc:"the lowest unused nonce"`
 	Stake     remora.Amount  `json:"stake"`
 	Height    remora.Height  `json:"height"`
 	StateRoot remora.Hash    `json:"state_root"`
 }
 
-// Nonce is a nonce that the node set aside for the caller.
+// Nonce is a nonce that the node reserved for the caller.
 type Nonce struct {
 	Nonce uint64 `json:"nonce"`
 }
@@ -97,7 +97,7 @@ type Tx struct {
 	Hash     remora.Hash   `json:"hash"`
 	Height   remora.Height `json:"height"`
 	Position int           `json:"position" doc:"among the block's transactions"`
-	Result   remora.Code   `json:"result" doc:"ok or the code of the rejection"`
+	Result   remora.Code   `json:"result" doc:"ok, or the code of the rejection"`
 	Time     remora.Millis `json:"time" doc:"of the block"`
 }
 
@@ -108,7 +108,7 @@ type Submitted struct {
 	Rejected []Rejected    `json:"rejected" doc:"by index, ascending"`
 }
 
-// Rejected says why a transaction was not taken: a code of the state machine, or SERVER_BUSY.
+// Rejected is the reason to reject a transaction: a code of the state machine, or SERVER_BUSY.
 type Rejected struct {
 	Index   int    `json:"index"`
 	Code    string `json:"code"`
@@ -120,7 +120,7 @@ type SentTxs struct {
 	Results []SentTx `json:"results"`
 }
 
-// SentTx is the batch that holds a transaction, or the reason why none does.
+// SentTx is the batch that holds a transaction, or the reason to reject it.
 type SentTx struct {
 	Hash  remora.Hash  `json:"hash"`
 	Batch *remora.Hash `json:"batch,omitempty"`

@@ -21,11 +21,11 @@ const (
 	CodeInternal         = "INTERNAL"
 )
 
-// Sentinels to branch on. What the node could not find is remora.ErrNotFound.
+// Sentinels to branch on, besides remora.ErrNotFound.
 var (
 	ErrBusy         = errors.New("the node is busy")
 	ErrNotCertified = errors.New("no certificate has formed yet")
-	// ErrAnswer says that a node's answer was not what the API promises. Ask another node.
+	// ErrAnswer says that an answer is not as the API declares. Ask another node.
 	ErrAnswer = errors.New("unusable answer of the node")
 )
 
@@ -34,13 +34,13 @@ type ErrorDocument struct {
 	Error ErrorBody `json:"error"`
 }
 
-// ErrorBody says why a request failed or a transaction was not taken.
+// ErrorBody is the reason why a request failed or a transaction was rejected.
 type ErrorBody struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Error is an error that a node answered with.
+// Error is a node's refusal of a request.
 type Error struct {
 	Status     int // of HTTP
 	Code       string
@@ -77,8 +77,7 @@ func CodeOf(err error) string {
 	return ""
 }
 
-// Err returns what a rejected transaction means: a *remora.Rejection when the state machine would refuse it, else an
-// *Error.
+// Err returns a *remora.Rejection if the state machine would reject the transaction, else an *Error.
 func (r Rejected) Err() error {
 	var code remora.Code
 	if code.UnmarshalText([]byte(r.Code)) == nil {

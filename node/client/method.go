@@ -7,18 +7,17 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// Declaration is what the API says of one method.
+// Declaration describes one method of the API.
 type Declaration struct {
-	ID      string // operationId of OpenAPI; empty without a route
-	Name    string // of JSON-RPC; empty: HTTP alone has it
-	Route   string // verb and path, as http.ServeMux reads them; empty: JSON-RPC alone has it
-	Media   string // of the answer; empty: JSON
+	ID      string // operationId in OpenAPI; empty without a route
+	Name    string // in JSON-RPC; empty: not a method of it
+	Route   string // verb and path, a pattern of http.ServeMux; empty: JSON-RPC only
+	Media   string // type of the answer; empty: JSON
 	Summary string
 }
 
-// Method declares one method of the API. The struct P holds its parameters, tagged as package param says, and D is the
-// document that it answers with; both have doc tags. node/rpc serves and describes the method by this value, and Client
-// calls it.
+// Method declares one method of the API. P is the struct of its parameters, with the tags of package param, and D the
+// document that it answers with. doc tags of both become the descriptions of OpenAPI.
 type Method[P, D any] Declaration
 
 // The methods of the API.
@@ -38,7 +37,7 @@ var (
 	}
 	GetCertifiedBlocks = Method[RangeQuery, []remora.CertifiedBlock]{
 		ID: "certifiedBlocks", Route: "GET /v1/blocks", Media: "application/octet-stream",
-		Summary: "Certified blocks with their batches, each behind its length as four bytes, big endian; the answer ends early " +
+		Summary: "Certified blocks with their batches, each after its length as four bytes, big endian; the answer ends early " +
 			"when it is large and where certificates end; a block before the last may lack its own certificate",
 	}
 	GetAccount = Method[AccountQuery, Account]{
@@ -47,7 +46,7 @@ var (
 	}
 	ReserveNonce = Method[AddressQuery, Nonce]{
 		ID: "nonce", Name: "account.nonce", Route: "POST /v1/accounts/{address}/nonce",
-		Summary: "Set an unused nonce aside for some seconds",
+		Summary: "Reserve an unused nonce for some seconds",
 	}
 	SendTxs = Method[SendQuery, SentTxs]{Name: "tx.send", Summary: "Submit transactions; those without an error are durable at this node"}
 	GetTx   = Method[TxQuery, Tx]{
@@ -79,18 +78,18 @@ var (
 
 // Parameters of the methods.
 type (
-	// None is a method without parameters.
+	// None stands for the parameters of a method that has none.
 	None struct{}
 	// BlockQuery names a block.
 	BlockQuery struct {
 		Height remora.Height `json:"height"`
 	}
-	// CertifiedQuery names a block whose certificate is needed.
+	// CertifiedQuery names a block and the time to wait for its certificate.
 	CertifiedQuery struct {
 		Height remora.Height `json:"height"`
-		WaitMS uint64        `json:"wait_ms" http:"wait" default:"0" max:"30000" doc:"milliseconds to be held at most"`
+		WaitMS uint64        `json:"wait_ms" http:"wait" default:"0" max:"30000" doc:"wait for at most this time, in milliseconds"`
 	}
-	// RangeQuery names the blocks of a range.
+	// RangeQuery names a range of blocks, both ends included.
 	RangeQuery struct {
 		From remora.Height `json:"from"`
 		To   remora.Height `json:"to"`
@@ -99,12 +98,12 @@ type (
 	AddressQuery struct {
 		Address remora.Address `json:"address"`
 	}
-	// AccountQuery names an account and whether its proof is wanted.
+	// AccountQuery names an account and says whether to prove it.
 	AccountQuery struct {
 		Address remora.Address `json:"address"`
 		ProofQuery
 	}
-	// ProofQuery is a part of the parameters of methods whose answer can come with a proof.
+	// ProofQuery is embedded in the parameters of methods whose answer can be proven.
 	ProofQuery struct {
 		Prove bool `json:"prove" default:"false" doc:"answer as of the newest certified block, with the proof"`
 	}
@@ -118,17 +117,17 @@ type (
 	TxQuery struct {
 		Hash   remora.Hash  `json:"hash"`
 		Batch  *remora.Hash `json:"batch" doc:"finds a transaction without signature"`
-		WaitMS uint64       `json:"-" http:"wait" default:"0" max:"30000" doc:"milliseconds to be held at most"`
+		WaitMS uint64       `json:"-" http:"wait" default:"0" max:"30000" doc:"wait for at most this time, in milliseconds"`
 	}
 	// WaitTxQuery names a transaction to wait for.
 	WaitTxQuery struct {
 		Hash      remora.Hash  `json:"hash"`
 		Batch     *remora.Hash `json:"batch" doc:"finds a transaction without signature"`
-		TimeoutMS uint64       `json:"timeout_ms" default:"30000" max:"30000" doc:"milliseconds to be held at most"`
+		TimeoutMS uint64       `json:"timeout_ms" default:"30000" max:"30000" doc:"wait for at most this time, in milliseconds"`
 	}
-	// Page says which part of a list is wanted.
+	// Page names a part of a list whose items are ordered by K.
 	Page[K any] struct {
-		After *K     `json:"after" doc:"next of the page before"`
+		After *K     `json:"after" doc:"next of the previous page"`
 		Limit uint64 `json:"limit" default:"100" min:"1" max:"1000"`
 	}
 	// NodeListQuery names a page of the registry.
@@ -145,24 +144,24 @@ type (
 		Node string `json:"node" http:"name" doc:"name or account"`
 		Page[remora.Epoch]
 	}
-	// SessionListQuery names a page of an account's sessions, or one of them.
+	// SessionListQuery names a page of an account's sessions, or one of them by its number.
 	SessionListQuery struct {
 		Address remora.Address `json:"address"`
-		Number  *uint64        `json:"number" doc:"of the only session that is wanted"`
+		Number  *uint64        `json:"number" doc:"return this session only"`
 		Page[uint64]
 	}
 	// SessionQuery names a session.
 	SessionQuery struct {
 		ID remora.SessionID `json:"id"`
 	}
-	// EventQuery says where a stream of events starts.
+	// EventQuery names the start of a stream of events.
 	EventQuery struct {
-		From *remora.Height `json:"from" doc:"first height; without it the next block"`
-		Last *remora.Height `json:"-" http:"Last-Event-ID" in:"header" doc:"the last height that a reader saw"`
+		From *remora.Height `json:"from" doc:"first height; without it the stream starts at the next block"`
+		Last *remora.Height `json:"-" http:"Last-Event-ID" in:"header" doc:"the last height that the reader saw"`
 	}
 )
 
-// WantsProof reports whether the answer is to come with its proof.
+// WantsProof reports whether the answer is to be proven.
 func (q ProofQuery) WantsProof() bool { return q.Prove }
 
 // MarshalText encodes lower-case hexadecimal.

@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// Status returns where the node stands.
+// Status returns the state of the node.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return callMethod(ctx, c, GetStatus, None{})
 }
@@ -19,7 +19,7 @@ func (c *Client) Block(ctx context.Context, h remora.Height) (*Block, error) {
 	return callMethod(ctx, c, GetBlock, BlockQuery{h})
 }
 
-// BlockProof returns a block header with its certificate, waiting for that up to wait (ErrNotCertified). The caller
+// BlockProof returns a block header with its certificate, or ErrNotCertified if that does not form within wait. The caller
 // verifies it with light.VerifyBlock.
 func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Duration) (*light.BlockProof, error) {
 	b, err := fetchAnswer(ctx, c, ProveBlock, CertifiedQuery{h, milliseconds(wait)}, light.MaxDocument)
@@ -29,12 +29,12 @@ func (c *Client) BlockProof(ctx context.Context, h remora.Height, wait time.Dura
 	return light.ParseBlock(b)
 }
 
-// Account returns what an address holds after the newest block.
+// Account returns the account of an address after the newest block.
 func (c *Client) Account(ctx context.Context, address remora.Address) (*Account, error) {
 	return callMethod(ctx, c, GetAccount, AccountQuery{Address: address})
 }
 
-// AccountProof returns what an address holds after the newest certified block, with the proof. The caller verifies it
+// AccountProof returns the account of an address after the newest certified block, with the proof. The caller verifies it
 // with light.VerifyAccount.
 func (c *Client) AccountProof(ctx context.Context, address remora.Address) (*light.AccountProof, error) {
 	b, err := fetchAnswer(ctx, c, GetAccount, AccountQuery{address, ProofQuery{Prove: true}}, light.MaxDocument)
@@ -64,14 +64,14 @@ func (c *Client) AwaitAccountProof(ctx context.Context, address remora.Address, 
 	}
 }
 
-// Nonce asks the node for an unused nonce of an account and sets it aside for some seconds, so that several senders
-// that share the account do not take the same one.
+// Nonce returns an unused nonce of an account, which the node reserves for some seconds, so that senders that share the
+// account do not use one twice.
 func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
 	n, err := callMethod(ctx, c, ReserveNonce, AddressQuery{address})
 	return n.Nonce, err
 }
 
-// Genesis returns the genesis of the node's chain, checked but not trusted: a verifier brings its own.
+// Genesis returns the genesis of the node's chain. It is well-formed but not trusted: a verifier brings its own.
 func (c *Client) Genesis(ctx context.Context) (*remora.Genesis, error) {
 	b, err := fetchAnswer(ctx, c, GetGenesis, None{}, remora.MaxGenesisBytes)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *Client) AllNodes(ctx context.Context) ([]Node, error) {
 	})
 }
 
-// collectPages asks for all pages of a list.
+// collectPages returns the items of all pages of a list.
 func collectPages[T, K any](page func(Page[K]) (items []T, next *K, err error)) ([]T, error) {
 	all := []T{}
 	for p := (Page[K]{Limit: 1000}); ; {
@@ -114,13 +114,13 @@ func (c *Client) Node(ctx context.Context, nameOrAddress string) (*Node, error) 
 	return callMethod(ctx, c, GetNode, NodeQuery{Name: &nameOrAddress})
 }
 
-// Tx returns where a transaction was executed, remora.ErrNotFound when it was not. Transactions without signature are
-// found by their batch only, which is zero for others.
+// Tx returns the place of an executed transaction, or remora.ErrNotFound. A transaction without signature is found by its
+// batch, which is zero for others.
 func (c *Client) Tx(ctx context.Context, hash, batch remora.Hash) (*Tx, error) {
 	return c.awaitTx(ctx, hash, batch, 0)
 }
 
-// serverWait is how long a node is asked to hold one request; longer waits repeat it.
+// serverWait is the time for which a node is asked to hold one request. Longer waits repeat it.
 const serverWait = 20 * time.Second
 
 // WaitTx waits until a transaction is executed or ctx ends.

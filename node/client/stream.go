@@ -15,8 +15,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// CertifiedBlock returns a block with its batches and its certificate, waiting for that up to wait (ErrNotCertified).
-// Nothing of it is verified.
+// CertifiedBlock returns a block with its batches and its certificate, or ErrNotCertified if that does not form within
+// wait. The block is not verified.
 func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.Duration) (*remora.CertifiedBlock, error) {
 	b, err := fetchAnswer(ctx, c, GetCertifiedBlock, CertifiedQuery{h, milliseconds(wait)}, MaxBlock)
 	if err != nil {
@@ -25,9 +25,9 @@ func (c *Client) CertifiedBlock(ctx context.Context, h remora.Height, wait time.
 	return remora.DecodeCertifiedBlock(b, MaxBlock)
 }
 
-// CertifiedBlocks visits certified blocks from one height to another, both included, in order. One before the last may
-// come without a certificate of its own: the parents of those behind it lead to one that has. ErrNotCertified when the
-// node's certificates end before. Nothing is verified but that each block is of the height asked for.
+// CertifiedBlocks visits certified blocks from one height to another, both included, in order. A block before the last may
+// lack a certificate of its own: the parents of later blocks lead to it from one that has. The error is ErrNotCertified if
+// the node's certificates end before to. Of each block only the height is checked.
 func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
 	for from <= to {
 		next, err := c.readBlockRange(ctx, from, to, visit)
@@ -35,14 +35,14 @@ func (c *Client) CertifiedBlocks(ctx context.Context, from, to remora.Height, vi
 			return err
 		}
 		if next == from {
-			return unusableAnswer("it promised block %d and sent none", from)
+			return unusableAnswer("it announced block %d and sent none", from)
 		}
 		from = next
 	}
 	return nil
 }
 
-// readBlockRange reads one answer, which may hold fewer blocks than asked for, and returns the height behind it.
+// readBlockRange reads one answer, which may hold fewer blocks than asked for, and returns the height after its last.
 func (c *Client) readBlockRange(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) (remora.Height, error) {
 	body, err := openAnswer(ctx, c, GetCertifiedBlocks, RangeQuery{from, to})
 	if err != nil {
@@ -72,8 +72,8 @@ func (c *Client) readBlockRange(ctx context.Context, from, to remora.Height, vis
 	return from, nil
 }
 
-// readFrame reads four bytes of length and as many bytes as they say. Memory grows with what arrives, not with what is
-// promised. io.EOF before the first byte only.
+// readFrame reads a length of four bytes and that many bytes. Memory grows with the bytes that arrive, not with the length.
+// The error is io.EOF before the first byte only.
 func readFrame(in io.Reader) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -93,8 +93,8 @@ func readFrame(in io.Reader) ([]byte, error) {
 // maxEvent bounds the text of one event.
 const maxEvent = 16 << 20
 
-// Events yields executed blocks from a height on, as they come; from 0 means from the next one on. It ends with the
-// context or with an error, which comes with a zero Event; go on from the height behind the last one.
+// Events yields executed blocks, starting at height from or, if that is 0, at the next block. The sequence ends with its
+// context or with an error, which comes with a zero Event. To resume, start after the last height.
 func (c *Client) Events(ctx context.Context, from remora.Height) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		var q EventQuery

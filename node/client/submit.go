@@ -14,11 +14,11 @@ import (
 const (
 	MaxSubmitBytes = 4 << 20 // of the framed body
 	MaxSubmitTxs   = 1 << 14
-	FrameOverhead  = 4 // bytes beside each transaction
+	FrameOverhead  = 4 // bytes before each transaction
 )
 
-// SendTxs submits transactions. When it returns without an error, those that Submitted does not list as rejected are
-// durable at the node. ErrBusy when the node had no room for any.
+// SendTxs submits transactions. Without an error, those that Submitted does not list as rejected are durable at the node.
+// The error is ErrBusy if the node had no room for any.
 func (c *Client) SendTxs(ctx context.Context, txs [][]byte) (*Submitted, error) {
 	size := 0
 	for _, tx := range txs {
@@ -35,8 +35,7 @@ func (c *Client) SendTxs(ctx context.Context, txs [][]byte) (*Submitted, error) 
 	return c.SendFramed(ctx, body, len(txs))
 }
 
-// SendFramed is SendTxs for a body of count transactions that the caller has framed: each behind its length as four
-// bytes, big endian.
+// SendFramed is SendTxs for a body of count framed transactions, each after its length as four bytes, big endian.
 func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submitted, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/txs", bytes.NewReader(body))
 	if err != nil {
@@ -58,10 +57,10 @@ func (c *Client) SendFramed(ctx context.Context, body []byte, count int) (*Submi
 	return s, s.checkCount(count)
 }
 
-// checkCount reports an answer that does not fit the question, so that callers may index by it.
+// checkCount checks that an answer is about count transactions, so that callers may index by it.
 func (s *Submitted) checkCount(count int) error {
 	if len(s.Tx) != count {
-		return unusableAnswer("it speaks of %d transactions, %d were sent", len(s.Tx), count)
+		return unusableAnswer("it is about %d transactions, %d were sent", len(s.Tx), count)
 	}
 	rejected := 0
 	for _, place := range s.Tx {
@@ -85,8 +84,8 @@ func (s *Submitted) checkCount(count int) error {
 	return nil
 }
 
-// SendTx submits one transaction and returns the batch that took it. The error is a *remora.Rejection when the node
-// refused the transaction.
+// SendTx submits one transaction and returns the batch that holds it. The error is a *remora.Rejection if the state
+// machine would reject the transaction.
 func (c *Client) SendTx(ctx context.Context, raw []byte) (batch remora.Hash, err error) {
 	s, err := c.SendTxs(ctx, [][]byte{raw})
 	if err != nil {

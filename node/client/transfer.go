@@ -9,18 +9,18 @@ import (
 	"github.com/remora-network/remora/crypto/ed25519"
 )
 
-// staleTries bounds how often a transaction whose nonce another one took is signed anew.
+// staleTries bounds the attempts to send a transaction whose nonce other transactions use first.
 const staleTries = 8
 
-// Sent is a transaction that a node took, and its execution if it was waited for.
+// Sent is a submitted transaction, with its execution if the caller waited for it.
 type Sent struct {
 	Hash  remora.Hash
 	Batch remora.Hash
 	Tx    *Tx // nil without waiting
 }
 
-// Transfer sends amount from key's account to another. With wait it returns when the transfer is executed; a *Sent comes
-// with the *remora.Rejection when execution refused it.
+// Transfer sends amount from key's account to another. With wait it returns when the transfer is executed; if execution
+// rejected it, a *remora.Rejection comes with the *Sent.
 func (c *Client) Transfer(ctx context.Context, key *ed25519.PrivateKey, to remora.Address, amount remora.Amount, wait bool) (*Sent, error) {
 	return c.Send(ctx, key, Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: amount}}, wait)
 }
@@ -28,12 +28,12 @@ func (c *Client) Transfer(ctx context.Context, key *ed25519.PrivateKey, to remor
 // Draft is a transaction before it has a nonce, a fee and a signature.
 type Draft struct {
 	Kind remora.Kind
-	Body any           // remora.Transfer, remora.Node, …
-	Fee  remora.Amount // the least that the chain asks for when zero
+	Body any           // such as remora.Transfer
+	Fee  remora.Amount // zero: the minimum of the chain
 }
 
-// Send signs a draft with an unused nonce and submits it. A nonce that another transaction took meanwhile is replaced,
-// at submission and, with wait, at execution: what was refused for its nonce had no effect.
+// Send signs a draft with an unused nonce and submits it. If another transaction uses the nonce first, Send signs the draft
+// again, at submission and, with wait, at execution: a transaction that is rejected for its nonce has no effect.
 func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft, wait bool) (*Sent, error) {
 	genesis, err := c.Genesis(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 		return sent, nil
 	}
 	if sent.Tx, err = c.WaitTx(ctx, sent.Hash, batch); err != nil {
-		return sent, fmt.Errorf("transaction %s was taken; waiting for its execution: %w", sent.Hash, err)
+		return sent, fmt.Errorf("transaction %s was submitted; waiting for its execution: %w", sent.Hash, err)
 	}
 	if sent.Tx.Result != remora.CodeOK {
 		return sent, remora.Reject(sent.Tx.Result, "block %d refused transaction %s", sent.Tx.Height, sent.Hash)
@@ -72,7 +72,7 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 	return sent, nil
 }
 
-// Sign returns the bytes of the transaction that a draft becomes with a nonce.
+// Sign returns the signed bytes of a draft with a nonce.
 func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, nonce uint64) []byte {
 	tx := remora.Tx{
 		Kind: draft.Kind, ChainID: g.ChainID, From: key.Public(), Nonce: nonce, Fee: draft.Fee, Body: remora.Encode(draft.Body),
@@ -85,7 +85,7 @@ func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, nonce uint64)
 	return remora.Encode(&tx)
 }
 
-// leastFee finds the fee of a transaction whose size its own encoding is part of.
+// leastFee returns the minimum fee of a transaction. The fee is part of the encoding that it pays for.
 func leastFee(p *remora.Params, tx *remora.Tx) remora.Amount {
 	draft := *tx
 	for {

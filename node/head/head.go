@@ -1,5 +1,10 @@
-// Package head publishes what the executor has made: the newest view, the newest certified view, and the news of a new
-// block. It is how everything outside the executor reads the state.
+// Package head publishes the states that the executor produces: the newest view, the newest certified view, and the trees
+// of a few blocks before. Everything outside the executor reads the state through it.
+//
+// The executor calls [Head.Publish] after each block and [Head.Certify] once a certificate is stored. A reader takes a view
+// with [Head.Newest] or [Head.Certified], reads all of its answer from it, and releases it. It waits for blocks with
+// [Head.Until] or [Head.Changed]. A view does not change, and pins its snapshot of the store until it is released. At most
+// 64 views wait for their certificates; older ones are dropped, so that memory is bounded while none form.
 package head
 
 import (
@@ -13,15 +18,14 @@ import (
 	"github.com/remora-network/remora/state"
 )
 
-// maxUncertified bounds the views that wait for their certificate. Beyond it the oldest are dropped: proofs then come
-// from an older certified view until certificates form again.
+// maxUncertified bounds the views that wait for their certificates. The oldest are dropped first: until certificates form
+// again, proofs come from an older certified view.
 const maxUncertified = 64
 
-// maxPast bounds the newest blocks of which tree and changes are kept. Trees share what did not change, so one costs what
-// its block changed.
+// maxPast bounds the blocks whose trees are kept. Trees share unchanged nodes, so each costs what its block changed.
 const maxPast = 16
 
-// View is the state after a block, pinned for reading. Whoever obtained it calls Release once.
+// View is the state after a block, pinned for reading. Its owner calls Release once.
 type View struct {
 	state.View
 	Block    *remora.Block // nil at height 0
@@ -35,20 +39,20 @@ func NewView(st *store.Store, v state.View, block *remora.Block) *View {
 	return &View{View: v, Block: block, snapshot: snapshot}
 }
 
-// Release lets go of the view.
+// Release unpins the view.
 func (v *View) Release() error { return v.snapshot.Release() }
 
-// Head is the shared place. Its methods may be called from several goroutines.
+// Head holds the published views. It is safe for concurrent use.
 type Head struct {
 	mu        sync.Mutex
-	waiting   []*View      // executed and not yet certified, ascending; Head holds each
+	waiting   []*View      // not certified yet, by ascending height; Head holds each
 	newest    *View        // Head holds it
-	certified *View        // Head holds it; nil until a certificate formed since the start
-	past      []state.View // the newest heights, ascending, without tables: nothing to release
+	certified *View        // Head holds it; nil until a certificate forms after the start
+	past      []state.View // of the newest heights, ascending, without tables: nothing to release
 	changed   chan struct{}
 }
 
-// New starts with the view that the node resumes from.
+// New returns a Head at the view from which the node resumes. It takes over the hold on it.
 func New(first *View) *Head {
 	h := &Head{newest: first, changed: make(chan struct{})}
 	first.snapshot.Hold()
@@ -65,7 +69,7 @@ func (h *Head) keepPast(v state.View) {
 	h.past = append(h.past, v)
 }
 
-// Publish replaces the newest view and takes over the caller's hold on it.
+// Publish makes v the newest view and takes over the caller's hold on it.
 func (h *Head) Publish(v *View) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +87,7 @@ func (h *Head) Publish(v *View) error {
 	return err
 }
 
-// Certify says that the certificate of a block is stored. Views below it are no longer needed.
+// Certify makes the view at height the newest certified one, once its certificate is stored, and drops those below.
 func (h *Head) Certify(height remora.Height) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,7 +113,7 @@ func (h *Head) announceChange() {
 	h.changed = make(chan struct{})
 }
 
-// Newest returns the view after the newest block.
+// Newest returns the view after the newest block. The caller releases it.
 func (h *Head) Newest() *View {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,7 +121,7 @@ func (h *Head) Newest() *View {
 	return h.newest
 }
 
-// Certified returns the newest view whose block has a certificate, false when there is none yet.
+// Certified returns the newest certified view, false if there is none yet. The caller releases it.
 func (h *Head) Certified() (*View, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -128,14 +132,14 @@ func (h *Head) Certified() (*View, bool) {
 	return h.certified, true
 }
 
-// Tip returns the newest tip.
+// Tip returns the tip of the newest view.
 func (h *Head) Tip() state.Tip {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.newest.Tip
 }
 
-// Past returns the state after one of the newest blocks, without its tables, false when it is not kept.
+// Past returns the state after one of the newest blocks, without its tables, false if it is not kept.
 func (h *Head) Past(height remora.Height) (state.View, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,14 +151,14 @@ func (h *Head) Past(height remora.Height) (state.View, bool) {
 	return state.View{}, false
 }
 
-// Changed returns a channel that is closed at the next block or certificate. Take it before looking at what may change.
+// Changed returns a channel that is closed at the next block or certificate. Take it before reading what may change.
 func (h *Head) Changed() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.changed
 }
 
-// Until waits until ready holds, looking after every block and certificate.
+// Until waits until ready holds. It calls ready at once and after every block and certificate.
 func (h *Head) Until(ctx context.Context, ready func() (bool, error)) error {
 	for {
 		changed := h.Changed()

@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/state/tree"
 )
 
-// AccountProof is what an account holds after a certified block, or that it does not exist, with the proof.
+// AccountProof is an account after a certified block, or its absence, with the proof.
 type AccountProof struct {
 	Address   remora.Address `json:"address"`
 	Exists    bool           `json:"exists"`
@@ -22,13 +22,13 @@ type AccountProof struct {
 	Certified
 }
 
-// RowProof is the path of a row of the state, and the row as it is stored.
+// RowProof is the path of a row of the state with its stored value.
 type RowProof struct {
 	tree.Proof
 	Value Hex `json:"value,omitempty" doc:"canonical CBOR; absent when there is no such row"`
 }
 
-// ProveAccount returns the answer about an account as of view, the state after the certified block at.
+// ProveAccount returns the proof of an account as of view, the state after the block that at certifies.
 func ProveAccount(view state.View, at Certified, address remora.Address) (*AccountProof, error) {
 	value, err := view.Tables.Get(table.Accounts, address[:])
 	if err != nil {
@@ -49,11 +49,10 @@ func ProveAccount(view state.View, at Certified, address remora.Address) (*Accou
 	return p, nil
 }
 
-// ParseAccount reads an answer about an account from JSON. Only a document that it accepts means the same to every
-// reader.
+// ParseAccount decodes the proof of an account from JSON, strictly, so that it means the same to every reader.
 func ParseAccount(data []byte) (*AccountProof, error) { return parseDocument[AccountProof](data) }
 
-// VerifyAccount checks an answer about an account, or about its absence, against the genesis.
+// VerifyAccount verifies the proof of an account, or of its absence, with the genesis.
 func VerifyAccount(g *remora.Genesis, p *AccountProof) error {
 	header, err := p.openHeader(g)
 	if err != nil {
@@ -66,7 +65,7 @@ func VerifyAccount(g *remora.Genesis, p *AccountProof) error {
 	key := accountKey(p.Address)
 	if !p.Exists {
 		if p.Balance != 0 || p.Nonce != 0 || len(p.Proof.Value) != 0 {
-			return unverified("an account that does not exist holds nothing")
+			return unverified("it gives a balance, nonce or value to an account that does not exist")
 		}
 		return wrapUnproven(p.Proof.VerifyAbsent(header.StateRoot, key))
 	}

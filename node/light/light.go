@@ -1,6 +1,10 @@
-// Package light makes and checks answers that need no trust in the node that gave them: a block with its certificate,
-// and an account with the path from its record to the state root of a certified block. The checks work offline from
-// the genesis alone.
+// Package light proves answers of a node, and verifies them offline with the genesis alone, without trust in the node.
+//
+// A node makes a proof with [ProveBlock] or [ProveAccount] from a header and its certificate ([Certify]). A BlockProof is a
+// block header with its certificate; an AccountProof is an account, or its absence, with the path from its row to the
+// state root of a certified block. The receiver decodes a proof with [ParseBlock] or [ParseAccount], which accept one
+// spelling only, and verifies it with [VerifyBlock] or [VerifyAccount]. An error that is [ErrUnverified] means that the
+// answer does not follow from the genesis.
 package light
 
 import (
@@ -43,14 +47,14 @@ func (h *Hex) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Certified is a block header that a quorum signed, and the committees that lead from the genesis to that quorum.
+// Certified is a block header with its certificate and the committees from that of the genesis to the one that signed.
 type Certified struct {
 	Header      Hex           `json:"header" doc:"canonical CBOR of the block header"`
 	Certificate Hex           `json:"certificate" doc:"canonical CBOR of the block certificate"`
 	Committees  []remora.Hash `json:"committees" doc:"hashes of the committees of all terms up to the block's, the genesis committee first"`
 }
 
-// Certify puts a header and its certificate, which committee signed, into an answer.
+// Certify returns the part of a proof that a header and its certificate by committee make up.
 func Certify(h *remora.BlockHeader, c *remora.BlockCertificate, committee *remora.Committee) Certified {
 	return Certified{Header: remora.Encode(h), Certificate: remora.Encode(c), Committees: []remora.Hash{committee.Hash()}}
 }
@@ -62,15 +66,15 @@ type BlockProof struct {
 	Certified
 }
 
-// ProveBlock returns the answer about a certified block.
+// ProveBlock returns the proof of a certified block.
 func ProveBlock(h *remora.BlockHeader, at Certified) *BlockProof {
 	return &BlockProof{Height: h.Height, Hash: h.Hash(), Certified: at}
 }
 
-// ParseBlock reads an answer about a block from JSON. Only a document that it accepts means the same to every reader.
+// ParseBlock decodes the proof of a block from JSON, strictly, so that it means the same to every reader.
 func ParseBlock(data []byte) (*BlockProof, error) { return parseDocument[BlockProof](data) }
 
-// VerifyBlock checks an answer about a block against the genesis and returns the proven header.
+// VerifyBlock verifies the proof of a block with the genesis and returns the proven header.
 func VerifyBlock(g *remora.Genesis, p *BlockProof) (*remora.BlockHeader, error) {
 	h, err := p.openHeader(g)
 	if err != nil {
@@ -82,7 +86,7 @@ func VerifyBlock(g *remora.Genesis, p *BlockProof) (*remora.BlockHeader, error) 
 	return h, nil
 }
 
-// openHeader checks the certificate and returns the header that it certifies.
+// openHeader verifies the certificate and returns the header.
 func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 	if err := g.Check(); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
@@ -92,7 +96,7 @@ func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
 	if len(c.Committees) != 1 || c.Committees[0] != members.Hash() {
-		return nil, unverified("it names other committees than the one of the genesis, %s", members.Hash())
+		return nil, unverified("its committees are not the one of the genesis, %s", members.Hash())
 	}
 	header, certificate := new(remora.BlockHeader), new(remora.BlockCertificate)
 	if err := remora.Decode(c.Header, maxRecord, header); err != nil {
@@ -111,7 +115,7 @@ func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 	return header, nil
 }
 
-// CheckBlock checks that a header is one that this build can judge and that a quorum of the committee signed it.
+// CheckBlock checks that this build knows the protocol of a header and that a quorum of the committee signed it.
 func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.BlockCertificate) error {
 	if err := CheckHeader(committee.Committee, h); err != nil {
 		return err
@@ -122,7 +126,7 @@ func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.Blo
 	return nil
 }
 
-// CheckHeader checks that a header is of the committee's chain and term and of this build's protocol.
+// CheckHeader checks that a header has the chain and term of the committee and the protocol version of this build.
 func CheckHeader(committee *remora.Committee, h *remora.BlockHeader) error {
 	switch {
 	case h.ChainID != committee.ChainID:

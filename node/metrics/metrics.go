@@ -1,4 +1,6 @@
-// Package metrics serves a node's figures to Prometheus, on a port of its own.
+// Package metrics serves the figures of a node to Prometheus, at /metrics of a port of its own. [New] takes the figures and
+// binds the address; [Server.Run] serves until its context ends. Figures are read at every scrape, from any goroutine. At
+// most four scrapes run at a time.
 package metrics
 
 import (
@@ -14,11 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Figure is a number that a node reports.
+// Figure is a number that a node exports.
 type Figure struct {
 	Name    string // without the prefix remora_
 	Help    string
-	Counter bool // grows only
+	Counter bool // never decreases
 	Value   func() float64
 }
 
@@ -28,7 +30,7 @@ type Server struct {
 	listen net.Listener
 }
 
-// New listens on a host:port and prepares the figures, which are read at every scrape.
+// New binds a host:port. The caller calls Run or Close.
 func New(address string, figures []Figure) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -53,7 +55,7 @@ func (f Figure) newCollector() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
 }
 
-// Addr returns the address that is listened on.
+// Addr returns the bound address.
 func (s *Server) Addr() string { return s.listen.Addr().String() }
 
 // Run serves until ctx ends.
@@ -66,5 +68,5 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close stops listening; Run does it by itself.
+// Close releases the address of a server that was never run.
 func (s *Server) Close() error { return s.http.Close() }

@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// link is what a block must know of the one before.
+// link is the part of a block that the next one continues.
 type link struct {
 	height remora.Height
 	hash   remora.Hash
@@ -60,14 +60,14 @@ func (a *audit) checkCertificates(jobs []job) error {
 	return nil
 }
 
-// checkContent checks that a signed header is of this sub-DAG, these batches and these results. It returns the parsed
+// checkContent checks that sub-DAG, batches and results of a block are those that its header names. It returns the parsed
 // batches.
 func (a *audit) checkContent(j job) ([]remora.Batch, error) {
 	cb, h := j.block, &j.block.Block.Header
 	sub := cb.Block.SubDAG(j.previous)
 	switch {
 	case sub.Digest(h.ChainID) != h.SubDAG:
-		return nil, unverified(h, "its headers are not the sub-DAG %s", h.SubDAG)
+		return nil, unverified(h, "its headers are not those of sub-DAG %s", h.SubDAG)
 	case remora.TxRoot(h.ChainID, cb.Block.Batches) != h.TxRoot:
 		return nil, unverified(h, "its list of batches is not the one that was signed")
 	case remora.ResultsRoot(h.ChainID, cb.Block.Results) != h.ResultsRoot:

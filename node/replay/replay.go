@@ -1,7 +1,13 @@
-// Package replay is the auditor: it takes blocks from a node or from a copy of a node's home, trusts neither, and checks
-// them against the genesis, either by their certificates and links alone or by executing every transaction.
+// Package replay audits a chain against its genesis, without trust in the source of its blocks.
 //
-// Blocks are streamed. What a replay keeps is the state, in a temporary directory, and its tree in memory.
+// A [Source] is a running node ([Remote]) or a copy of a node's home ([OpenHome]), which is never written to. [Verify] checks
+// certificates, links and contents of blocks on all cores. [Replay] also executes every transaction, in a store of its own,
+// and compares the outcome with what the quorum signed. Both audit from block 1, wait for the certificate of the last block
+// if it has not formed yet, and return a [Summary].
+//
+// The error is an *exec.Divergence if execution of a certified block differs, [ErrNotCertified] if the source lacks a
+// certificate, and [ErrUnverified] for everything else that does not follow from the genesis. Blocks are streamed: memory
+// holds the state's tree and a few blocks.
 package replay
 
 import (
@@ -22,25 +28,25 @@ import (
 	"github.com/remora-network/remora/state"
 )
 
-// ErrUnverified says that blocks do not follow from the genesis. A difference in execution is an exec.Divergence.
+// ErrUnverified says that blocks do not follow from the genesis.
 var ErrUnverified = light.ErrUnverified
 
-// ErrNotCertified says that the source has no certificate for a block that was asked for.
+// ErrNotCertified says that the source has no certificate for the last block.
 var ErrNotCertified = client.ErrNotCertified
 
-// certificateWait is how long a certificate that has not formed yet is waited for.
+// certificateWait is the time to wait for a certificate that has not formed yet.
 const certificateWait = 5 * time.Second
 
-// Source hands out certified blocks. Nothing of it is trusted.
+// Source provides certified blocks. It is not trusted.
 type Source interface {
 	// Tip returns the height of the newest block with a certificate, 0 when there is none.
 	Tip(ctx context.Context) (remora.Height, error)
-	// Blocks visits the blocks from one height to another, both included, in order. Only the last needs to come with its
-	// certificate: the chain of parents leads from it to the others.
+	// Blocks visits the blocks from one height to another, both included, in order. Only the last one needs a certificate:
+	// the chain of parents leads from it to the others.
 	Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error
 }
 
-// Summary is what an audit found.
+// Summary is the outcome of an audit.
 type Summary struct {
 	From      remora.Height `json:"from"`
 	To        remora.Height `json:"to"`
@@ -50,9 +56,8 @@ type Summary struct {
 	Matches   bool          `json:"matches"`
 }
 
-// Replay executes every block up to a height, to the newest certified one when it is 0, and compares what comes out with
-// what the quorum signed. A difference is an *exec.Divergence, anything else that does not follow from the genesis
-// ErrUnverified.
+// Replay executes every block up to a height, or if that is 0 up to the newest certified one, and compares the outcome
+// with what the quorum signed. A difference is an *exec.Divergence.
 func Replay(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
 	a, err := newAudit(g)
 	if err != nil {
@@ -78,7 +83,7 @@ func (a *audit) replayBlocks(ctx context.Context, dir string, source Source, to 
 	return summary, errors.Join(err, st.Close())
 }
 
-// inspected is a block that needs nothing but execution.
+// inspected is a block whose certificate, links and contents are verified.
 type inspected struct {
 	header  *remora.BlockHeader
 	signed  bool // has a certificate of its own
@@ -86,7 +91,7 @@ type inspected struct {
 	batches []remora.Batch
 }
 
-// executeBlocks reads and inspects the next block while one is executed.
+// executeBlocks executes the blocks. It reads and inspects the next one meanwhile.
 func (a *audit) executeBlocks(ctx context.Context, st *store.Store, source Source, to remora.Height) (Summary, error) {
 	executor, err := exec.Open(a.genesis, st)
 	if err != nil {
@@ -114,7 +119,7 @@ func (a *audit) executeBlocks(ctx context.Context, st *store.Store, source Sourc
 		for b := range blocks {
 			block, err := executor.Execute(b.subDAG, b.batches, b.header)
 			if errors.Is(err, state.ErrInput) || errors.Is(err, exec.ErrDiverged) && !b.signed {
-				return fmt.Errorf("%w: %v", ErrUnverified, err) // so far only the source says that there is such a block
+				return fmt.Errorf("%w: %v", ErrUnverified, err) // the source may have invented the block
 			}
 			if err != nil {
 				return err
@@ -128,7 +133,7 @@ func (a *audit) executeBlocks(ctx context.Context, st *store.Store, source Sourc
 	return summary, err
 }
 
-// handOver passes v on unless ctx ends first.
+// handOver sends v, unless ctx ends first.
 func handOver[T any](ctx context.Context, to chan<- T, v T) error {
 	select {
 	case to <- v:
@@ -144,7 +149,7 @@ func (r *Summary) addBlock(b *remora.Block) {
 	r.Txs += len(b.Results)
 }
 
-// audit is what both kinds of audit start from.
+// audit holds the genesis and what follows from it.
 type audit struct {
 	genesis   *remora.Genesis
 	origin    remora.Hash
@@ -166,7 +171,7 @@ func newAudit(g *remora.Genesis) (*audit, error) {
 	return &audit{genesis: g, origin: g.Hash(), committee: committee}, nil
 }
 
-// awaitHeight returns the height to audit up to, waiting for its certificate. A height of 0 stands for the newest.
+// awaitHeight waits until the source has the certificate of a height, and returns that. 0 stands for the newest.
 func awaitHeight(ctx context.Context, source Source, to remora.Height) (remora.Height, error) {
 	limited, cancel := context.WithTimeout(ctx, certificateWait)
 	defer cancel()
@@ -189,12 +194,12 @@ func awaitHeight(ctx context.Context, source Source, to remora.Height) (remora.H
 			if ctx.Err() != nil {
 				return 0, ctx.Err()
 			}
-			return 0, fmt.Errorf("%w: block %d; the newest certified one of the source is %d", ErrNotCertified, to, tip)
+			return 0, fmt.Errorf("%w: block %d; the newest certified block of the source is %d", ErrNotCertified, to, tip)
 		}
 	}
 }
 
-// walkBlocks visits the blocks in order, each with the digest of the sub-DAG before it, and checks that they are linked from
+// walkBlocks visits the blocks in order, each with the digest of the sub-DAG before it. It checks that they are linked from
 // the genesis to a last one that has a certificate.
 func (a *audit) walkBlocks(ctx context.Context, source Source, to remora.Height, visit func(*remora.CertifiedBlock, remora.Hash) error) error {
 	if to == 0 {

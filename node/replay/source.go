@@ -27,8 +27,8 @@ func (r Remote) Tip(ctx context.Context) (remora.Height, error) {
 	return s.CertifiedHeight, nil
 }
 
-// Blocks implements Source. It waits for missing certificates: a node that was down while a certificate formed asks the
-// others for it when it is back.
+// Blocks implements Source. It waits for missing certificates: a node that was down while one formed fetches it from its
+// peers after its return.
 func (r Remote) Blocks(ctx context.Context, from, to remora.Height, visit func(*remora.CertifiedBlock) error) error {
 	next := from
 	counted := func(cb *remora.CertifiedBlock) error {
@@ -57,14 +57,14 @@ func (r Remote) Blocks(ctx context.Context, from, to remora.Height, visit func(*
 // dataDir is the store in a node's home.
 const dataDir = "data"
 
-// Home is a copy of a node's home as a source. The copy is never written to: the store is opened on a shadow of it, a
-// temporary directory with links to the files that no store changes once they are full, and copies of the others.
+// Home is a copy of a node's home as a source. It is never written to: the store is opened on a shadow, a temporary
+// directory with links to the files that a store does not change any more, and copies of the others.
 type Home struct {
 	store  *store.Store
 	shadow string
 }
 
-// OpenHome opens a copied home, which no running node uses. Close removes the shadow.
+// OpenHome opens a copied home that no running node uses. The caller closes it.
 func OpenHome(home string) (*Home, error) {
 	data, err := filepath.Abs(filepath.Join(home, dataDir))
 	if err != nil {
@@ -147,8 +147,8 @@ func shadowDirectory(from, to string) error {
 	})
 }
 
-// neverWritten reports whether a store only reads or deletes a file that it finds: the tables of the database, and
-// every segment of batches but the last.
+// neverWritten reports whether a store only reads or deletes an existing file. Such files are the tables of the database
+// and every segment of batches but the last.
 func neverWritten(path string) bool {
 	switch filepath.Ext(path) {
 	case ".sst":

@@ -9,14 +9,14 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Bounds of what a worker verifies at once: certificates together cost half, blocks take memory.
+// Bounds of the blocks that a worker verifies at once: together their certificates cost half, but blocks take memory.
 const (
 	groupBlocks = 64
 	groupBytes  = 8 << 20
 )
 
-// Verify checks certificates, contents and links of the blocks up to a height, to the newest certified one when it is 0,
-// on all cores and without executing anything. What does not follow from the genesis is ErrUnverified.
+// Verify checks certificates, links and contents of the blocks up to a height, or if that is 0 up to the newest certified
+// one, on all cores. It executes nothing.
 func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
 	a, err := newAudit(g)
 	if err != nil {
@@ -27,7 +27,7 @@ func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Hei
 	}
 	summary := Summary{From: 1}
 	group, ctx := errgroup.WithContext(ctx)
-	// Unbuffered: as many groups are in memory as there are workers, and one that is being read.
+	// Unbuffered: memory holds one group per worker, and the one that is being read.
 	groups := make(chan []job)
 	group.Go(func() error {
 		defer close(groups)
@@ -48,7 +48,7 @@ func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Hei
 	return summary, err
 }
 
-// readGroups cuts the chain into groups.
+// readGroups splits the chain into groups of blocks.
 func (a *audit) readGroups(ctx context.Context, source Source, to remora.Height, groups chan<- []job, summary *Summary) error {
 	var group []job
 	size := 0

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// Numbers of JSON-RPC errors: those of the specification, and ours from -32001 downwards.
+// Numbers of JSON-RPC errors: those of the specification, then those of this API.
 const (
 	rpcParse          = -32700
 	rpcInvalid        = -32600
@@ -46,7 +46,7 @@ func tooLarge(format string, args ...any) *client.Error {
 	return newError(http.StatusRequestEntityTooLarge, client.CodeTooLarge, format, args...)
 }
 
-// explainError is what a client is told of an error. An unexpected one is logged and not told.
+// explainError returns the error that a client is told. An unexpected one is logged and its text withheld.
 func (s *Server) explainError(ctx context.Context, err error) *client.Error {
 	var known *client.Error
 	var rejection *remora.Rejection
@@ -56,11 +56,11 @@ func (s *Server) explainError(ctx context.Context, err error) *client.Error {
 	case errors.As(err, &rejection):
 		return newError(http.StatusUnprocessableEntity, rejection.Code.String(), "%s", rejection.Reason)
 	case errors.Is(err, ErrBusy):
-		return serverBusy("%v: come back later", ErrBusy)
+		return serverBusy("%v: retry later", ErrBusy)
 	case errors.Is(err, remora.ErrNotFound):
 		return notFound("%v", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return newError(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: ask again")
+		return newError(http.StatusServiceUnavailable, client.CodeServerBusy, "the node is stopping or took too long: retry")
 	}
 	s.Logger.ErrorContext(ctx, "request failed", slog.Any("error", err))
 	return newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
@@ -92,7 +92,7 @@ func writeError(w http.ResponseWriter, e *client.Error) {
 	writeJSON(w, e.Status, client.ErrorDocument{Error: client.ErrorBody{Code: e.Code, Message: e.Message}})
 }
 
-// writeJSON writes a document of this package's types. A client that went away is no error of ours.
+// writeJSON writes a document. A failed write means that the client is gone and is ignored.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// heartbeat is how often an idle stream says that it lives, which is also how a reader that left is noticed.
+	// heartbeat is the interval of comments in an idle stream. A failed one reveals a reader that left.
 	heartbeat = 15 * time.Second
-	// eventTimeout is how long a subscriber may take to read an event before it is dropped.
+	// eventTimeout bounds the time that a subscriber may take to read an event.
 	eventTimeout = 10 * time.Second
 )
 
-// serveEvents streams one event per executed block. A subscriber has no queue: it is served from the store at its own
-// pace, and dropped when it stops reading.
+// serveEvents streams one event per executed block. A subscriber has no queue: it reads from the store at its own pace and
+// is dropped when it stops reading.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.EventQuery) error {
 	next := s.firstEventHeight(q)
 	if !s.subscribers.acquireSlot() {
@@ -55,8 +55,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.Ev
 	}
 }
 
-// firstEventHeight returns the height that a subscriber wants first: what it asks for, what follows the last event that it
-// saw, or the next block.
+// firstEventHeight returns the first height of a stream: the one after the last event that the subscriber saw, the one it
+// asks for, or that of the next block.
 func (s *Server) firstEventHeight(q client.EventQuery) remora.Height {
 	switch {
 	case q.Last != nil:
@@ -67,7 +67,7 @@ func (s *Server) firstEventHeight(q client.EventQuery) remora.Height {
 	return s.Head.Tip().Height + 1
 }
 
-// awaitEvent waits for the block at a height. It returns nil when it is time for a sign of life.
+// awaitEvent waits for the block at a height. It returns nil when a heartbeat is due.
 func (s *Server) awaitEvent(ctx context.Context, h remora.Height) (*client.Event, error) {
 	limited, cancel := context.WithTimeout(ctx, heartbeat)
 	defer cancel()
@@ -85,7 +85,7 @@ func (s *Server) awaitEvent(ctx context.Context, h remora.Height) (*client.Event
 	}, nil
 }
 
-// recentBlock takes the newest block from memory and others from the store.
+// recentBlock returns a block, the newest from memory and others from the store.
 func (s *Server) recentBlock(h remora.Height) (*remora.Block, error) {
 	view := s.Head.Newest()
 	defer view.Release()

@@ -17,7 +17,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// guardHandler is in front of every handler: it refuses what comes from web pages, bounds the time of an answer and contains
+// guardHandler wraps every handler: it refuses requests of web pages, bounds the time of an answer and recovers from
 // panics.
 func (s *Server) guardHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,15 +49,15 @@ func (s *Server) containPanic(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(http.ErrAbortHandler) // a stream is cut off so that its reader notices
+		panic(http.ErrAbortHandler) // cuts the stream off, so that its reader notices
 	}
 	s.Logger.ErrorContext(r.Context(), "handler panicked",
 		slog.String("path", r.URL.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	writeError(w, newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
 }
 
-// checkSource refuses requests that a web page made a browser send: by the Host header when a name was rebound to this
-// machine, by the Origin header when the page is from elsewhere.
+// checkSource refuses requests that a web page made a browser send. The Host header reveals a name that was rebound to this
+// machine (DNS rebinding), the Origin header a page from elsewhere.
 func (s *Server) checkSource(r *http.Request) *client.Error {
 	if s.loopback && !isLoopbackHost(r.Host) {
 		return newError(http.StatusForbidden, client.CodeForbiddenOrigin,
@@ -69,7 +69,7 @@ func (s *Server) checkSource(r *http.Request) *client.Error {
 	return nil
 }
 
-// isOwnOrigin reports whether a page comes from the host that it calls, or from loopback as this server does.
+// isOwnOrigin reports whether a page comes from the host that it calls, or both are on loopback.
 func (s *Server) isOwnOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
@@ -90,15 +90,15 @@ func isLoopbackHost(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// extendDeadline gives the answer that much more time from now. A writer without deadlines is one of a test.
+// extendDeadline sets the write deadline of an answer to d from now. Writers without deadlines occur in tests only.
 func extendDeadline(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
 
-// maxFirstRead is the memory that a request gets for its body before any of it has arrived.
+// maxFirstRead bounds the memory that is allocated for a body before any of it has arrived.
 const maxFirstRead = 64 << 10
 
-// readBody reads a body of at most limit bytes and of one of the given media types. Memory grows with what arrives.
+// readBody reads a body of at most limit bytes and of the given media type. Memory grows with the bytes that arrive.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string) ([]byte, *client.Error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
 		return nil, newError(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want Content-Type %s", media)
@@ -112,7 +112,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string)
 	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxFirstRead)))
 	if r.ContentLength <= limit {
 		if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
-			return nil, badRequest("the body did not arrive in full: %v", err)
+			return nil, badRequest("the body is incomplete: %v", err)
 		}
 	}
 	if r.ContentLength > limit || int64(b.Len()) > limit {
@@ -123,14 +123,14 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string)
 	return b.Bytes(), nil
 }
 
-// Bounds of what is read and thrown away of a body that is too large.
+// Bounds on reading a body that is too large, only to discard it.
 const (
 	maxDrain     = 256 << 20
 	drainTimeout = 3 * time.Second
 )
 
-// drainBody throws the rest of a body away, because a client that is cut off while it sends never reads why. One that asks
-// before it sends is told at once.
+// drainBody discards the rest of a body: a client that is cut off while it sends never reads the answer. A client that
+// waits for 100 Continue has sent nothing yet and reads the answer at once.
 func drainBody(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	if r.Header.Get("Expect") != "" {

@@ -8,10 +8,10 @@ func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// readiness is a node's own judgement of whether it should get traffic.
+// readiness says whether a node should get traffic, by its own judgement.
 type readiness struct {
 	Ready   bool     `json:"ready"`
-	Reasons []string `json:"reasons"` // why not
+	Reasons []string `json:"reasons" doc:"why the node is not ready"`
 }
 
 type health struct {
@@ -27,7 +27,7 @@ func (s *Server) readiness() readiness {
 	return readiness{Ready: ready, Reasons: reasons}
 }
 
-// serveLive answers as long as the process does.
+// serveLive answers while the process is alive.
 func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]bool{"live": true})
 	return nil

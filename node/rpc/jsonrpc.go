@@ -16,7 +16,7 @@ const (
 	maxRPCBody   = 4 << 20
 	maxBatch     = 64
 	maxID        = 256
-	maxAnswer    = 16 << 20 // of a batch; calls beyond it are refused
+	maxAnswer    = 16 << 20 // results of a batch; calls beyond it are refused
 	batchTimeout = 60 * time.Second
 )
 
@@ -88,7 +88,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// callStatus is 200 for whatever JSON-RPC itself can say, except that a busy node says so to proxies as well.
+// callStatus returns 200 also for errors, which the body carries, except that a busy node answers 429 for proxies to see.
 func callStatus(w http.ResponseWriter, a *response) int {
 	if a.Error == nil || a.Error.Code != rpcBusy {
 		return http.StatusOK
@@ -97,7 +97,7 @@ func callStatus(w http.ResponseWriter, a *response) int {
 	return http.StatusTooManyRequests
 }
 
-// splitBatch cuts a batch into calls without looking into them, and stops at the first too many.
+// splitBatch splits a batch into calls without decoding them, and stops at the first one over the limit.
 func splitBatch(body []byte) ([]json.RawMessage, *response) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	notJSON := failedResponse(nil, rpcParse, "the body is not one JSON document")
@@ -129,7 +129,7 @@ func splitBatch(body []byte) ([]json.RawMessage, *response) {
 	return calls, nil
 }
 
-// answerCalls runs calls in order. Notifications have no answer.
+// answerCalls answers calls in order. Notifications get no answer.
 func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []response {
 	var answers []response
 	size := 0
@@ -151,7 +151,7 @@ func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []res
 	return answers
 }
 
-// decodeRequest reads one call. What is wrong with it is answered with its id where there is a usable one.
+// decodeRequest decodes one call, or returns the error response, with the id of the call if it has a valid one.
 func decodeRequest(call json.RawMessage) (request, *response) {
 	if err := strict.Check(call); err != nil {
 		number := rpcInvalid
@@ -161,7 +161,7 @@ func decodeRequest(call json.RawMessage) (request, *response) {
 		bad := failedResponse(nil, number, err.Error())
 		return request{}, &bad
 	}
-	// A map, because names of members count to the letter.
+	// A map, because member names are case-sensitive and those of struct fields are not.
 	var members map[string]json.RawMessage
 	if json.Unmarshal(call, &members) != nil || members == nil {
 		bad := failedResponse(nil, rpcInvalid, "a call is an object")
@@ -191,7 +191,7 @@ func isCallID(raw json.RawMessage) bool {
 func (s *Server) answerCall(ctx context.Context, req request) response {
 	method, known := s.calls[req.method]
 	if !known {
-		return failedResponse(req.id, rpcMethod, "no such method; /openapi.json lists them")
+		return failedResponse(req.id, rpcMethod, "no such method; /openapi.json lists the methods")
 	}
 	v, err := method(ctx, s, req.params)
 	if err != nil {

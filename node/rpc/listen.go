@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// listenTCP binds a TCP address. An address that is taken is reported with its holder, where that can be found out.
+// listenTCP binds a TCP address. The error for an address in use names the process that holds it, if it can be found.
 func listenTCP(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
@@ -32,7 +32,7 @@ func listenTCP(address string) (net.Listener, error) {
 	return nil, fmt.Errorf("rpc address %s is in use by %s: stop it or choose another address: %w", address, holder, err)
 }
 
-// findPortHolder names the process that listens on a TCP port, as far as the proc file system tells.
+// findPortHolder describes the process that listens on a TCP port, as far as the proc file system shows it.
 func findPortHolder(proc string, port uint16) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"tcp", "tcp6"} {
@@ -79,7 +79,7 @@ func isLoopbackAddr(a net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// limited accepts a bounded number of connections at a time; more wait in the kernel.
+// limited is a listener with a bound on open connections; further ones wait in the kernel's queue.
 type limited struct {
 	net.Listener
 	free   chan struct{}
@@ -117,7 +117,8 @@ func (l *limited) Close() error {
 	return l.Listener.Close()
 }
 
-// counted is a TCP connection, so that the server can half-close it and the client reads a last refusal.
+// counted is a connection of a limited listener. It is a *net.TCPConn, which the server half-closes so that the client can
+// still read a last answer.
 type counted struct {
 	*net.TCPConn
 	done func()

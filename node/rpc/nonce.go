@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// nonceHold is how long a nonce stays set aside for whoever asked: long enough to sign, submit and execute.
+	// nonceHold is the time for which a nonce stays reserved: long enough to sign, submit and execute.
 	nonceHold = 5 * time.Second
-	// maxNonceAccounts bounds the accounts with nonces set aside.
+	// maxNonceAccounts bounds the accounts with reserved nonces.
 	maxNonceAccounts = 4096
-	// maxNoncesHeld bounds the nonces set aside for one account; the state machine accepts no more of them ahead.
+	// maxNoncesHeld bounds the nonces reserved for one account: the state machine accepts at most that many ahead.
 	maxNoncesHeld = 64
 )
 
-// nonces remembers which nonces were handed out and may be on their way, so that senders that share an account do not
-// sign two transactions with one of them. It is a courtesy: a wrong guess costs a retry, nothing else.
+// nonces remembers the nonces that were handed out and may be in flight, so that senders that share an account do not use
+// one twice. It is best effort: a collision costs a retry.
 type nonces struct {
 	mu   sync.Mutex
-	held map[remora.Address]map[uint64]time.Time // until when
+	held map[remora.Address]map[uint64]time.Time // end of the reservation
 	now  func() time.Time
 }
 
@@ -29,7 +29,7 @@ func newNonces() *nonces {
 	return &nonces{held: map[remora.Address]map[uint64]time.Time{}, now: time.Now}
 }
 
-// reserveLowest sets the lowest nonce aside that the account can use and nobody holds; false when there is none.
+// reserveLowest reserves the lowest nonce that the account can use and nobody holds. It returns false if there is none.
 func (n *nonces) reserveLowest(address remora.Address, account *ledger.Account) (uint64, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -56,7 +56,7 @@ func (n *nonces) reserveLowest(address remora.Address, account *ledger.Account) 
 	return 0, false
 }
 
-// dropExpired drops what is held no more.
+// dropExpired drops accounts whose reservations have ended.
 func (n *nonces) dropExpired(now time.Time) {
 	for address, held := range n.held {
 		if dropPassed(held, now); len(held) == 0 {

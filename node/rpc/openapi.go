@@ -10,15 +10,15 @@ import (
 	"github.com/remora-network/remora/node/client/param"
 )
 
-// openAPI describes what is no declared method: the envelope of JSON-RPC, submissions, health, errors and scalars.
+// openAPI describes everything but the declared methods: the JSON-RPC envelope, submission, health, errors and scalars.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// object is an object of the description.
+// object is a JSON object of the description.
 type object = map[string]any
 
-// describeAPI returns the OpenAPI document: openapi.json and what the declarations of the operations say.
+// describeAPI returns the OpenAPI document: openapi.json completed by the declarations of the operations.
 func describeAPI(operations []operation) ([]byte, error) {
 	var doc struct {
 		OpenAPI    string            `json:"openapi"`

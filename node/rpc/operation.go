@@ -10,10 +10,10 @@ import (
 	"github.com/remora-network/remora/node/client/param"
 )
 
-// call answers a JSON-RPC call, whose parameters are an object or nil.
+// call answers a JSON-RPC call. Its parameters are an object or nil.
 type call func(ctx context.Context, s *Server, parameters json.RawMessage) (any, error)
 
-// handler answers an HTTP request. Its error becomes the answer.
+// handler answers an HTTP request, or returns the error to be answered.
 type handler func(*Server, http.ResponseWriter, *http.Request) error
 
 // operation is a method as the server answers it.

@@ -2,13 +2,13 @@ package rpc
 
 import "github.com/remora-network/remora/node/client"
 
-// page gathers the documents of a page of a list, whose rows are added in the order of their keys.
+// page collects the documents of one page of a list. Rows are added in the order of their keys.
 type page[K, D any] struct {
 	client.Page[K]
 	compare   func(a, b K) int
 	documents []D
 	last      K
-	next      *K // where the page after this one starts; nil at the end of the list
+	next      *K // the key after which the next page starts; nil at the end of the list
 	err       error
 }
 
@@ -16,7 +16,7 @@ func newPage[K, D any](q client.Page[K], compare func(a, b K) int) *page[K, D] {
 	return &page[K, D]{Page: q, compare: compare, documents: []D{}}
 }
 
-// addRow appends the document of a row unless the page starts behind it, and reports whether rows behind it matter.
+// addRow appends the document of a row unless the page starts after it, and reports whether to go on.
 func (p *page[K, D]) addRow(key K, document func() (D, error)) bool {
 	if p.After != nil && p.compare(key, *p.After) <= 0 {
 		return true
@@ -34,7 +34,7 @@ func (p *page[K, D]) addRow(key K, document func() (D, error)) bool {
 	return true
 }
 
-// joinFailure returns why the page is incomplete: err of the walk over the rows, or that of a document.
+// joinFailure returns the error of the walk over the rows, else that of a document.
 func (p *page[K, D]) joinFailure(err error) error {
 	if err == nil {
 		err = p.err

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/state/registry"
 )
 
-// readStatus answers from one view, so that height, epoch and root belong together.
+// readStatus answers from one view, so that height, epoch and root are of the same block.
 func (s *Server) readStatus(context.Context, client.None) (*client.Status, error) {
 	own := s.Status()
 	view := s.Head.Newest()
@@ -33,7 +33,7 @@ func (s *Server) readStatus(context.Context, client.None) (*client.Status, error
 	return doc, err
 }
 
-// epochOfView returns the epoch of the view's block; before the first block it is the one that starts.
+// epochOfView returns the epoch of the view's block, before the first block that of the genesis.
 func epochOfView(view *head.View) (remora.Epoch, error) {
 	if view.Block != nil {
 		return view.Block.Header.Epoch, nil
@@ -42,10 +42,10 @@ func epochOfView(view *head.View) (remora.Epoch, error) {
 	return epoch.Number, err
 }
 
-// certifiedSearch is how many blocks below the newest are asked for a certificate after a start.
+// certifiedSearch bounds the blocks below the newest that are searched for a certificate after a start.
 const certifiedSearch = 256
 
-// certifiedHeight returns the newest height with a certificate, as far as newest.
+// certifiedHeight returns the highest certified height, at most newest.
 func (s *Server) certifiedHeight(newest remora.Height) (remora.Height, error) {
 	if view, ok := s.Head.Certified(); ok {
 		defer view.Release()
@@ -124,14 +124,14 @@ func (s *Server) certificateDocument(c *remora.BlockCertificate) *client.Certifi
 
 func milliseconds(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// waitUntil waits until ready holds. It returns false when the time has passed, and refuses to wait when too many do.
+// waitUntil waits until ready holds, for at most wait; then it returns false. It fails when too many requests wait.
 func (s *Server) waitUntil(ctx context.Context, wait time.Duration, ready func() (bool, error)) (bool, error) {
 	ok, err := ready()
 	if ok || err != nil || wait <= 0 {
 		return ok, err
 	}
 	if !s.waiting.acquireSlot() {
-		return false, serverBusy("%d requests wait already", maxWaiting)
+		return false, serverBusy("%d requests are waiting already", maxWaiting)
 	}
 	defer s.waiting.releaseSlot()
 	limited, cancel := context.WithTimeout(ctx, wait)
@@ -196,7 +196,7 @@ func (s *Server) readAccount(_ context.Context, q client.AccountQuery) (*client.
 	}, err
 }
 
-// proofWait is how long an answer with proof waits for a first certificate.
+// proofWait bounds the time that an answer with proof waits for the first certificate after a start.
 const proofWait = 5 * time.Second
 
 func (s *Server) proveAccount(ctx context.Context, q client.AccountQuery) (*light.AccountProof, error) {
@@ -226,7 +226,7 @@ func (s *Server) proveAccount(ctx context.Context, q client.AccountQuery) (*ligh
 	return light.ProveAccount(view.View, light.Certify(&block.Header, certificate, s.committee), q.Address)
 }
 
-// reserveNonce sets a nonce aside for a sender.
+// reserveNonce reserves a nonce for a sender.
 func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client.Nonce, error) {
 	view := s.Head.Newest()
 	defer view.Release()
@@ -239,7 +239,7 @@ func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client
 	}
 	nonce, ok := s.nonces.reserveLowest(q.Address, &account)
 	if !ok {
-		return nil, serverBusy("every nonce that account %s can use is on its way", q.Address)
+		return nil, serverBusy("every nonce that account %s can use is reserved: retry in some seconds", q.Address)
 	}
 	return &client.Nonce{Nonce: nonce}, nil
 }

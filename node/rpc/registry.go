@@ -40,13 +40,13 @@ func (s *Server) readNode(_ context.Context, q client.NodeQuery) (*client.Node, 
 		return nil, err
 	}
 	if !known {
-		return nil, notFound("account %s registered no node", address)
+		return nil, notFound("account %s has registered no node", address)
 	}
 	doc, err := nodeDocument(view.Tables, address, node)
 	return &doc, err
 }
 
-// accountOf returns the account of the node with a name, or the account that the text itself is.
+// accountOf returns the account of the node with a name. An address stands for itself.
 func accountOf(v table.View, nameOrAddress string) (remora.Address, error) {
 	address, err := remora.ParseAddress(nameOrAddress)
 	if err == nil {

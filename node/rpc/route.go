@@ -40,7 +40,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	s.Content.ServeHTTP(w, r)
 }
 
-// unknownRoute tells a wrong method from a wrong path.
+// unknownRoute returns the error for a request without a route, which tells a wrong verb from a wrong path.
 func unknownRoute(mux *http.ServeMux, r *http.Request) *client.Error {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(context.WithoutCancel(r.Context()))

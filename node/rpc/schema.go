@@ -13,19 +13,19 @@ import (
 	"github.com/remora-network/remora/node/client/param"
 )
 
-// schemas holds the schemas of the API by name. It grows with what is asked of it.
+// schemas holds the schemas of documents by name. Describing a type adds the schemas that it refers to.
 type schemas map[string]any
 
 func schemaReference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 
-// schemaName returns the name under which a document stands in the description.
+// schemaName returns the name of a document in the description.
 func schemaName(t reflect.Type) string {
 	name := []rune(t.Name())
 	name[0] = unicode.ToUpper(name[0])
 	return string(name)
 }
 
-// scalars describes the types of which reflection tells too little.
+// scalars describes the types whose JSON form reflection cannot tell.
 var scalars = map[reflect.Type]object{
 	reflect.TypeFor[remora.Hash]():       schemaReference("Hash"),
 	reflect.TypeFor[remora.Address]():    schemaReference("Address"),
@@ -45,7 +45,7 @@ func claimStates() []string {
 	return names
 }
 
-// schemaOf returns the schema of a type, for a struct a reference to it.
+// schemaOf returns the schema of a type; that of a struct is a reference.
 func (s schemas) schemaOf(t reflect.Type) object {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -109,7 +109,7 @@ func nullableSchema(schema object) object {
 	return object{"oneOf": []any{schema, object{"type": "null"}}}
 }
 
-// documentSchema puts the documentation of a field before that of its type.
+// documentSchema adds the documentation of a field to that of its type.
 func documentSchema(schema object, doc string) object {
 	if doc == "" {
 		return schema

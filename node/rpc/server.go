@@ -47,7 +47,7 @@ type Server struct {
 	handlers    inFlight
 }
 
-// New binds the address. Nothing is served before Run; without Run, Close lets go of the address.
+// New binds the address. Nothing is served before Run. The caller of New calls Run or Close.
 func New(c Config) (*Server, error) {
 	if err := c.checkComplete(); err != nil {
 		return nil, err
@@ -87,16 +87,16 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns what answers the API's requests, to be served at a second address while Run runs.
+// Handler returns the handler of the API, for a second address. It answers while Run runs.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Addr returns the bound address.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close lets go of the address of a server that was never run.
+// Close releases the address of a server that was never run.
 func (s *Server) Close() error { return s.listener.Close() }
 
-// Run serves until ctx ends. When it returns, no handler runs any more, so that store and head may be closed.
+// Run serves until ctx ends. When it returns no handler is running, so that store and head may be closed.
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	failed := make(chan error, 1)
@@ -119,10 +119,10 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// slots bounds how many requests do a thing at a time.
+// slots bounds the requests that do one thing at a time.
 type slots chan struct{}
 
-// acquireSlot reports whether there was a free slot; who got one gives it back.
+// acquireSlot reports whether a slot was free. Its holder calls releaseSlot.
 func (s slots) acquireSlot() bool {
 	select {
 	case s <- struct{}{}:
@@ -134,7 +134,7 @@ func (s slots) acquireSlot() bool {
 
 func (s slots) releaseSlot() { <-s }
 
-// inFlight counts running handlers. After stop there are none.
+// inFlight counts running handlers. After awaitHandlers there are none.
 type inFlight struct {
 	mu      sync.Mutex
 	stopped bool

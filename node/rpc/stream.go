@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 )
 
-// Bounds of one answer with a range of blocks; its reader asks again from where it ended.
+// Bounds of one answer with a range of blocks. Its reader asks for the rest.
 const (
 	maxRangeBlocks = 1000
 	maxRangeBytes  = 64 << 20
@@ -42,9 +42,9 @@ func (s *Server) encodeCertified(ctx context.Context, h remora.Height, ready fun
 	return remora.Encode(cb), ctx.Err()
 }
 
-// serveBlocks sends certified blocks, each behind its length as four bytes, big endian. It ends early when the answer is
-// large and where certificates end. Before the last block of the range one may lack its own certificate, as that of a
-// later one covers it.
+// serveBlocks sends certified blocks, each after its length as four bytes, big endian. It ends early when the answer is
+// large and where certificates end. A block before the last may lack its own certificate, because that of a later block
+// covers it.
 func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.RangeQuery) error {
 	from, to := q.From, q.To
 	if from == 0 || to < from {
@@ -81,8 +81,8 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.Ra
 	return nil
 }
 
-// endRange ends an answer at a block that could not be sent. An error of which nothing was sent is told; after that
-// the end of the stream tells where to ask again, and then the error is.
+// endRange ends an answer at a block that could not be sent. Before the first block it returns the error. After it the
+// stream just ends: the reader asks for the rest and gets the error then.
 func (s *Server) endRange(ctx context.Context, err error, started bool) error {
 	if started {
 		if err != nil {

@@ -20,8 +20,8 @@ func (s *Server) waitTx(ctx context.Context, q client.WaitTxQuery) (*client.Tx, 
 	return s.awaitTx(ctx, q.Hash, q.Batch, milliseconds(q.TimeoutMS))
 }
 
-// awaitTx returns where a transaction was executed, waiting for it. The batch, if not nil, finds a transaction that
-// has no signature.
+// awaitTx waits until a transaction is executed and returns the place. A transaction without signature is found by its
+// batch, which is nil for others.
 func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash, wait time.Duration) (*client.Tx, error) {
 	var batch remora.Hash
 	if in != nil {
@@ -32,7 +32,7 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 		return nil, err
 	}
 	if !found {
-		return nil, notFound("transaction %s: not executed, or without signature (then name its batch)", hash)
+		return nil, notFound("transaction %s is not executed; one without signature is found by its batch only", hash)
 	}
 	place, err := s.Store.Tx(hash)
 	if errors.Is(err, remora.ErrNotFound) {
@@ -58,8 +58,8 @@ func txDocument(block *remora.Block, hash remora.Hash, position int) (*client.Tx
 	}, nil
 }
 
-// isExecuted reports whether a transaction is executed as far as reads can see: its block is durable a moment before the
-// view after it is published, and whoever waited for it must find its effects.
+// isExecuted reports whether reads see the effects of a transaction: its block is durable a moment before the view after
+// it is published.
 func (s *Server) isExecuted(hash, batch remora.Hash) (bool, error) {
 	place, err := s.Store.Tx(hash)
 	if err == nil || !errors.Is(err, remora.ErrNotFound) {
@@ -72,8 +72,8 @@ func (s *Server) isExecuted(hash, batch remora.Hash) (bool, error) {
 	return done && height <= s.Head.Tip().Height, err
 }
 
-// findInBatch finds a transaction in an executed batch: its place among the block's results follows from the batches
-// before.
+// findInBatch finds a transaction in an executed batch. Its place among the block's results follows from the batches
+// before it.
 func (s *Server) findInBatch(hash, batch remora.Hash) (*client.Tx, error) {
 	height, _, err := s.Store.BatchHeight(batch)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Server) findInBatch(hash, batch remora.Hash) (*client.Tx, error) {
 	return nil, notFound("transaction %s is not in batch %s", hash, batch)
 }
 
-// serveSubmit takes transactions in binary: each behind its length as four bytes, big endian.
+// serveSubmit accepts transactions in binary, each after its length as four bytes, big endian.
 func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	body, refused := readBody(w, r, client.MaxSubmitBytes, "application/octet-stream")
 	if refused != nil {
@@ -126,7 +126,7 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sendTxs takes transactions in hexadecimal.
+// sendTxs accepts transactions in hexadecimal.
 func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentTxs, error) {
 	if len(q.Txs) == 0 || len(q.Txs) > client.MaxSubmitTxs {
 		return nil, badRequest("%d transactions, want 1 to %d", len(q.Txs), client.MaxSubmitTxs)
@@ -152,10 +152,10 @@ func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentT
 	return &client.SentTxs{Results: results}, nil
 }
 
-// splitFrames cuts a body into transactions, which stay slices of it.
+// splitFrames splits a body into transactions, which are slices of it.
 func splitFrames(body []byte) ([][]byte, *client.Error) {
 	if len(body) == 0 {
-		return nil, badRequest("no transactions in the body")
+		return nil, badRequest("the body holds no transactions")
 	}
 	var txs [][]byte
 	for rest := body; len(rest) > 0; {
@@ -179,8 +179,7 @@ func splitFrames(body []byte) ([][]byte, *client.Error) {
 	return txs, nil
 }
 
-// submitTxs checks transactions one by one against the newest state and hands the good ones on. The answer comes when
-// they are durable.
+// submitTxs checks each transaction against the newest state and submits the valid ones. It returns when they are durable.
 func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
 	good, refusals, err := s.admitTxs(ctx, txs)
 	if err != nil {
@@ -200,7 +199,7 @@ func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted
 	return submittedDocument(len(txs), digests, refusals), nil
 }
 
-// admitTxs returns the good transactions, and why the others are refused, by index ascending.
+// admitTxs returns the valid transactions, and the reasons to reject the others by ascending index.
 func (s *Server) admitTxs(ctx context.Context, txs [][]byte) ([][]byte, []client.Rejected, error) {
 	view := s.Head.Newest()
 	defer view.Release()
@@ -224,8 +223,8 @@ func (s *Server) admitTxs(ctx context.Context, txs [][]byte) ([][]byte, []client
 	return good, refused, nil
 }
 
-// submittedDocument merges the digests of the batches that took transactions with the refusals. Good transactions beyond
-// the digests found no room.
+// submittedDocument merges the digests of the submitted transactions with the reasons to reject others. Valid transactions
+// beyond the digests found no room.
 func submittedDocument(count int, digests []remora.Hash, refused []client.Rejected) *client.Submitted {
 	doc := &client.Submitted{Batches: []remora.Hash{}, Tx: make([]int, count), Rejected: make([]client.Rejected, 0, len(refused))}
 	places := map[remora.Hash]int{}

@@ -1,5 +1,5 @@
-// Package param carries the parameters of a method of the API: the members of a JSON object, or path, query and header
-// of an HTTP request, to and from one struct. Its fields say how by their tags:
+// Package param decodes and encodes the parameters of a method of the API. They are the fields of a struct, whose tags name
+// them in a JSON object (JSON-RPC) and in the path, query and headers of an HTTP request:
 //
 //	type Query struct {
 //		Height remora.Height `json:"height" doc:"of the block"`
@@ -7,9 +7,12 @@
 //		After  *remora.Hash  `json:"after"`
 //	}
 //
-// json names the member of the object and http the wildcard of the path, else the key of the query; http defaults to
-// json, and "-" leaves the parameter out. With in:"header" it is the name of a header instead. A field that is neither
-// a pointer nor has a default is required; min and max bound numbers. doc goes into the API's description.
+// json is the name in an object. http, by default the same, is the name of a wildcard of the route if the route has it,
+// else of a key of the query, and with in:"header" of a header. "-" leaves a parameter out of the object or the request.
+// A field that is no pointer and has no default is required. min and max bound numbers, and doc describes the parameter.
+//
+// Decoding is strict: unknown and repeated names in an object, numbers out of bounds and missing values are errors, whose
+// texts are for the caller of the method. DecodeHTTP reverses EncodeHTTP.
 package param
 
 import (
@@ -31,9 +34,9 @@ import (
 
 // Field is one parameter.
 type Field struct {
-	JSON     string // name in an object; empty: it has no place there
-	HTTP     string // name in a request; empty: it has no place there
-	Header   bool   // the request carries it as a header
+	JSON     string // name in an object; empty: none
+	HTTP     string // name in a request; empty: none
+	Header   bool   // HTTP names a header
 	Type     reflect.Type
 	Required bool
 	Default  string // as JSON; empty: none
@@ -43,7 +46,7 @@ type Field struct {
 	index []int
 }
 
-// Fields returns the parameters that a struct type declares, those of embedded structs included.
+// Fields returns the parameters that a struct type declares, including those of embedded structs.
 func Fields(t reflect.Type) []Field {
 	var fields []Field
 	for _, f := range reflect.VisibleFields(t) {
@@ -73,13 +76,12 @@ func numberTag(tag reflect.StructTag, key string, none uint64) uint64 {
 	return n
 }
 
-// DecodeJSON reads parameters, a pointer to a struct, from a JSON object; nil data is an object without members.
-// Unknown and repeated names are refused.
+// DecodeJSON decodes a JSON object into parameters, a pointer to a struct. Without data the object is empty.
 func DecodeJSON(data []byte, parameters any) error {
 	members := map[string]json.RawMessage{}
 	if data != nil {
 		if !bytes.HasPrefix(data, []byte("{")) {
-			return errors.New("want an object: parameters go by name")
+			return errors.New("want an object: parameters are named")
 		}
 		if err := strict.Check(data); err != nil {
 			return err
@@ -103,7 +105,8 @@ func DecodeJSON(data []byte, parameters any) error {
 	})
 }
 
-// DecodeHTTP reads parameters, a pointer to a struct, from a request. Other keys of its query are ignored.
+// DecodeHTTP decodes a request that a route matched into parameters, a pointer to a struct. It ignores other keys of the
+// query, and an empty value counts as missing.
 func DecodeHTTP(r *http.Request, parameters any) error {
 	query := r.URL.Query()
 	return fillFields(parameters, func(f Field) (string, json.RawMessage, error) {
@@ -123,7 +126,7 @@ func DecodeHTTP(r *http.Request, parameters any) error {
 	})
 }
 
-// fillFields sets every field to the JSON value that find returns for it, or to its default.
+// fillFields sets every field to the JSON value that find returns for it, else to its default.
 func fillFields(parameters any, find func(Field) (name string, value json.RawMessage, err error)) error {
 	v := reflect.ValueOf(parameters).Elem()
 	for _, f := range Fields(v.Type()) {
@@ -161,7 +164,7 @@ func (f Field) checkBounds(v reflect.Value) error {
 	return nil
 }
 
-// parseText returns the JSON value that a text of a request means.
+// parseText returns the JSON value of a text in a request.
 func (f Field) parseText(text string) (json.RawMessage, error) {
 	t := f.Type
 	if t.Kind() == reflect.Pointer {
@@ -212,7 +215,7 @@ func EncodeHTTP(route string, parameters any) (string, error) {
 	return route, nil
 }
 
-// formatText returns the text by which a request carries a JSON value that parseText takes back.
+// formatText returns the text of a JSON value in a request. It is the inverse of parseText.
 func formatText(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {

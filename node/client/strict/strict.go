@@ -1,5 +1,6 @@
-// Package strict decodes JSON from strangers: one document with nothing after it, no name twice in an object, bounded
-// depth, valid UTF-8. What two parsers could read in two ways is refused.
+// Package strict decodes JSON from untrusted senders. It refuses whatever two parsers could read differently: a document
+// must be valid UTF-8, have nothing after it, repeat no name in an object and nest at most [MaxDepth] levels. [Decode] also
+// refuses names that the target does not have, in exactly that spelling.
 package strict
 
 import (
@@ -13,17 +14,17 @@ import (
 // Reasons to refuse a document.
 var (
 	ErrSyntax = errors.New("not one JSON document in UTF-8")
-	ErrShape  = errors.New("JSON that nobody should send")
+	ErrShape  = errors.New("ambiguous or unexpected JSON")
 )
 
-// MaxDepth bounds the nesting of a document; nothing that this project exchanges comes near it.
+// MaxDepth bounds the nesting of a document. The documents of this project nest far less.
 const MaxDepth = 32
 
 // Check reports whether data is one JSON document without repeated names and within MaxDepth.
 func Check(data []byte) error { return checkDocument(data, func(string) bool { return true }) }
 
-// Decode checks data and decodes it into v, whose type names every member that may occur, in lower case. Names count to
-// the letter, unlike those of the standard library: else one could stand in two spellings for two readers.
+// Decode checks data and decodes it into v, whose type has a lower-case name for every member that may occur. Unlike those
+// of encoding/json, names are case-sensitive, so that a member has one spelling for every reader.
 func Decode(data []byte, v any) error {
 	if err := checkDocument(data, isPlainName); err != nil {
 		return err
@@ -36,7 +37,7 @@ func Decode(data []byte, v any) error {
 	return nil
 }
 
-// isPlainName reports whether a name is one that the types of this project use.
+// isPlainName reports whether a name has the form that types of this project use.
 func isPlainName(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
@@ -56,7 +57,7 @@ func checkDocument(data []byte, known func(name string) bool) error {
 	return w.walkValue(MaxDepth)
 }
 
-// walker goes through a document that is known to be well-formed.
+// walker walks through a well-formed document.
 type walker struct {
 	*json.Decoder
 	known func(name string) bool
