@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -401,6 +402,15 @@ func TestKeptRoots(t *testing.T) {
 	k.endEpoch(8)
 	if len(k.roots)+len(k.epochs) != 0 {
 		t.Errorf("%v", k.roots)
+	}
+}
+
+// TestTotalsFormat pins the encoding of totals: a cache reads those of earlier versions.
+func TestTotalsFormat(t *testing.T) {
+	const want = "861a0010000002030405825820060000000000000000000000000000000000000000000000000000000000000058200700000000000000000000000000000000000000000000000000000000000000"
+	totals := session.Totals{Acked: mib, Outstanding: 2, Lost: 3, Forgiven: 4, Forgave: 5, Passes: []remora.Hash{{6}, {7}}}
+	if got := hex.EncodeToString(remora.Encode(totals)); got != want {
+		t.Errorf("totals are encoded as %s", got)
 	}
 }
 

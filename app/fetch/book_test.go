@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -72,6 +74,14 @@ func bookName(t testing.TB, a *account) string {
 		t.Fatal(names, err)
 	}
 	return names[0]
+}
+
+// TestBookFormat pins the bytes of a book: a client reads those of earlier versions.
+func TestBookFormat(t *testing.T) {
+	const want = "d3e0624c8c976e4dd67739cdd246440ae6119f6d4de63f02e95dfd286847adbe"
+	if got := sha256.Sum256(write(t)); hex.EncodeToString(got[:]) != want {
+		t.Errorf("a book has the hash %x", got)
+	}
 }
 
 func TestTornBooks(t *testing.T) {
