@@ -70,7 +70,11 @@ func (c *claimer) makePlan(e remora.Epoch, j *job, m *moment) error {
 	if chosen.unpaid+chosen.left > 0 {
 		log.Warn("claim leaves receipts out", slog.Int("without balance", chosen.unpaid), slog.Int("not claimable", chosen.left))
 	}
-	p := chosen.planClaim(c.config.ChainID, e)
+	p := &plan{Commit: remora.CommitClaim{Epoch: e, Receipts: proof.ReceiptsRoot(c.config.ChainID, chosen.receipts)}, Deposit: chosen.deposit}
+	for _, r := range chosen.receipts {
+		p.Commit.Items = append(p.Commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
+		p.Commit.Total += r.Bytes
+	}
 	closed[string(epochKey(rowPlan, e))] = remora.Encode(p)
 	if err := c.journal.writeRows(closed, nil); err != nil {
 		return err
@@ -128,14 +132,4 @@ func (c *claimer) claimableValue(r *remora.Receipt) (value remora.Amount, ok boo
 	}
 	value, ok = remora.Value(r.Bytes, session.Price)
 	return value, ok, nil
-}
-
-func (c *choice) planClaim(chainID string, e remora.Epoch) *plan {
-	p := &plan{Commit: remora.CommitClaim{Epoch: e, Receipts: proof.ReceiptsRoot(chainID, c.receipts)}, Deposit: c.deposit}
-	for i := range c.receipts {
-		r := &c.receipts[i]
-		p.Commit.Items = append(p.Commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
-		p.Commit.Total += r.Bytes
-	}
-	return p
 }

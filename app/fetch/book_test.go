@@ -31,7 +31,7 @@ func testAccount(t testing.TB) *account {
 		t.Fatal(err)
 	}
 	a := newAccount(&prepaid{book: b, head: head(), key: key, id: 3}, remora.Address{1}, 1<<40)
-	a.TakeAnswer(nil, session.Delivered, 5)
+	a.TakeAnswer(a.SendRequest(0, nil), session.Delivered, 5)
 	return a
 }
 
@@ -45,7 +45,7 @@ func write(t testing.TB) []byte {
 	a := testAccount(t)
 	for i := range byte(6) {
 		if i == 4 {
-			a.TakeAnswer(nil, session.Delivered, 6)
+			a.TakeAnswer(a.SendRequest(0, nil), session.Delivered, 6)
 		}
 		a.SendRequest(1<<14, nil)
 		a.AddVerified(fileOf(i/2, 4), uint64(i%2)<<14, 1<<14)
@@ -56,9 +56,7 @@ func write(t testing.TB) []byte {
 		if err := a.storeVoucher(v); err != nil {
 			t.Fatal(err)
 		}
-		a.SendRequest(0, v)
-		a.EndRequest(v)
-		a.TakeAnswer(v, session.Delivered, 0)
+		a.TakeAnswer(a.SendRequest(0, v), session.Delivered, 0)
 	}
 	text, err := os.ReadFile(bookName(t, a))
 	if err != nil {

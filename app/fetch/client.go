@@ -52,18 +52,19 @@ func (c *client) askLength(ctx context.Context, root remora.Hash, directory bool
 }
 
 func (c *client) requestContent(ctx context.Context, method string, root remora.Hash, directory bool, r *content.Range) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.gateway+"/ipfs/"+content.CID(root, directory), nil)
+	header := http.Header{"Accept": {gateway.VerifiedType}}
+	if r != nil && r.Length > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.End()-1))
+	}
+	return c.sendRequest(ctx, method, "/ipfs/"+content.CID(root, directory), header, nil)
+}
+
+func (c *client) sendRequest(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.gateway+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", gateway.VerifiedType)
-	if r != nil && r.Length > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.End()-1))
-	}
-	return c.sendRequest(req)
-}
-
-func (c *client) sendRequest(req *http.Request) (*http.Response, error) {
+	req.Header = header
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGateway, err)
@@ -87,12 +88,8 @@ func (c *client) fetchSegment(ctx context.Context, root remora.Hash, directory b
 func (c *client) askDelivery(ctx context.Context, cache remora.Address, request []byte) (head transfer.DeliveryHead, stream, buffer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.gateway+"/v1/deliveries/"+cache.String(), bytes.NewReader(request))
-	if err != nil {
-		return head, nil, nil, err
-	}
-	req.Header.Set("Content-Type", "application/cbor")
-	resp, err := c.sendRequest(req)
+	header := http.Header{"Content-Type": {"application/cbor"}}
+	resp, err := c.sendRequest(ctx, http.MethodPost, "/v1/deliveries/"+cache.String(), header, request)
 	if err != nil {
 		return head, nil, nil, err
 	}

@@ -36,7 +36,6 @@ type slot struct {
 	stream []byte
 	buffer []byte // holds the stream
 	waits  int
-	ask    session.Ask // that was sent last
 }
 
 type slotState uint8
@@ -171,15 +170,15 @@ func (f *paidFlow) upcomingSlot(a *account) *slot {
 
 // sendAsk sends a request for a slot, a receipt, or both.
 func (f *paidFlow) sendAsk(a *account, s *slot, v *session.Voucher) {
-	if s == nil {
-		a.SendRequest(0, v)
-	} else {
-		s.state, s.ask = asked, a.SendRequest(s.r.Length, v)
+	n := uint64(0)
+	if s != nil {
+		s.state, n = asked, s.r.Length
 	}
+	r := reply{slot: s, ask: a.SendRequest(n, v)}
 	a.provePass(f.payer.pass)
 	f.under++
 	ctx := f.requests
-	go func() { f.replies <- f.payer.sendRequest(ctx, a, f.content, reply{slot: s, voucher: v}) }()
+	go func() { f.replies <- f.payer.sendRequest(ctx, a, f.content, r) }()
 }
 
 // takeReply books a reply. The error says that no receipt can be stored any more.
@@ -189,57 +188,53 @@ func (f *paidFlow) takeReply(r reply) error {
 	if r.fatal != nil {
 		return r.fatal
 	}
-	a.EndRequest(r.voucher)
-	if r.err == nil {
-		a.TakeAnswer(r.voucher, r.head.Code, r.head.Epoch)
-	}
-	if r.slot != nil && r.err == nil && r.head.Code == session.Delivered {
-		r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
-		a.TrustWindow()
+	if r.err != nil {
+		a.LoseAnswer(r.ask)
+		f.missSlot(r, r.err)
 		return nil
 	}
-	f.payer.client.spare.giveBuffer(r.buffer)
-	if r.slot != nil {
-		r.slot.state = wanted
-		a.CancelBytes(r.slot.r.Length)
+	more := a.TakeAnswer(r.ask, r.head.Code, r.head.Epoch)
+	if r.slot == nil || r.head.Code != session.Delivered {
+		f.missSlot(r, f.judgeRefusal(a, r, more))
+		return nil
 	}
-	if cause := f.judgeRefusal(a, r); cause != nil && f.fault == nil {
-		f.fault = cause
-	}
+	r.slot.state, r.slot.stream, r.slot.buffer = here, r.stream, r.buffer
 	return nil
 }
 
-// judgeRefusal returns why to leave a cache that did not deliver, nil to ask it again.
-func (f *paidFlow) judgeRefusal(a *account, r reply) error {
-	refused := fmt.Errorf("%w: code %d: %.300s", errRefused, r.head.Code, r.head.Reason)
-	switch {
-	case r.err != nil:
-		return r.err
+// missSlot notes that a request brought no bytes, and why to leave the cache unless that is nil.
+func (f *paidFlow) missSlot(r reply, cause error) {
+	f.payer.client.spare.giveBuffer(r.buffer)
+	if r.slot != nil {
+		r.slot.state = wanted
+	}
+	if f.fault == nil {
+		f.fault = cause
+	}
+}
+
+// judgeRefusal returns why to leave a cache that did not deliver, nil to ask it again. more says that it may answer better
+// later.
+func (f *paidFlow) judgeRefusal(a *account, r reply, more bool) error {
+	switch code := r.head.Code; {
 	case a.Closed():
-		return refused
-	}
-	switch r.head.Code {
-	case session.Delivered:
+	case code == session.Delivered:
 		return nil
-	case session.ReceiptStale, session.ReceiptWrong:
-		if r.voucher != nil { // TakeAnswer has dealt with it, and each receipt comes to that once
-			return nil
-		}
-	case session.NotHeld:
+	case code == session.NotHeld:
 		return errNotHeld
-	case session.WindowClosed:
-		if r.slot == nil || a.NarrowWindow(r.slot.ask) {
-			return nil
-		}
+	case code == session.WindowClosed && !more:
 		return errWindow
-	case session.SessionUnusable:
-		if f.mayLearnSession(a, r.slot) {
-			r.slot.waits++
+	case code == session.WindowClosed:
+		return nil
+	case code == session.ReceiptStale || code == session.ReceiptWrong:
+		if r.ask.Voucher != nil { // TakeAnswer has dealt with it, and each receipt comes to that once
 			return nil
 		}
-	case session.ProofWrong, session.AllotmentSpent:
+	case code == session.SessionUnusable && f.mayLearnSession(a, r.slot):
+		r.slot.waits++
+		return nil
 	}
-	return refused
+	return fmt.Errorf("%w: code %d: %.300s", errRefused, r.head.Code, r.head.Reason)
 }
 
 // mayLearnSession reports whether the cache may merely lack the block that opened the session.

@@ -272,13 +272,13 @@ func (p *payer) planAllotments(ctx context.Context, root remora.Hash, need uint6
 
 // reply is the end of a request.
 type reply struct {
-	slot    *slot            // nil: no bytes were asked for
-	voucher *session.Voucher // nil: it carried no receipt
-	head    transfer.DeliveryHead
-	stream  []byte
-	buffer  []byte // holds the stream
-	err     error  // there is no answer
-	fatal   error  // the receipt cannot be stored
+	slot   *slot // nil: no bytes were asked for
+	ask    session.Ask
+	head   transfer.DeliveryHead
+	stream []byte
+	buffer []byte // holds the stream
+	err    error  // there is no answer
+	fatal  error  // the receipt cannot be stored
 }
 
 // sendRequest makes a request and waits for its answer. It has the book and the voucher for itself meanwhile.
@@ -290,12 +290,12 @@ func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r
 			return r
 		}
 	}
-	if r.voucher != nil {
-		if r.fatal = a.storeVoucher(r.voucher); r.fatal != nil {
+	if r.ask.Voucher != nil {
+		if r.fatal = a.storeVoucher(r.ask.Voucher); r.fatal != nil {
 			return r
 		}
 	}
-	request := a.encodeRequest(p.pass, c, rng, r.voucher)
+	request := a.encodeRequest(p.pass, c, rng, r.ask.Voucher)
 	r.head, r.stream, r.buffer, r.err = p.client.askDelivery(ctx, a.Node, request)
 	return r
 }
@@ -324,15 +324,15 @@ func (p *payer) sendReceipts(ctx context.Context, a *account) error {
 			break
 		}
 		a.provePass(p.pass)
-		a.SendRequest(0, v)
-		r := p.sendRequest(ctx, a, remora.Content{}, reply{voucher: v})
+		r := p.sendRequest(ctx, a, remora.Content{}, reply{ask: a.SendRequest(0, v)})
 		p.client.spare.giveBuffer(r.buffer)
-		a.EndRequest(v)
-		if r.fatal != nil {
+		switch {
+		case r.fatal != nil:
 			return r.fatal
-		}
-		if r.err == nil {
-			a.TakeAnswer(v, r.head.Code, r.head.Epoch)
+		case r.err != nil:
+			a.LoseAnswer(r.ask)
+		default:
+			a.TakeAnswer(r.ask, r.head.Code, r.head.Epoch)
 		}
 		last = v
 	}

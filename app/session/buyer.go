@@ -31,8 +31,9 @@ type Voucher struct {
 	again bool   // the cache may have had it before it was last sent
 }
 
-// Ask is a request for bytes as it was sent.
+// Ask is a request as it was sent.
 type Ask struct {
+	Voucher  *Voucher // nil: it carries no receipt
 	bytes    uint64
 	discount uint64 // of the credit
 	alone    bool   // no other ask was under way
@@ -202,38 +203,40 @@ func (b *Buyer) payableEpoch() remora.Epoch {
 	return max(b.last.Epoch, min(b.epoch, b.Expiry))
 }
 
-// SendRequest notes that a request for n bytes goes out, with a voucher unless that is nil.
+// SendRequest notes that a request for n bytes goes out, with a voucher unless that is nil. TakeAnswer or LoseAnswer follows.
 func (b *Buyer) SendRequest(n uint64, v *Voucher) Ask {
-	ask := Ask{n, b.discount, b.careful}
 	b.open += n
 	if v != nil {
 		b.busy, v.again, v.sent = true, v.sent, true
 	}
-	return ask
+	return Ask{Voucher: v, bytes: n, discount: b.discount, alone: b.careful}
 }
 
-// NarrowWindow notes that the cache answered an ask with WindowClosed: from now on less is asked for. It reports whether
-// anything is left to try.
-func (b *Buyer) NarrowWindow(a Ask) bool {
-	if a.alone && a.bytes <= content.PieceSize && !b.Owes() {
-		return false
-	}
-	if a.discount == b.discount { // asks sent before the last halving prove nothing new
-		b.discount += (b.windowAt(b.acked) + 1) / 2
-		b.careful = true
-	}
-	return true
+// LoseAnswer notes that no answer to a request will come. The cache may have its receipt or not.
+func (b *Buyer) LoseAnswer(a Ask) {
+	b.open -= a.bytes
+	b.busy = b.busy && a.Voucher == nil
 }
 
-// EndRequest notes that a request with a voucher, nil for none, is over. Unless TakeAnswer follows, the cache may have the
-// receipt or not.
-func (b *Buyer) EndRequest(v *Voucher) { b.busy = b.busy && v == nil }
-
-// TakeAnswer takes a cache's answer to a request with a voucher, nil for none.
-func (b *Buyer) TakeAnswer(v *Voucher, code Code, epoch remora.Epoch) {
+// TakeAnswer takes the cache's answer to a request. Bytes that were delivered then go to AddVerified or CancelBytes. It
+// reports whether the cache may answer better later.
+func (b *Buyer) TakeAnswer(a Ask, code Code, epoch remora.Epoch) bool {
 	b.epoch = max(b.epoch, epoch)
+	if a.Voucher != nil {
+		b.busy = false
+		b.judgeVoucher(a.Voucher, code)
+	}
+	if code == Delivered {
+		b.careful = b.careful && a.bytes == 0
+		return true
+	}
+	b.open -= a.bytes
+	return !b.closed && (code != WindowClosed || a.bytes == 0 || b.narrowWindow(a))
+}
+
+// judgeVoucher takes the answer to the first voucher of the queue.
+func (b *Buyer) judgeVoucher(v *Voucher, code Code) {
 	switch {
-	case v == nil:
 	case code.confirmsReceipt():
 		b.confirmFirst()
 	case code == ReceiptStale:
@@ -243,6 +246,18 @@ func (b *Buyer) TakeAnswer(v *Voucher, code Code, epoch remora.Epoch) {
 	case code == ReceiptWrong:
 		b.closed = true
 	}
+}
+
+// narrowWindow asks for less after an ask for which the window was closed. It reports whether anything is left to try.
+func (b *Buyer) narrowWindow(a Ask) bool {
+	if a.alone && a.bytes <= content.PieceSize && !b.Owes() {
+		return false
+	}
+	if a.discount == b.discount { // asks sent before the last halving prove nothing new
+		b.discount += (b.windowAt(b.acked) + 1) / 2
+		b.careful = true
+	}
+	return true
 }
 
 func (b *Buyer) confirmFirst() {

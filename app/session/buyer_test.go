@@ -11,7 +11,7 @@ import (
 // TestManyExtents acknowledges more small files than fit one acknowledgement, and than fit one receipt.
 func TestManyExtents(t *testing.T) {
 	b := NewBuyer(Deal{Session: 3, Node: remora.Address{1}, Granted: 1 << 40, Expiry: 300})
-	b.TakeAnswer(nil, Delivered, 5)
+	b.TakeAnswer(b.SendRequest(0, nil), Delivered, 5)
 	check := new(delivery.Tally)
 	for i := range remora.MaxExtents + 10 {
 		c := remora.Content{Root: remora.Hash{byte(i), byte(i >> 8), byte(i >> 16)}, Length: 10}
@@ -32,14 +32,12 @@ func TestManyExtents(t *testing.T) {
 		if r := v.Ack.Receipt.Receipt; r.Bytes != check.Bytes() || r.Root != check.Root() || r.Extents != check.Len() {
 			t.Fatalf("receipt %+v", r)
 		}
-		b.SendRequest(0, v)
-		b.EndRequest(v)
-		b.TakeAnswer(v, Delivered, 5)
+		b.TakeAnswer(b.SendRequest(0, v), Delivered, 5)
 	}
 	if check.Len() != remora.MaxExtents || len(b.owed) != 10 || b.HasRoom() {
 		t.Errorf("%d extents, %d owed", check.Len(), len(b.owed))
 	}
-	b.TakeAnswer(nil, Delivered, 6) // a new epoch has room again
+	b.TakeAnswer(b.SendRequest(0, nil), Delivered, 6) // a new epoch has room again
 	if v, err := b.NextVoucher(); err != nil || len(v.Ack.Extents) != 10 || v.Ack.Receipt.Receipt.Epoch != 6 {
 		t.Errorf("in the next epoch: %v", err)
 	}
@@ -49,7 +47,7 @@ func TestManyExtents(t *testing.T) {
 func TestRestoreRefuses(t *testing.T) {
 	d := Deal{Session: 3, Node: remora.Address{1}, Granted: 1 << 40, Expiry: 300}
 	b := NewBuyer(d)
-	b.TakeAnswer(nil, Delivered, 5)
+	b.TakeAnswer(b.SendRequest(0, nil), Delivered, 5)
 	var entries []Entry
 	for i := range uint64(2) {
 		b.SendRequest(1024, nil)

@@ -43,10 +43,7 @@ func (c *credit) Acked() uint64 { return c.acked }
 // Careful reports whether only one segment at a time may be asked for.
 func (c *credit) Careful() bool { return c.careful }
 
-// TrustWindow notes that a segment was delivered within the window.
-func (c *credit) TrustWindow() { c.careful = false }
-
-// CancelBytes notes that n bytes that were asked for did not come, or did not verify.
+// CancelBytes notes that n delivered bytes did not verify, or are thrown away.
 func (c *credit) CancelBytes(n uint64) { c.open -= n }
 
 // SegmentSize returns how many bytes are best asked for at once: a power of two of whole pieces.

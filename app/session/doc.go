@@ -11,9 +11,9 @@
 // error says that the storage failed. The Storage has a receipt on disk before Admit returns.
 //
 // A buyer's shell calls Buyer.PlanRequest to learn what may be asked for and which Voucher goes along, signs and stores
-// a voucher that is not Stored, and notes the request with Buyer.SendRequest, its end with Buyer.EndRequest and the answer
-// with Buyer.TakeAnswer. Bytes that it verified go to Buyer.AddVerified; bytes that were asked for and did not come, or
-// did not verify, go to Buyer.CancelBytes. After a restart it passes the stored entries to Buyer.Restore, oldest first.
+// a voucher that is not Stored, notes the request with Buyer.SendRequest, and its end with Buyer.TakeAnswer or LoseAnswer.
+// Delivered bytes go to Buyer.AddVerified once they are verified, else to Buyer.CancelBytes. After a restart it passes the
+// stored entries to Buyer.Restore, oldest first.
 //
 // What the books promise, whatever is lost, repeated or reordered, and wherever either side is killed:
 //
