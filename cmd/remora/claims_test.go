@@ -17,7 +17,7 @@ import (
 	"github.com/remora-network/remora/node/wallet"
 )
 
-// A claim is settled, once and in full, whoever is killed at whichever of its steps.
+// A claim is settled once and in full, although nodes are killed at each of its steps.
 func TestClaimsSurviveKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes")

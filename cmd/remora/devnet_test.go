@@ -155,7 +155,7 @@ func (n *network) killWhenBusy(names ...string) []remora.Hash {
 	return hashes
 }
 
-// Nothing that was acknowledged is lost, whoever is killed: one validator in the middle of its work, then all of them.
+// Nothing that was acknowledged is lost when one validator is killed in the middle of its work, and then all of them.
 func TestAcknowledgedSurvivesKills(t *testing.T) {
 	n := startNetwork(t)
 	owed := n.killWhenBusy("validator-1")
@@ -230,7 +230,7 @@ func TestDevnetLifecycle(t *testing.T) {
 	}
 }
 
-// A devnet with a limit ends by itself, restarted nodes included.
+// A devnet with a time limit ends, including restarted nodes.
 func TestDevnetEndsByItself(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes")

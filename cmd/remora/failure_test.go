@@ -20,7 +20,7 @@ import (
 	"github.com/remora-network/remora/node/light"
 )
 
-// closedPipe is a stdout that nobody reads.
+// closedPipe is a stdout whose reader is gone.
 type closedPipe struct{}
 
 func (closedPipe) Write([]byte) (int, error) {

@@ -78,7 +78,7 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(doc))
 }
 
-// until runs a command again and again until it succeeds and its output matches: until '"settled"' remora cache claims ….
+// until repeats a command until it succeeds and its output matches: until '"settled"' remora cache claims ….
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: until REGEXP PROGRAM ARGUMENTS...")

@@ -1,4 +1,4 @@
-// Package keystore keeps secret keys in encrypted files, and beside a node's keys the record of what they have signed.
+// Package keystore keeps secret keys in encrypted files, and beside a node's keys a record of how far they have signed.
 //
 // Save writes a key file with all keys of an account or a node. It is written once, atomically, and never overwritten.
 // Load opens it with the password; Peek reads the public halves without it.

@@ -237,7 +237,7 @@ func TestUpShowsTheLogOfANodeThatFails(t *testing.T) {
 	}
 }
 
-// A node holds no pipe that its starter inherited: whoever waits for the pipe's end would wait for the node's.
+// A node does not hold pipes that its starter inherited: a reader of the pipe would wait for the node to end.
 func TestNodesInheritNothing(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -288,7 +288,7 @@ func TestForeignProcessIsNeverSignalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := d.Kill(t.Context(), topo.Nodes[0].Name); err != nil {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no process: %v", err)
 	}
 }
 
@@ -332,7 +332,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// The document of the status is what scripts rely on.
+// Scripts rely on the fields of the status.
 func TestStatusDocument(t *testing.T) {
 	dir, _ := founded(t, Spec{Validators: 1, Epoch: 1e9})
 	d, err := Open(dir)

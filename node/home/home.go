@@ -5,7 +5,7 @@
 //	chain.json           the chain that this home belongs to, written once
 //	keys/node.json       the node's keys
 //	keys/account.json    the key of the node's account alone, for paying and signing transactions
-//	keys/signing.json    the record of what the consensus key has signed; it moves with the key
+//	keys/signing.json    how far the consensus key has signed; it moves with the key
 //	data/                the store
 //	api.json             URLs of the running node
 //	crashes.json         the newest crashes

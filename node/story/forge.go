@@ -21,7 +21,7 @@ import (
 
 const forgedBytes = 1 << 20
 
-// forgeClaims has the other cache claim in carol's session for bytes that nobody received, and expects refusals.
+// forgeClaims makes the other cache claim bytes in carol's session that it never delivered, and expects refusals.
 func (s *Story) forgeClaims(ctx context.Context, honest string) error {
 	f, err := s.newForger(honest)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Story) forgeClaims(ctx context.Context, honest string) error {
 	return f.claimInvented(ctx)
 }
 
-// forger is a registered cache that claims for what it did not deliver.
+// forger is a registered cache that claims deliveries that never happened.
 type forger struct {
 	sayf    func(format string, args ...any)
 	node    *client.Client

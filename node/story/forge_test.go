@@ -8,7 +8,7 @@ import (
 	"github.com/remora-network/remora/proofs/delivery"
 )
 
-// TestInvention checks that a forged opening is wrong in its signature alone: that is what the chain has to notice.
+// TestInvention checks that only the signature of a forged opening is wrong: the chain must notice that.
 func TestInvention(t *testing.T) {
 	const chainID = "dev-story"
 	node := remora.Address{1}

@@ -1,4 +1,4 @@
-// Package story shows on a devnet what a chain promises: transfers execute while a validator is killed, content is
+// Package story demonstrates the guarantees of a chain on a devnet: transfers execute while a validator is killed, content is
 // delivered and paid for, forged claims are refused, and the whole chain replays to the same state. Begin starts the
 // devnet, Tell goes through the steps and checks each.
 package story
