@@ -58,15 +58,7 @@ func (s *source) orderedCaches(root remora.Hash) ([]transfer.Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	byAddress, addresses := map[remora.Address]transfer.Cache{}, make([]remora.Address, len(caches))
-	for i, c := range caches {
-		byAddress[c.Address], addresses[i] = c, c.Address
-	}
-	ordered := make([]transfer.Cache, len(caches))
-	for i, a := range remora.Assign(root, addresses, len(addresses)) {
-		ordered[i] = byAddress[a]
-	}
-	return ordered, nil
+	return transfer.OrderCaches(root, caches), nil
 }
 
 // readRange returns the bytes of a range of at most transfer.MaxRange bytes.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/gateway"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -261,7 +262,7 @@ func TestStalledCache(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	l := newLedger(t, 0)
-	if _, err := u.uploadToCaches(ctx, c, []Cache{{URL: s.URL}}, l.options()); !errors.Is(err, errStalled) || !errors.Is(err, ErrNoCache) {
+	if _, err := u.uploadToCaches(ctx, c, []transfer.Cache{cacheAt(remora.Address{}, s.URL)}, l.options()); !errors.Is(err, errStalled) || !errors.Is(err, ErrNoCache) {
 		t.Errorf("%v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
 )
 
 // Errors to branch on with errors.Is.
@@ -26,14 +27,7 @@ var (
 type Chain interface {
 	// Register registers content and returns when it is registered; it may have been before.
 	Register(ctx context.Context, r remora.RegisterContent) error
-	Caches(ctx context.Context) ([]Cache, error)
-}
-
-// Cache is a cache to which content is uploaded.
-type Cache struct {
-	Address remora.Address
-	Name    string
-	URL     string // of its API
+	Caches(ctx context.Context) ([]transfer.Cache, error)
 }
 
 // Options configure Publish.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -39,10 +40,10 @@ func (l *ledger) Register(_ context.Context, r remora.RegisterContent) error {
 	return nil
 }
 
-func (l *ledger) Caches(context.Context) ([]Cache, error) {
-	var caches []Cache
+func (l *ledger) Caches(context.Context) ([]transfer.Cache, error) {
+	var caches []transfer.Cache
 	for i, url := range l.urls {
-		caches = append(caches, Cache{Address: remora.Address{byte(i)}, Name: url, URL: url})
+		caches = append(caches, cacheAt(remora.Address{byte(i)}, url))
 	}
 	return caches, nil
 }
@@ -53,6 +54,15 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer l.mu.Unlock()
 	l.uploaded[strings.TrimPrefix(r.URL.Path, "/v1/content/")] = body
 	w.WriteHeader(l.status)
+}
+
+// cacheAt returns a cache with the URL of a test server.
+func cacheAt(address remora.Address, url string) transfer.Cache {
+	web, err := transfer.WebMultiaddr(strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		panic(err)
+	}
+	return transfer.Cache{Address: address, Name: url, Addrs: []string{web}}
 }
 
 func newLedger(t *testing.T, caches int) *ledger {

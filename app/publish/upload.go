@@ -7,10 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
-	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/steady"
+	"github.com/remora-network/remora/app/transfer"
 )
 
 const (
@@ -38,19 +39,15 @@ func newUploader() *uploader {
 
 // uploadToCaches uploads everything to the caches to which the chain assigns the top object, then to others, until
 // enough hold all of it. It returns their number.
-func (u *uploader) uploadToCaches(ctx context.Context, c *collection, caches []Cache, o Options) (int, error) {
-	addresses, byAddress := make([]remora.Address, len(caches)), map[remora.Address]Cache{}
-	for i, cache := range caches {
-		addresses[i], byAddress[cache.Address] = cache.Address, cache
-	}
+func (u *uploader) uploadToCaches(ctx context.Context, c *collection, caches []transfer.Cache, o Options) (int, error) {
+	caches = slices.DeleteFunc(caches, func(c transfer.Cache) bool { return c.URL() == "" })
 	top := c.objects[len(c.objects)-1]
 	failures := ErrNoCache
 	held := 0
-	for _, a := range remora.Assign(top.registration.Content.Root, addresses, len(addresses)) {
+	for _, cache := range transfer.OrderCaches(top.registration.Content.Root, caches) {
 		if held == int(o.Replicas) {
 			break
 		}
-		cache := byAddress[a]
 		o.Progress("uploading to %s", cache.Name)
 		err := u.uploadAll(ctx, c, cache)
 		switch {
@@ -69,7 +66,7 @@ func (u *uploader) uploadToCaches(ctx context.Context, c *collection, caches []C
 }
 
 // uploadAll uploads every object to one cache.
-func (u *uploader) uploadAll(ctx context.Context, c *collection, cache Cache) error {
+func (u *uploader) uploadAll(ctx context.Context, c *collection, cache transfer.Cache) error {
 	for _, object := range c.objects {
 		if err := u.putObject(ctx, object, cache); err != nil {
 			return fmt.Errorf("%q: %w", object.path, err)
@@ -78,7 +75,7 @@ func (u *uploader) uploadAll(ctx context.Context, c *collection, cache Cache) er
 	return nil
 }
 
-func (u *uploader) putObject(ctx context.Context, o *object, cache Cache) error {
+func (u *uploader) putObject(ctx context.Context, o *object, cache transfer.Cache) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	body, err := o.open()
@@ -87,7 +84,7 @@ func (u *uploader) putObject(ctx context.Context, o *object, cache Cache) error 
 	}
 	length := o.registration.Content.Length
 	sent := steady.NewUpload(body, u.stall, func() { cancel(errStalled) })
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, cache.URL+"/v1/content/"+o.cid(), sent)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, cache.URL()+"/v1/content/"+o.cid(), sent)
 	if err != nil {
 		return errors.Join(err, sent.Close())
 	}

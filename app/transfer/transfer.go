@@ -75,5 +75,27 @@ type Cache struct {
 	Address remora.Address `json:"address"`
 	Name    string         `json:"name"`
 	PeerID  string         `json:"-"`
-	Addrs   []string       `json:"-"` // multiaddrs of its network
+	Addrs   []string       `json:"-"` // multiaddrs of its network and its API
+}
+
+// URL returns the URL of the cache's API, or an empty string if it does not serve the web.
+func (c *Cache) URL() string {
+	at, serves := WebAddress(c.Addrs)
+	if !serves {
+		return ""
+	}
+	return "http://" + at.String()
+}
+
+// OrderCaches returns caches in the order in which the chain assigns a content to them.
+func OrderCaches(root remora.Hash, caches []Cache) []Cache {
+	byAddress, addresses := map[remora.Address]Cache{}, make([]remora.Address, len(caches))
+	for i, c := range caches {
+		byAddress[c.Address], addresses[i] = c, c.Address
+	}
+	ordered := make([]Cache, len(caches))
+	for i, a := range remora.Assign(root, addresses, len(addresses)) {
+		ordered[i] = byAddress[a]
+	}
+	return ordered
 }

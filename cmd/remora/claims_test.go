@@ -90,7 +90,7 @@ func (d *deliveriesTest) publish(size uint64) {
 	path := filepath.Join(d.dir, "film.bin")
 	d.must(os.WriteFile(path, data, 0o600))
 	r, err := publish.Publish(d.ctx, path, publish.Options{
-		Chain: wallet.Publisher{Node: d.node, Key: d.account(0)}, Replicas: 1, Progress: func(string, ...any) {},
+		Chain: wallet.Wallet{Node: d.node, Key: d.account(0)}, Replicas: 1, Progress: func(string, ...any) {},
 	})
 	d.must(err)
 	d.cid, d.size, d.done = r.CID, size, map[remora.Epoch]bool{}
@@ -101,7 +101,7 @@ func (d *deliveriesTest) fetch(round int) {
 	key := d.account(1)
 	out := filepath.Join(d.dir, "out"+string(rune('a'+round)))
 	r, err := fetch.Fetch(d.ctx, fetch.Options{
-		Gateway: d.status.Nodes[5].Gateway, CID: d.cid, Out: out, Key: key, Chain: wallet.Payer{Node: d.node, Key: key}, Sessions: filepath.Join(d.dir, "sessions"),
+		Gateway: d.status.Nodes[5].Gateway, CID: d.cid, Out: out, Key: key, Chain: wallet.Wallet{Node: d.node, Key: key}, Sessions: filepath.Join(d.dir, "sessions"),
 	})
 	d.must(err)
 	if r.Receipts == 0 || r.Bytes != d.size {

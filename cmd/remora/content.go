@@ -40,7 +40,7 @@ func (p *program) publishPath(c *cli.Context, asJSON bool) error {
 	}
 	return askNode(c, func(ctx context.Context, node *client.Client) error {
 		begin := time.Now()
-		chain := wallet.Publisher{Node: node, Key: key}
+		chain := wallet.Wallet{Node: node, Key: key}
 		r, err := publish.Publish(ctx, c.Args().First(), publish.Options{
 			Chain: chain, Replicas: uint8(replicas),
 			Progress: func(format string, args ...any) { p.printMessage(format+"\n", args...) },

@@ -78,7 +78,7 @@ func (p *program) preparePayment(c *cli.Context, o *fetch.Options) (*client.Clie
 	if err != nil {
 		return nil, newUsageError("%v", err)
 	}
-	o.Key, o.Chain, o.Sessions = key, wallet.Payer{Node: node, Key: key}, c.String("sessions")
+	o.Key, o.Chain, o.Sessions = key, wallet.Wallet{Node: node, Key: key}, c.String("sessions")
 	if o.Sessions == "" {
 		o.Sessions = c.String(flagKey) + ".sessions"
 	}

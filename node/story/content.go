@@ -30,7 +30,7 @@ func (s *Story) publishContent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chain := wallet.Publisher{Node: s.nodes[0], Key: s.keys[0]}
+	chain := wallet.Wallet{Node: s.nodes[0], Key: s.keys[0]}
 	options := publish.Options{Chain: chain, Replicas: caches, Progress: func(string, ...any) {}}
 	site, err := publish.Publish(ctx, filepath.Join(dir, "site"), options)
 	if err != nil {

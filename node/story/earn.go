@@ -10,6 +10,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
+	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/wallet"
@@ -33,7 +34,7 @@ func (s *Story) earnDelivery(ctx context.Context) error {
 	}
 	r, err := fetch.Fetch(ctx, fetch.Options{
 		Gateway: s.gatewayURL(), CID: s.film.CID, Out: out,
-		Key: key, Chain: wallet.Payer{Node: s.nodes[0], Key: key}, Sessions: filepath.Join(s.status.Home, "story", "sessions"),
+		Key: key, Chain: wallet.Wallet{Node: s.nodes[0], Key: key}, Sessions: filepath.Join(s.status.Home, "story", "sessions"),
 	})
 	if err != nil {
 		return err
@@ -59,19 +60,12 @@ func (s *Story) firstCache(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	caches, err := wallet.Publisher{Node: s.nodes[0]}.Caches(ctx)
+	caches, err := wallet.Wallet{Node: s.nodes[0]}.Caches(ctx)
 	if err != nil {
 		return "", err
 	}
-	addresses := make([]remora.Address, len(caches))
-	for i, c := range caches {
-		addresses[i] = c.Address
-	}
-	first := remora.Assign(root, addresses, 1)
-	for _, c := range caches {
-		if len(first) == 1 && first[0] == c.Address {
-			return c.Name, nil
-		}
+	if len(caches) > 0 {
+		return transfer.OrderCaches(root, caches)[0].Name, nil
 	}
 	return "", fmt.Errorf("%w: no cache is registered", ErrBroken)
 }
