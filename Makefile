@@ -17,6 +17,9 @@ GOFUMPT  := go tool -modfile=tools.mod gofumpt
 GOLANGCI := .bin/golangci-lint-$(GOLANGCI_VERSION)
 LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
+# The pattern ./... leaves out what is below testdata.
+PACKAGES := ./... ./testdata ./testdata/goldentest
+
 # The pure cores run without goroutines; the rest is what the race detector is for.
 PURE_PKGS  := . $(addsuffix /...,$(addprefix ./,$(wildcard mempool consensus state proofs app/session)))
 SHELL_PKGS := $(addsuffix /...,$(addprefix ./,$(wildcard crypto app node)))
@@ -36,8 +39,8 @@ build: ## build bin/remora
 
 # Commands are not built here: vet type-checks them, and linking would take most of the time.
 check: .bin/remora-vet ## the gate before a commit: compiles, vets, checks formatting, names and import rules, tests the pure cores
-	go vet ./...
-	go vet -vettool=$(CURDIR)/.bin/remora-vet ./...
+	go vet $(PACKAGES)
+	go vet -vettool=$(CURDIR)/.bin/remora-vet $(PACKAGES)
 	.bin/remora-vet methods .
 	go build $$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
 	@unformatted=$$($(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
@@ -46,13 +49,13 @@ check: .bin/remora-vet ## the gate before a commit: compiles, vets, checks forma
 
 test: build ## all tests, at most 15 minutes on two cores
 	@start=$$(date +%s); status=0; \
-	go test -timeout 15m ./... || status=$$?; \
+	go test -timeout 15m $(PACKAGES) || status=$$?; \
 	test $$status = 0 && verdict=passed || verdict=FAILED; \
 	echo "make test: $$verdict after $$(( $$(date +%s) - start )) s"; \
 	exit $$status
 
 lint: $(GOLANGCI) ## golangci-lint (installs it the first time, about 2 minutes)
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run $(PACKAGES)
 
 fmt: ## format all Go files
 	$(GOFUMPT) -w .

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/goldentest"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // vector is a file of testdata/encodings, for other implementations to check themselves against.

@@ -50,7 +50,7 @@ var (
 // layers is the import lattice: no package may import one of the module that its layer does not name.
 var layers = slices.Concat([]layer{
 	{root, nil},
-	{join(floor, []string{"goldentest"}), nil},
+	{join(floor, []string{"testdata/goldentest"}), nil},
 	{verifiers, root},
 	{[]string{"crypto/keystore"}, join(root, floor)},
 	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "state/verdict", "proofs/content"}, root},

@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/consensus/consensustest"
-	"github.com/remora-network/remora/goldentest"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // TestTraces plays the scripts in testdata. Their commands are the lines of a consensustest.Script, and "sequence", which

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/goldentest"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/mempooltest"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // TestScripts plays the scripts in testdata: the output of a command is what the core asks for after it.

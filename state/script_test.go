@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/goldentest"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/ledger"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/statetest"
 	"github.com/remora-network/remora/state/table"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // TestScripts plays the scripts in testdata. Their commands:

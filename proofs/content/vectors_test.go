@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/goldentest"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // vectors is the folder shared with other implementations.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/bls"
-	"github.com/remora-network/remora/goldentest"
+	"github.com/remora-network/remora/testdata/goldentest"
 )
 
 // vectors is the folder shared with other implementations.
