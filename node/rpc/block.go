@@ -6,63 +6,8 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
-	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/light"
-	"github.com/remora-network/remora/state/ledger"
-	"github.com/remora-network/remora/state/registry"
 )
-
-// readStatus answers from one view, so that height, epoch and root are of the same block.
-func (s *Server) readStatus(context.Context, client.None) (*client.Status, error) {
-	own := s.Status()
-	view := s.Head.Newest()
-	defer view.Release()
-	doc := &client.Status{
-		ChainID: s.Genesis.ChainID, Genesis: s.origin,
-		Node: own.Name, Roles: own.Roles.String(), Version: own.Version,
-		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
-		Term: s.committee.Term, Round: own.Round,
-		StateRoot: view.Tree.Root(), CommitteeSize: s.committee.Size(), Peers: own.Peers, Synced: own.Synced,
-		Observer: own.Observer != "", ObserverReason: own.Observer,
-	}
-	var err error
-	if doc.Epoch, err = epochOfView(view); err != nil {
-		return nil, err
-	}
-	doc.CertifiedHeight, err = s.certifiedHeight(view.Tip.Height)
-	return doc, err
-}
-
-// epochOfView returns the epoch of the view's block, before the first block that of the genesis.
-func epochOfView(view *head.View) (remora.Epoch, error) {
-	if view.Block != nil {
-		return view.Block.Header.Epoch, nil
-	}
-	epoch, err := registry.GetEpoch(view.Tables)
-	return epoch.Number, err
-}
-
-// certifiedSearch bounds the blocks below the newest that are searched for a certificate after a start.
-const certifiedSearch = 256
-
-// certifiedHeight returns the highest certified height, at most newest.
-func (s *Server) certifiedHeight(newest remora.Height) (remora.Height, error) {
-	if view, ok := s.Head.Certified(); ok {
-		defer view.Release()
-		return min(view.Tip.Height, newest), nil
-	}
-	for h := newest; h > 0 && newest-h < certifiedSearch; h-- {
-		certificate, err := s.Store.BlockCertificate(h)
-		if certificate != nil || err != nil {
-			return h, err
-		}
-	}
-	return 0, nil
-}
-
-func (s *Server) readGenesis(context.Context, client.None) (*remora.Genesis, error) {
-	return s.Genesis, nil
-}
 
 func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Block, error) {
 	h := q.Height
@@ -180,66 +125,4 @@ func (s *Server) proveBlock(ctx context.Context, q client.CertifiedQuery) (*ligh
 		return nil, err
 	}
 	return light.ProveBlock(&block.Header, light.Certify(&block.Header, certificate, s.committee)), nil
-}
-
-func (s *Server) readAccount(_ context.Context, q client.AccountQuery) (*client.Account, error) {
-	view := s.Head.Newest()
-	defer view.Release()
-	account, exists, err := ledger.Get(view.Tables, q.Address)
-	if err != nil {
-		return nil, err
-	}
-	stake, err := ledger.Stake(view.Tables, q.Address)
-	return &client.Account{
-		Address: q.Address, Exists: exists, Balance: account.Balance, Nonce: account.Nonce(), Stake: stake,
-		Height: view.Tip.Height, StateRoot: view.Tree.Root(),
-	}, err
-}
-
-// proofWait bounds the time that an answer with proof waits for the first certificate after a start.
-const proofWait = 5 * time.Second
-
-func (s *Server) proveAccount(ctx context.Context, q client.AccountQuery) (*light.AccountProof, error) {
-	var view *head.View
-	found, err := s.waitUntil(ctx, proofWait, func() (ok bool, _ error) {
-		view, ok = s.Head.Certified()
-		return ok, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, notCertified("no certificate has formed since this node started")
-	}
-	defer view.Release()
-	block, err := s.recentBlock(view.Tip.Height)
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := s.Store.BlockCertificate(view.Tip.Height)
-	if err != nil {
-		return nil, err
-	}
-	if certificate == nil {
-		return nil, notCertified("the certificate of block %d is not stored yet", view.Tip.Height)
-	}
-	return light.ProveAccount(view.View, light.Certify(&block.Header, certificate, s.committee), q.Address)
-}
-
-// reserveNonce reserves a nonce for a sender.
-func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client.Nonce, error) {
-	view := s.Head.Newest()
-	defer view.Release()
-	account, exists, err := ledger.Get(view.Tables, q.Address)
-	if err != nil {
-		return nil, err
-	}
-	if !exists {
-		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", q.Address)
-	}
-	nonce, ok := s.nonces.reserveLowest(q.Address, &account)
-	if !ok {
-		return nil, serverBusy("every nonce that account %s can use is reserved: retry in some seconds", q.Address)
-	}
-	return &client.Nonce{Nonce: nonce}, nil
 }

@@ -1,0 +1,62 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/state/registry"
+)
+
+// readStatus answers from one view, so that height, epoch and root are of the same block.
+func (s *Server) readStatus(context.Context, client.None) (*client.Status, error) {
+	own := s.Status()
+	view := s.Head.Newest()
+	defer view.Release()
+	doc := &client.Status{
+		ChainID: s.Genesis.ChainID, Genesis: s.origin,
+		Node: own.Name, Roles: own.Roles.String(), Version: own.Version,
+		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
+		Term: s.committee.Term, Round: own.Round,
+		StateRoot: view.Tree.Root(), CommitteeSize: s.committee.Size(), Peers: own.Peers, Synced: own.Synced,
+		Observer: own.Observer != "", ObserverReason: own.Observer,
+	}
+	var err error
+	if doc.Epoch, err = epochOfView(view); err != nil {
+		return nil, err
+	}
+	doc.CertifiedHeight, err = s.certifiedHeight(view.Tip.Height)
+	return doc, err
+}
+
+// epochOfView returns the epoch of the view's block, before the first block that of the genesis.
+func epochOfView(view *head.View) (remora.Epoch, error) {
+	if view.Block != nil {
+		return view.Block.Header.Epoch, nil
+	}
+	epoch, err := registry.GetEpoch(view.Tables)
+	return epoch.Number, err
+}
+
+// certifiedSearch bounds the blocks below the newest that are searched for a certificate after a start.
+const certifiedSearch = 256
+
+// certifiedHeight returns the highest certified height, at most newest.
+func (s *Server) certifiedHeight(newest remora.Height) (remora.Height, error) {
+	if view, ok := s.Head.Certified(); ok {
+		defer view.Release()
+		return min(view.Tip.Height, newest), nil
+	}
+	for h := newest; h > 0 && newest-h < certifiedSearch; h-- {
+		certificate, err := s.Store.BlockCertificate(h)
+		if certificate != nil || err != nil {
+			return h, err
+		}
+	}
+	return 0, nil
+}
+
+func (s *Server) readGenesis(context.Context, client.None) (*remora.Genesis, error) {
+	return s.Genesis, nil
+}
