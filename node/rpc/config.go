@@ -51,28 +51,23 @@ type Config struct {
 }
 
 func (c *Config) checkComplete() error {
-	missing := ""
-	switch {
-	case c.Listen == "":
-		missing = "Listen"
-	case c.Genesis == nil:
-		missing = "Genesis"
-	case c.Store == nil:
-		missing = "Store"
-	case c.Head == nil:
-		missing = "Head"
-	case c.Admit == nil:
-		missing = "Admit"
-	case c.Submitter == nil:
-		missing = "Submitter"
-	case c.Status == nil:
-		missing = "Status"
-	case c.Ready == nil:
-		missing = "Ready"
-	case c.Logger == nil:
-		missing = "Logger"
-	default:
-		return nil
+	for _, field := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Listen", c.Listen == ""},
+		{"Genesis", c.Genesis == nil},
+		{"Store", c.Store == nil},
+		{"Head", c.Head == nil},
+		{"Admit", c.Admit == nil},
+		{"Submitter", c.Submitter == nil},
+		{"Status", c.Status == nil},
+		{"Ready", c.Ready == nil},
+		{"Logger", c.Logger == nil},
+	} {
+		if field.missing {
+			return fmt.Errorf("%w: rpc.Config without %s", remora.ErrInvalid, field.name)
+		}
 	}
-	return fmt.Errorf("%w: rpc.Config without %s", remora.ErrInvalid, missing)
+	return nil
 }

@@ -48,11 +48,11 @@ type response struct {
 
 var nullID = json.RawMessage("null")
 
-func failedResponse(id json.RawMessage, number int, message string) response {
+func failedResponse(id json.RawMessage, number int, message string) *response {
 	if id == nil {
 		id = nullID
 	}
-	return response{Version: "2.0", ID: id, Error: &rpcError{Code: number, Message: message}}
+	return &response{Version: "2.0", ID: id, Error: &rpcError{Code: number, Message: message}}
 }
 
 // serveRPC answers a JSON-RPC call or batch.
@@ -64,26 +64,24 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), batchTimeout)
 	defer cancel()
 	extendDeadline(w, batchTimeout+writeTimeout)
-	var answers []response
 	body = bytes.TrimLeft(body, " \t\r\n")
-	batch := len(body) > 0 && body[0] == '['
+	batch := bytes.HasPrefix(body, []byte("["))
+	calls := []json.RawMessage{body}
 	if batch {
-		calls, bad := splitBatch(body)
-		if bad != nil {
+		var bad *response
+		if calls, bad = splitBatch(body); bad != nil {
 			writeJSON(w, http.StatusOK, bad)
 			return nil
 		}
-		answers = s.answerCalls(ctx, calls)
-	} else {
-		answers = s.answerCalls(ctx, []json.RawMessage{body})
 	}
+	answers := s.answerCalls(ctx, calls)
 	switch {
 	case len(answers) == 0:
 		w.WriteHeader(http.StatusNoContent)
 	case batch:
 		writeJSON(w, http.StatusOK, answers)
 	default:
-		writeJSON(w, callStatus(w, &answers[0]), answers[0])
+		writeJSON(w, callStatus(w, answers[0]), answers[0])
 	}
 	return nil
 }
@@ -102,42 +100,40 @@ func splitBatch(body []byte) ([]json.RawMessage, *response) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	notJSON := failedResponse(nil, rpcParse, "the body is not one JSON document")
 	if _, err := dec.Token(); err != nil {
-		return nil, &notJSON
+		return nil, notJSON
 	}
 	var calls []json.RawMessage
 	for dec.More() {
 		if len(calls) == maxBatch {
-			many := failedResponse(nil, rpcInvalid, "a batch holds at most 64 calls")
-			return nil, &many
+			return nil, failedResponse(nil, rpcInvalid, "a batch holds at most 64 calls")
 		}
 		var call json.RawMessage
 		if err := dec.Decode(&call); err != nil {
-			return nil, &notJSON
+			return nil, notJSON
 		}
 		calls = append(calls, call)
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, &notJSON
+		return nil, notJSON
 	}
 	if rest := body[dec.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
-		return nil, &notJSON
+		return nil, notJSON
 	}
 	if len(calls) == 0 {
-		none := failedResponse(nil, rpcInvalid, "a batch holds at least one call")
-		return nil, &none
+		return nil, failedResponse(nil, rpcInvalid, "a batch holds at least one call")
 	}
 	return calls, nil
 }
 
 // answerCalls answers calls in order. Notifications get no answer.
-func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []response {
-	var answers []response
+func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []*response {
+	var answers []*response
 	size := 0
 	for _, call := range calls {
 		req, bad := decodeRequest(call)
 		switch {
 		case bad != nil:
-			answers = append(answers, *bad)
+			answers = append(answers, bad)
 		case size > maxAnswer:
 			answers = append(answers, failedResponse(req.id, rpcInvalid, "the answer to this batch is too large: send fewer calls in one"))
 		default:
@@ -158,27 +154,22 @@ func decodeRequest(call json.RawMessage) (request, *response) {
 		if errors.Is(err, strict.ErrSyntax) {
 			number = rpcParse
 		}
-		bad := failedResponse(nil, number, err.Error())
-		return request{}, &bad
+		return request{}, failedResponse(nil, number, err.Error())
 	}
 	// A map, because member names are case-sensitive and those of struct fields are not.
 	var members map[string]json.RawMessage
 	if json.Unmarshal(call, &members) != nil || members == nil {
-		bad := failedResponse(nil, rpcInvalid, "a call is an object")
-		return request{}, &bad
+		return request{}, failedResponse(nil, rpcInvalid, "a call is an object")
 	}
 	req := request{id: members["id"], params: members["params"]}
 	if req.id != nil && !isCallID(req.id) {
-		bad := failedResponse(nil, rpcInvalid, "id is a string, a number or null, of at most 256 characters")
-		return request{}, &bad
+		return request{}, failedResponse(nil, rpcInvalid, "id is a string, a number or null, of at most 256 characters")
 	}
 	if string(members["jsonrpc"]) != `"2.0"` {
-		bad := failedResponse(req.id, rpcInvalid, `want "jsonrpc":"2.0"`)
-		return request{}, &bad
+		return request{}, failedResponse(req.id, rpcInvalid, `want "jsonrpc":"2.0"`)
 	}
 	if raw := members["method"]; len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &req.method) != nil {
-		bad := failedResponse(req.id, rpcInvalid, "method is a string")
-		return request{}, &bad
+		return request{}, failedResponse(req.id, rpcInvalid, "method is a string")
 	}
 	return req, nil
 }
@@ -188,7 +179,7 @@ func isCallID(raw json.RawMessage) bool {
 	return len(raw) <= maxID && (first == '"' || first == '-' || first >= '0' && first <= '9' || string(raw) == "null")
 }
 
-func (s *Server) answerCall(ctx context.Context, req request) response {
+func (s *Server) answerCall(ctx context.Context, req request) *response {
 	method, known := s.calls[req.method]
 	if !known {
 		return failedResponse(req.id, rpcMethod, "no such method; /openapi.json lists the methods")
@@ -201,10 +192,10 @@ func (s *Server) answerCall(ctx context.Context, req request) response {
 	if err != nil {
 		return s.failCall(ctx, req.id, err)
 	}
-	return response{Version: "2.0", ID: req.id, Result: result}
+	return &response{Version: "2.0", ID: req.id, Result: result}
 }
 
-func (s *Server) failCall(ctx context.Context, id json.RawMessage, err error) response {
+func (s *Server) failCall(ctx context.Context, id json.RawMessage, err error) *response {
 	e := s.explainError(ctx, err)
 	answer := failedResponse(id, errorNumber(e), e.Message)
 	answer.Error.Data = &rpcErrorData{Code: e.Code}
