@@ -12,13 +12,13 @@ type Status struct {
 	Roles           string        `json:"roles"`
 	Version         string        `json:"version"`
 	Height          remora.Height `json:"height" doc:"of the newest executed block"`
-	Hash            remora.Hash   `json:"hash" doc:"of that block, of the genesis at height 0"`
-	Time            remora.Millis `json:"time" doc:"of that block"`
+	Hash            remora.Hash   `json:"hash" doc:"of the newest executed block, at height 0 of the genesis"`
+	Time            remora.Millis `json:"time" doc:"of the newest executed block"`
 	CertifiedHeight remora.Height `json:"certified_height"`
-	Epoch           remora.Epoch  `json:"epoch" doc:"of that block"`
+	Epoch           remora.Epoch  `json:"epoch" doc:"of the newest executed block"`
 	Term            remora.Term   `json:"term"`
 	Round           remora.Round  `json:"round" doc:"of the DAG"`
-	StateRoot       remora.Hash   `json:"state_root" doc:"after block height"`
+	StateRoot       remora.Hash   `json:"state_root" doc:"after the newest executed block"`
 	CommitteeSize   int           `json:"committee_size"`
 	Peers           int           `json:"peers"`
 	Synced          bool          `json:"synced"`
@@ -40,10 +40,10 @@ type Block struct {
 	TxRoot        remora.Hash    `json:"tx_root"`
 	ResultsRoot   remora.Hash    `json:"results_root"`
 	StateRoot     remora.Hash    `json:"state_root"`
-	Beacon        Seed           `json:"beacon" doc:"newest step fixed by or before this block"`
+	Beacon        Seed           `json:"beacon" doc:"the newest step that is fixed by this block or an earlier one"`
 	NextCommittee *remora.Hash   `json:"next_committee" doc:"null unless the committee changes after this block"`
 	Txs           int            `json:"txs"`
-	Results       map[string]int `json:"results" doc:"transactions by result"`
+	Results       map[string]int `json:"results" doc:"number of transactions by result"`
 	Headers       int            `json:"headers"`
 	Leader        string         `json:"leader"`
 	Batches       []remora.Hash  `json:"batches"`
@@ -58,7 +58,7 @@ type Seed struct {
 
 // Certificate names the signers of a block.
 type Certificate struct {
-	Signers []string      `json:"signers" doc:"names of members"`
+	Signers []string      `json:"signers" doc:"names of the validators that signed"`
 	Stake   remora.Amount `json:"stake"`
 	Quorum  remora.Amount `json:"quorum" doc:"the stake that a certificate needs"`
 }
@@ -96,14 +96,14 @@ type Nodes struct {
 type Tx struct {
 	Hash     remora.Hash   `json:"hash"`
 	Height   remora.Height `json:"height"`
-	Position int           `json:"position" doc:"among the block's transactions"`
+	Position int           `json:"position" doc:"index among the transactions of the block"`
 	Result   remora.Code   `json:"result" doc:"ok, or the code of the rejection"`
 	Time     remora.Millis `json:"time" doc:"of the block"`
 }
 
 // Submitted is the answer to a binary submission.
 type Submitted struct {
-	Batches  []remora.Hash `json:"batches" doc:"that hold the transactions; durable at the node that answered"`
+	Batches  []remora.Hash `json:"batches" doc:"digests of the batches that hold the transactions, durable at this node"`
 	Tx       []int         `json:"tx" min:"-1" doc:"for each transaction its place in batches, -1 when it was rejected"`
 	Rejected []Rejected    `json:"rejected" doc:"by index, ascending"`
 }
@@ -134,5 +134,5 @@ type Event struct {
 	Time    remora.Millis `json:"time"`
 	Epoch   remora.Epoch  `json:"epoch"`
 	Txs     int           `json:"txs"`
-	Batches []remora.Hash `json:"batches" doc:"that it executed, in order"`
+	Batches []remora.Hash `json:"batches" doc:"digests of the batches that the block executed, in order"`
 }

@@ -22,7 +22,7 @@ type Method[P, D any] Declaration
 
 // The methods of the API.
 var (
-	GetStatus  = Method[None, Status]{ID: "status", Name: "status", Route: "GET /v1/status", Summary: "Where the node stands"}
+	GetStatus  = Method[None, Status]{ID: "status", Name: "status", Route: "GET /v1/status", Summary: "The state of the node at one moment"}
 	GetGenesis = Method[None, remora.Genesis]{ID: "genesis", Name: "genesis", Route: "GET /v1/genesis", Summary: "The genesis of the chain"}
 	GetBlock   = Method[BlockQuery, Block]{
 		ID: "block", Name: "block", Route: "GET /v1/blocks/{height}", Summary: "An executed block without its transactions",
@@ -42,17 +42,17 @@ var (
 	}
 	GetAccount = Method[AccountQuery, Account]{
 		ID: "account", Name: "account", Route: "GET /v1/accounts/{address}",
-		Summary: "What an address holds after the newest block; with prove after the newest certified one, with proof; an address that holds nothing does not exist",
+		Summary: "The account of an address after the newest block; with prove after the newest certified block, with the proof; an account that holds nothing does not exist",
 	}
 	ReserveNonce = Method[AddressQuery, Nonce]{
 		ID: "nonce", Name: "account.nonce", Route: "POST /v1/accounts/{address}/nonce",
 		Summary: "Reserve an unused nonce for some seconds",
 	}
-	SendTxs = Method[SendQuery, SentTxs]{Name: "tx.send", Summary: "Submit transactions; those without an error are durable at this node"}
+	SendTxs = Method[SendQuery, SentTxs]{Name: "tx.send", Summary: "Submit transactions; those that are answered without an error are durable at this node"}
 	GetTx   = Method[TxQuery, Tx]{
-		ID: "tx", Name: "tx.get", Route: "GET /v1/txs/{hash}", Summary: "Where and how a transaction was executed",
+		ID: "tx", Name: "tx.get", Route: "GET /v1/txs/{hash}", Summary: "The place and result of an executed transaction",
 	}
-	WaitTx    = Method[WaitTxQuery, Tx]{Name: "tx.wait", Summary: "Where and how a transaction was executed, once it is"}
+	WaitTx    = Method[WaitTxQuery, Tx]{Name: "tx.wait", Summary: "The place and result of a transaction, once it is executed"}
 	ListNodes = Method[NodeListQuery, Nodes]{
 		ID: "nodes", Name: "node.list", Route: "GET /v1/nodes", Summary: "A page of the registry, by account",
 	}
@@ -65,7 +65,7 @@ var (
 	}
 	ListSessions = Method[SessionListQuery, Sessions]{
 		ID: "sessions", Name: "session.list", Route: "GET /v1/accounts/{address}/sessions",
-		Summary: "A page of an account's sessions by number, or the one with a number",
+		Summary: "A page of an account's sessions by number, or the session with a given number",
 	}
 	GetSession = Method[SessionQuery, Session]{
 		ID: "session", Name: "session", Route: "GET /v1/sessions/{id}", Summary: "A session with its grants, until it is refunded",
