@@ -67,7 +67,7 @@ func (c *claimer) watchBlocks(ctx context.Context, of *accounts) error {
 	defer context.AfterFunc(c.journal.works, cancel)() // ends the wait for a block
 	for ctx.Err() == nil {
 		if err := c.claimEpochs(ctx, of); err != nil && ctx.Err() == nil && c.journal.stopCause() == nil {
-			c.config.Logger.Warn("could not look after the claims; trying again after the next block", slog.Any("reason", err))
+			c.config.Logger.Warn("claims could not be advanced; trying again after the next block", slog.Any("reason", err))
 		}
 		if c.journal.stopCause() != nil || c.config.Chain.WaitBlock(ctx) != nil {
 			break // only the context ends the wait
@@ -134,7 +134,7 @@ func (c *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, m *m
 			return c.dropEpoch(e, nil)
 		}
 	case remora.ClaimRejected:
-		log.Warn("claim came to nothing: the chain fixed no seed in time")
+		log.Warn("claim is rejected: the chain fixed no seed in time")
 		return c.dropEpoch(e, nil)
 	case remora.ClaimSlashed:
 		log.Error("claim was not opened in time and the deposit is lost", slog.String("deposit", claim.Deposit.String()))
@@ -148,7 +148,7 @@ func (c *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, m *m
 	log := c.config.Logger.With(slog.Uint64("epoch", uint64(e)))
 	switch {
 	case j.seen:
-		log.Info("claim is closed: the chain has forgotten it")
+		log.Info("claim is closed: the chain has deleted it")
 		return c.dropEpoch(e, nil)
 	case m.now > e+remora.ClaimEpochs:
 		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))

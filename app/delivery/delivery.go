@@ -22,7 +22,7 @@ import (
 )
 
 // ErrStopped says that the journal could not be written. What is not durable is not sold.
-var ErrStopped = errors.New("deliveries are stopped, the journal of receipts cannot be written: look at the disk, then restart")
+var ErrStopped = errors.New("deliveries have stopped, the journal of receipts cannot be written: check the disk, then restart")
 
 // Chain is the part of the state that a seller reads, at the newest block.
 type Chain interface {

@@ -145,7 +145,7 @@ func (j *journal) writeRows(puts map[string][]byte, drops [][]byte) error {
 func (j *journal) failWith(cause error) error {
 	j.failing.Do(func() {
 		j.stop(errors.Join(ErrStopped, cause))
-		j.logger.Error("deliveries are stopped", slog.Any("reason", cause))
+		j.logger.Error("deliveries have stopped", slog.Any("reason", cause))
 	})
 	return j.stopCause()
 }

@@ -117,7 +117,7 @@ func (s *Service) encodeAnswer(r *session.Request, rng content.Range) ([]byte, e
 		s.c.Logger.Error("content is damaged on disk; fetching it again", slog.String("root", r.Content.Root.String()), slog.Any("reason", err))
 		return nil, session.Refuse(session.NotHeld, "content %s was damaged and is being fetched again", r.Content.Root)
 	case errors.Is(err, remora.ErrNotFound): // removed meanwhile
-		return nil, session.Refuse(session.NotHeld, "content %s is not here any more", r.Content.Root)
+		return nil, session.Refuse(session.NotHeld, "content %s was removed", r.Content.Root)
 	}
 	return answer.Bytes(), err
 }

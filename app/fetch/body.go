@@ -23,7 +23,7 @@ type body struct {
 func (b *body) checkEmpty() error {
 	root, _, err := content.Root(bytes.NewReader(nil))
 	if err == nil && root != b.content.Root {
-		return fmt.Errorf("%w: it says that there are none", ErrUnverified)
+		return fmt.Errorf("%w: the gateway says that it is empty", ErrUnverified)
 	}
 	return err
 }

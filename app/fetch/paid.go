@@ -25,7 +25,7 @@ const (
 // Reasons besides a failure to leave a cache for the next one.
 var (
 	errNotHeld = errors.New("it does not hold this content")
-	errRefused = errors.New("it does not go on with this session")
+	errRefused = errors.New("it refuses this session")
 	errWindow  = fmt.Errorf("%w: it waits for receipts, and there is nothing to acknowledge", errRefused)
 )
 
@@ -246,7 +246,7 @@ func (f *paidFlow) mayLearnSession(a *account, s *slot) bool {
 func (f *paidFlow) stuckCause() error {
 	a := f.order[0]
 	if s := f.upcomingSlot(a); s != nil && s.r.Length > a.Left() {
-		return fmt.Errorf("%w: what it allots to this cache is spent", errRefused)
+		return fmt.Errorf("%w: its allotment for this cache is spent", errRefused)
 	}
 	return errWindow
 }
@@ -304,7 +304,7 @@ func (f *paidFlow) renewSession() (err error) {
 	if len(f.order) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: no cache goes on with %s at byte %d: %w",
+	return fmt.Errorf("%w: no cache delivers %s from byte %d on: %w",
 		ErrGateway, content.CID(f.content.Root, false), f.have, errors.Join(append(f.tried, err)...))
 }
 

@@ -41,7 +41,7 @@ type Request struct {
 func (r *Request) CheckSession() error {
 	switch d := &r.Deal; {
 	case d.Session == 0:
-		return Refuse(SessionUnusable, "session %d is not on the chain, as far as this cache has come: open it, then wait for the block", r.ID)
+		return Refuse(SessionUnusable, "session %d is not on the chain at this cache's newest block: open it, then wait for the block", r.ID)
 	case d.Scheme != remora.SchemeBLS:
 		return Refuse(SessionUnusable, "session %d has receipts of scheme %d, this cache takes %d (BLS)", r.ID, d.Scheme, remora.SchemeBLS)
 	case d.Granted == 0:
@@ -146,7 +146,7 @@ func (s *Seller) checkRange(r *Request) error {
 	used := s.totals.Acked + s.totals.Outstanding // neither passes 2^48 by more than a window
 	switch window := Window(s.totals.Acked, s.totals.Lost); {
 	case !s.storage.Holds(r.Content):
-		return Refuse(NotHeld, "content %s of %d bytes is not here", r.Content.Root, r.Content.Length)
+		return Refuse(NotHeld, "this cache does not hold content %s of %d bytes", r.Content.Root, r.Content.Length)
 	case r.Bytes > r.Deal.leftAfter(used):
 		return Refuse(AllotmentSpent, "session %d allots %d bytes to this cache, %d are delivered: open another one", r.ID, r.Deal.Granted, used)
 	case s.totals.Outstanding+r.Bytes > window:
@@ -178,7 +178,7 @@ func (s *Seller) takeReceipt(r *Request, ack *Acknowledgement) error {
 		return nil
 	}
 	if more := receipt.Bytes - known; more > r.Deal.leftAfter(s.totals.Acked) {
-		return Refuse(ReceiptWrong, "a receipt for %d bytes more, of %d granted %d are acknowledged", more, r.Deal.Granted, s.totals.Acked)
+		return Refuse(ReceiptWrong, "a receipt adds %d bytes, of %d granted %d are acknowledged already", more, r.Deal.Granted, s.totals.Acked)
 	}
 	if err := r.Verify(r.Deal.ReceiptMessage(receipt), ack.Receipt.Signature); err != nil {
 		return Refuse(ReceiptWrong, "receipt: %v: sign it with the key of session %d, for this chain and scheme %d", err, r.ID, r.Deal.Scheme)
@@ -187,11 +187,11 @@ func (s *Seller) takeReceipt(r *Request, ack *Acknowledgement) error {
 		if s.totals.forgiveEpoch(receipt.Epoch) {
 			s.unsaved = true
 		}
-		return Refuse(ReceiptStale, "epoch %d is claimed for already: acknowledge in epoch %d", receipt.Epoch, r.Epoch)
+		return Refuse(ReceiptStale, "epoch %d takes no more receipts, its claim is planned: acknowledge in epoch %d", receipt.Epoch, r.Epoch)
 	}
 	for i := range ack.Extents {
 		if c := ack.Extents[i].Content; !s.storage.Holds(c) {
-			return Refuse(ReceiptWrong, "a receipt for content %s of %d bytes, which is not here: it could not be claimed", c.Root, c.Length)
+			return Refuse(ReceiptWrong, "a receipt for content %s of %d bytes, which this cache does not hold and so could not claim", c.Root, c.Length)
 		}
 	}
 	return s.keepReceipt(b, ack)
