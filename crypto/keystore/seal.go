@@ -86,7 +86,7 @@ func (s sealed) checkFormat(size int) error {
 		return fmt.Errorf("%w: salt, nonce and ciphertext have %d, %d and %d bytes, want %d, %d and %d", ErrCorrupt,
 			len(s.Salt), len(s.Nonce), len(s.Ciphertext), saltSize, chacha20poly1305.NonceSizeX, size+chacha20poly1305.Overhead)
 	}
-	return s.cost.checkBounds()
+	return s.checkBounds()
 }
 
 // decryptSecret returns the secret of a checked s. The caller clears it.

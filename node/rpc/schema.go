@@ -75,8 +75,9 @@ func (s schemas) schemaOf(t reflect.Type) object {
 			s[name] = s.describeStruct(t)
 		}
 		return schemaReference(name)
+	default:
+		return object{"type": "integer", "minimum": 0}
 	}
-	return object{"type": "integer", "minimum": 0}
 }
 
 // describeStruct returns the schema of a document from the json, min and doc tags of its fields.
