@@ -11,7 +11,7 @@ import (
 )
 
 func (p *program) benchCommands() *cli.Command {
-	return &cli.Command{Name: "bench", Usage: "measure on this machine", Subcommands: []*cli.Command{{
+	return &cli.Command{Name: "bench", Usage: "measure performance on this machine", Subcommands: []*cli.Command{{
 		Name:  "order",
 		Usage: "order and execute opaque transactions with real validators; report throughput and latency",
 		Flags: []cli.Flag{

@@ -10,7 +10,7 @@ import (
 )
 
 func (p *program) cacheCommands() *cli.Command {
-	return &cli.Command{Name: "cache", Usage: "information for cache operators", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "cache", Usage: "show what a cache has claimed and earned", Subcommands: []*cli.Command{
 		{
 			Name: "claims", Usage: "list a cache's claims for its deliveries, with their payouts",
 			Flags:  nodeFlags(&cli.StringFlag{Name: "provider", Required: true, Usage: "address or registered name of the cache"}),

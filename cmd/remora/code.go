@@ -121,7 +121,7 @@ func nodeCodes() []code {
 		newCode("NODE_NOT_RUNNING", "no node runs in this home", "start it with remora run --home DIR, or name a node with --node URL", home.ErrNotRunning),
 		newCode(codeDiskFull, "the disk is full: a node stops at once, with exit code 9",
 			"free space or move the home to a larger disk, and start the node again: it catches up, and nothing that was acknowledged is lost", syscall.ENOSPC),
-		newCode("KEYS_IN_USE", "a validator saw a header with its signature that it did not sign: another process uses its keys; the node then stops with exit code 21",
+		newCode("KEYS_IN_USE", "a validator saw a header that is signed with its key but is not its own: another process uses its keys; the node then stops with exit code 21",
 			"find and stop that process, then start only one node; move keys with remora keys export and import, and never run two copies", mempool.ErrTwin),
 		newCode("QUORUMS_CONFLICT", "two quorums signed contradicting headers: at least a third of the stake is faulty; the node then stops with exit code 21",
 			"copy the home and contact the other validators before you restart the node", mempool.ErrSafety),

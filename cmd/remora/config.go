@@ -7,7 +7,7 @@ import (
 )
 
 func (p *program) configCommands() *cli.Command {
-	return &cli.Command{Name: "config", Usage: "the configuration of a node", Subcommands: []*cli.Command{{
+	return &cli.Command{Name: "config", Usage: "show the configuration of a node", Subcommands: []*cli.Command{{
 		Name: "show", Usage: "print the effective values",
 		Flags: append(configFlags(), homeFlag(), outputFlag(),
 			&cli.BoolFlag{Name: "origin", Usage: "show the origin of each value: flag, env, file or default"}),

@@ -24,9 +24,9 @@ type foundation struct {
 }
 
 func (p *program) genesisCommands() *cli.Command {
-	return &cli.Command{Name: "genesis", Usage: "genesis files", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "genesis", Usage: "create and check genesis files", Subcommands: []*cli.Command{
 		{
-			Name: "create", Usage: "create a genesis from the output of each validator's remora init -o json",
+			Name: "create", Usage: "create a genesis file from the validators' records, which remora init -o json prints",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "chain-id", Required: true, Usage: "id of the chain; ids that start with dev are for development"},
 				&cli.StringSliceFlag{Name: "validator", Required: true, Usage: "FILE=STAKE: a validator's record and its stake; repeat for each"},

@@ -23,7 +23,7 @@ type keyInfo struct {
 }
 
 func (p *program) keyCommands() *cli.Command {
-	return &cli.Command{Name: "keys", Usage: "key files", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "keys", Usage: "create, list and move key files", Subcommands: []*cli.Command{
 		{
 			Name: "generate", Usage: "generate keys in a new file; existing files are never touched",
 			Flags: []cli.Flag{

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) sessionCommands() *cli.Command {
-	return &cli.Command{Name: "session", Usage: "sessions: deliveries that an account has prepaid", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "session", Usage: "list and close sessions, the deliveries that an account has prepaid", Subcommands: []*cli.Command{
 		{
 			Name: "list", Usage: "list the sessions of an account that are not refunded yet", ArgsUsage: "ADDRESS", Flags: nodeFlags(),
 			Action: withOutput(p.listSessions),

@@ -29,7 +29,7 @@ func timeoutFlag() cli.Flag {
 }
 
 func (p *program) txCommands() *cli.Command {
-	return &cli.Command{Name: "tx", Usage: "transactions", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "tx", Usage: "send and look up transactions", Subcommands: []*cli.Command{
 		{
 			Name: "transfer", Usage: "transfer base units to another account",
 			Flags: nodeFlags(keyFlag(), passwordFlag(), waitFlag(), timeoutFlag(),
