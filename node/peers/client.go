@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// AskTimeout bounds one question to one peer, BlocksTimeout one for blocks, of which an answer holds more.
-	AskTimeout    = 3 * time.Second
+	// AskTimeout bounds a request to a peer.
+	AskTimeout = 3 * time.Second
+	// BlocksTimeout bounds a request for blocks, whose answers are larger.
 	BlocksTimeout = 8 * time.Second
 )
 
