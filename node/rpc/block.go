@@ -75,10 +75,10 @@ func (s *Server) waitUntil(ctx context.Context, wait time.Duration, ready func()
 	if ok || err != nil || wait <= 0 {
 		return ok, err
 	}
-	if !s.waiting.acquireSlot() {
+	if !s.waiting.TryAcquire(1) {
 		return false, serverBusy("%d requests are waiting already", maxWaiting)
 	}
-	defer s.waiting.releaseSlot()
+	defer s.waiting.Release(1)
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err = s.Head.Until(limited, func() (bool, error) {

@@ -23,10 +23,10 @@ const (
 // is dropped when it stops reading.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.EventQuery) error {
 	next := s.firstEventHeight(q)
-	if !s.subscribers.acquireSlot() {
+	if !s.subscribers.TryAcquire(1) {
 		return serverBusy("%d subscribers already", maxSubscribers)
 	}
-	defer s.subscribers.releaseSlot()
+	defer s.subscribers.Release(1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)

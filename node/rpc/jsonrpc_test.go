@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/state/ledger"
@@ -69,7 +71,7 @@ func FuzzSplitFrames(f *testing.F) {
 }
 
 func TestWaitersAreBounded(t *testing.T) {
-	s := &Server{waiting: make(slots)}
+	s := &Server{waiting: semaphore.NewWeighted(0)}
 	never := func() (bool, error) { return false, nil }
 	var e *client.Error
 	if _, err := s.waitUntil(t.Context(), time.Second, never); !errors.As(err, &e) || e.Code != client.CodeServerBusy {
@@ -81,12 +83,12 @@ func TestWaitersAreBounded(t *testing.T) {
 }
 
 func TestSubmissionsAreBounded(t *testing.T) {
-	s := &Server{submitting: make(slots, 1)}
-	if !s.submitting.acquireSlot() || s.submitting.acquireSlot() {
+	s := &Server{submitting: semaphore.NewWeighted(1)}
+	if !s.submitting.TryAcquire(1) || s.submitting.TryAcquire(1) {
 		t.Fatal("one slot is not one slot")
 	}
-	s.submitting.releaseSlot()
-	if !s.submitting.acquireSlot() {
+	s.submitting.Release(1)
+	if !s.submitting.TryAcquire(1) {
 		t.Error("a slot given back is not free")
 	}
 }

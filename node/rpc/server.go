@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/remora-network/remora"
 )
 
@@ -41,9 +43,9 @@ type Server struct {
 	committee *remora.Committee
 	nonces    *nonces
 
-	waiting     slots
-	submitting  slots
-	subscribers slots
+	waiting     *semaphore.Weighted
+	submitting  *semaphore.Weighted
+	subscribers *semaphore.Weighted
 	handlers    inFlight
 }
 
@@ -73,9 +75,9 @@ func New(c Config) (*Server, error) {
 		calls:       callsByName(),
 		committee:   committee,
 		nonces:      newNonces(),
-		waiting:     make(slots, maxWaiting),
-		submitting:  make(slots, maxSubmitting),
-		subscribers: make(slots, maxSubscribers),
+		waiting:     semaphore.NewWeighted(maxWaiting),
+		submitting:  semaphore.NewWeighted(maxSubmitting),
+		subscribers: semaphore.NewWeighted(maxSubscribers),
 	}
 	s.http = &http.Server{
 		Handler:           s.guardHandler(s.newRouter()),
@@ -118,21 +120,6 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// slots bounds the requests that do one thing at a time.
-type slots chan struct{}
-
-// acquireSlot reports whether a slot was free. Its holder calls releaseSlot.
-func (s slots) acquireSlot() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s slots) releaseSlot() { <-s }
 
 // inFlight counts running handlers. After awaitHandlers there are none.
 type inFlight struct {

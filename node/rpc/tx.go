@@ -187,10 +187,10 @@ func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted
 	}
 	var digests []remora.Hash
 	if len(good) > 0 {
-		if !s.submitting.acquireSlot() {
+		if !s.submitting.TryAcquire(1) {
 			return nil, ErrBusy
 		}
-		defer s.submitting.releaseSlot()
+		defer s.submitting.Release(1)
 		digests, err = s.Submitter.Submit(ctx, good)
 		if err != nil && (len(digests) == 0 || !errors.Is(err, ErrBusy)) {
 			return nil, err
