@@ -24,7 +24,7 @@ func (s *Server) listNodes(_ context.Context, q client.NodeListQuery) (*client.N
 func (s *Server) readNode(_ context.Context, q client.NodeQuery) (*client.Node, error) {
 	named := q.Name != nil && *q.Name != ""
 	if named == (q.Address != nil) {
-		return nil, badRequest("want name or address")
+		return nil, badRequest("params: want name or address")
 	}
 	view := s.Head.Newest()
 	defer view.Release()

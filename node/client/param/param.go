@@ -131,49 +131,80 @@ func fillFields(parameters any, find func(Field) (name string, value json.RawMes
 	v := reflect.ValueOf(parameters).Elem()
 	for _, f := range Fields(v.Type()) {
 		name, value, err := find(f)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if err == nil {
+			err = f.setValue(v.FieldByIndex(f.index), value)
 		}
-		if value == nil {
-			if f.Required {
-				return fmt.Errorf("%s is missing", name)
-			}
-			if value = json.RawMessage(f.Default); f.Default == "" {
-				continue
-			}
-		}
-		target := v.FieldByIndex(f.index)
-		if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if f.Required && target.Kind() == reflect.String && target.Len() == 0 {
-			return fmt.Errorf("%s is missing", name)
-		}
-		if err := f.checkBounds(target); err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, errMissing):
+			return fmt.Errorf("%s %w", name, err)
+		case strings.HasPrefix(err.Error(), name+":"): // the type names itself
+			return err
+		default:
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// checkBounds checks a number against min and max.
-func (f Field) checkBounds(v reflect.Value) error {
-	if v.CanUint() && (v.Uint() < f.Min || v.Uint() > f.Max) {
-		return fmt.Errorf("%d, want %d to %d", v.Uint(), f.Min, f.Max)
+var errMissing = errors.New("is missing")
+
+// setValue sets a field to a JSON value, nil for none.
+func (f Field) setValue(target reflect.Value, value json.RawMessage) error {
+	if value == nil {
+		if f.Required {
+			return errMissing
+		}
+		if value = json.RawMessage(f.Default); f.Default == "" {
+			return nil
+		}
+	}
+	err := json.Unmarshal(value, target.Addr().Interface())
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &mistyped):
+		return fmt.Errorf("a JSON %s, want %s", mistyped.Value, f.describeType())
+	case err != nil:
+		return err
+	case f.Required && target.Kind() == reflect.String && target.Len() == 0:
+		return errMissing
+	case target.CanUint() && (target.Uint() < f.Min || target.Uint() > f.Max):
+		return fmt.Errorf("%d, want %d to %d", target.Uint(), f.Min, f.Max)
 	}
 	return nil
+}
+
+// isText reports whether the JSON form of a field is a string.
+func (f Field) isText() bool {
+	return f.valueType().Kind() == reflect.String || reflect.PointerTo(f.valueType()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// valueType returns the type of a field, without the pointer of an optional one.
+func (f Field) valueType() reflect.Type {
+	if f.Type.Kind() == reflect.Pointer {
+		return f.Type.Elem()
+	}
+	return f.Type
+}
+
+func (f Field) describeType() string {
+	switch {
+	case f.isText():
+		return "a string"
+	case f.valueType().Kind() == reflect.Bool:
+		return "true or false"
+	case f.valueType().Kind() == reflect.Slice:
+		return "an array of strings"
+	}
+	return "a whole number that is not negative"
 }
 
 // parseText returns the JSON value of a text in a request.
 func (f Field) parseText(text string) (json.RawMessage, error) {
-	t := f.Type
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()), t.Kind() == reflect.String:
+	if f.isText() {
 		return json.Marshal(text)
-	case t.Kind() == reflect.Bool:
+	}
+	if f.valueType().Kind() == reflect.Bool {
 		switch text {
 		case "0", "false":
 			return json.RawMessage("false"), nil
