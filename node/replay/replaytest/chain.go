@@ -66,7 +66,7 @@ func Genesis(tb testing.TB, chainID string) (*remora.Genesis, *Keys) {
 	return g, keys
 }
 
-// Account returns the key that a name stands for.
+// Account returns the key that is derived from a name.
 func Account(tb testing.TB, name string) *ed25519.PrivateKey {
 	tb.Helper()
 	seed := remora.SumBLAKE3([]byte(name))
@@ -150,7 +150,7 @@ func (c *Chain) epoch() remora.Epoch {
 	return remora.Epoch(elapsed/c.Genesis.Params.EpochMillis) + 1
 }
 
-// Block executes a block with one batch of the given transactions, without any when there are none.
+// Block executes a block with one batch of the given transactions, or without a batch if there are none.
 func (c *Chain) Block(txs ...[]byte) *remora.Block {
 	c.tb.Helper()
 	if len(txs) == 0 {
@@ -159,7 +159,7 @@ func (c *Chain) Block(txs ...[]byte) *remora.Block {
 	return c.Execute(c.Batch(txs...))
 }
 
-// Execute executes a block with the given batches, which are stored, and publishes it.
+// Execute executes a block with the given stored batches and publishes it.
 func (c *Chain) Execute(batches ...remora.Batch) *remora.Block {
 	c.tb.Helper()
 	block, err := c.Executor.Execute(c.SubDAG(batches...), batches, nil)
@@ -172,7 +172,7 @@ func (c *Chain) Execute(batches ...remora.Batch) *remora.Block {
 	return block
 }
 
-// SubDAG returns what a leader that lists the batches would order next.
+// SubDAG returns the sub-DAG of a next leader whose header lists the batches.
 func (c *Chain) SubDAG(batches ...remora.Batch) remora.SubDAG {
 	c.round += 2
 	tip := c.Executor.View().Tip
@@ -217,7 +217,7 @@ func (c *Chain) Sign(h *remora.BlockHeader, by ...remora.Authority) *remora.Bloc
 	return &remora.BlockCertificate{Height: h.Height, Hash: hash, Signers: signers, Signature: sig}
 }
 
-// secretOf finds a member's key: the committee has an order of its own.
+// secretOf returns a member's key. The committee orders members otherwise than Keys.
 func (c *Chain) secretOf(a remora.Authority) *bls.SecretKey {
 	for _, k := range c.Keys.Consensus {
 		if k.Public() == c.committee.Members[a].Consensus {
