@@ -120,7 +120,7 @@ func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.Blo
 	if err := CheckHeader(committee.Committee, h); err != nil {
 		return err
 	}
-	if err := committee.BlockCertificate(h, c); err != nil {
+	if err := committee.CheckBlockCertificate(h, c); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnverified, err)
 	}
 	return nil

@@ -80,7 +80,7 @@ func OpenCertificates(committee *trust.Committee, items [][]byte) (list []*remor
 			return nil, err
 		}
 	}
-	for i, bad := range committee.Certificates(list) {
+	for i, bad := range committee.CheckCertificates(list) {
 		if bad != nil {
 			return list[:i], bad
 		}

@@ -46,7 +46,7 @@ func OpenSpan(committee *trust.Committee, peer remora.Authority, r RangeRequest,
 		}
 		certificates[i] = s.Blocks[i].Certificate
 	}
-	for _, err := range committee.BlockCertificates(certificates) {
+	for _, err := range committee.CheckBlockCertificates(certificates) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrLie, err)
 		}

@@ -151,7 +151,7 @@ func OpenTip(committee *trust.Committee, self remora.Authority, items [][]byte) 
 	}
 	t.Header, err = remora.DecodeHeader(committee.ChainID, items[tipHeader])
 	if err == nil {
-		err = committee.Header(t.Header)
+		err = committee.CheckHeader(t.Header)
 	}
 	if err != nil || t.Header.Author != self {
 		return t, fmt.Errorf("%w: a header that is not of this authority: %v", remora.ErrInvalid, err)
@@ -168,5 +168,5 @@ func openCertificate(committee *trust.Committee, item []byte) (*remora.Certifica
 	if err != nil {
 		return nil, err
 	}
-	return cert, committee.Certificates([]*remora.Certificate{cert})[0]
+	return cert, committee.CheckCertificates([]*remora.Certificate{cert})[0]
 }

@@ -52,7 +52,7 @@ func (a *audit) checkCertificates(jobs []job) error {
 		}
 		headers, certificates = append(headers, h), append(certificates, c)
 	}
-	for i, err := range a.committee.BlockCertificates(certificates) {
+	for i, err := range a.committee.CheckBlockCertificates(certificates) {
 		if err != nil {
 			return unverified(headers[i], "%v", err)
 		}

@@ -68,11 +68,11 @@ func (s *signatures) blockSignerOf(a remora.Authority) validator.BlockSigner {
 func (s *signatures) newVerdicts() exec.Verdicts { return s.secrets.newVerdicts() }
 
 func (s *signatures) verifyHeader(h *remora.Header) bool {
-	return judgeOnce(&s.headers, h, func() bool { return s.committee.Header(h) == nil })
+	return judgeOnce(&s.headers, h, func() bool { return s.committee.CheckHeader(h) == nil })
 }
 
 func (s *signatures) verifyCertificate(c *remora.Certificate) bool {
-	return judgeOnce(&s.certificates, c, func() bool { return s.committee.Certificates([]*remora.Certificate{c})[0] == nil })
+	return judgeOnce(&s.certificates, c, func() bool { return s.committee.CheckCertificates([]*remora.Certificate{c})[0] == nil })
 }
 
 func judgeOnce[K comparable](judged *remora.Recent[K, bool], key K, judge func() bool) bool {

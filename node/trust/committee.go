@@ -1,5 +1,9 @@
-// Package trust checks what others signed against a committee: headers, certificates of the DAG, shares and
-// certificates of blocks. The node, the auditor and the light client ask the same questions here.
+// Package trust checks what others signed against a committee: headers, certificates of the DAG, shares and certificates of
+// blocks. The node, the auditor, the light client and the simulator ask the same questions here.
+//
+// New parses a committee's keys. The Check methods return nil where a quorum, or the author, signed; certificates are checked
+// many at a time, in one equation. Aggregate makes the signature of a certificate. Behind both is a Scheme, which
+// simulations replace.
 package trust
 
 import (
@@ -36,8 +40,8 @@ func NewWith(c *remora.Committee, s Scheme) *Committee {
 	return &Committee{Committee: c, scheme: s, verified: newVerifiedSet()}
 }
 
-// Header checks structure and author's signature of a sealed header.
-func (c *Committee) Header(h *remora.Header) error {
+// CheckHeader checks structure and author's signature of a sealed header.
+func (c *Committee) CheckHeader(h *remora.Header) error {
 	if err := h.Check(c.Committee); err != nil {
 		return err
 	}
@@ -51,14 +55,14 @@ func (c *Committee) checkAuthor(h *remora.Header) error {
 	return nil
 }
 
-// Certificates checks structure and aggregates of sealed certificates, the aggregates in one batch. The result has one
+// CheckCertificates checks structure and aggregates of sealed certificates, the aggregates in one batch. The result has one
 // entry per certificate, nil where it holds.
-func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
+func (c *Committee) CheckCertificates(certificates []*remora.Certificate) []error {
 	errs := make([]error, len(certificates))
 	var items []Aggregate
 	var places []int
 	for i, cert := range certificates {
-		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.has(cert) {
+		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.hasCertificate(cert) {
 			continue
 		}
 		// Votes do not cover the author's signature: a peer that relays a certificate could change it.
@@ -73,7 +77,7 @@ func (c *Committee) Certificates(certificates []*remora.Certificate) []error {
 	for i, err := range c.scheme.VerifyAggregates(items) {
 		cert := certificates[places[i]]
 		if err == nil {
-			c.verified.add(cert)
+			c.verified.addCertificate(cert)
 			continue
 		}
 		errs[places[i]] = fmt.Errorf("certificate of round %d by authority %d: %w: %w", cert.Round(), cert.Author(), ErrSignature, err)
@@ -89,18 +93,18 @@ func (c *Committee) Aggregate(message remora.Hash, by []remora.Authority, sigs [
 	return c.scheme.Aggregate(message, by, sigs)
 }
 
-// BlockCertificate checks that a quorum signed this block header.
-func (c *Committee) BlockCertificate(h *remora.BlockHeader, cert *remora.BlockCertificate) error {
+// CheckBlockCertificate checks that a quorum signed this block header.
+func (c *Committee) CheckBlockCertificate(h *remora.BlockHeader, cert *remora.BlockCertificate) error {
 	if hash := h.Hash(); h.ChainID != c.ChainID || cert.Height != h.Height || cert.Hash != hash {
 		return fmt.Errorf("%w: block %d %s of chain %s, certificate for block %d %s of chain %s",
 			ErrMismatch, h.Height, hash, h.ChainID, cert.Height, cert.Hash, c.ChainID)
 	}
-	return c.BlockCertificates([]*remora.BlockCertificate{cert})[0]
+	return c.CheckBlockCertificates([]*remora.BlockCertificate{cert})[0]
 }
 
-// BlockCertificates checks that a quorum signed what each certificate names, in one batch. The result has one entry per
+// CheckBlockCertificates checks that a quorum signed what each certificate names, in one batch. The result has one entry per
 // certificate, nil where it holds. Whether that is the block in question is for the caller to compare.
-func (c *Committee) BlockCertificates(certificates []*remora.BlockCertificate) []error {
+func (c *Committee) CheckBlockCertificates(certificates []*remora.BlockCertificate) []error {
 	errs := make([]error, len(certificates))
 	var items []Aggregate
 	var places []int

@@ -88,7 +88,7 @@ func (c *council) certificate(t *testing.T, author remora.Authority, by ...remor
 
 func TestHeader(t *testing.T) {
 	c := newCouncil(t)
-	if err := c.Header(c.newHeader(2)); err != nil {
+	if err := c.CheckHeader(c.newHeader(2)); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
@@ -104,7 +104,7 @@ func TestHeader(t *testing.T) {
 	} {
 		h := c.newHeader(2)
 		tt.change(h)
-		if err := c.Header(h); !errors.Is(err, tt.want) {
+		if err := c.CheckHeader(h); !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v, want %v", name, err, tt.want)
 		}
 	}
@@ -136,19 +136,19 @@ func TestCertificates(t *testing.T) {
 	for name, tt := range bad {
 		cert := c.certificate(t, 0, 0, 1, 2)
 		tt.change(cert)
-		if errs := c.Certificates([]*remora.Certificate{cert}); !errors.Is(errs[0], tt.want) {
+		if errs := c.CheckCertificates([]*remora.Certificate{cert}); !errors.Is(errs[0], tt.want) {
 			t.Errorf("%s: error %v, want %v", name, errs[0], tt.want)
 		}
 		list, wants = append(list, cert, c.certificate(t, 3, 1, 2, 3)), append(wants, tt.want, nil)
 	}
 	for range 2 {
-		for i, err := range c.Certificates(list) {
+		for i, err := range c.CheckCertificates(list) {
 			if !errors.Is(err, wants[i]) || wants[i] == nil && err != nil {
 				t.Errorf("certificate %d of %d: error %v, want %v", i, len(list), err, wants[i])
 			}
 		}
 	}
-	if errs := c.Certificates(nil); len(errs) != 0 {
+	if errs := c.CheckCertificates(nil); len(errs) != 0 {
 		t.Errorf("no certificates: %v", errs)
 	}
 }
@@ -187,7 +187,7 @@ func TestBlockCertificate(t *testing.T) {
 			Signature: c.aggregate(t, remora.BlockMessage(chainID, h.Height, hash), by...),
 		}
 	}
-	if err := c.BlockCertificate(h, certify(h, 0, 2, 3)); err != nil {
+	if err := c.CheckBlockCertificate(h, certify(h, 0, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	foreign := *h
@@ -207,7 +207,7 @@ func TestBlockCertificate(t *testing.T) {
 		"signer added":     {h, with(certify(h, 0, 1, 2), 3), trust.ErrSignature},
 		"vote's signature": {h, &remora.BlockCertificate{Height: 5, Hash: h.Hash(), Signers: remora.NewBitmap(4, 0, 1, 2), Signature: c.aggregate(t, h.Hash(), 0, 1, 2)}, trust.ErrSignature},
 	} {
-		if err := c.BlockCertificate(tt.header, tt.cert); !errors.Is(err, tt.want) {
+		if err := c.CheckBlockCertificate(tt.header, tt.cert); !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v, want %v", name, err, tt.want)
 		}
 	}

@@ -39,7 +39,7 @@ func testForgedChain(t *testing.T) {
 	answer := append(slices.Clone(base), leaf, invented, forged)
 	for turn := range answer {
 		order := append(slices.Clone(answer[turn:]), answer[:turn]...)
-		for i, err := range c.Certificates(order) {
+		for i, err := range c.CheckCertificates(order) {
 			bad := order[i] == invented || order[i] == forged
 			if errors.Is(err, trust.ErrSignature) != bad || (err != nil) != bad {
 				t.Errorf("turned by %d, round %d of authority %d: %v", turn, order[i].Round(), order[i].Author(), err)

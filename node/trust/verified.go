@@ -27,15 +27,15 @@ func verifiedKey(c *remora.Certificate) remora.Hash {
 	return remora.SumBLAKE3(b)
 }
 
-// has reports whether a certificate was found valid before.
-func (v *verifiedSet) has(c *remora.Certificate) bool {
+// hasCertificate reports whether a certificate was found valid before.
+func (v *verifiedSet) hasCertificate(c *remora.Certificate) bool {
 	key := verifiedKey(c)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.known.Has(key)
 }
 
-func (v *verifiedSet) add(c *remora.Certificate) {
+func (v *verifiedSet) addCertificate(c *remora.Certificate) {
 	key := verifiedKey(c)
 	v.mu.Lock()
 	defer v.mu.Unlock()

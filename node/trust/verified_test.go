@@ -16,17 +16,17 @@ func TestVerifiedSetIsBounded(t *testing.T) {
 	}
 	const n = 3 * verifiedLimit
 	for i := range n {
-		v.add(cert(i))
+		v.addCertificate(cert(i))
 		if held := v.known.Len(); held > verifiedLimit {
 			t.Fatalf("%d entries after %d", held, i+1)
 		}
 	}
-	if v.has(cert(0)) || !v.has(cert(n-1)) || !v.has(cert(n-verifiedLimit)) {
+	if v.hasCertificate(cert(0)) || !v.hasCertificate(cert(n-1)) || !v.hasCertificate(cert(n-verifiedLimit)) {
 		t.Error("the newest are not the ones that are remembered")
 	}
 	other := cert(n - 1)
 	other.Signers = remora.NewBitmap(4, 1)
-	if v.has(other) {
+	if v.hasCertificate(other) {
 		t.Error("a certificate with other signers is taken for a known one")
 	}
 }

@@ -296,7 +296,7 @@ func (a *Announcer) AdoptCertificates(certificates []*remora.BlockCertificate) e
 			found = append(found, cert)
 		}
 	}
-	for i, bad := range a.committee.BlockCertificates(found) {
+	for i, bad := range a.committee.CheckBlockCertificates(found) {
 		ours, open := a.certifier.openBlock(found[i].Height)
 		switch {
 		case bad != nil || !open:

@@ -62,7 +62,7 @@ func (n *notary) verify(cert *remora.BlockCertificate, height remora.Height, by 
 	if cert == nil {
 		n.t.Fatal("no certificate")
 	}
-	if err := n.committee.BlockCertificate(n.header(height), cert); err != nil {
+	if err := n.committee.CheckBlockCertificate(n.header(height), cert); err != nil {
 		n.t.Error(err)
 	}
 	if want := remora.NewBitmap(4, by...); string(cert.Signers) != string(want) {

@@ -75,7 +75,7 @@ func (v *verifier) passValid(ctx context.Context, batch []p2p.Message) error {
 			return err
 		}
 	}
-	for i, err := range v.committee.Certificates(certificates) {
+	for i, err := range v.committee.CheckCertificates(certificates) {
 		if err != nil {
 			v.log.DebugContext(ctx, "dropped a certificate", slog.Any("reason", err))
 			continue
@@ -125,7 +125,7 @@ func (v *verifier) openHeader(from remora.Authority, body []byte) (any, error) {
 	if h.Author != from {
 		return nil, fmt.Errorf("%w: header of authority %d sent by %d", remora.ErrInvalid, h.Author, from)
 	}
-	if err := v.committee.Header(h); err != nil {
+	if err := v.committee.CheckHeader(h); err != nil {
 		return nil, err
 	}
 	return mempool.HeaderReceived{Header: h}, nil

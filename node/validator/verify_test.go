@@ -83,7 +83,7 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		m, err := v.decodeFrame(p2p.Message{Peer: c.Members[0].PeerID, Payload: payload})
 		if certificate, ok := m.(*remora.Certificate); ok && err == nil {
-			c.Certificates([]*remora.Certificate{certificate})
+			c.CheckCertificates([]*remora.Certificate{certificate})
 		}
 	})
 }
