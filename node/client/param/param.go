@@ -96,7 +96,7 @@ func DecodeJSON(data []byte, parameters any) error {
 			return fmt.Errorf("the name %.64q is unknown", name)
 		}
 	}
-	return fillFields(parameters, func(f Field) (string, json.RawMessage, error) {
+	return fillFields(parameters, fields, func(f Field) (string, json.RawMessage, error) {
 		value := members[f.JSON]
 		if string(value) == "null" {
 			value = nil
@@ -109,7 +109,7 @@ func DecodeJSON(data []byte, parameters any) error {
 // query, and an empty value counts as missing.
 func DecodeHTTP(r *http.Request, parameters any) error {
 	query := r.URL.Query()
-	return fillFields(parameters, func(f Field) (string, json.RawMessage, error) {
+	return fillFields(parameters, Fields(reflect.TypeOf(parameters).Elem()), func(f Field) (string, json.RawMessage, error) {
 		text := r.PathValue(f.HTTP)
 		switch {
 		case f.HTTP == "":
@@ -127,9 +127,9 @@ func DecodeHTTP(r *http.Request, parameters any) error {
 }
 
 // fillFields sets every field to the JSON value that find returns for it, else to its default.
-func fillFields(parameters any, find func(Field) (name string, value json.RawMessage, err error)) error {
+func fillFields(parameters any, fields []Field, find func(Field) (name string, value json.RawMessage, err error)) error {
 	v := reflect.ValueOf(parameters).Elem()
-	for _, f := range Fields(v.Type()) {
+	for _, f := range fields {
 		name, value, err := find(f)
 		if err == nil {
 			err = f.setValue(v.FieldByIndex(f.index), value)
