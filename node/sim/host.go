@@ -60,10 +60,8 @@ type life struct {
 	own       validator.OwnBatches
 	announcer *validator.Announcer
 	sources   *peers.Sources
-	pull      *blocksync.Pull
-	pulls     int  // number of the newest pull, so that answers to others are told apart
+	sync      blockSync
 	working   bool // the engine is at the oldest work
-	importing bool // the engine executes an answer of the pull
 	catching  bool // block sync runs, or will
 }
 
@@ -115,7 +113,7 @@ func (v *host) openProcess() error {
 	n := w.committee.Size()
 	v.life = &life{
 		clients: map[uint64][]client{}, heard: peers.NewHeard(n), sources: peers.NewSources(v.self, n),
-		pull: blocksync.NewPull(v.self, w.committee), retention: validator.Retention{Served: w.scenario.Served},
+		sync: blockSync{pull: blocksync.NewPull(v.self, w.committee)}, retention: validator.Retention{Served: w.scenario.Served},
 	}
 	var err error
 	if v.store, err = v.disk.openStore(); err != nil {

@@ -13,16 +13,23 @@ import (
 // pullTick is how often a pull looks at the time.
 const pullTick = 50 * time.Millisecond
 
+// blockSync is a pull of certified blocks.
+type blockSync struct {
+	pull      *blocksync.Pull
+	number    int  // of the newest pull, so that answers to others are told apart
+	importing bool // the engine executes an answer
+}
+
 // startPull begins to sync certified blocks. A pull that was under way before has ended: its answers are not heard.
 func (v *host) startPull() {
-	v.pulls++
-	v.pull.Start(v.exec.View().Tip.Height+1, v.instant())
-	v.tickPull(v.pulls)
+	v.sync.number++
+	v.sync.pull.Start(v.exec.View().Tip.Height+1, v.instant())
+	v.tickPull(v.sync.number)
 }
 
 // tickPull keeps one pull going until it ends.
 func (v *host) tickPull(number int) {
-	if v.pulls != number {
+	if v.sync.number != number {
 		return
 	}
 	v.wakeAfter(pullTick, func() { v.tickPull(number) })
@@ -30,19 +37,19 @@ func (v *host) tickPull(number int) {
 }
 
 func (v *host) continuePull(number int) {
-	for _, q := range v.pull.Questions(v.instant()) {
+	for _, q := range v.sync.pull.Questions(v.instant()) {
 		v.askBlocks(q, number)
 	}
-	if v.importing {
+	if v.sync.importing {
 		return
 	}
-	if got := v.pull.Next(); got != nil {
-		v.importing = true
-		v.pull.Taken(v.instant())
+	if got := v.sync.pull.Next(); got != nil {
+		v.sync.importing = true
+		v.sync.pull.Taken(v.instant())
 		v.importSpan(got, number)
 		return
 	}
-	if v.pull.HasEnded(v.instant()) {
+	if v.sync.pull.HasEnded(v.instant()) {
 		v.endPull()
 	}
 }
@@ -50,14 +57,14 @@ func (v *host) continuePull(number int) {
 func (v *host) askBlocks(q blocksync.Question, number int) {
 	request := peers.RangeRequest{From: q.From, Count: uint16(q.Count)}
 	v.askPeer(q.Peer, peers.ProtocolBlocks, request, peers.BlocksTimeout, func(answer []byte, err error) {
-		if v.pulls != number {
+		if v.sync.number != number {
 			return
 		}
 		var span *peers.Span
 		if err == nil {
 			span, err = peers.OpenSpan(v.world.signed.committee, q.Peer, request, answer)
 		}
-		v.pull.Answered(q, span, err, v.instant())
+		v.sync.pull.Answered(q, span, err, v.instant())
 		v.continuePull(number)
 	})
 }
@@ -67,8 +74,8 @@ func (v *host) importSpan(got *peers.Span, number int) {
 	blocks := got.Blocks
 	executed, lacking, err := (&blocksync.Importer{Executor: v.exec, Store: v.store}).Import(got)
 	if errors.Is(err, peers.ErrLie) {
-		v.importing = false
-		v.pull.Accuse(got.Peer, v.instant())
+		v.sync.importing = false
+		v.sync.pull.Accuse(got.Peer, v.instant())
 		v.startPull()
 		return
 	}
@@ -84,7 +91,7 @@ func (v *host) importSpan(got *peers.Span, number int) {
 		return
 	}
 	if lacking == nil {
-		v.importing = false
+		v.sync.importing = false
 		v.continuePull(number)
 		return
 	}
@@ -96,7 +103,7 @@ func (v *host) importSpan(got *peers.Span, number int) {
 
 // endPull builds the cores again: what comes after is for the DAG to bring.
 func (v *host) endPull() {
-	v.pulls++
+	v.sync.number++
 	v.working = false
 	if err := v.rebuildCores(); err != nil {
 		v.haltProcess(err)
