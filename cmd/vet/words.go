@@ -41,7 +41,7 @@ var reservedWords = []reservedWord{
 	},
 	{
 		regexp.MustCompile(`^shares?$`), "a share is a member's part of a quorum's BLS signature",
-		[]string{".", "mempool", "node/flight", "node/validator"},
+		[]string{".", "mempool", "node/flight", "node/sim", "node/validator"},
 	},
 	{
 		regexp.MustCompile(`^receipts?$`), "a receipt is what a client signs for delivered bytes; a transaction has a result",
@@ -52,9 +52,6 @@ var reservedWords = []reservedWord{
 	},
 }
 
-// unswept are folders, with those below them, whose identifiers are not checked until their renames have landed.
-var unswept = []string{"node/replay"}
-
 // wordsOf matches the words of an identifier in camel case.
 var wordsOf = regexp.MustCompile(`[A-Z]?[a-z]+`)
 
@@ -62,9 +59,6 @@ func runWords(pass *analysis.Pass) (any, error) {
 	folder := "."
 	if name, below := strings.CutPrefix(packagePath(pass), module+"/"); below {
 		folder = name
-	}
-	if isBelow(folder, unswept) {
-		return nil, nil
 	}
 	for _, file := range writtenFiles(pass) {
 		if isTestFile(pass, file) {

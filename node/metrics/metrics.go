@@ -30,7 +30,7 @@ type Server struct {
 	listen net.Listener
 }
 
-// New binds a host:port. The caller calls Run or Close.
+// New binds a host:port. The caller calls Run, which releases it.
 func New(address string, figures []Figure) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -55,9 +55,6 @@ func (f Figure) newCollector() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
 }
 
-// Addr returns the bound address.
-func (s *Server) Addr() string { return s.listen.Addr().String() }
-
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
@@ -67,6 +64,3 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Close releases the address of a server that was never run.
-func (s *Server) Close() error { return s.http.Close() }

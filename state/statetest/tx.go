@@ -32,21 +32,6 @@ func Register(chainID, from string, nonce uint64, node remora.Node) []byte {
 	return Signed(Tx(chainID, from, nonce, remora.KindRegisterNode, node))
 }
 
-// OpenSession returns a signed transaction by which a named account opens a session.
-func OpenSession(chainID, from string, nonce uint64, s remora.OpenSession) []byte {
-	return Signed(Tx(chainID, from, nonce, remora.KindOpenSession, s))
-}
-
-// CloseSession returns a signed transaction by which a named account closes a session.
-func CloseSession(chainID, from string, nonce uint64, id remora.SessionID) []byte {
-	return Signed(Tx(chainID, from, nonce, remora.KindCloseSession, remora.CloseSession{Session: id}))
-}
-
-// CommitClaim returns a signed claim of a named node's account.
-func CommitClaim(chainID, from string, nonce uint64, c remora.CommitClaim) []byte {
-	return Signed(Tx(chainID, from, nonce, remora.KindCommitClaim, c))
-}
-
 // OpenClaim returns a signed opening of a named node's account.
 func OpenClaim(chainID, from string, nonce uint64, o *remora.OpenClaim) []byte {
 	return Signed(Tx(chainID, from, nonce, remora.KindOpenClaim, o))
