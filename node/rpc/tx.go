@@ -117,7 +117,7 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return refused
 	}
-	doc, err := s.submitTxs(r.Context(), txs)
+	doc, err := s.submitValid(r.Context(), txs)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentT
 	for i, tx := range q.Txs {
 		txs[i] = tx
 	}
-	sent, err := s.submitTxs(ctx, txs)
+	sent, err := s.submitValid(ctx, txs)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,8 @@ func splitFrames(body []byte) ([][]byte, *client.Error) {
 	return txs, nil
 }
 
-// submitTxs checks each transaction against the newest state and submits the valid ones. It returns when they are durable.
-func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
+// submitValid checks each transaction against the newest state and submits the valid ones. It returns when they are durable.
+func (s *Server) submitValid(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
 	good, refusals, err := s.admitTxs(ctx, txs)
 	if err != nil {
 		return nil, err
