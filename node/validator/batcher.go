@@ -54,8 +54,8 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
 		select {
 		case s := <-b.submissions:
-			b.waitlist.submitTxs(b.core, s)
-			takeMore(b.submissions, func(s submission) { b.waitlist.submitTxs(b.core, s) })
+			b.waitlist.enterSubmission(b.core, s)
+			takeMore(b.submissions, func(s submission) { b.waitlist.enterSubmission(b.core, s) })
 		case m := <-b.network:
 			b.takeBatch(ctx, m)
 			takeMore(b.network, func(m p2p.Message) { b.takeBatch(ctx, m) })

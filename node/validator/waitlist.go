@@ -29,8 +29,8 @@ type waiter struct {
 // waitlist holds the submissions that wait for their batches, by the number of the batch.
 type waitlist map[uint64][]*waiter
 
-// submitTxs hands the transactions of a submission to the worker core, up to the first that finds no room.
-func (l waitlist) submitTxs(core *worker.Core, s submission) {
+// enterSubmission hands the transactions of a submission to the worker core, up to the first that finds no room.
+func (l waitlist) enterSubmission(core *worker.Core, s submission) {
 	w := &waiter{submission: s, sealed: map[uint64]remora.Hash{}}
 	for _, tx := range s.txs {
 		seq, err := core.Submit(tx)
