@@ -10,18 +10,17 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/session"
-	"github.com/remora-network/remora/app/transfer/transfertest"
 )
 
 // fault is a way in which a cache fails a client.
 type fault struct {
-	hook  func(p *transfertest.Paid, w http.ResponseWriter, r *http.Request) // answers in place of the cache
+	hook  func(p *market, w http.ResponseWriter, r *http.Request) // answers in place of the cache
 	spoil func(stream []byte) []byte
 	false bool // it sends bytes that are not the content
 }
 
 func code(c session.Code) fault {
-	return fault{hook: func(p *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { p.Refuse(w, c) }}
+	return fault{hook: func(p *market, w http.ResponseWriter, _ *http.Request) { p.refuseRequest(w, c) }}
 }
 
 var faults = map[string]fault{
@@ -31,15 +30,15 @@ var faults = map[string]fault{
 	"extra":    {spoil: func(b []byte) []byte { return append(b, 0) }, false: true},
 	"flood":    {spoil: func(b []byte) []byte { return append(b, make([]byte, 5<<20)...) }, false: true},
 	"other":    {spoil: func(b []byte) []byte { return random(len(b)) }, false: true},
-	"stall": {hook: func(_ *transfertest.Paid, _ http.ResponseWriter, r *http.Request) {
+	"stall": {hook: func(_ *market, _ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	}},
-	"abort": {hook: func(*transfertest.Paid, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
-	"status": {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) {
+	"abort": {hook: func(*market, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+	"status": {hook: func(_ *market, w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, `{"error":{"phase":"connect","message":"unreachable"}}`, http.StatusGatewayTimeout)
 	}},
-	"no head":    {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{9}) }},
-	"false head": {hook: func(_ *transfertest.Paid, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0, 1, 7}) }},
+	"no head":    {hook: func(_ *market, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{9}) }},
+	"false head": {hook: func(_ *market, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0, 1, 7}) }},
 	"not held":   code(session.NotHeld),
 	"unusable":   code(session.SessionUnusable),
 	"proof":      code(session.ProofWrong),
@@ -53,17 +52,17 @@ var faults = map[string]fault{
 // strike makes caches fail after n requests: the first, or all where that is nil.
 func (w *world) strike(f fault, first *remora.Address, n int64) {
 	var count atomic.Int64
-	struck := func(d *transfertest.Delivery) bool {
-		return (first == nil || d.Cache.Address == *first) && count.Load() > n
+	struck := func(d *delivery) bool {
+		return (first == nil || d.cache.Address == *first) && count.Load() > n
 	}
-	w.paid.SetHook(func(rw http.ResponseWriter, r *http.Request, d *transfertest.Delivery) bool {
+	w.paid.setHook(func(rw http.ResponseWriter, r *http.Request, d *delivery) bool {
 		if count.Add(1); f.hook == nil || !struck(d) {
 			return false
 		}
 		f.hook(w.paid, rw, r)
 		return true
 	})
-	w.paid.SetSpoil(func(d *transfertest.Delivery, b []byte) []byte {
+	w.paid.setSpoil(func(d *delivery, b []byte) []byte {
 		if f.spoil == nil || !struck(d) {
 			return b
 		}
@@ -89,10 +88,10 @@ func TestFaults(t *testing.T) {
 				continue
 			}
 			same(t, o.Out, data)
-			for _, fault := range w.paid.Faults() {
+			for _, fault := range w.paid.clientFaults() {
 				t.Errorf("%s after %d: the client is at fault: %s", name, after, fault)
 			}
-			first, second := w.paid.Acked(w.caches(c.Root)[0]), w.paid.Acked(w.caches(c.Root)[1])
+			first, second := w.paid.bytesAcked(w.caches(c.Root)[0]), w.paid.bytesAcked(w.caches(c.Root)[1])
 			if first+second > c.Length || second == 0 || f.hook == nil && first+second != c.Length {
 				t.Errorf("%s after %d: %d and %d bytes are acknowledged of %d", name, after, first, second, c.Length)
 			}
@@ -115,11 +114,11 @@ func TestAllFail(t *testing.T) {
 		if !errors.Is(err, fetch.ErrGateway) || f.false && !errors.Is(err, fetch.ErrUnverified) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if n := len(w.paid.Sessions()); n > 2 {
+		if n := len(w.paid.openSessions()); n > 2 {
 			t.Errorf("%s: %d sessions were opened", name, n)
 		}
-		if w.acked() > c.Length || len(w.paid.Faults()) > 0 {
-			t.Errorf("%s: %d bytes are acknowledged, %v", name, w.acked(), w.paid.Faults())
+		if w.acked() > c.Length || len(w.paid.clientFaults()) > 0 {
+			t.Errorf("%s: %d bytes are acknowledged, %v", name, w.acked(), w.paid.clientFaults())
 		}
 	}
 }
@@ -131,11 +130,11 @@ func TestRenewal(t *testing.T) {
 		data := random(3 << 20)
 		c := w.Add(data, false)
 		var count atomic.Int64
-		w.paid.SetHook(func(rw http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+		w.paid.setHook(func(rw http.ResponseWriter, _ *http.Request, d *delivery) bool {
 			if d.Session != 1 || count.Add(1) < 4 {
 				return false
 			}
-			w.paid.Refuse(rw, refusal)
+			w.paid.refuseRequest(rw, refusal)
 			return true
 		})
 		o := w.options(t, c)
@@ -144,8 +143,8 @@ func TestRenewal(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, o.Out, data)
-		if n := len(w.paid.Sessions()); n != 2 || len(w.paid.Faults()) > 0 {
-			t.Errorf("code %d: %d sessions, %v", refusal, n, w.paid.Faults())
+		if n := len(w.paid.openSessions()); n != 2 || len(w.paid.clientFaults()) > 0 {
+			t.Errorf("code %d: %d sessions, %v", refusal, n, w.paid.clientFaults())
 		}
 	}
 }
@@ -155,17 +154,17 @@ func TestLateCache(t *testing.T) {
 	w := newWorld(t, "c0")
 	c := w.Add(random(1<<20), false)
 	var count atomic.Int64
-	w.paid.SetHook(func(rw http.ResponseWriter, _ *http.Request, _ *transfertest.Delivery) bool {
+	w.paid.setHook(func(rw http.ResponseWriter, _ *http.Request, _ *delivery) bool {
 		if count.Add(1) > 4 {
 			return false
 		}
-		w.paid.Refuse(rw, session.SessionUnusable)
+		w.paid.refuseRequest(rw, session.SessionUnusable)
 		return true
 	})
 	if _, err := fetch.Fetch(t.Context(), w.options(t, c)); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(w.paid.Sessions()); n != 1 {
+	if n := len(w.paid.openSessions()); n != 1 {
 		t.Errorf("%d sessions", n)
 	}
 	w.check(t, c.Length)
@@ -179,7 +178,7 @@ func TestNarrowWindow(t *testing.T) {
 	if _, err := fetch.Fetch(t.Context(), w.options(t, w.Add([]byte("opens the session"), false))); err != nil {
 		t.Fatal(err)
 	}
-	w.paid.Sessions()[0].Book(w.caches(c.Root)[0]).Lose(100 << 10)
+	w.paid.openSessions()[0].books[w.caches(c.Root)[0]].loseBytes(100 << 10)
 	o := w.options(t, c)
 	if _, err := fetch.Fetch(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -194,7 +193,7 @@ func TestUnknownCache(t *testing.T) {
 	data := random(1 << 20)
 	c := w.Add(data, false)
 	first := w.caches(c.Root)[0]
-	w.strike(fault{hook: func(_ *transfertest.Paid, rw http.ResponseWriter, _ *http.Request) {
+	w.strike(fault{hook: func(_ *market, rw http.ResponseWriter, _ *http.Request) {
 		http.Error(rw, "who?", http.StatusNotFound)
 	}}, &first, 0)
 	o := w.options(t, c)

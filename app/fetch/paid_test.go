@@ -1,19 +1,16 @@
 package fetch_test
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/gateway"
 	"github.com/remora-network/remora/app/store"
-	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/app/transfer/transfertest"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/proofs/content"
@@ -22,56 +19,11 @@ import (
 // world is a network of paid caches, a gateway and an account that pays.
 type world struct {
 	*transfertest.Network
-	paid  *transfertest.Paid
-	chain *chain
-	url   string
-	key   *ed25519.PrivateKey
-	dir   string // of the key's books
+	paid *market
+	url  string
+	key  *ed25519.PrivateKey
+	dir  string // of the key's books
 }
-
-// chain is the client's view of the chain.
-type chain struct {
-	paid    *transfertest.Paid
-	network *transfertest.Network
-
-	mu      sync.Mutex
-	price   remora.Amount
-	balance remora.Amount
-}
-
-func (c *chain) Quote(context.Context, remora.Address) (fetch.Quote, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return fetch.Quote{ChainID: c.paid.ChainID, Epoch: c.paid.Epoch(), Price: c.price, Balance: c.balance}, nil
-}
-
-func (c *chain) Caches(context.Context) ([]transfer.Cache, error) { return c.network.Caches() }
-
-func (c *chain) Session(_ context.Context, owner remora.Address, number uint64) (*fetch.Opened, error) {
-	for _, s := range c.paid.Sessions() {
-		if s.Session.Owner == owner && s.Session.Number == number {
-			o := &fetch.Opened{Session: s.Session, Grants: map[remora.Address]remora.Grant{}}
-			for _, a := range s.Allotments {
-				o.Grants[a.Node] = remora.Grant{Granted: a.Bytes, Left: a.Bytes}
-			}
-			return o, nil
-		}
-	}
-	return nil, remora.ErrNotFound
-}
-
-// Open takes the session's price from the balance, as the chain does.
-func (c *chain) Open(_ context.Context, body remora.OpenSession) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, a := range body.Allotments {
-		cost, _ := remora.Cost(a.Bytes, c.price)
-		c.balance -= cost
-	}
-	return c.paid.Open(c.owner(), c.price, body)
-}
-
-func (c *chain) owner() remora.Address { return testKey().Public() }
 
 func testKey() *ed25519.PrivateKey {
 	key, err := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
@@ -84,8 +36,10 @@ func testKey() *ed25519.PrivateKey {
 func newWorld(t testing.TB, caches ...string) *world {
 	t.Helper()
 	n := transfertest.New(caches...)
-	w := &world{Network: n, paid: transfertest.NewPaid(n), key: testKey(), dir: filepath.Join(t.TempDir(), "key.sessions")}
-	w.chain = &chain{paid: w.paid, network: n, price: 10, balance: 1 << 40}
+	w := &world{
+		Network: n, paid: &market{network: n, price: 10, balance: 1 << 40, epoch: 1},
+		key: testKey(), dir: filepath.Join(t.TempDir(), "key.sessions"),
+	}
 	st, err := store.Open(t.TempDir(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +64,7 @@ func newWorld(t testing.TB, caches ...string) *world {
 func (w *world) options(t testing.TB, c remora.Content) fetch.Options {
 	return fetch.Options{
 		Gateway: w.url, CID: content.CID(c.Root, false), Out: filepath.Join(t.TempDir(), "out"),
-		Key: w.key, Chain: w.chain, Sessions: w.dir,
+		Key: w.key, Chain: w.paid, Sessions: w.dir,
 	}
 }
 
@@ -128,7 +82,7 @@ func (w *world) caches(root remora.Hash) []remora.Address {
 func (w *world) acked() (total uint64) {
 	all, _ := w.Caches()
 	for _, c := range all {
-		total += w.paid.Acked(c.Address)
+		total += w.paid.bytesAcked(c.Address)
 	}
 	return total
 }
@@ -145,7 +99,7 @@ func BenchmarkPaid(b *testing.B) {
 		}
 		b.ReportMetric(float64(r.Receipts), "receipts/op")
 	}
-	if f := w.paid.Faults(); len(f) > 0 {
+	if f := w.paid.clientFaults(); len(f) > 0 {
 		b.Fatal(f)
 	}
 	if w.acked() == 0 {

@@ -17,24 +17,23 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/fetch"
 	"github.com/remora-network/remora/app/session"
-	"github.com/remora-network/remora/app/transfer/transfertest"
 	"github.com/remora-network/remora/proofs/content"
 )
 
 // check compares the caches' books with the bytes that must be acknowledged.
 func (w *world) check(t *testing.T, acked uint64) {
 	t.Helper()
-	for _, f := range w.paid.Faults() {
+	for _, f := range w.paid.clientFaults() {
 		t.Errorf("the client is at fault: %s", f)
 	}
 	if got := w.acked(); got != acked {
 		t.Errorf("%d bytes are acknowledged, want %d", got, acked)
 	}
 	all, _ := w.Caches()
-	for _, s := range w.paid.Sessions() {
+	for _, s := range w.paid.openSessions() {
 		for _, c := range all {
-			if b := s.Book(c.Address); b.Peak > session.MaxWindow || b.Overrun > 0 {
-				t.Errorf("%d bytes were outstanding at once, %d requests went beyond the window", b.Peak, b.Overrun)
+			if b := s.books[c.Address]; b.peak > session.MaxWindow || b.overrun > 0 {
+				t.Errorf("%d bytes were outstanding at once, %d requests went beyond the window", b.peak, b.overrun)
 			}
 		}
 	}
@@ -50,8 +49,8 @@ func same(t *testing.T, file string, want []byte) {
 func TestPaidFiles(t *testing.T) {
 	w := newWorld(t, "c0", "c1", "c2")
 	var closed atomic.Int64
-	w.paid.SetHook(func(_ http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
-		if s := w.paid.Sessions(); len(s) != 1 {
+	w.paid.setHook(func(_ http.ResponseWriter, _ *http.Request, d *delivery) bool {
+		if s := w.paid.openSessions(); len(s) != 1 {
 			closed.Add(1)
 		}
 		return false
@@ -122,7 +121,7 @@ func (w *world) books(t *testing.T) map[string][]byte {
 func TestReceiptsAreKeptFirst(t *testing.T) {
 	w := newWorld(t, "c0")
 	seen := atomic.Int64{}
-	w.paid.SetHook(func(_ http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+	w.paid.setHook(func(_ http.ResponseWriter, _ *http.Request, d *delivery) bool {
 		for _, ack := range d.Acks {
 			seen.Add(1)
 			for _, text := range w.books(t) {
@@ -152,7 +151,7 @@ func TestKilled(t *testing.T) {
 		for range 3 { // lives
 			w.kill(t, o, 1+rand.IntN(12))
 		}
-		w.paid.SetHook(nil)
+		w.paid.setHook(nil)
 		if _, err := fetch.Fetch(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
@@ -160,10 +159,10 @@ func TestKilled(t *testing.T) {
 		if got := w.acked(); got > c.Length {
 			t.Errorf("%d bytes are acknowledged of %d", got, c.Length)
 		}
-		if n := len(w.paid.Sessions()); n > 4 {
+		if n := len(w.paid.openSessions()); n > 4 {
 			t.Errorf("%d sessions were opened", n)
 		}
-		for _, f := range w.paid.Faults() {
+		for _, f := range w.paid.clientFaults() {
 			t.Errorf("the client is at fault: %s", f)
 		}
 	}
@@ -177,7 +176,7 @@ func (w *world) kill(t *testing.T, o fetch.Options, n int) {
 	var mu sync.Mutex
 	var books map[string][]byte
 	count := 0
-	w.paid.SetHook(func(_ http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+	w.paid.setHook(func(_ http.ResponseWriter, _ *http.Request, d *delivery) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		if count++; count >= n && books == nil {
@@ -185,7 +184,7 @@ func (w *world) kill(t *testing.T, o fetch.Options, n int) {
 			for name, text := range books {
 				receipts, err := fetch.BookReceipts(text)
 				if last := len(receipts) - 1; err != nil || last < 0 || len(d.Acks) == 0 || d.Acks[0].Receipt != receipts[last] ||
-					slices.Contains(w.paid.Receipts(d.Cache.Address), receipts[last]) {
+					slices.Contains(w.paid.receiptsFor(d.cache.Address), receipts[last]) {
 					continue
 				}
 				books[name] = text[:len(text)-1-rand.IntN(100)] // it was killed while it wrote the last one
@@ -216,12 +215,12 @@ func TestEpochs(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		w := newWorld(t, "c0")
 		var count atomic.Int64
-		w.paid.SetHook(func(_ http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+		w.paid.setHook(func(_ http.ResponseWriter, _ *http.Request, d *delivery) bool {
 			if n := count.Add(1); n%20 == 0 {
 				e := remora.Epoch(1 + n/20)
-				w.paid.SetEpoch(e, 0)
+				w.paid.setEpoch(e, 0)
 				if claimed {
-					w.paid.SetEpoch(e, e)
+					w.paid.setEpoch(e, e)
 				}
 			}
 			return false
@@ -235,14 +234,14 @@ func TestEpochs(t *testing.T) {
 		same(t, o.Out, data)
 		epochs := map[remora.Epoch]uint64{}
 		total := uint64(0)
-		for _, r := range w.paid.Receipts(w.caches(c.Root)[0]) {
+		for _, r := range w.paid.receiptsFor(w.caches(c.Root)[0]) {
 			epochs[r.Receipt.Epoch] = r.Receipt.Bytes
 		}
 		for _, n := range epochs {
 			total += n
 		}
-		if len(epochs) < 2 || total != w.acked() || len(w.paid.Faults()) > 0 {
-			t.Errorf("claimed %v: %v, %d bytes, %v", claimed, epochs, w.acked(), w.paid.Faults())
+		if len(epochs) < 2 || total != w.acked() || len(w.paid.clientFaults()) > 0 {
+			t.Errorf("claimed %v: %v, %d bytes, %v", claimed, epochs, w.acked(), w.paid.clientFaults())
 		}
 		if got := w.acked(); got > c.Length || !claimed && got != c.Length {
 			t.Errorf("claimed %v: %d bytes are acknowledged of %d", claimed, got, c.Length)
@@ -256,7 +255,7 @@ func TestTwoProcesses(t *testing.T) {
 	first, second := w.Add(random(3<<20), false), w.Add(random(3<<20+5), false)
 	started, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	w.paid.SetHook(func(_ http.ResponseWriter, r *http.Request, d *transfertest.Delivery) bool {
+	w.paid.setHook(func(_ http.ResponseWriter, r *http.Request, d *delivery) bool {
 		if d.Content.Root == first.Root {
 			once.Do(func() { close(started) })
 			select {
@@ -283,7 +282,7 @@ func TestTwoProcesses(t *testing.T) {
 	if _, err := fetch.Fetch(t.Context(), w.options(t, second)); err != nil {
 		t.Error(err)
 	}
-	if n := len(w.paid.Sessions()); n != 2 {
+	if n := len(w.paid.openSessions()); n != 2 {
 		t.Errorf("%d sessions", n)
 	}
 	w.check(t, first.Length+2*second.Length)
@@ -303,23 +302,23 @@ func TestSpending(t *testing.T) {
 		"two":          {1 << 40, 89, 2},
 		"more than it": {100, 1 << 40, 1},
 	} {
-		w.chain.balance, w.dir = o.balance, filepath.Join(t.TempDir(), "books")
-		before := len(w.paid.Sessions())
+		w.paid.balance, w.dir = o.balance, filepath.Join(t.TempDir(), "books")
+		before := len(w.paid.openSessions())
 		options := w.options(t, c)
 		options.MaxSpend = o.max
 		_, err := fetch.Fetch(t.Context(), options)
-		sessions := w.paid.Sessions()[before:]
+		sessions := w.paid.openSessions()[before:]
 		if o.caches == 0 {
 			if !errors.Is(err, fetch.ErrSpend) || len(sessions) > 0 {
 				t.Errorf("%s: %d sessions, %v", name, len(sessions), err)
 			}
 			continue
 		}
-		if err != nil || len(sessions) != 1 || len(sessions[0].Allotments) != o.caches {
+		if err != nil || len(sessions) != 1 || len(sessions[0].allotments) != o.caches {
 			t.Errorf("%s: %d sessions, %v", name, len(sessions), err)
 			continue
 		}
-		if spent := o.balance - w.chain.balance; spent > o.balance/2 || o.max > 0 && spent > o.max {
+		if spent := o.balance - w.paid.balance; spent > o.balance/2 || o.max > 0 && spent > o.max {
 			t.Errorf("%s: spent %d", name, spent)
 		}
 	}
@@ -329,14 +328,14 @@ func TestSpending(t *testing.T) {
 // TestAllotmentLasts fetches until a session is spent: another one is opened only then.
 func TestAllotmentLasts(t *testing.T) {
 	w := newWorld(t, "c0")
-	w.chain.price, w.chain.balance = 1<<20, 2*10_000_000
+	w.paid.price, w.paid.balance = 1<<20, 2*10_000_000
 	c := w.Add(random(3<<20), false)
 	for i := range 5 {
-		w.chain.balance = 2 * 10_000_000 // of which a session takes half
+		w.paid.balance = 2 * 10_000_000 // of which a session takes half
 		if _, err := fetch.Fetch(t.Context(), w.options(t, c)); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(w.paid.Sessions()); n != 1+i/3 {
+		if n := len(w.paid.openSessions()); n != 1+i/3 {
 			t.Errorf("%d sessions for %d fetches", n, i+1)
 		}
 	}
@@ -347,12 +346,12 @@ func TestSessionIsOver(t *testing.T) {
 	w := newWorld(t, "c0")
 	c := w.Add(random(1<<20), false)
 	for i, epoch := range []remora.Epoch{1, 240, 241, 242} {
-		w.paid.SetEpoch(epoch, 0)
+		w.paid.setEpoch(epoch, 0)
 		if _, err := fetch.Fetch(t.Context(), w.options(t, c)); err != nil {
 			t.Fatal(err)
 		}
-		if want := 1 + i/2; len(w.paid.Sessions()) != want {
-			t.Errorf("epoch %d: %d sessions, want %d", epoch, len(w.paid.Sessions()), want)
+		if want := 1 + i/2; len(w.paid.openSessions()) != want {
+			t.Errorf("epoch %d: %d sessions, want %d", epoch, len(w.paid.openSessions()), want)
 		}
 	}
 	w.check(t, 4*c.Length)
@@ -366,7 +365,7 @@ func TestGatewayGoesAway(t *testing.T) {
 		c := w.Add(data, false)
 		var count atomic.Int64
 		var asked atomic.Uint64
-		w.paid.SetHook(func(rw http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+		w.paid.setHook(func(rw http.ResponseWriter, _ *http.Request, d *delivery) bool {
 			if count.Add(1) > after {
 				panic(http.ErrAbortHandler)
 			}
@@ -380,7 +379,7 @@ func TestGatewayGoesAway(t *testing.T) {
 		if err != nil || !bytes.Equal(part, data[:len(part)]) {
 			t.Errorf("%d bytes kept, %v", len(part), err)
 		}
-		w.paid.SetHook(func(_ http.ResponseWriter, _ *http.Request, d *transfertest.Delivery) bool {
+		w.paid.setHook(func(_ http.ResponseWriter, _ *http.Request, d *delivery) bool {
 			asked.Add(d.Bytes)
 			return false
 		})

@@ -47,7 +47,7 @@ var reservedWords = []reservedWord{
 		regexp.MustCompile(`^receipts?$`), "a receipt is what a client signs for delivered bytes; a transaction has a result",
 		[]string{
 			".", "proofs/delivery", "state/delivery", "state/statetest", "app/delivery", "app/fetch", "app/session", "app/transfer",
-			"app/transfer/transfertest", "node/client", "node/story",
+			"node/client", "node/story",
 		},
 	},
 }

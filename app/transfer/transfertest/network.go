@@ -1,5 +1,5 @@
-// Package transfertest is a network of caches in memory, for tests of clients, gateways and caches that talk to them. New
-// makes a Network that serves for nothing; NewPaid puts the paid side on it, whose caches keep the books of package session.
+// Package transfertest is a network of caches in memory that serve for nothing, for tests of clients, gateways and caches
+// that talk to them.
 package transfertest
 
 import (
@@ -116,7 +116,7 @@ func (n *Network) Ask(_ context.Context, cache transfer.Cache, protocol string, 
 	change := n.Answer[cache.Name]
 	n.Asked[cache.Name]++
 	n.mu.Unlock()
-	answer, err := n.encodeStream(remora.Content{Root: r.Root, Length: r.Length}, r.Range())
+	answer, err := n.Stream(remora.Content{Root: r.Root, Length: r.Length}, r.Range())
 	switch {
 	case err != nil:
 		return nil, err
@@ -128,8 +128,8 @@ func (n *Network) Ask(_ context.Context, cache transfer.Cache, protocol string, 
 	return answer, nil
 }
 
-// encodeStream returns the verified stream of a range.
-func (n *Network) encodeStream(c remora.Content, r content.Range) ([]byte, error) {
+// Stream returns the verified stream of a range.
+func (n *Network) Stream(c remora.Content, r content.Range) ([]byte, error) {
 	n.mu.Lock()
 	o, held := n.objects[c.Root]
 	n.mu.Unlock()
