@@ -56,15 +56,9 @@ func (s *accounts) takeAccount(id remora.SessionID) (*account, error) {
 				return nil, err
 			}
 		}
-		value, err := s.journal.rows.Get(accountKey(id))
+		t, err := getRow[session.Totals](s.journal, accountKey(id), maxTotalsRow)
 		if err != nil {
 			return nil, err
-		}
-		var t session.Totals
-		if value != nil {
-			if t, err = decodeTotals(value); err != nil {
-				return nil, err
-			}
 		}
 		a = &account{id: id, seller: session.NewSeller(s.journal, t)}
 		s.live[id] = a

@@ -86,7 +86,7 @@ func (c *claimer) claimEpochs(ctx context.Context, of *accounts) error {
 	if m.now < c.journal.open {
 		return fmt.Errorf("%w: the chain is at epoch %d here and the journal is open from epoch %d on: it must catch up first", remora.ErrInvalid, m.now, c.journal.open)
 	}
-	for _, e := range c.journal.kept.listEpochs() {
+	for _, e := range c.journal.listEpochs() {
 		j := c.jobs[e]
 		if j == nil {
 			j = new(job)
@@ -192,7 +192,7 @@ func (c *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
 	if err := c.journal.writeRows(puts, rows); err != nil {
 		return err
 	}
-	c.journal.kept.endEpoch(e)
+	c.journal.endEpoch(e)
 	delete(c.jobs, e)
 	return nil
 }

@@ -49,8 +49,8 @@ func TestClaimsArePaid(t *testing.T) {
 	if w.claimedBytes() != total || w.chain.countClaims(remora.ClaimSlashed) != 0 || w.Stats().Opened != 2 || w.Stats().Epochs != 0 {
 		t.Errorf("claimed %d of %d bytes, slashed %d, %+v", w.claimedBytes(), total, w.chain.countClaims(remora.ClaimSlashed), w.Stats())
 	}
-	if len(w.journal.kept.roots) != 0 || len(w.claimer.jobs) != 0 {
-		t.Errorf("%d roots and %d jobs are left", len(w.journal.kept.roots), len(w.claimer.jobs))
+	if len(w.journal.roots) != 0 || len(w.claimer.jobs) != 0 {
+		t.Errorf("%d roots and %d jobs are left", len(w.journal.roots), len(w.claimer.jobs))
 	}
 	if w.chain.sends != 4 {
 		t.Errorf("%d transactions, want 4", w.chain.sends)
@@ -110,7 +110,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 	}
 	var planned []remora.Hash
 	_ = w.disk.Ascend([]byte{rowPlan}, func(_, v []byte) bool {
-		p, err := decodePlan(v)
+		p, err := decodeRow[plan](v, maxPlanRow)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,24 +384,24 @@ func TestRejectedClaimEnds(t *testing.T) {
 
 // TestKeptRoots ends epochs out of order whose receipts name the same content.
 func TestKeptRoots(t *testing.T) {
-	k := newKept()
+	j := newJournal(Config{})
 	x := func(b byte) []remora.Extent { return []remora.Extent{{Content: remora.Content{Root: remora.Hash{b}}}} }
-	k.noteExtents(5, x(1))
-	k.noteExtents(7, x(1))
-	k.noteExtents(6, x(2))
-	k.endEpoch(7)
-	if !k.needsRoot(remora.Hash{1}) || !k.needsRoot(remora.Hash{2}) {
+	j.noteExtents(5, x(1))
+	j.noteExtents(7, x(1))
+	j.noteExtents(6, x(2))
+	j.endEpoch(7)
+	if !j.needsRoot(remora.Hash{1}) || !j.needsRoot(remora.Hash{2}) {
 		t.Error("forgotten while epoch 5 may be opened")
 	}
-	k.noteExtents(8, x(3))
-	k.endEpoch(5)
-	k.endEpoch(6)
-	if k.needsRoot(remora.Hash{1}) || k.needsRoot(remora.Hash{2}) || !k.needsRoot(remora.Hash{3}) {
-		t.Errorf("%v", k.roots)
+	j.noteExtents(8, x(3))
+	j.endEpoch(5)
+	j.endEpoch(6)
+	if j.needsRoot(remora.Hash{1}) || j.needsRoot(remora.Hash{2}) || !j.needsRoot(remora.Hash{3}) {
+		t.Errorf("%v", j.roots)
 	}
-	k.endEpoch(8)
-	if len(k.roots)+len(k.epochs) != 0 {
-		t.Errorf("%v", k.roots)
+	j.endEpoch(8)
+	if len(j.roots)+len(j.epochs) != 0 {
+		t.Errorf("%v", j.roots)
 	}
 }
 
@@ -426,21 +426,21 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var errs []error
 		check := func(err error) { errs = append(errs, err) }
-		if e, err := decodeExtent(value); err == nil {
+		if e, err := decodeRow[remora.Extent](value, maxExtentRow); err == nil {
 			if _, err := proof.NewTally([]remora.Extent{e}); err != nil {
 				t.Errorf("took an extent that is none: %v", err)
 			}
 		} else {
 			check(err)
 		}
-		if p, err := decodePlan(value); err == nil && p.Commit.Check() != nil {
+		if p, err := decodeRow[plan](value, maxPlanRow); err == nil && p.Commit.Check() != nil {
 			t.Error("took a plan that cannot be committed")
 		} else {
 			check(err)
 		}
-		_, err := decodeReceipt(value)
+		_, err := decodeRow[remora.SignedReceipt](value, maxReceiptRow)
 		check(err)
-		_, err = decodeTotals(value)
+		_, err = decodeRow[session.Totals](value, maxTotalsRow)
 		check(err)
 		_, err = decodeOpen(value)
 		check(err)

@@ -108,4 +108,4 @@ func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, r
 }
 
 // Needed reports whether a receipt that is not paid yet names content: a claim may have to be opened with it.
-func (s *Service) Needed(root remora.Hash) bool { return s.journal.kept.needsRoot(root) }
+func (s *Service) Needed(root remora.Hash) bool { return s.journal.needsRoot(root) }

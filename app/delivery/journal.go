@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/remora-network/remora"
@@ -26,7 +28,12 @@ type Journal interface {
 type journal struct {
 	rows  Journal
 	store *store.Store
-	kept  *kept
+
+	mu     sync.Mutex            // guards epochs and roots
+	epochs map[remora.Epoch]bool // that have rows
+	// roots is the content that the receipts name, with the newest epoch that does. Receipts name only content that the
+	// store held, so there are at most as many roots as the store has had objects in a few epochs.
+	roots map[remora.Hash]remora.Epoch
 
 	// closing is read-locked while a receipt is judged and written, and locked to close an epoch: a plan made after that
 	// sees all receipts that its epoch will ever have.
@@ -40,7 +47,10 @@ type journal struct {
 }
 
 func newJournal(c Config) *journal {
-	j := &journal{rows: c.Journal, store: c.Store, kept: newKept(), logger: c.Logger}
+	j := &journal{
+		rows: c.Journal, store: c.Store, logger: c.Logger,
+		epochs: map[remora.Epoch]bool{}, roots: map[remora.Hash]remora.Epoch{},
+	}
 	j.works, j.stop = context.WithCancelCause(context.Background())
 	return j
 }
@@ -66,13 +76,14 @@ func (j *journal) loadRows() (map[remora.Epoch]*job, error) {
 			e, named := remora.Epoch(number), []remora.Extent(nil)
 			switch kind {
 			case rowPlan:
-				jobs[e] = new(job)
-				jobs[e].plan, err = decodePlan(value)
+				var p plan
+				p, err = decodeRow[plan](value, maxPlanRow)
+				jobs[e] = &job{plan: &p}
 			case rowExtent:
 				named = make([]remora.Extent, 1)
-				named[0], err = decodeExtent(value)
+				named[0], err = decodeRow[remora.Extent](value, maxExtentRow)
 			}
-			j.kept.noteExtents(e, named)
+			j.noteExtents(e, named)
 			return err
 		}); err != nil {
 			return nil, err
@@ -91,19 +102,24 @@ func (j *journal) visitRows(prefix []byte, visit func(key, value []byte) error) 
 	return errors.Join(err, failed)
 }
 
-// Receipt implements session.Storage.
-func (j *journal) Receipt(id remora.SessionID, e remora.Epoch) (r remora.SignedReceipt, err error) {
-	value, err := j.rows.Get(sessionKey(rowReceipt, e, id))
+// getRow returns the row of a key, the zero one where there is none.
+func getRow[T any](j *journal, key []byte, limit int) (row T, err error) {
+	value, err := j.rows.Get(key)
 	if value == nil || err != nil {
-		return r, err
+		return row, err
 	}
-	return decodeReceipt(value)
+	return decodeRow[T](value, limit)
+}
+
+// Receipt implements session.Storage.
+func (j *journal) Receipt(id remora.SessionID, e remora.Epoch) (remora.SignedReceipt, error) {
+	return getRow[remora.SignedReceipt](j, sessionKey(rowReceipt, e, id), maxReceiptRow)
 }
 
 // Extents implements session.Storage.
 func (j *journal) Extents(id remora.SessionID, e remora.Epoch) (list []remora.Extent, err error) {
 	err = j.visitRows(sessionKey(rowExtent, e, id), func(_, value []byte) error {
-		x, err := decodeExtent(value)
+		x, err := decodeRow[remora.Extent](value, maxExtentRow)
 		list = append(list, x)
 		return err
 	})
@@ -120,7 +136,7 @@ func (j *journal) Keep(ack *session.Acknowledgement, t *session.Totals) error {
 	for i := range ack.Extents {
 		puts[string(extentKey(r.Epoch, r.Session, ack.Kept+uint32(i)))] = remora.Encode(ack.Extents[i])
 	}
-	j.kept.noteExtents(r.Epoch, ack.Extents)
+	j.noteExtents(r.Epoch, ack.Extents)
 	return j.writeRows(puts, nil)
 }
 
@@ -128,6 +144,47 @@ func (j *journal) Keep(ack *session.Acknowledgement, t *session.Totals) error {
 func (j *journal) Holds(c remora.Content) bool {
 	length, held := j.store.Length(c.Root)
 	return held && length == c.Length
+}
+
+// noteExtents notes an epoch and the content of extents, before they are in the journal.
+func (j *journal) noteExtents(e remora.Epoch, extents []remora.Extent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.epochs[e] = true
+	for i := range extents {
+		root := extents[i].Content.Root
+		j.roots[root] = max(j.roots[root], e)
+	}
+}
+
+// endEpoch forgets an epoch that has no rows any more, and every root whose newest epoch is older than all epochs left. A
+// root may stay longer than necessary, but never goes too early.
+func (j *journal) endEpoch(e remora.Epoch) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.epochs, e)
+	maps.DeleteFunc(j.roots, func(_ remora.Hash, newest remora.Epoch) bool {
+		for left := range j.epochs {
+			if left <= newest {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (j *journal) needsRoot(root remora.Hash) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, found := j.roots[root]
+	return found
+}
+
+// listEpochs returns the epochs in order.
+func (j *journal) listEpochs() []remora.Epoch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.epochs))
 }
 
 // writeRows is the only way into the journal.

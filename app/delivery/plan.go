@@ -100,7 +100,7 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 	}
 	budget, fits := balance.Sub(addAmounts(m.spoken, c.feeFor(txOverhead), c.feeFor(remora.MaxTxBytes)))
 	err = c.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
-		receipt, err := decodeReceipt(value)
+		receipt, err := decodeRow[remora.SignedReceipt](value, maxReceiptRow)
 		if err != nil {
 			return err
 		}

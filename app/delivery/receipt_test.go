@@ -114,7 +114,7 @@ func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 				t.Fatalf("at %d: %+v", offset, head)
 			}
 			w.restart()
-			signed, err := decodeReceipt(w.disk.rows[string(sessionKey(rowReceipt, c.epoch, c.session))])
+			signed, err := decodeRow[remora.SignedReceipt](w.disk.rows[string(sessionKey(rowReceipt, c.epoch, c.session))], maxReceiptRow)
 			if err != nil || signed != c.signReceipt(c.receipt()) {
 				t.Fatalf("at %d: the journal has a receipt of %d bytes, %v", offset, signed.Receipt.Bytes, err)
 			}
@@ -124,7 +124,7 @@ func TestReceiptsAreDurableBeforeTheAnswer(t *testing.T) {
 			}
 		}
 	}
-	kept, err := decodeTotals(w.disk.rows[string(accountKey(c.session))])
+	kept, err := decodeRow[session.Totals](w.disk.rows[string(accountKey(c.session))], maxTotalsRow)
 	if err != nil || kept.Acked != f.Length || kept.Outstanding != 0 || kept.Lost != 0 {
 		t.Errorf("totals %+v, %v", kept, err)
 	}

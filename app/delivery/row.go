@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/app/session"
 )
 
 // Kinds of rows in the journal: the first byte of a key. The numbers that follow are big endian, so that the rows of an
@@ -55,32 +54,15 @@ func keyNumber(key []byte) (uint64, error) {
 }
 
 // decodeRow decodes what this package encoded, and checks it.
-func decodeRow(value []byte, limit int, v any) error {
-	err := remora.Decode(value, limit, v)
-	if c, has := v.(interface{ Check() error }); has && err == nil {
+func decodeRow[T any](value []byte, limit int) (row T, err error) {
+	err = remora.Decode(value, limit, &row)
+	if c, has := any(&row).(interface{ Check() error }); has && err == nil {
 		err = c.Check()
 	}
 	if err != nil {
-		return fmt.Errorf("journal of receipts: %w: %w", remora.ErrCorrupt, err)
+		return row, fmt.Errorf("journal of receipts: %w: %w", remora.ErrCorrupt, err)
 	}
-	return nil
-}
-
-func decodeReceipt(value []byte) (r remora.SignedReceipt, err error) {
-	return r, decodeRow(value, maxReceiptRow, &r)
-}
-
-func decodeExtent(value []byte) (e remora.Extent, err error) {
-	return e, decodeRow(value, maxExtentRow, &e)
-}
-
-func decodeTotals(value []byte) (t session.Totals, err error) {
-	return t, decodeRow(value, maxTotalsRow, &t)
-}
-
-func decodePlan(value []byte) (*plan, error) {
-	p := new(plan)
-	return p, decodeRow(value, maxPlanRow, p)
+	return row, nil
 }
 
 func encodeOpen(e remora.Epoch) []byte { return binary.BigEndian.AppendUint64(nil, uint64(e)) }

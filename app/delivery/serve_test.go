@@ -108,7 +108,7 @@ func TestDamageIsNotHeld(t *testing.T) {
 	if err := w.accounts.flushTotals(); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := decodeTotals(w.disk.rows[string(accountKey(c.session))]); err != nil || kept.Outstanding+kept.Lost != 0 {
+	if kept, err := decodeRow[session.Totals](w.disk.rows[string(accountKey(c.session))], maxTotalsRow); err != nil || kept.Outstanding+kept.Lost != 0 {
 		t.Errorf("%+v, %v", kept, err)
 	}
 }

@@ -20,6 +20,6 @@ func (s *Service) Stats() Stats {
 	return Stats{
 		Delivered: s.counts.delivered.Load(), Acked: s.counts.acked.Load(),
 		Refused: s.counts.refused.Load(), Opened: s.counts.opened.Load(),
-		Sessions: s.accounts.countSessions(), Epochs: len(s.journal.kept.listEpochs()),
+		Sessions: s.accounts.countSessions(), Epochs: len(s.journal.listEpochs()),
 	}
 }

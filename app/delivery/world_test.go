@@ -453,7 +453,7 @@ func (w *world) runUntil(done func() bool) error {
 	defer func() { w.chain.onBlock = nil }()
 	err := w.Run(ctx)
 	if blocks > 1000 {
-		w.tb.Fatalf("a thousand blocks were not enough; %d epochs are left\n%s", len(w.journal.kept.listEpochs()), w.logged.String())
+		w.tb.Fatalf("a thousand blocks were not enough; %d epochs are left\n%s", len(w.journal.listEpochs()), w.logged.String())
 	}
 	return err
 }
