@@ -3,6 +3,7 @@ package remora
 import (
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // Bitmap is a set of committee members: bit i%8 of byte i/8 is member i. Its length is ceil(n/8) and the bits above n
@@ -36,13 +37,7 @@ func (b Bitmap) Add(a Authority) { b[a/8] |= 1 << (a % 8) }
 func (b Bitmap) Has(a Authority) bool { return int(a/8) < len(b) && b[a/8]&(1<<(a%8)) != 0 }
 
 // Count returns the number of members.
-func (b Bitmap) Count() int {
-	n := 0
-	for range b.Members() {
-		n++
-	}
-	return n
-}
+func (b Bitmap) Count() int { return len(slices.Collect(b.Members())) }
 
 // Members yields the set in increasing order.
 func (b Bitmap) Members() iter.Seq[Authority] {

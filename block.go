@@ -1,6 +1,9 @@
 package remora
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // ProtocolVersion is the version of the state machine's rules that this build applies.
 const ProtocolVersion = 1
@@ -97,7 +100,7 @@ func DecodeBlock(b []byte, limit int) (*Block, error) {
 	if err := Decode(b, limit, block); err != nil {
 		return nil, fmt.Errorf("block: %w", err)
 	}
-	if len(block.DAG) == 0 || hasNilHeader(block.DAG) {
+	if len(block.DAG) == 0 || slices.Contains(block.DAG, nil) {
 		return nil, fmt.Errorf("block: %w: empty sub-DAG or header", ErrMalformed)
 	}
 	block.Seal()
@@ -110,18 +113,9 @@ func DecodeCertifiedBlock(b []byte, limit int) (*CertifiedBlock, error) {
 	if err := Decode(b, limit, cb); err != nil {
 		return nil, fmt.Errorf("certified block: %w", err)
 	}
-	if len(cb.Block.DAG) == 0 || hasNilHeader(cb.Block.DAG) {
+	if len(cb.Block.DAG) == 0 || slices.Contains(cb.Block.DAG, nil) {
 		return nil, fmt.Errorf("certified block: %w: empty sub-DAG or header", ErrMalformed)
 	}
 	cb.Block.Seal()
 	return cb, nil
-}
-
-func hasNilHeader(headers []*Header) bool {
-	for _, h := range headers {
-		if h == nil {
-			return true
-		}
-	}
-	return false
 }

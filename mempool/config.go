@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/remora-network/remora"
@@ -40,18 +41,14 @@ type Pace struct {
 
 // withDefaults replaces zero fields by their defaults.
 func (p Pace) withDefaults() Pace {
-	set := func(field *int, ticks int) {
-		if *field == 0 {
-			*field = ticks
-		}
+	return Pace{
+		HeaderDelay:   cmp.Or(p.HeaderDelay, 4),
+		IdleDelay:     cmp.Or(p.IdleDelay, 100),
+		LeaderTimeout: cmp.Or(p.LeaderTimeout, 20),
+		Resend:        cmp.Or(p.Resend, 100),
+		Adopt:         cmp.Or(p.Adopt, 200),
+		Listen:        cmp.Or(p.Listen, 400),
 	}
-	set(&p.HeaderDelay, 4)
-	set(&p.IdleDelay, 100)
-	set(&p.LeaderTimeout, 20)
-	set(&p.Resend, 100)
-	set(&p.Adopt, 200)
-	set(&p.Listen, 400)
-	return p
 }
 
 func (c *Config) checkFields() error {

@@ -149,9 +149,4 @@ func (c *Core) localRound() remora.Round { return max(c.Round(), c.committed) }
 func (c *Core) highestKept() remora.Round { return c.localRound() + 2*c.config.GCDepth }
 
 // gcHorizon is the GC round after a leader.
-func gcHorizon(leader, depth remora.Round) remora.Round {
-	if leader <= depth {
-		return 0
-	}
-	return leader - depth
-}
+func gcHorizon(leader, depth remora.Round) remora.Round { return leader - min(leader, depth) }

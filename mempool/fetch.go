@@ -42,21 +42,16 @@ func (c *Core) wantParents(child *remora.Header, absent []remora.Parent) {
 		if _, asked := c.missing.wants[missing]; asked || c.Holds(missing.round, p) {
 			continue
 		}
-		w := &want{from: c.skipSelf(child.Author), due: c.clock}
+		w := &want{from: child.Author, due: c.clock}
+		if w.from == c.config.Self {
+			w.from = c.peerAfter(w.from)
+		}
 		if missing.round == c.dag.quorum || missing.round == c.dag.quorum+1 {
 			w.due += min(max(c.own.lasted/2, leastGrace), mostGrace)
 		}
 		c.missing.wants[missing] = w
 		c.missing.next = min(c.missing.next, w.due)
 	}
-}
-
-// skipSelf returns a, or the next authority if a is this one.
-func (c *Core) skipSelf(a remora.Authority) remora.Authority {
-	if a == c.config.Self {
-		return c.peerAfter(a)
-	}
-	return a
 }
 
 // peerAfter returns the authority after a, skipping this one unless it is alone.

@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -103,13 +104,7 @@ func (c *Core) remoteRound() remora.Round {
 		authors[i] = remora.Authority(i)
 	}
 	slices.SortStableFunc(authors, func(a, b remora.Authority) int {
-		switch {
-		case c.tips[a] > c.tips[b]:
-			return -1
-		case c.tips[a] < c.tips[b]:
-			return 1
-		}
-		return 0
+		return cmp.Compare(c.tips[b], c.tips[a])
 	})
 	var stake remora.Amount
 	for _, a := range authors {

@@ -3,6 +3,7 @@ package consensustest
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
@@ -158,12 +159,9 @@ func Name(h *remora.Header) string { return fmt.Sprintf("r%d.%d", h.Round, h.Aut
 
 // Brief lists the leaders with the sizes of their sub-DAGs, such as "r2.0[5] r4.1[4]".
 func Brief(subs []remora.SubDAG) string {
-	var text string
+	parts := make([]string, len(subs))
 	for i, sub := range subs {
-		if i > 0 {
-			text += " "
-		}
-		text += fmt.Sprintf("%s[%d]", Name(sub.Leader()), len(sub.Headers))
+		parts[i] = fmt.Sprintf("%s[%d]", Name(sub.Leader()), len(sub.Headers))
 	}
-	return text
+	return strings.Join(parts, " ")
 }

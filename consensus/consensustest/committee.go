@@ -3,11 +3,10 @@
 package consensustest
 
 import (
-	"encoding/binary"
-	"fmt"
 	"slices"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
 // ChainID is the chain of all DAGs here.
@@ -18,19 +17,8 @@ func Origin() remora.Hash { return remora.SumBLAKE3([]byte("origin")) }
 
 // Committee returns members with the given stakes, in that order, and made-up keys.
 func Committee(stakes ...remora.Amount) *remora.Committee {
-	members := make([]remora.Member, len(stakes))
-	for i, stake := range stakes {
-		m := remora.Member{Name: fmt.Sprintf("v%d", i), Stake: stake, PeerID: fmt.Sprintf("peer%d", i)}
-		for part, key := range [][]byte{m.Consensus[:], m.Beacon[:], m.Header[:]} {
-			key[0] = byte(part)
-			binary.BigEndian.PutUint16(key[1:], uint16(i))
-		}
-		members[i] = m
-	}
-	c, err := remora.NewCommittee(ChainID, 1, members)
-	if err != nil {
-		panic(err)
-	}
+	c := mempooltest.NewWeightedCommittee(stakes...)
+	c.ChainID = ChainID
 	return c
 }
 

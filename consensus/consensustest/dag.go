@@ -1,6 +1,7 @@
 package consensustest
 
 import (
+	"iter"
 	"math/rand"
 	"slices"
 
@@ -42,6 +43,28 @@ func (d *DAG) LeaderOf(r remora.Round) (remora.Authority, bool) {
 		return d.Leader(r)
 	}
 	return consensus.Leader(d.Committee, r)
+}
+
+// leaderAmong returns the leader of a round, nil if it is not among the headers.
+func (d *DAG) leaderAmong(headers iter.Seq[*remora.Header], r remora.Round) *remora.Header {
+	author, ok := d.LeaderOf(r)
+	for h := range headers {
+		if ok && h.Round == r && h.Author == author {
+			return h
+		}
+	}
+	return nil
+}
+
+// supportAmong returns the stake of the headers that have a leader as parent.
+func (d *DAG) supportAmong(headers iter.Seq[*remora.Header], leader *remora.Header) remora.Amount {
+	var stake remora.Amount
+	for h := range headers {
+		if slices.Contains(h.Parents, leader.ID()) {
+			stake += d.Committee.Stake(h.Author)
+		}
+	}
+	return stake
 }
 
 // Pin makes one authority the leader of every even round.

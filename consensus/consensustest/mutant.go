@@ -57,8 +57,8 @@ func NewMutant(d *DAG, flaw Flaw) *Mutant {
 func (m *Mutant) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	m.inserted = append(m.inserted, &c.Header)
 	m.highest = max(m.highest, c.Round())
-	leader := m.findLeader(c.Round() - 1)
-	if leader == nil || leader.Round <= m.leader || m.countSupport(leader) < m.supportNeeded() {
+	leader := m.dag.leaderAmong(slices.Values(m.inserted), c.Round()-1)
+	if leader == nil || leader.Round <= m.leader || m.dag.supportAmong(slices.Values(m.inserted), leader) < m.supportNeeded() {
 		return nil, nil
 	}
 	var subs []remora.SubDAG
@@ -84,26 +84,6 @@ func (m *Mutant) supportNeeded() remora.Amount {
 	return m.dag.Committee.Validity()
 }
 
-// findLeader returns the leader of a round, nil until it is inserted.
-func (m *Mutant) findLeader(r remora.Round) *remora.Header {
-	author, ok := m.dag.LeaderOf(r)
-	i := slices.IndexFunc(m.inserted, func(h *remora.Header) bool { return ok && h.Round == r && h.Author == author })
-	if i < 0 {
-		return nil
-	}
-	return m.inserted[i]
-}
-
-func (m *Mutant) countSupport(leader *remora.Header) remora.Amount {
-	var stake remora.Amount
-	for _, h := range m.inserted {
-		if slices.Contains(h.Parents, leader.ID()) {
-			stake += m.dag.Committee.Stake(h.Author)
-		}
-	}
-	return stake
-}
-
 // leaderChain returns the uncommitted leaders up to the given one, oldest first.
 func (m *Mutant) leaderChain(leader *remora.Header) []*remora.Header {
 	chain := []*remora.Header{leader}
@@ -111,7 +91,7 @@ func (m *Mutant) leaderChain(leader *remora.Header) []*remora.Header {
 		return chain
 	}
 	for r := leader.Round - 1; r > m.leader; r-- {
-		if l := m.findLeader(r); l != nil && (m.flaw == UnlinkedLeaders || m.dag.hasPath(chain[0], l)) {
+		if l := m.dag.leaderAmong(slices.Values(m.inserted), r); l != nil && (m.flaw == UnlinkedLeaders || m.dag.hasPath(chain[0], l)) {
 			chain = slices.Insert(chain, 0, l)
 		}
 	}

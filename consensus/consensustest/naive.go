@@ -1,6 +1,7 @@
 package consensustest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,10 +32,10 @@ func (n *Naive) Sequence() []remora.SubDAG {
 	var leaders []*remora.Header
 	var linked map[remora.Hash]bool // vertices to which the oldest leader so far has a path
 	for r := n.highest; r > 0; r-- {
-		leader := n.findLeader(r)
+		leader := n.dag.leaderAmong(maps.Values(n.vertices), r)
 		switch {
 		case leader == nil:
-		case len(leaders) == 0 && n.countSupport(leader) < n.dag.Committee.Validity():
+		case len(leaders) == 0 && n.dag.supportAmong(maps.Values(n.vertices), leader) < n.dag.Committee.Validity():
 		case len(leaders) > 0 && !linked[leader.Digest()]:
 		default:
 			linked = n.historyOf(leader)
@@ -62,26 +63,6 @@ func (n *Naive) Sequence() []remora.SubDAG {
 		previous = sub.Digest(n.dag.Committee.ChainID)
 	}
 	return sequence
-}
-
-func (n *Naive) findLeader(r remora.Round) *remora.Header {
-	author, ok := n.dag.LeaderOf(r)
-	for _, h := range n.vertices {
-		if ok && h.Round == r && h.Author == author {
-			return h
-		}
-	}
-	return nil
-}
-
-func (n *Naive) countSupport(leader *remora.Header) remora.Amount {
-	var stake remora.Amount
-	for _, h := range n.vertices {
-		if slices.Contains(h.Parents, leader.ID()) {
-			stake += n.dag.Committee.Stake(h.Author)
-		}
-	}
-	return stake
 }
 
 // historyOf returns the digests of h and its ancestors.

@@ -5,6 +5,7 @@ package mempooltest
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/remora-network/remora"
 )
@@ -17,11 +18,7 @@ var Origin = remora.SumBLAKE3([]byte("mempooltest origin"))
 
 // NewCommittee returns a committee of n members of stake 1.
 func NewCommittee(n int) *remora.Committee {
-	stakes := make([]remora.Amount, n)
-	for i := range stakes {
-		stakes[i] = 1
-	}
-	return NewWeightedCommittee(stakes...)
+	return NewWeightedCommittee(slices.Repeat([]remora.Amount{1}, n)...)
 }
 
 // NewWeightedCommittee returns a committee whose authority i has stakes[i]. Its keys are numbers, not curve points. It
@@ -46,10 +43,7 @@ func NewWeightedCommittee(stakes ...remora.Amount) *remora.Committee {
 // Leader rotates over the even rounds from 2 on, as Bullshark's schedule does.
 func Leader(c *remora.Committee) func(remora.Round) (remora.Authority, bool) {
 	return func(r remora.Round) (remora.Authority, bool) {
-		if r < 2 || r%2 != 0 {
-			return 0, false
-		}
-		return remora.Authority((uint64(r)/2 - 1) % uint64(c.Size())), true
+		return remora.Authority((uint64(r)/2 - 1) % uint64(c.Size())), r >= 2 && r%2 == 0
 	}
 }
 

@@ -43,11 +43,20 @@ func (c *Core) receiveBatch(m PeerBatch) error {
 	case b.Worker != c.config.ID:
 		return fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
 	}
-	if _, ok := c.peers.unexecuted[b.Digest]; ok || c.peers.done.Has(b.Digest) {
-		c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
-		c.acknowledgeBatch(m)
-		return nil
+	if _, ok := c.peers.unexecuted[b.Digest]; !ok && !c.peers.done.Has(b.Digest) {
+		if err := c.storeBatch(m); err != nil {
+			return err
+		}
 	}
+	c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
+	if !m.Fetched {
+		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: b.Digest})
+	}
+	return nil
+}
+
+func (c *Core) storeBatch(m PeerBatch) error {
+	b := m.Batch
 	if !m.Fetched && (c.hasExpired(b.Epoch) || b.Epoch > c.ahead+1) { // a peer that ordered one more block may be one epoch ahead
 		return fmt.Errorf("%w: epoch %d, this is %d", ErrEpoch, b.Epoch, c.ahead)
 	}
@@ -57,20 +66,8 @@ func (c *Core) receiveBatch(m PeerBatch) error {
 	}
 	c.peers.bytes[m.From] += size
 	c.peers.unexecuted[b.Digest] = peerBatch{charged: m.From, epoch: b.Epoch, size: size}
-	c.storeBatch(b)
-	c.acknowledgeBatch(m)
-	return nil
-}
-
-func (c *Core) acknowledgeBatch(m PeerBatch) {
-	if !m.Fetched {
-		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: m.Batch.Digest})
-	}
-}
-
-func (c *Core) storeBatch(b remora.Batch) {
 	c.out.Persist = append(c.out.Persist, b)
-	c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
+	return nil
 }
 
 func (k *keeper) removeExecuted(digest remora.Hash) {

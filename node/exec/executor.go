@@ -3,7 +3,7 @@
 // Open resumes at the newest block of a store. Execute applies one sub-DAG, Follow a group of blocks that a quorum certified;
 // both write block, changes and cursor in one step, so that a crash leaves a whole number of blocks, and both report a block
 // whose header differs from the expected one as a Divergence without writing it. Verifier checks signatures ahead, in batches
-// and on all cores. Sources decides which peers are asked for missing batches.
+// and on all cores.
 package exec
 
 import (

@@ -109,21 +109,10 @@ func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
-	if err := CheckBlock(committee, header, certificate); err != nil {
+	if err := CheckHeader(members, header); err != nil {
 		return nil, err
 	}
-	return header, nil
-}
-
-// CheckBlock checks that this build knows the protocol of a header and that a quorum of the committee signed it.
-func CheckBlock(committee *trust.Committee, h *remora.BlockHeader, c *remora.BlockCertificate) error {
-	if err := CheckHeader(committee.Committee, h); err != nil {
-		return err
-	}
-	if err := committee.CheckBlockCertificate(h, c); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnverified, err)
-	}
-	return nil
+	return header, wrapUnproven(committee.CheckBlockCertificate(header, certificate))
 }
 
 // CheckHeader checks that a header has the chain and term of the committee and the protocol version of this build.

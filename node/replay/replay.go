@@ -59,28 +59,20 @@ type Summary struct {
 // Replay executes every block up to a height, or if that is 0 up to the newest certified one, and compares the outcome
 // with what the quorum signed. A difference is an *exec.Divergence.
 func Replay(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
-	a, err := newAudit(g)
+	a, to, err := startAudit(ctx, g, source, to)
 	if err != nil {
-		return Summary{}, err
-	}
-	if to, err = awaitHeight(ctx, source, to); err != nil {
 		return Summary{}, err
 	}
 	dir, err := os.MkdirTemp("", "remora-replay-")
 	if err != nil {
 		return Summary{}, err
 	}
-	summary, err := a.replayBlocks(ctx, dir, source, to)
-	return summary, errors.Join(err, os.RemoveAll(dir))
-}
-
-func (a *audit) replayBlocks(ctx context.Context, dir string, source Source, to remora.Height) (Summary, error) {
 	st, err := store.Open(dir, store.Options{})
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, errors.Join(err, os.RemoveAll(dir))
 	}
 	summary, err := a.executeBlocks(ctx, st, source, to)
-	return summary, errors.Join(err, st.Close())
+	return summary, errors.Join(err, st.Close(), os.RemoveAll(dir))
 }
 
 // inspected is a block whose certificate, links and contents are verified.
@@ -156,19 +148,22 @@ type audit struct {
 	committee *trust.Committee
 }
 
-func newAudit(g *remora.Genesis) (*audit, error) {
+// startAudit checks the genesis, and waits until the source has the certificate of a height. It returns the audit and the
+// height, the newest certified one in place of 0.
+func startAudit(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (*audit, remora.Height, error) {
 	if err := state.CheckGenesis(g, exec.NewVerifier()); err != nil {
-		return nil, fmt.Errorf("genesis: %w", err)
+		return nil, 0, fmt.Errorf("genesis: %w", err)
 	}
 	members, err := g.Committee()
 	if err != nil {
-		return nil, fmt.Errorf("genesis: %w", err)
+		return nil, 0, fmt.Errorf("genesis: %w", err)
 	}
 	committee, err := trust.New(members)
 	if err != nil {
-		return nil, fmt.Errorf("genesis: %w", err)
+		return nil, 0, fmt.Errorf("genesis: %w", err)
 	}
-	return &audit{genesis: g, origin: g.Hash(), committee: committee}, nil
+	to, err = awaitHeight(ctx, source, to)
+	return &audit{genesis: g, origin: g.Hash(), committee: committee}, to, err
 }
 
 // awaitHeight waits until the source has the certificate of a height, and returns that. 0 stands for the newest.

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
@@ -155,14 +155,7 @@ func neverWritten(path string) bool {
 		return true
 	case ".seg":
 		segments, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.seg"))
-		if err != nil {
-			return false
-		}
-		for _, other := range segments {
-			if strings.Compare(other, path) > 0 {
-				return true
-			}
-		}
+		return err == nil && slices.ContainsFunc(segments, func(other string) bool { return other > path })
 	}
 	return false
 }

@@ -18,11 +18,8 @@ const (
 // Verify checks certificates, links and contents of the blocks up to a height, or if that is 0 up to the newest certified
 // one, on all cores. It executes nothing.
 func Verify(ctx context.Context, g *remora.Genesis, source Source, to remora.Height) (Summary, error) {
-	a, err := newAudit(g)
+	a, to, err := startAudit(ctx, g, source, to)
 	if err != nil {
-		return Summary{}, err
-	}
-	if to, err = awaitHeight(ctx, source, to); err != nil {
 		return Summary{}, err
 	}
 	summary := Summary{From: 1}

@@ -65,28 +65,11 @@ func topNode(root remora.Hash, length uint64) node {
 // pairOffset returns the place of the node's pair in the outboard: after those of its children.
 func (n node) pairOffset() int64 { return int64((n.before + n.countParents() - 1) * PairSize) }
 
-// openPair verifies the pair of a node above more than one piece and returns the node's children.
-func (n node) openPair(pair *[PairSize]byte) (left, right node, err error) {
-	if hashPair(pair, n.flags) != n.cv {
-		return left, right, &Mismatch{n.start, n.length}
-	}
-	left, right = n.childNodes(pair)
-	return left, right, nil
-}
-
 func (n node) childNodes(pair *[PairSize]byte) (left, right node) {
 	l, r := n.split()
 	left = node{span: l, before: n.before, cv: remora.Hash(pair[:remora.HashSize])}
 	right = node{span: r, before: n.before + l.countParents(), cv: remora.Hash(pair[remora.HashSize:])}
 	return left, right
-}
-
-// checkPiece verifies the bytes of a node of one piece.
-func (n node) checkPiece(data []byte) error {
-	if hashSpan(data, n.start, n.flags) != n.cv {
-		return &Mismatch{n.start, n.length}
-	}
-	return nil
 }
 
 // hashPair returns the chaining value of the parent of two nodes, or the root with guts.FlagRoot.

@@ -24,10 +24,11 @@ func (w *walk) nextNode() node { return w.stack[len(w.stack)-1] }
 
 // visitPair verifies the pair of the next node, which spans several pieces.
 func (w *walk) visitPair(pair *[PairSize]byte) error {
-	left, right, err := w.nextNode().openPair(pair)
-	if err != nil {
-		return err
+	n := w.nextNode()
+	if hashPair(pair, n.flags) != n.cv {
+		return &Mismatch{n.start, n.length}
 	}
+	left, right := n.childNodes(pair)
 	w.stack = w.stack[:len(w.stack)-1]
 	if w.rng.touchesSpan(right.span) {
 		w.stack = append(w.stack, right)
@@ -40,8 +41,8 @@ func (w *walk) visitPair(pair *[PairSize]byte) error {
 
 // visitPiece verifies the bytes of the next node, which is one piece.
 func (w *walk) visitPiece(data []byte) error {
-	if err := w.nextNode().checkPiece(data); err != nil {
-		return err
+	if n := w.nextNode(); hashSpan(data, n.start, n.flags) != n.cv {
+		return &Mismatch{n.start, n.length}
 	}
 	w.stack = w.stack[:len(w.stack)-1]
 	return nil

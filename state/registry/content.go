@@ -21,23 +21,20 @@ func RegisterContent(o *table.Overlay, owner remora.Address, r *remora.RegisterC
 	if err != nil {
 		return err
 	}
-	entry := remora.ContentEntry{Content: c, Directory: r.Directory, Owner: owner, Replicas: r.Replicas}
-	if exists {
-		if old.Replicas >= r.Replicas {
-			return remora.Reject(remora.CodeContentExists, "%s is already registered with %d replicas: ask for more, or publish without registering", c.Root, old.Replicas)
-		}
-		entry = old
-		entry.Replicas = r.Replicas
-	} else if entry.Epoch, err = contentEpoch(o); err != nil {
-		return err
+	if exists && old.Replicas >= r.Replicas {
+		return remora.Reject(remora.CodeContentExists, "%s is already registered with %d replicas: ask for more, or publish without registering", c.Root, old.Replicas)
 	}
+	entry := old
+	if !exists {
+		epoch, err := GetEpoch(o)
+		if err != nil {
+			return err
+		}
+		entry = remora.ContentEntry{Content: c, Directory: r.Directory, Owner: owner, Epoch: epoch.Number}
+	}
+	entry.Replicas = r.Replicas
 	o.Put(table.Contents, contentKey(c.Root, r.Directory), remora.Encode(entry))
 	return nil
-}
-
-func contentEpoch(v table.View) (remora.Epoch, error) {
-	e, err := GetEpoch(v)
-	return e.Number, err
 }
 
 // contentKey returns the key of an entry. A file and a directory of the same root have different keys.

@@ -20,23 +20,13 @@ type Epoch struct {
 	StartHeight remora.Height // of the epoch's first block
 }
 
-// EndsWith reports whether a block is the last of the epoch: the epoch must have its length in time and in blocks. The
-// block's time is not before StartTime.
-func (e Epoch) EndsWith(time remora.Millis, height remora.Height, p *remora.Params) bool {
-	return time-e.StartTime >= p.EpochMillis && height+1-e.StartHeight >= p.EpochBlocks
-}
-
-// Next returns the epoch after this one. time and height are those of this one's last block.
-func (e Epoch) Next(time remora.Millis, height remora.Height) Epoch {
-	return Epoch{Number: e.Number + 1, StartTime: time, StartHeight: height + 1}
-}
-
-// After returns the epoch of the block that follows a block of this epoch.
+// After returns the epoch of the block that follows a block of this epoch, whose time is not before StartTime. The epoch
+// ends once it has its length both in time and in blocks.
 func (e Epoch) After(time remora.Millis, height remora.Height, p *remora.Params) Epoch {
-	if !e.EndsWith(time, height, p) {
+	if time-e.StartTime < p.EpochMillis || height+1-e.StartHeight < p.EpochBlocks {
 		return e
 	}
-	return e.Next(time, height)
+	return Epoch{Number: e.Number + 1, StartTime: time, StartHeight: height + 1}
 }
 
 // GetEpoch returns the epoch of the next block.

@@ -206,12 +206,13 @@ func TestEpoch(t *testing.T) {
 		want   bool
 	}{{1000, 9, false}, {1499, 9, false}, {1500, 9, true}, {9000, 20, true}, {1500, 8, false}, {9000, 7, false}} {
 		p := remora.Params{EpochMillis: 500, EpochBlocks: 3}
-		if got := e.EndsWith(tt.time, tt.height, &p); got != tt.want {
-			t.Errorf("block %d at %d ends the epoch: %v, want %v", tt.height, tt.time, got, tt.want)
+		want := e
+		if tt.want {
+			want = registry.Epoch{Number: 4, StartTime: tt.time, StartHeight: tt.height + 1}
 		}
-	}
-	if got, want := e.Next(1600, 20), (registry.Epoch{Number: 4, StartTime: 1600, StartHeight: 21}); got != want {
-		t.Errorf("next %+v, want %+v", got, want)
+		if got := e.After(tt.time, tt.height, &p); got != want {
+			t.Errorf("after block %d at %d: epoch %+v, want %+v", tt.height, tt.time, got, want)
+		}
 	}
 }
 

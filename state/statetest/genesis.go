@@ -55,15 +55,11 @@ func Address(name string) remora.Address {
 func Node(name string, roles remora.Roles) remora.Node {
 	n := remora.Node{
 		Name: name, Roles: roles, Header: Address("header of " + name),
-		PeerID: peerID(name), Addrs: []string{"/ip4/127.0.0.1/tcp/4001"},
+		PeerID: "12D3" + strings.ReplaceAll(Address("peer "+name).String(), "0", "z"), // base58 has no 0
+		Addrs:  []string{"/ip4/127.0.0.1/tcp/4001"},
 	}
 	fillHashes(n.Consensus[:], "consensus key", []byte(name), nil)
 	fillHashes(n.Beacon[:], "beacon key", []byte(name), nil)
 	n.Possession, n.BeaconPoP = Prove(n.Consensus), Prove(n.Beacon)
 	return n
-}
-
-// peerID returns base58 characters that follow from a name.
-func peerID(name string) string {
-	return "12D3" + strings.ReplaceAll(Address("peer "+name).String(), "0", "z")
 }

@@ -55,15 +55,6 @@ func (t Tree) Prove(key remora.Hash) Proof {
 	}
 }
 
-// Verify checks that key has value under root. A nil value claims that the key is absent, an empty non-nil one claims the
-// empty value. If a decoder may have turned empty values into nil, use VerifyMember and VerifyAbsent instead.
-func (p Proof) Verify(root, key remora.Hash, value []byte) error {
-	if value == nil {
-		return p.VerifyAbsent(root, key)
-	}
-	return p.VerifyMember(root, key, ValueHash(value))
-}
-
 // VerifyMember checks that key has the value with the given hash under root.
 func (p Proof) VerifyMember(root, key, valueHash remora.Hash) error {
 	if err := p.checkShape(); err != nil {

@@ -26,37 +26,13 @@ package tree
 import "github.com/remora-network/remora"
 
 // Tree is an immutable map from keys to value hashes with a Merkle root. The zero Tree is empty.
-type Tree struct {
-	top  node
-	size int
-}
+type Tree struct{ top node }
 
 // Build returns the tree of the given leaves: Update on the empty tree.
 func Build(leaves []Change) (Tree, error) { return Tree{}.Update(leaves) }
 
 // Root returns the Merkle root; the root of the empty tree is the zero hash.
 func (t Tree) Root() remora.Hash { return hashOf(t.top) }
-
-// Len returns the number of keys.
-func (t Tree) Len() int { return t.size }
-
-// Get returns the value hash under key, and whether there is one.
-func (t Tree) Get(key remora.Hash) (remora.Hash, bool) {
-	n := t.top
-	for depth := 0; ; depth++ {
-		switch x := n.(type) {
-		case *inner:
-			n = x.childAt(bitOfKey(&key, depth))
-		case *leaf:
-			if x.key != key {
-				return remora.Hash{}, false
-			}
-			return x.value, true
-		default:
-			return remora.Hash{}, false
-		}
-	}
-}
 
 // Update returns the tree with the changes applied. Their order does not matter, so two changes of one key are refused
 // with ErrDuplicateKey, and t is returned. Deleting an absent key changes nothing. The slice is only read; if it is sorted
@@ -66,19 +42,12 @@ func (t Tree) Update(changes []Change) (Tree, error) {
 	if err != nil {
 		return t, err
 	}
-	u := update{size: t.size}
-	top := u.applyChanges(t.top, 0, sorted)
-	return Tree{top: top, size: u.size}, nil
-}
-
-// update is a call of Update; size tracks the number of keys.
-type update struct {
-	size int
+	return Tree{applyChanges(t.top, 0, sorted)}, nil
 }
 
 // applyChanges returns the subtree n at depth after changes, which are sorted, distinct and all below n. It returns n itself
 // if nothing changed. The recursion ends at depth 256 at the latest, since distinct keys differ in some bit.
-func (u *update) applyChanges(n node, depth int, changes []Change) node {
+func applyChanges(n node, depth int, changes []Change) node {
 	if len(changes) == 0 {
 		return n
 	}
@@ -88,7 +57,7 @@ func (u *update) applyChanges(n node, depth int, changes []Change) node {
 		left, right = x.left, x.right
 	case *leaf:
 		if len(changes) == 1 && changes[0].Key == x.key {
-			return u.replaceLeaf(x, &changes[0])
+			return replaceLeaf(x, &changes[0])
 		}
 		if bitOfKey(&x.key, depth) == 0 {
 			left = x
@@ -97,32 +66,24 @@ func (u *update) applyChanges(n node, depth int, changes []Change) node {
 		}
 	default:
 		if len(changes) == 1 {
-			return u.insertLeaf(&changes[0])
+			return replaceLeaf(nil, &changes[0])
 		}
 	}
 	at := splitBySide(changes, depth)
-	newLeft := u.applyChanges(left, depth+1, changes[:at])
-	newRight := u.applyChanges(right, depth+1, changes[at:])
+	newLeft := applyChanges(left, depth+1, changes[:at])
+	newRight := applyChanges(right, depth+1, changes[at:])
 	if _, ok := n.(*inner); ok && newLeft == left && newRight == right {
 		return n
 	}
 	return joinSides(newLeft, newRight)
 }
 
-func (u *update) insertLeaf(c *Change) node {
-	if c.isDeletion() {
-		return nil
-	}
-	u.size++
-	return &leaf{key: c.Key, value: c.ValueHash}
-}
-
-func (u *update) replaceLeaf(old *leaf, c *Change) node {
+// replaceLeaf returns the leaf after a change of its key; old is nil for a new key.
+func replaceLeaf(old *leaf, c *Change) node {
 	switch {
 	case c.isDeletion():
-		u.size--
 		return nil
-	case c.ValueHash == old.value:
+	case old != nil && c.ValueHash == old.value:
 		return old
 	}
 	return &leaf{key: c.Key, value: c.ValueHash}

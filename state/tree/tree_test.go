@@ -330,8 +330,8 @@ func ExampleTree_Update() {
 	alice := KeyHash(1, []byte("alice"))
 	before, _ := Tree{}.Update([]Change{Set(alice, []byte("10"))})
 	after, _ := before.Update([]Change{Set(alice, []byte("7"))})
-	fmt.Println(before.Prove(alice).Verify(before.Root(), alice, []byte("10")))
-	fmt.Println(after.Prove(alice).Verify(after.Root(), alice, []byte("10")) != nil)
+	fmt.Println(before.Prove(alice).VerifyMember(before.Root(), alice, ValueHash([]byte("10"))))
+	fmt.Println(after.Prove(alice).VerifyMember(after.Root(), alice, ValueHash([]byte("10"))) != nil)
 	// Output:
 	// <nil>
 	// true

@@ -45,7 +45,7 @@ func Genesis(tb testing.TB, chainID string) (*remora.Genesis, *Keys) {
 	keys := new(Keys)
 	for i := range Validators {
 		name := fmt.Sprintf("validator-%d", i)
-		consensus, beacon := blsKey(tb, chainID+name+"consensus"), blsKey(tb, chainID+name+"beacon")
+		consensus, beacon := deriveKey(tb, chainID+name+"consensus", bls.DeriveKey), deriveKey(tb, chainID+name+"beacon", bls.DeriveKey)
 		g.Validators = append(g.Validators, remora.GenesisValidator{
 			Account: Account(tb, chainID+name).Public(), Stake: Stake,
 			Node: remora.Node{
@@ -69,18 +69,13 @@ func Genesis(tb testing.TB, chainID string) (*remora.Genesis, *Keys) {
 // Account returns the key that is derived from a name.
 func Account(tb testing.TB, name string) *ed25519.PrivateKey {
 	tb.Helper()
-	seed := remora.SumBLAKE3([]byte(name))
-	key, err := ed25519.NewKeyFromSeed(seed[:])
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return key
+	return deriveKey(tb, name, ed25519.NewKeyFromSeed)
 }
 
-func blsKey(tb testing.TB, name string) *bls.SecretKey {
+func deriveKey[Key any](tb testing.TB, name string, fromSeed func([]byte) (Key, error)) Key {
 	tb.Helper()
 	seed := remora.SumBLAKE3([]byte(name))
-	key, err := bls.DeriveKey(seed[:])
+	key, err := fromSeed(seed[:])
 	if err != nil {
 		tb.Fatal(err)
 	}
