@@ -17,11 +17,11 @@ import (
 	"github.com/remora-network/remora/state/tree"
 )
 
-// ErrMinority says that this node's state is not the one that a quorum certified. The node must stop; a restart does not
-// help.
+// ErrMinority means that this node's state differs from the one that a quorum certified. The node must stop; a restart
+// does not help.
 var ErrMinority = errors.New("this node's state is not the one that a quorum certified")
 
-// Minority is an ErrMinority: a quorum has another block at a height than this node executed there.
+// Minority is an ErrMinority: a quorum certified another block at a height than this node executed.
 type Minority struct {
 	Height remora.Height
 	Hash   remora.Hash // of the quorum's block
@@ -33,18 +33,18 @@ func (m *Minority) Error() string {
 		ErrMinority, m.Height, m.Hash, remora.ProtocolVersion)
 }
 
-// Is makes a minority an ErrMinority.
+// Is reports whether target is ErrMinority.
 func (m *Minority) Is(target error) bool { return target == ErrMinority }
 
 const (
-	// examineTime bounds the search for the reason before the node stops.
+	// examineTime bounds the examination before the node stops.
 	examineTime = 10 * time.Second
 	// formWait is the time that a peer may wait for the certificate of a block before it answers.
 	formWait = time.Second
 )
 
-// Examiner finds the first block and the first row in which this node's state differs from the quorum's, before the node
-// stops. It asks other validators and believes only what hashes to something that a quorum signed.
+// Examiner finds the first block and the first row in which this node's state differs from the quorum's. It asks other
+// validators and accepts only answers that hash to something that a quorum signed.
 type Examiner struct {
 	Self      remora.Authority
 	Committee *trust.Committee
@@ -55,13 +55,14 @@ type Examiner struct {
 	Log       *slog.Logger
 }
 
-// Watch wraps a loop that executes blocks: when it ends because this node is in the minority, the reason is examined.
+// Watch wraps a loop that executes blocks. If the loop ends because this node is in the minority, the examiner finds where
+// the states differ.
 func (x *Examiner) Watch(loop func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error { return x.explainEnd(ctx, loop(ctx)) }
 }
 
-// explainEnd returns the error with which a loop ends: err itself, unless it says that this node is in the minority. Then it
-// is an ErrMinority that names the first block that differs and, where possible, the first row.
+// explainEnd returns the error with which a loop ends: err itself or, if this node is in the minority, an ErrMinority that
+// names the first block that differs and, if possible, the first row.
 func (x *Examiner) explainEnd(ctx context.Context, err error) error {
 	d, height, concerned := findAccusation(err)
 	if !concerned {
@@ -94,7 +95,7 @@ func findAccusation(err error) (*exec.Divergence, remora.Height, bool) {
 	return nil, 0, false
 }
 
-// AnnounceStop tells the operator, once, and makes the error an ErrMinority.
+// AnnounceStop logs that the node stops, and returns the error as an ErrMinority.
 func AnnounceStop(log *slog.Logger, err error) error {
 	log.Error("the state diverged: this node stops, do not restart it before you have read: remora explain STATE_DIVERGED",
 		slog.Any("reason", err))
@@ -104,7 +105,7 @@ func AnnounceStop(log *slog.Logger, err error) error {
 	return fmt.Errorf("%w: %w", ErrMinority, err)
 }
 
-// findParting walks down from a block that differs to the first one that does, along the hashes of the parents.
+// findParting follows the parent hashes down from a block that differs to the first one that does.
 func (x *Examiner) findParting(ctx context.Context, m Minority) (*exec.Divergence, error) {
 	for height, hash := m.Height, m.Hash; ; height-- {
 		theirs, err := x.findHeader(ctx, height, hash)
@@ -124,7 +125,7 @@ func (x *Examiner) findParting(ctx context.Context, m Minority) (*exec.Divergenc
 	}
 }
 
-// findHeader asks the peers for the header with a hash, which a quorum has signed or whose child it has.
+// findHeader asks the peers for the header with a hash. A quorum has signed that hash, or the hash of a child.
 func (x *Examiner) findHeader(ctx context.Context, height remora.Height, hash remora.Hash) (*remora.BlockHeader, error) {
 	request := peers.RangeRequest{From: height, Count: 1, Wait: uint16(formWait.Milliseconds())}
 	var found *remora.BlockHeader
@@ -164,8 +165,8 @@ func (x *Examiner) tryPeers(ctx context.Context, try func(ctx context.Context, p
 	return failures
 }
 
-// findRow returns the first row that differs after the block, nil when only the header differs and when no peer keeps the
-// state after that block any more.
+// findRow returns the first row that differs after the block. It is nil if only the header differs, or if no peer still
+// has the state after that block.
 func (x *Examiner) findRow(ctx context.Context, d *exec.Divergence) *exec.Row {
 	if d.View.Tree.Root() != d.Got.StateRoot || d.Got.StateRoot == d.Expected.StateRoot {
 		return nil

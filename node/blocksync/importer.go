@@ -17,10 +17,10 @@ type Importer struct {
 	Store    *store.Store
 }
 
-// Import executes blocks from the front of a span, as far as their batches came along, with few syncs, and takes them out
-// of it. It returns them, durable, and the block whose batches are lacking, if any: Import goes on when they are set and
-// stored. An answer that does not continue the own chain is a peers.ErrLie; one that proves this node wrong an
-// ErrMinority.
+// Import executes the first blocks of a span, up to the first one without its batches, and removes them from the span. It
+// returns the executed blocks, which are durable, and the block that lacks its batches, if any: the caller stores and sets
+// them and calls Import again. It returns peers.ErrLie if the span does not continue the own chain, and ErrMinority if the
+// span proves that this node's state is not the quorum's.
 func (i *Importer) Import(got *peers.Span) (executed []*remora.Block, lacking *exec.Certified, err error) {
 	if len(got.Blocks) == 0 {
 		return nil, nil, nil
@@ -44,8 +44,8 @@ func (i *Importer) Import(got *peers.Span) (executed []*remora.Block, lacking *e
 	return executed, lacking, nil
 }
 
-// checkJoin checks that a certified block continues the own chain. A quorum vouches for its parent: another one here means
-// that this node executed something else.
+// checkJoin checks that a certified block continues the own chain. The quorum certified its parent too: if the tip here is
+// another block, this node is in the minority.
 func (i *Importer) checkJoin(block *remora.Block) error {
 	h, tip := &block.Header, i.Executor.View().Tip
 	if h.Height != tip.Height+1 {
@@ -70,7 +70,7 @@ func (i *Importer) executeBlocks(blocks []exec.Certified) ([]*remora.Block, erro
 	}
 	executed, err := i.Executor.Follow(blocks)
 	if errors.Is(err, state.ErrInput) {
-		// A quorum executed these very batches: a state that refuses them is not the quorum's.
+		// A quorum executed these batches, so a state that refuses them is not the quorum's.
 		h := blocks[i.Executor.View().Tip.Height+1-blocks[0].Block.Header.Height].Block.Header
 		return nil, fmt.Errorf("%w: %w", &Minority{Height: h.Height, Hash: h.Hash()}, err)
 	}

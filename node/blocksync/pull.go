@@ -11,36 +11,37 @@ import (
 
 const (
 	questionsPerPeer = 2
-	// freshFor is how long a peer's claim about its newest block counts; askAgain is the age from which a peer is asked
-	// for blocks above its claim.
+	// freshFor is the time for which a peer's claim about its newest block counts. A peer with a claim older than askAgain
+	// is asked for blocks above it.
 	freshFor = 500 * time.Millisecond
 	askAgain = 100 * time.Millisecond
-	// giveUpAfter ends a pull to which no peer contributes any more.
+	// giveUpAfter is the time without a new block after which a pull ends.
 	giveUpAfter = 20 * time.Second
-	// liarRest is how long a peer is not asked after a lie, longestRest after failures.
+	// A peer is not asked for liarRest after a lie. After a failure it is not asked for firstRest, which doubles with each
+	// further failure up to longestRest.
 	liarRest    = time.Minute
 	firstRest   = 100 * time.Millisecond
 	longestRest = 2 * time.Second
 )
 
-// source is a peer as a Pull sees it.
+// source is a Pull's record of a peer.
 type source struct {
 	busy     int // questions under way
 	failures int // in a row
 	rest     time.Time
 	newest   remora.Height // certified block that the peer claims to have
-	told     time.Time     // when it claimed so; zero: not since the start
+	told     time.Time     // time of the claim; zero for none since the start
 }
 
-// Pull decides which peer is asked for which certified blocks, several peers at a time, and puts the answers in order. A
-// peer that is slow, fails or lies is replaced. It has no goroutine and no clock: its owner sends what Questions returns,
-// passes each outcome to Answered, and executes what Next returns until HasEnded. A peer's record lasts over pulls.
+// Pull decides which peer is asked for which certified blocks, several peers at a time, and sorts the answers. It replaces
+// peers that are slow, fail or lie. It has no goroutine and no clock: the owner sends the Questions, passes each outcome to
+// Answered, and executes the answers from Next until HasEnded. The records of peers last from pull to pull.
 type Pull struct {
 	self      remora.Authority
 	committee *remora.Committee
 	sources   []source // by authority
 	schedule  *schedule
-	moved     time.Time // when an answer with blocks came, or was taken, last
+	moved     time.Time // when an answer with blocks last came or was taken
 }
 
 // Question asks one peer for consecutive certified blocks.
@@ -50,7 +51,7 @@ type Question struct {
 	Count int
 }
 
-// NewPull returns a Pull of an authority; self may be no member: then all of them are peers.
+// NewPull returns a Pull of an authority. If self is not a member of the committee, all members are peers.
 func NewPull(self remora.Authority, c *remora.Committee) *Pull {
 	return &Pull{self: self, committee: c, sources: make([]source, c.Size())}
 }
@@ -66,7 +67,7 @@ func (p *Pull) Start(from remora.Height, now time.Time) {
 // MaxQuestions returns the most questions that are under way at a time.
 func (p *Pull) MaxQuestions() int { return questionsPerPeer * len(p.sources) }
 
-// Questions returns what to ask now. Each question counts as under way until Answered is called for it.
+// Questions returns the questions to send now. Each counts as under way until Answered is called for it.
 func (p *Pull) Questions(now time.Time) []Question {
 	var questions []Question
 	for a := range p.sources {
@@ -87,7 +88,7 @@ func (p *Pull) Questions(now time.Time) []Question {
 	return questions
 }
 
-// Answered takes the outcome of a question: a checked answer, or why there is none.
+// Answered takes the outcome of a question: a checked answer or an error.
 func (p *Pull) Answered(q Question, got *peers.Span, err error, now time.Time) {
 	s := &p.sources[q.Peer]
 	s.busy--
@@ -109,20 +110,20 @@ func (p *Pull) Answered(q Question, got *peers.Span, err error, now time.Time) {
 	}
 }
 
-// Accuse leaves a peer alone whose answer does not hold.
+// Accuse bars a peer with an invalid answer for liarRest.
 func (p *Pull) Accuse(peer remora.Authority, now time.Time) { p.sources[peer].rest = now.Add(liarRest) }
 
-// Next returns the answer that is executed next, nil when it has not come.
+// Next returns the answer to be executed next, nil if it has not come.
 func (p *Pull) Next() *peers.Span { return p.schedule.nextSpan() }
 
-// Taken says that the answer of Next is being executed, and the one before it has been.
+// Taken confirms that the owner executes the answer of Next and has finished the one before.
 func (p *Pull) Taken(now time.Time) {
 	p.schedule.takeSpan()
 	p.moved = now
 }
 
-// HasEnded reports whether there is nothing to wait for: authorities of a validity stake, at least one of them correct, say
-// that they have no more, or no peer contributes any longer.
+// HasEnded reports whether the pull is over: authorities of a validity stake, at least one of them correct, have no more
+// blocks, or no block came for giveUpAfter.
 func (p *Pull) HasEnded(now time.Time) bool {
 	if p.Next() != nil {
 		return false

@@ -11,10 +11,10 @@ import (
 	"github.com/remora-network/remora/node/peers"
 )
 
-// pullTick is how often the puller looks at the time.
+// pullTick is the interval at which the puller checks for timeouts.
 const pullTick = 50 * time.Millisecond
 
-// puller carries out a Pull: every question is a goroutine.
+// puller runs a Pull, with a goroutine for every question.
 type puller struct {
 	pull *Pull
 	// ask returns a checked answer.
@@ -33,7 +33,7 @@ func newPuller(c *Config) *puller {
 	return &puller{pull: NewPull(c.Self, c.Committee.Committee), ask: c.Ask, log: c.Log}
 }
 
-// pullBlocks sends spans from a height on until the Pull has ended. It closes out.
+// pullBlocks sends the spans from a height on until the Pull has ended, and closes out.
 func (p *puller) pullBlocks(ctx context.Context, from remora.Height, out chan<- *peers.Span) {
 	defer close(out)
 	ctx, cancel := context.WithCancel(ctx)
@@ -87,5 +87,5 @@ func (p *puller) takeAnswer(ctx context.Context, a pulled) {
 		slog.Uint64("from", uint64(a.question.From)), slog.Any("reason", a.err))
 }
 
-// accusePeer leaves a peer alone whose answer does not hold. It is called between pulls.
+// accusePeer bars a peer with an invalid answer for a while. It is called between pulls.
 func (p *puller) accusePeer(liar remora.Authority) { p.pull.Accuse(liar, time.Now()) }

@@ -11,20 +11,20 @@ import (
 const (
 	// syncBudget bounds the bytes of blocks that wait for execution and of answers that may be on their way.
 	syncBudget = 128 << 20
-	// partBytes is what one question asks for, by the size of the last blocks: small enough that a slow peer holds up
-	// little, large enough that a round trip does not count.
+	// partBytes is the size of an answer that a question aims at, by the size of the last blocks: small enough that a slow
+	// peer delays little, large enough that the round trip does not matter.
 	partBytes = 4 << 20
-	// hedgeAfter is how long one peer alone is asked for the blocks that execution waits for.
+	// hedgeAfter is the time after which a second peer is asked for the blocks that execution waits for.
 	hedgeAfter = time.Second
 )
 
-// schedule cuts the heights from base on into parts, each asked of one peer, and puts the answers in order. It belongs to
+// schedule divides the heights from base on into parts, requests each from one peer, and sorts the answers. It belongs to
 // one goroutine.
 type schedule struct {
 	base  remora.Height // of the first part
 	parts []part        // ascending, without gaps
 	count int           // blocks of a new part
-	lent  int           // bytes of the answer handed out last
+	lent  int           // bytes of the answer that is being executed
 	asked int           // questions under way
 }
 
@@ -32,15 +32,15 @@ type schedule struct {
 type part struct {
 	from  remora.Height
 	count int
-	by    []remora.Authority // who is asked for it
-	since time.Time          // when the first of them was
-	span  *peers.Span        // the answer, nil until it came
+	by    []remora.Authority // peers that are being asked for it
+	since time.Time          // when the first of them was asked
+	span  *peers.Span        // the answer, nil until it comes
 }
 
 // newSchedule returns a schedule of the heights from one on.
 func newSchedule(from remora.Height) *schedule { return &schedule{base: from, count: 16} }
 
-// heldBytes returns the bytes that answers take or may come to take.
+// heldBytes returns the bytes of the answers that are here, and the most bytes of those that are under way.
 func (s *schedule) heldBytes() int {
 	total := s.lent + s.asked*peers.MaxAnswer
 	for i := range s.parts {
@@ -51,13 +51,13 @@ func (s *schedule) heldBytes() int {
 	return total
 }
 
-// assignPart returns what to ask a peer that has blocks up to newest, and whether there is anything: the lowest part that
-// nobody is asked for, or the first one if whoever was asked is slow, or a new one.
+// assignPart returns a part to request from a peer that has blocks up to newest, and whether there is one: the first part
+// if the peer asked for it is slow, else the lowest part that no peer is asked for, else a new one.
 func (s *schedule) assignPart(peer remora.Authority, newest remora.Height, now time.Time) (from remora.Height, count int, ok bool) {
 	p := s.pickPart(peer, now)
 	room := syncBudget - s.heldBytes() - peers.MaxAnswer
 	if p.from != s.base {
-		room -= peers.MaxAnswer // there is always room to ask for what execution waits for
+		room -= peers.MaxAnswer // keep room for the blocks that execution waits for
 	}
 	if p.from > newest || room < 0 {
 		return 0, 0, false
@@ -88,7 +88,7 @@ func (s *schedule) pickPart(peer remora.Authority, now time.Time) *part {
 	return &s.parts[len(s.parts)-1]
 }
 
-// takeAnswer takes what a peer answered to a question for the heights from from on; nil or an empty span if it failed.
+// takeAnswer takes a peer's answer to a question for the heights from from on. It is nil or empty if the peer failed.
 func (s *schedule) takeAnswer(peer remora.Authority, from remora.Height, got *peers.Span) {
 	s.asked--
 	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
@@ -108,7 +108,7 @@ func (s *schedule) takeAnswer(peer remora.Authority, from remora.Height, got *pe
 	}
 }
 
-// splitPart halves a part whose answer did not come in time, and with it what new questions ask for.
+// splitPart halves a part whose answer did not come in time, and the size of new parts.
 func (s *schedule) splitPart(from remora.Height) {
 	s.count = max(s.count/2, 1)
 	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })
@@ -120,7 +120,7 @@ func (s *schedule) splitPart(from remora.Height) {
 	s.parts = slices.Insert(s.parts, i+1, part{from: from + remora.Height(s.parts[i].count), count: rest})
 }
 
-// nextSpan returns the answer that execution takes next, nil when it has not come.
+// nextSpan returns the answer to be executed next, nil if it has not come.
 func (s *schedule) nextSpan() *peers.Span {
 	if len(s.parts) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (s *schedule) nextSpan() *peers.Span {
 	return s.parts[0].span
 }
 
-// takeSpan hands the head out: whoever takes it is done with the one before.
+// takeSpan removes the first answer for execution. The caller has finished the one before.
 func (s *schedule) takeSpan() {
 	s.lent = s.parts[0].span.Bytes
 	s.base += remora.Height(s.parts[0].count)

@@ -14,10 +14,10 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-// QuestionBlocks is how many blocks a question of one peer alone asks for.
+// QuestionBlocks is the number of blocks that Follow asks for.
 const QuestionBlocks = 64
 
-// Config is what a Syncer works with.
+// Config holds the parts that a Syncer works with.
 type Config struct {
 	Self      remora.Authority
 	Committee *trust.Committee
@@ -25,9 +25,9 @@ type Config struct {
 	Store     *store.Store
 	// Ask returns a checked answer.
 	Ask func(ctx context.Context, peer remora.Authority, request peers.RangeRequest) (*peers.Span, error)
-	// Gather returns the batches of a block that came without them, durable.
+	// Gather returns the batches of a block that came without them, and makes them durable.
 	Gather func(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error)
-	// Done is told of blocks that were executed and are durable, with their certificates.
+	// Done is called with blocks that are executed and durable, with their certificates.
 	Done func(ctx context.Context, blocks []*remora.Block) error
 	Log  *slog.Logger
 }
@@ -44,8 +44,8 @@ func New(c Config) *Syncer {
 	return &Syncer{Config: c, puller: newPuller(&c), importer: Importer{Executor: c.Executor, Store: c.Store}}
 }
 
-// CatchUp executes the blocks that peers have, several of them at a time, until authorities of a validity stake have no
-// more, or none answers. Only failures of this node are errors.
+// CatchUp executes the blocks of peers, asking several at a time, until authorities of a validity stake have no more or no
+// peer answers. Only failures of this node are errors.
 func (s *Syncer) CatchUp(ctx context.Context) error {
 	for {
 		liar, err := s.pullAll(ctx)
@@ -57,8 +57,8 @@ func (s *Syncer) CatchUp(ctx context.Context) error {
 	}
 }
 
-// pullAll executes what the puller brings. With peers.ErrLie it also returns whose answer does not hold; all others may be
-// wrong after that.
+// pullAll executes the blocks that the puller fetches. On peers.ErrLie it also returns the peer with the invalid answer, and
+// discards all other answers.
 func (s *Syncer) pullAll(ctx context.Context) (remora.Authority, error) {
 	pulling, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -74,8 +74,8 @@ func (s *Syncer) pullAll(ctx context.Context) (remora.Authority, error) {
 	return 0, ctx.Err()
 }
 
-// Follow executes the blocks of one answer of one peer and returns their number, and the newest block that the peer says it
-// has. With patience the peer may wait so long for its next certified block before it answers that it has none.
+// Follow executes the blocks of one answer of one peer. It returns their number and the newest block that the peer claims to
+// have. A peer without the next block waits for its certificate, at most for patience, before it answers.
 func (s *Syncer) Follow(ctx context.Context, peer remora.Authority, patience time.Duration) (int, remora.Height, error) {
 	request := peers.RangeRequest{From: s.Executor.View().Tip.Height + 1, Count: QuestionBlocks, Wait: uint16(patience.Milliseconds())}
 	count := 0
