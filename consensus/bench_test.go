@@ -5,14 +5,13 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
 // BenchmarkInsert inserts full rounds: an operation is one certificate, a round is n of them.
 func BenchmarkInsert(b *testing.B) {
 	for _, n := range []int{4, 20, 100} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			dag := consensustest.NewDAG(consensustest.Committee(consensustest.Equal(n)...), 50)
+			dag := NewDAG(Committee(Equal(n)...), 50)
 			all := dag.Authors(0)
 			for r := range remora.Round(200) {
 				for _, a := range all {

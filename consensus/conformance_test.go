@@ -8,20 +8,19 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
 // player feeds a script to a rule.
 type player struct {
 	t        *testing.T
-	dag      *consensustest.DAG
+	dag      *DAG
 	rule     *consensus.Bullshark
 	received []*remora.Certificate
 	subs     []remora.SubDAG
 	bursts   []string // what each trigger committed
 }
 
-func play(t *testing.T, script *consensustest.Script) *player {
+func play(t *testing.T, script *Script) *player {
 	t.Helper()
 	p := &player{t: t, dag: script.DAG, rule: consensus.NewBullshark(script.DAG.Config(), consensus.Snapshot{})}
 	for _, step := range script.Steps {
@@ -42,11 +41,11 @@ func (p *player) insert(c *remora.Certificate) {
 	p.t.Helper()
 	subs, err := p.rule.Insert(c)
 	if err != nil {
-		p.t.Fatalf("Insert(%s): %v", consensustest.Name(&c.Header), err)
+		p.t.Fatalf("Insert(%s): %v", Name(&c.Header), err)
 	}
 	if len(subs) > 0 {
 		p.subs = append(p.subs, subs...)
-		p.bursts = append(p.bursts, consensustest.Brief(subs))
+		p.bursts = append(p.bursts, Brief(subs))
 	}
 }
 
@@ -56,7 +55,7 @@ func (p *player) restart() {
 	p.rule = consensus.NewBullshark(p.dag.Config(), p.dag.SnapshotOf(p.subs))
 	ordered := names(p.subs)
 	for _, c := range p.received {
-		if !ordered[consensustest.Name(&c.Header)] {
+		if !ordered[Name(&c.Header)] {
 			p.insert(c)
 		}
 	}
@@ -66,15 +65,15 @@ func names(subs []remora.SubDAG) map[string]bool {
 	found := make(map[string]bool)
 	for _, sub := range subs {
 		for _, h := range sub.Headers {
-			found[consensustest.Name(h)] = true
+			found[Name(h)] = true
 		}
 	}
 	return found
 }
 
-func parse(t *testing.T, text string) *consensustest.Script {
+func parse(t *testing.T, text string) *Script {
 	t.Helper()
-	script, err := consensustest.Parse(text)
+	script, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +227,7 @@ func testOddRounds(t *testing.T) {
 		want := remora.Round(2 * (i + 1))
 		author, ok := consensus.Leader(p.dag.Committee, want)
 		if l := sub.Leader(); l.Round != want || !ok || l.Author != author {
-			t.Errorf("sub-DAG %d ends with %s, want round %d of authority %d", i, consensustest.Name(l), want, author)
+			t.Errorf("sub-DAG %d ends with %s, want round %d of authority %d", i, Name(l), want, author)
 		}
 		if _, ok := consensus.Leader(p.dag.Committee, want-1); ok {
 			t.Errorf("round %d has a leader", want-1)
@@ -247,7 +246,7 @@ func testGenesis(t *testing.T) {
 	for _, sub := range p.subs {
 		for _, h := range sub.Headers {
 			if h.Round == 0 {
-				t.Errorf("sub-DAG of %s holds genesis", consensustest.Name(sub.Leader()))
+				t.Errorf("sub-DAG of %s holds genesis", Name(sub.Leader()))
 			}
 		}
 	}
@@ -262,12 +261,12 @@ func testRecovery(t *testing.T) {
 	golden := play(t, script).subs
 	for kept := range golden {
 		rule := consensus.NewBullshark(script.DAG.Config(), script.DAG.SnapshotOf(golden[:kept]))
-		suffix, err := consensustest.Run(rule, script.DAG.Certificates)
+		suffix, err := Run(rule, script.DAG.Certificates)
 		if err != nil {
 			t.Fatal(err)
 		}
 		whole := append(golden[:kept:kept], suffix...)
-		if err := consensustest.CheckEqual(golden, whole); err != nil {
+		if err := CheckEqual(golden, whole); err != nil {
 			t.Errorf("crash after %d sub-DAGs: %v", kept, err)
 		}
 	}
@@ -280,10 +279,10 @@ func testGCOfLeader(t *testing.T) {
 	const vote = "r7: 3\n"
 	const rest = "r8: *<-[0,1,2]\nr9: 0<-* 1<-[-0] 2<-[-0]\nr10: *\nr11: 0<-* 1<-[-0] 2<-[-0]\nr12: *\nr13: 0\n"
 	early, late := play(t, parse(t, start+vote+rest)), play(t, parse(t, start+rest+vote))
-	if err := consensustest.CheckEqual(early.subs, late.subs); err != nil {
+	if err := CheckEqual(early.subs, late.subs); err != nil {
 		t.Error(err)
 	}
-	if got, want := consensustest.Brief(late.subs), "r2.0[4] r4.0[6] r6.0[9]"; got != want {
+	if got, want := Brief(late.subs), "r2.0[4] r4.0[6] r6.0[9]"; got != want {
 		t.Errorf("committed %q, want %q", got, want)
 	}
 }
@@ -297,7 +296,7 @@ func testSeparateBlocks(t *testing.T) {
 	if len(apart.bursts) != 2 || len(together.bursts) != 1 {
 		t.Fatalf("triggers %q and %q, want two and one", apart.bursts, together.bursts)
 	}
-	if err := consensustest.CheckEqual(apart.subs, together.subs); err != nil {
+	if err := CheckEqual(apart.subs, together.subs); err != nil {
 		t.Error(err)
 	}
 }
@@ -312,7 +311,7 @@ func testSigners(t *testing.T) {
 		twin.Signers = remora.NewBitmap(4, remora.Authority(i%4), remora.Authority((i+1)%4), remora.Authority((i+2)%4))
 		twin.Signature[0] = byte(i)
 		if twin.Digest() != c.Digest() {
-			t.Fatalf("%s has another digest with other signers", consensustest.Name(&c.Header))
+			t.Fatalf("%s has another digest with other signers", Name(&c.Header))
 		}
 		more, err := other.Insert(&twin)
 		if err != nil {
@@ -323,7 +322,7 @@ func testSigners(t *testing.T) {
 			t.Fatalf("Insert of the same vertex with other signers = %v, %v, want nothing", again, err)
 		}
 	}
-	if err := consensustest.CheckEqual(p.subs, subs); err != nil {
+	if err := CheckEqual(p.subs, subs); err != nil {
 		t.Error(err)
 	}
 }
@@ -331,8 +330,8 @@ func testSigners(t *testing.T) {
 // testBelowLeader supports a skipped leader too late, by rounds of two vertices, which takes more faults than agreement
 // tolerates. Even so a committed sequence never changes.
 func testBelowLeader(t *testing.T) {
-	dag := consensustest.NewDAG(consensustest.Committee(consensustest.Equal(4)...), 50)
-	dag.Leader = consensustest.Pin(0)
+	dag := NewDAG(Committee(Equal(4)...), 50)
+	dag.Leader = Pin(0)
 	all, rest, pair := dag.Authors(0), []remora.Authority{1, 2, 3}, []remora.Authority{2, 3}
 	for r, parents := range [][]remora.Authority{all, all, rest, pair, all} {
 		authors := all
@@ -344,12 +343,12 @@ func testBelowLeader(t *testing.T) {
 		}
 	}
 	rule := newRule(dag)
-	if got, want := consensustest.Brief(run(t, rule, dag.Certificates)), "r4.0[10]"; got != want {
+	if got, want := Brief(run(t, rule, dag.Certificates)), "r4.0[10]"; got != want {
 		t.Fatalf("committed %q, want %q", got, want)
 	}
 	late := []*remora.Certificate{dag.Add(3, 0, all), dag.Add(3, 1, all)}
 	if subs := run(t, rule, late); len(subs) > 0 || rule.LeaderRound() != 4 {
-		t.Errorf("after leader 4, committed %q", consensustest.Brief(subs))
+		t.Errorf("after leader 4, committed %q", Brief(subs))
 	}
 }
 
@@ -360,7 +359,7 @@ func testMissingParent(t *testing.T) {
 		t.Helper()
 		subs, err := rule.Insert(c)
 		if !errors.Is(err, consensus.ErrMissingParent) || subs != nil {
-			t.Errorf("Insert(%s) = %v, %v, want ErrMissingParent", consensustest.Name(&c.Header), subs, err)
+			t.Errorf("Insert(%s) = %v, %v, want ErrMissingParent", Name(&c.Header), subs, err)
 		}
 	}
 	missing(dag.At(2, 0))
@@ -373,7 +372,7 @@ func testMissingParent(t *testing.T) {
 	forge := func(round remora.Round, change func(parents []remora.Parent)) *remora.Certificate {
 		c := dag.Make(round, 3, 0, []remora.Authority{0, 1, 2})
 		change(c.Header.Parents)
-		c.Header.Seal(consensustest.ChainID)
+		c.Header.Seal(ChainID)
 		return c
 	}
 	missing(forge(2, func(p []remora.Parent) { p[2] = remora.Parent{Author: 3} }))
@@ -410,7 +409,7 @@ func testStrangers(t *testing.T) {
 func TestRounds(t *testing.T) {
 	script := parse(t, "leader 0\ngc 4\nr1-41: *")
 	rule := consensus.NewBullshark(script.DAG.Config(), consensus.Snapshot{})
-	if rule.LeaderRound() != 0 || rule.GCRound() != 0 || rule.Previous() != consensustest.Origin() {
+	if rule.LeaderRound() != 0 || rule.GCRound() != 0 || rule.Previous() != Origin() {
 		t.Errorf("a new rule stands at leader %d, collected %d, previous %s", rule.LeaderRound(), rule.GCRound(), rule.Previous())
 	}
 	for _, step := range script.Steps {
@@ -420,7 +419,7 @@ func TestRounds(t *testing.T) {
 		}
 		for _, sub := range subs {
 			l := sub.Leader().Round
-			if rule.LeaderRound() != l || rule.GCRound() != l-min(l, 4) || rule.Previous() != sub.Digest(consensustest.ChainID) {
+			if rule.LeaderRound() != l || rule.GCRound() != l-min(l, 4) || rule.Previous() != sub.Digest(ChainID) {
 				t.Errorf("after leader %d the rule stands at leader %d, collected %d", l, rule.LeaderRound(), rule.GCRound())
 			}
 		}

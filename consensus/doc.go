@@ -21,5 +21,5 @@
 // its parents, unless they are GCDepth rounds below the leader that orders it; then they are ordered earlier or never.
 // The rule sends nothing, waits for nothing and uses no clock. It is used by one goroutine.
 //
-// Package consensustest holds a naive model, random DAGs and broken rules that its properties must tell from this one.
+// The tests hold it against a naive model, on DAGs drawn as text or at random, and must tell it from broken rules.
 package consensus

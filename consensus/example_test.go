@@ -5,13 +5,12 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
 // A committee of four makes five full rounds. The leaders of rounds 2 and 4 are committed as soon as a validity stake of
 // the round above supports them.
 func Example() {
-	dag := consensustest.NewDAG(consensustest.Committee(1, 1, 1, 1), 50)
+	dag := NewDAG(Committee(1, 1, 1, 1), 50)
 	rule := consensus.NewBullshark(dag.Config(), consensus.Snapshot{})
 	everybody := dag.Authors(0)
 	for round := range 5 {

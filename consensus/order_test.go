@@ -7,7 +7,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
 // How many DAGs are delivered in how many orders each.
@@ -26,20 +25,20 @@ type end struct {
 // receiver is a node that receives certificates and sometimes restarts.
 type receiver struct {
 	t     *testing.T
-	dag   *consensustest.DAG
+	dag   *DAG
 	rule  *consensus.Bullshark
 	subs  []remora.SubDAG
 	store []*remora.Certificate
 }
 
-func newReceiver(t *testing.T, dag *consensustest.DAG) *receiver {
+func newReceiver(t *testing.T, dag *DAG) *receiver {
 	return &receiver{t: t, dag: dag, rule: newRule(dag)}
 }
 
 func (r *receiver) insert(c *remora.Certificate) {
 	subs, err := r.rule.Insert(c)
 	if err != nil {
-		r.t.Fatalf("Insert(%s): %v", consensustest.Name(&c.Header), err)
+		r.t.Fatalf("Insert(%s): %v", Name(&c.Header), err)
 	}
 	r.subs = append(r.subs, subs...)
 }
@@ -94,7 +93,7 @@ func testOrderIndependence(t *testing.T) {
 	committed := 0
 	for seed := range seeds(orderDAGs) {
 		rng := rand.New(rand.NewSource(int64(10_000_000 + seed)))
-		dag := consensustest.RandomOf(rng, 4+seed%4, 16)
+		dag := RandomOf(rng, 4+seed%4, 16)
 		drawn := dag.Orders()
 		first := newReceiver(t, dag)
 		want := first.receive(dag.Certificates, 0)
@@ -105,7 +104,7 @@ func testOrderIndependence(t *testing.T) {
 		for order := range seeds(orders) {
 			r := newReceiver(t, dag)
 			if got := r.receive(drawn.Draw(rng, nil), chunk(rng, len(dag.Certificates))); got != want {
-				t.Fatalf("DAG %d, order %d: %v", seed, order, consensustest.CheckEqual(first.subs, r.subs))
+				t.Fatalf("DAG %d, order %d: %v", seed, order, CheckEqual(first.subs, r.subs))
 			}
 		}
 	}
@@ -120,7 +119,7 @@ func testGCEdge(t *testing.T) {
 	late := make(map[int]int) // by distance from the edge: certificates that came then
 	for seed := range seeds(orderDAGs) {
 		rng := rand.New(rand.NewSource(int64(20_000_000 + seed)))
-		dag := consensustest.Straggler(rng, 4+seed/5%4, seed%5-3)
+		dag := Straggler(rng, 4+seed/5%4, seed%5-3)
 		drawn := dag.Orders()
 		first := newReceiver(t, dag)
 		want := first.receive(dag.Certificates, 0)
@@ -132,7 +131,7 @@ func testGCEdge(t *testing.T) {
 			arrivals := drawn.Draw(rng, stragglesUpTo(remora.Round(rng.Intn(30))))
 			r := newReceiver(t, dag)
 			if got := r.receive(arrivals, chunk(rng, len(arrivals))); got != want {
-				t.Fatalf("DAG %d, order %d: %v", seed, order, consensustest.CheckEqual(first.subs, r.subs))
+				t.Fatalf("DAG %d, order %d: %v", seed, order, CheckEqual(first.subs, r.subs))
 			}
 		}
 	}
@@ -150,7 +149,7 @@ func stragglesUpTo(round remora.Round) func(*remora.Certificate) bool {
 
 // countEdges counts at which distance from the edge of garbage collection the certificates of the first authority come:
 // at 0 in the highest round that is forgotten, at 1 in the lowest one that can still be ordered.
-func countEdges(t *testing.T, dag *consensustest.DAG, order []*remora.Certificate, counts map[int]int) {
+func countEdges(t *testing.T, dag *DAG, order []*remora.Certificate, counts map[int]int) {
 	r := newReceiver(t, dag)
 	for _, c := range order {
 		if c.Author() == 0 && r.rule.GCRound() > 0 {

@@ -8,21 +8,20 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
-func newRule(d *consensustest.DAG) *consensus.Bullshark {
+func newRule(d *DAG) *consensus.Bullshark {
 	return consensus.NewBullshark(d.Config(), consensus.Snapshot{})
 }
 
-func random(seed int) (*consensustest.DAG, *rand.Rand) {
+func random(seed int) (*DAG, *rand.Rand) {
 	rng := rand.New(rand.NewSource(int64(seed)))
-	return consensustest.Random(rng), rng
+	return Random(rng), rng
 }
 
-func run(t *testing.T, rule consensustest.Rule, order []*remora.Certificate) []remora.SubDAG {
+func run(t *testing.T, rule Rule, order []*remora.Certificate) []remora.SubDAG {
 	t.Helper()
-	subs, err := consensustest.Run(rule, order)
+	subs, err := Run(rule, order)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +41,12 @@ func TestNaive(t *testing.T) {
 	leaders := 0
 	for seed := range seeds(10_000) {
 		dag, rng := random(seed)
-		naive := consensustest.NewNaive(dag)
+		naive := NewNaive(dag)
 		for _, c := range dag.Certificates {
 			naive.Add(c)
 		}
 		got := run(t, newRule(dag), dag.Shuffled(rng))
-		if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+		if err := CheckEqual(naive.Sequence(), got); err != nil {
 			t.Fatalf("seed %d: reference against rule: %v", seed, err)
 		}
 		leaders += len(got)
@@ -61,12 +60,12 @@ func TestNaive(t *testing.T) {
 func TestNaiveInLockstep(t *testing.T) {
 	for seed := range seeds(150) {
 		dag, rng := random(1_000_000 + seed)
-		naive, rule := consensustest.NewNaive(dag), newRule(dag)
+		naive, rule := NewNaive(dag), newRule(dag)
 		var got []remora.SubDAG
 		for i, c := range dag.Shuffled(rng) {
 			naive.Add(c)
 			got = append(got, run(t, rule, []*remora.Certificate{c})...)
-			if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+			if err := CheckEqual(naive.Sequence(), got); err != nil {
 				t.Fatalf("seed %d, certificate %d: %v", seed, i, err)
 			}
 		}
@@ -80,13 +79,13 @@ func TestNaiveExhaustive(t *testing.T) {
 	without := func(a int) []remora.Authority {
 		return slices.DeleteFunc(slices.Clone(everybody), func(b remora.Authority) bool { return int(b) == a })
 	}
-	committee := consensustest.Committee(consensustest.Equal(4)...)
+	committee := Committee(Equal(4)...)
 	outcomes := make(map[string]bool)
 	for choice := range 16 * 5 * 16 * 5 {
 		votes := []int{choice % 16, choice / 80 % 16}
 		skipped := []int{choice / 16 % 5, choice / 1280} // 4: none
-		dag := consensustest.NewDAG(committee, 4)
-		dag.Leader = consensustest.Pin(0)
+		dag := NewDAG(committee, 4)
+		dag.Leader = Pin(0)
 		for r := remora.Round(1); r <= 7; r++ {
 			for _, a := range everybody {
 				parents := everybody
@@ -99,15 +98,15 @@ func TestNaiveExhaustive(t *testing.T) {
 				dag.Add(r, a, parents)
 			}
 		}
-		naive := consensustest.NewNaive(dag)
+		naive := NewNaive(dag)
 		for _, c := range dag.Certificates {
 			naive.Add(c)
 		}
 		got := run(t, newRule(dag), dag.Certificates)
-		if err := consensustest.CheckEqual(naive.Sequence(), got); err != nil {
+		if err := CheckEqual(naive.Sequence(), got); err != nil {
 			t.Fatalf("choice %d: %v", choice, err)
 		}
-		outcomes[consensustest.Brief(got)] = true
+		outcomes[Brief(got)] = true
 	}
 	if len(outcomes) < 10 {
 		t.Errorf("only %d different sequences", len(outcomes))
@@ -130,15 +129,15 @@ func TestProperties(t *testing.T) {
 				if len(got) > len(want) {
 					t.Fatalf("seed %d: a part of the DAG commits more than all of it", seed)
 				}
-				if err := consensustest.CheckPrefix(want, got); err != nil {
+				if err := CheckPrefix(want, got); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 			}
 		}
 	})
-	t.Run("no_vertex_twice", func(t *testing.T) { checkSequences(t, 4_000_000, (*consensustest.DAG).CheckOnce) })
-	t.Run("parent_before_child", func(t *testing.T) { checkSequences(t, 5_000_000, (*consensustest.DAG).CheckParents) })
-	t.Run("leader_has_path_to_the_one_before", func(t *testing.T) { checkSequences(t, 7_000_000, (*consensustest.DAG).CheckChain) })
+	t.Run("no_vertex_twice", func(t *testing.T) { checkSequences(t, 4_000_000, (*DAG).CheckOnce) })
+	t.Run("parent_before_child", func(t *testing.T) { checkSequences(t, 5_000_000, (*DAG).CheckParents) })
+	t.Run("leader_has_path_to_the_one_before", func(t *testing.T) { checkSequences(t, 7_000_000, (*DAG).CheckChain) })
 	t.Run("commit_implies_path_from_every_later_leader", func(t *testing.T) {
 		for seed := range seeds(1000) {
 			dag, rng := random(8_000_000 + seed)
@@ -157,7 +156,7 @@ func TestProperties(t *testing.T) {
 }
 
 // checkSequences checks a property of the sequences of random DAGs in random orders.
-func checkSequences(t *testing.T, first int, check func(*consensustest.DAG, []remora.SubDAG) error) {
+func checkSequences(t *testing.T, first int, check func(*DAG, []remora.SubDAG) error) {
 	for seed := range seeds(1000) {
 		dag, rng := random(first + seed)
 		if err := check(dag, run(t, newRule(dag), dag.Shuffled(rng))); err != nil {
@@ -167,26 +166,26 @@ func checkSequences(t *testing.T, first int, check func(*consensustest.DAG, []re
 }
 
 // judge checks a rule against all properties, against itself in another order and against the reference.
-func judge(dag *consensustest.DAG, rng *rand.Rand, rule func() consensustest.Rule) error {
-	subs, err := consensustest.Run(rule(), dag.Certificates)
+func judge(dag *DAG, rng *rand.Rand, rule func() Rule) error {
+	subs, err := Run(rule(), dag.Certificates)
 	if err != nil {
 		return err
 	}
-	shuffled, err := consensustest.Run(rule(), dag.Shuffled(rng))
+	shuffled, err := Run(rule(), dag.Shuffled(rng))
 	if err != nil {
 		return err
 	}
-	if err := consensustest.CheckEqual(subs, shuffled); err != nil {
+	if err := CheckEqual(subs, shuffled); err != nil {
 		return fmt.Errorf("order independence: %w", err)
 	}
 	if err := dag.CheckSequence(subs); err != nil {
 		return err
 	}
-	naive := consensustest.NewNaive(dag)
+	naive := NewNaive(dag)
 	for _, c := range dag.Certificates {
 		naive.Add(c)
 	}
-	if err := consensustest.CheckEqual(naive.Sequence(), subs); err != nil {
+	if err := CheckEqual(naive.Sequence(), subs); err != nil {
 		return fmt.Errorf("reference: %w", err)
 	}
 	return nil
@@ -195,18 +194,18 @@ func judge(dag *consensustest.DAG, rng *rand.Rand, rule func() consensustest.Rul
 // TestMutants shows that the properties notice rules with a flaw, and do not complain about one without.
 func TestMutants(t *testing.T) {
 	const tries = 200
-	for _, flaw := range append(consensustest.Flaws(), consensustest.Sound) {
+	for _, flaw := range append(Flaws(), Sound) {
 		t.Run(string(flaw), func(t *testing.T) {
 			var err error
 			seed := 0
 			for ; err == nil && seed < tries; seed++ {
 				dag, rng := random(6_000_000 + seed)
-				err = judge(dag, rng, func() consensustest.Rule { return consensustest.NewMutant(dag, flaw) })
+				err = judge(dag, rng, func() Rule { return NewMutant(dag, flaw) })
 			}
 			switch {
-			case flaw == consensustest.Sound && err != nil:
+			case flaw == Sound && err != nil:
 				t.Errorf("the control fails: %v", err)
-			case flaw != consensustest.Sound && err == nil:
+			case flaw != Sound && err == nil:
 				t.Errorf("survived %d random DAGs", tries)
 			default:
 				t.Logf("DAG %d: %v", seed, err)

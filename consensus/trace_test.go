@@ -8,15 +8,14 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
-	"github.com/remora-network/remora/consensus/consensustest"
 	"github.com/remora-network/remora/testdata/goldentest"
 )
 
-// TestTraces plays the scripts in testdata. Their commands are the lines of a consensustest.Script, and "sequence", which
+// TestTraces plays the scripts in testdata. Their commands are the lines of a Script, and "sequence", which
 // prints what was committed.
 func TestTraces(t *testing.T) {
 	goldentest.PlayScripts(t, "testdata/*.txt", func(t *testing.T) func(string) string {
-		return (&tracer{t: t, script: consensustest.NewScript()}).execute
+		return (&tracer{t: t, script: NewScript()}).execute
 	})
 }
 
@@ -24,7 +23,7 @@ func TestTraces(t *testing.T) {
 type tracer struct {
 	t        *testing.T
 	out      strings.Builder
-	script   *consensustest.Script
+	script   *Script
 	rule     *consensus.Bullshark // nil before the first certificate
 	received []*remora.Certificate
 	subs     []remora.SubDAG
@@ -69,11 +68,11 @@ func (c *tracer) insert(certificate *remora.Certificate) {
 	subs, err := c.rule.Insert(certificate)
 	switch {
 	case errors.Is(err, consensus.ErrEquivocation):
-		fmt.Fprintf(&c.out, "%s refused: %v\n", consensustest.Name(&certificate.Header), consensus.ErrEquivocation)
+		fmt.Fprintf(&c.out, "%s refused: %v\n", Name(&certificate.Header), consensus.ErrEquivocation)
 	case err != nil:
 		c.t.Fatal(err)
 	case len(subs) > 0:
-		fmt.Fprintf(&c.out, "%s commits, collected up to round %d\n", consensustest.Name(&certificate.Header), c.rule.GCRound())
+		fmt.Fprintf(&c.out, "%s commits, collected up to round %d\n", Name(&certificate.Header), c.rule.GCRound())
 	}
 	for _, sub := range subs {
 		fmt.Fprintf(&c.out, "\t%s\n", describe(sub))
@@ -83,9 +82,9 @@ func (c *tracer) insert(certificate *remora.Certificate) {
 
 // describe writes a sub-DAG as its short digest and its vertices in order.
 func describe(sub remora.SubDAG) string {
-	text := sub.Digest(consensustest.ChainID).String()[:8] + ":"
+	text := sub.Digest(ChainID).String()[:8] + ":"
 	for _, h := range sub.Headers {
-		text += " " + consensustest.Name(h)
+		text += " " + Name(h)
 	}
 	return text
 }

@@ -67,7 +67,7 @@ touching the tree, and the test that notices it. The defects are in ` + "`testda
 	"`cmd/mutants`" + `
 plants them and fails when one survives or does not fit the source any more. This page is its output.
 
-The commit rule has defects of another kind as well: ` + "`consensus/consensustest`" + ` keeps whole broken rules, which the properties
+The commit rule has defects of another kind as well: ` + "`consensus/mutant_test.go`" + ` keeps whole broken rules, which the properties
 of ` + "`consensus`" + ` must tell from the sound one.
 
 `

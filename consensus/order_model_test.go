@@ -1,4 +1,4 @@
-package consensustest
+package consensus_test
 
 import (
 	"math/rand"

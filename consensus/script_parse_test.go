@@ -1,4 +1,4 @@
-package consensustest_test
+package consensus_test
 
 import (
 	"math/rand"
@@ -6,11 +6,10 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/consensus/consensustest"
 )
 
 func TestParse(t *testing.T) {
-	s, err := consensustest.Parse("stakes 1 1 1 2 # four\ngc 7\nleader 2\nr1-2: *\nr3: 0<-[0,1,3] 1<-[-1] 2' 3\nagain r3: 1\nrestart\n")
+	s, err := Parse("stakes 1 1 1 2 # four\ngc 7\nleader 2\nr1-2: *\nr3: 0<-[0,1,3] 1<-[-1] 2' 3\nagain r3: 1\nrestart\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +21,7 @@ func TestParse(t *testing.T) {
 	}
 	var parents []string
 	for _, step := range s.Steps[8:13] {
-		text := consensustest.Name(&step.Certificate.Header) + ":"
+		text := Name(&step.Certificate.Header) + ":"
 		for _, p := range step.Certificate.Header.Parents {
 			text += string(rune('0' + p.Author))
 		}
@@ -51,7 +50,7 @@ func TestParseRefuses(t *testing.T) {
 		"twice":                  "r1: 0\nr1: 0",
 		"again before the first": "again r1: 0",
 	} {
-		if _, err := consensustest.Parse(script); err == nil {
+		if _, err := Parse(script); err == nil {
 			t.Errorf("%s: %q parsed", name, script)
 		}
 	}
@@ -62,7 +61,7 @@ func TestRandom(t *testing.T) {
 	sizes, weighted, absent, hidden := map[int]int{}, 0, 0, 0
 	for seed := range int64(300) {
 		rng := rand.New(rand.NewSource(seed))
-		d := consensustest.Random(rng)
+		d := Random(rng)
 		n := d.Committee.Size()
 		sizes[n]++
 		if d.Committee.Total() != remora.Amount(n) {
@@ -85,7 +84,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-func checkOrder(t *testing.T, d *consensustest.DAG, order []*remora.Certificate) {
+func checkOrder(t *testing.T, d *DAG, order []*remora.Certificate) {
 	t.Helper()
 	seen := make(map[remora.Hash]bool)
 	for _, c := range order {
@@ -94,11 +93,11 @@ func checkOrder(t *testing.T, d *consensustest.DAG, order []*remora.Certificate)
 		}
 		for _, p := range c.Header.Parents {
 			if c.Round() > 1 && !seen[p.Digest] {
-				t.Fatalf("%s before its parent of authority %d", consensustest.Name(&c.Header), p.Author)
+				t.Fatalf("%s before its parent of authority %d", Name(&c.Header), p.Author)
 			}
 		}
 		if seen[c.Digest()] {
-			t.Fatalf("%s twice", consensustest.Name(&c.Header))
+			t.Fatalf("%s twice", Name(&c.Header))
 		}
 		seen[c.Digest()] = true
 	}
@@ -106,12 +105,12 @@ func checkOrder(t *testing.T, d *consensustest.DAG, order []*remora.Certificate)
 
 // TestCheckSequence breaks a sequence in each way that the check is for.
 func TestCheckSequence(t *testing.T) {
-	s, err := consensustest.Parse("leader 0\ngc 4\nr1-12: *")
+	s, err := Parse("leader 0\ngc 4\nr1-12: *")
 	if err != nil {
 		t.Fatal(err)
 	}
 	good := func() []remora.SubDAG {
-		naive := consensustest.NewNaive(s.DAG)
+		naive := NewNaive(s.DAG)
 		for _, c := range s.DAG.Certificates {
 			naive.Add(c)
 		}
@@ -138,7 +137,7 @@ func TestCheckSequence(t *testing.T) {
 func withHeader(subs []remora.SubDAG, i int, h *remora.Header, at int) []remora.SubDAG {
 	subs[i].Headers = append(subs[i].Headers[:at:at], append([]*remora.Header{h}, subs[i].Headers[at:]...)...)
 	for j := i + 1; j < len(subs); j++ {
-		subs[j].Previous = subs[j-1].Digest(consensustest.ChainID)
+		subs[j].Previous = subs[j-1].Digest(ChainID)
 	}
 	return subs
 }

@@ -1,6 +1,7 @@
-// Package consensustest helps to test commit rules: DAGs drawn as text or at random, a naive reference of Bullshark,
-// the properties that every commit rule must have, and rules with deliberate flaws that these properties must catch.
-package consensustest
+// The test files of this folder without a Test function are tools for every commit rule: DAGs drawn as text or at random,
+// a naive reference of Bullshark, the properties that a rule must have, and rules with deliberate flaws that they catch.
+
+package consensus_test
 
 import (
 	"slices"
