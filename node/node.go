@@ -42,10 +42,10 @@ var ErrClockOffset = errors.New("only chains whose id starts with dev take a clo
 // contentRequests is how many requests a cache or gateway serves one peer at a time: a gateway asks for many clients.
 const contentRequests = 64
 
-// guests is how many nodes outside the committee may ask a validator at a time.
+// guests is the number of nodes outside the committee that may ask a validator at a time.
 const guests = 64
 
-// Config is what a node needs to run. The zero value of an optional field is its default.
+// Config holds the parts and settings of a node. The zero value of an optional field means its default.
 type Config struct {
 	Genesis *remora.Genesis
 	Keys    *home.Signers
@@ -74,7 +74,7 @@ type Config struct {
 	ClockOffset time.Duration // of this node's wall clock, to test what a wrong one does; on dev chains only
 }
 
-// role is what a node does on its chain.
+// role is the part of a node that differs between validators and followers.
 type role interface {
 	Loops() []func(context.Context) error
 	Handlers() map[string]p2p.Handler // the requests of peers that it answers

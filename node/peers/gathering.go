@@ -14,14 +14,14 @@ const (
 	roundPause = 50 * time.Millisecond
 )
 
-// Gathering decides whom to ask for the batches of a block that are not stored here. A quorum acked each and a quorum
-// voted for its header, so some correct authority has it. No peer gets long at first. It has no goroutine and no clock:
-// its owner asks what NextQuestion returns and passes the outcome to Answered, until nothing is missing.
+// Gathering decides which peers to ask for the missing batches of a block. A quorum acknowledged each batch and a quorum
+// voted for its header, so a correct authority has it. Waits are short at first. It has no goroutine and no clock: the owner
+// sends the questions of NextQuestion and passes each outcome to Answered, until nothing is missing.
 type Gathering struct {
 	sources *Sources
 	dag     []*remora.Header // that list the batches
 	missing []remora.Hash
-	order   []remora.Authority // left to ask in this round; the first one until it brings nothing
+	order   []remora.Authority // left to ask in this round; the first one is asked until it has nothing more
 	round   int                // from 1
 }
 

@@ -7,12 +7,12 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Sources decides the order in which peers are asked for batches that execution waits for. Peers that did not answer come
-// last: if a few that hang were asked first for every block, this authority would execute more slowly than the chain makes
-// blocks, until all batches that it seals expire.
+// Sources decides the order in which peers are asked for batches that execution waits for. Peers that failed to answer come
+// last: if a few hanging peers were asked first for every block, this authority would execute more slowly than the chain
+// makes blocks, and all batches that it seals would expire.
 type Sources struct {
 	self   remora.Authority
-	failed []int // questions in a row that brought nothing, by authority
+	failed []int // fruitless questions in a row, by authority
 }
 
 // NewSources makes the sources of an authority in a committee of n.

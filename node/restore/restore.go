@@ -31,8 +31,8 @@ type Config struct {
 type Cores struct {
 	Mempool *mempool.Core
 	Order   *consensus.Bullshark
-	// Committed is what the stored certificates commit and no block has executed, oldest first. The executor owes it; the
-	// mempool core has been told.
+	// Committed holds the sub-DAGs that the stored certificates commit and no block has executed, oldest first. The caller
+	// executes them; the mempool core has them already.
 	Committed []remora.SubDAG
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// Config is what the services of a node work with.
+// Config holds the parts and settings of the services.
 type Config struct {
 	Genesis *remora.Genesis
 	Key     *ed25519.PrivateKey // of the node's account
@@ -35,7 +35,7 @@ type Config struct {
 	Logger  *slog.Logger
 }
 
-// Services are what a cache or a gateway runs.
+// Services holds the services of a cache or a gateway.
 type Services struct {
 	c       Config
 	chain   chain

@@ -38,7 +38,7 @@ type checker struct {
 	entries    int
 }
 
-// member is what is known of one validator.
+// member is the checker's record of a validator.
 type member struct {
 	proposed remora.Round // highest round of a header that left
 	height   remora.Height
@@ -271,8 +271,8 @@ func (c *checker) checkEnd(v *host) {
 	}
 }
 
-// checkOwed looks for accepted transactions that were not executed. A validator that is down for good, or that the adversary
-// has, owes nothing.
+// checkOwed looks for accepted transactions that were not executed. A validator that stays down or that the adversary
+// controls owes nothing.
 func (c *checker) checkOwed(w *world) {
 	type debt struct {
 		tx string

@@ -8,7 +8,8 @@ import (
 	"github.com/remora-network/remora/node/store/crashfs"
 )
 
-// disk is what outlives a process: batches in files, everything else in a database that is as crash-faulty.
+// disk is the state that outlives a process: batches in files, everything else in a database. Both lose unsynced writes in
+// a crash.
 type disk struct {
 	files *crashfs.FS
 	rows  *store.Memory
@@ -33,8 +34,7 @@ func (d disk) crashImage(chance *rand.Rand) disk {
 	return disk{files: d.files.Crash(crashfs.Partial), rows: d.rows.Crash(chance.IntN(d.rows.Pending() + 1)), record: d.record}
 }
 
-// wholeImage returns a copy of the disk as the running process sees it, which is what a new one finds when only the old one
-// ended.
+// wholeImage returns a copy of the disk with all writes, as a new process finds it after the old one was killed.
 func (d disk) wholeImage() disk {
 	return disk{files: d.files.Crash(crashfs.Whole), rows: d.rows.Crash(d.rows.Pending()), record: d.record}
 }

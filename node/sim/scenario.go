@@ -36,7 +36,7 @@ type Scenario struct {
 	sabotage func(remora.Authority, []mempool.Record) []mempool.Record
 }
 
-// Network is what the links between all validators have in common.
+// Network holds the properties of all links between validators.
 type Network struct {
 	Latency   [2]time.Duration // one way, uniform; default 5 to 40 ms
 	Cities    bool             // validators stand in cities of the world, which Latency adds to

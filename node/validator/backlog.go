@@ -5,7 +5,7 @@ import (
 	"github.com/remora-network/remora/state"
 )
 
-// Work is what the primary hands to the engine, in order.
+// Work is a task that the primary passes to the engine, in order.
 type Work struct {
 	Sub     *remora.SubDAG // execute it
 	From    remora.Authority
@@ -13,7 +13,7 @@ type Work struct {
 	CatchUp bool           // sync certified blocks, then have the primary rebuilt
 }
 
-// Backlog is the work that the engine has not taken yet, and the epoch that the ordered part of it reaches.
+// Backlog is the work that the engine has not taken yet, with the epoch that its sub-DAGs reach.
 type Backlog struct {
 	queue    []Work
 	calendar *state.Calendar

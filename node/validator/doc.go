@@ -1,4 +1,4 @@
-// Package validator is what a member of the committee does: the loops that drive its cores, sign, execute and certify.
+// Package validator runs a member of the committee: the loops that drive its cores, sign, execute and certify.
 //
 // New builds everything from the store and Loops returns the goroutines to start, each of which ends with its context or
 // with the first failure after which the node must not go on. Messages flow one way: verifiers check what peers send, the

@@ -26,7 +26,7 @@ import (
 	"github.com/remora-network/remora/state/registry"
 )
 
-// Config is what a validator works with. Its host has the channels of peers.Channels.
+// Config holds the parts and settings of a validator. Its host must have the channels of peers.Channels.
 type Config struct {
 	Genesis   *remora.Genesis
 	Committee *trust.Committee
@@ -45,7 +45,7 @@ type Config struct {
 	ClockOffset time.Duration // added to the wall clock
 }
 
-// Tuning is what validators need not agree on. The zero value has the defaults.
+// Tuning holds settings on which validators need not agree. The zero value means the defaults.
 type Tuning struct {
 	Pace      mempool.Pace
 	SealTicks int              // age at which a batch is sealed, in ticks of 5 ms

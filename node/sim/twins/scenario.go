@@ -1,7 +1,7 @@
 // Package twins runs the real cores of a committee of four in which some identities run twice, in networks that are
-// torn in two step by step. Twins hold the same key and know nothing of each other, so together they do what a
-// Byzantine validator can: two headers in a round, each certified by whoever saw it first (Bano et al., "Twins: BFT
-// systems made robust", 2021). One twin of four must never make honest validators disagree; two of four must.
+// partitioned differently in each step. Twins hold the same key and know nothing of each other, so together they behave like a
+// Byzantine validator: they make two headers in a round, each certified by the validators that see it first (Bano et al.,
+// "Twins: BFT systems made robust", 2021). One twin of four must never make honest validators disagree; two of four must.
 //
 // A scenario is a pure function of its number, and a run of its scenario: a failure replays by its number.
 package twins
@@ -12,11 +12,11 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// members is the size of the committee: the smallest that bears a fault, so that no scenario has a bystander.
+// members is the size of the committee: the smallest that tolerates a fault.
 const members = 4
 
-// Scenario is what happens to the instances. Instances 0 to 3 are the members, those above are second ones of Twins,
-// in that order.
+// Scenario describes what happens to the instances. Instances 0 to 3 are the members, those above are the second instances
+// of Twins, in that order.
 type Scenario struct {
 	Twins []remora.Authority // identities that run twice
 	Depth remora.Round       // of garbage collection
