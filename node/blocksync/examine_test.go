@@ -101,7 +101,7 @@ func newParted(t *testing.T, at, height remora.Height) *parted {
 	return p
 }
 
-// bend has the examiner ask peers of whom some bend their answers.
+// bend has the examiner ask peers, some of which change their answers.
 func (p *parted) bend(bent map[remora.Authority]bending) {
 	a := answers{&peers.Server{ChainID: "dev-parted", Store: p.theirs.Store, Head: p.theirs.Head}, p.examiner.Committee, bent}
 	p.examiner.Client = a.client()

@@ -35,7 +35,7 @@ type swarm struct {
 
 const swarmChain = "dev-swarm"
 
-// newSwarm returns a node at height 0, authority 0, and three peers with a chain of so many certified blocks.
+// newSwarm returns a node at height 0, authority 0, and three peers with a chain of the given number of certified blocks.
 func newSwarm(t testing.TB, blocks int) *swarm {
 	t.Helper()
 	s := &swarm{

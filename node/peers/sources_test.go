@@ -21,7 +21,7 @@ func TestSources(t *testing.T) {
 	expect(1, 3, 4, 1, 2)
 	s.CountAnswer(3, false)
 	s.CountAnswer(3, false)
-	expect(1, 4, 1, 2, 3) // whoever failed more comes later
+	expect(1, 4, 1, 2, 3) // peers that failed more come later
 	s.CountAnswer(3, true)
 	expect(1, 3, 4, 1, 2)
 	if alone := NewSources(0, 1); len(alone.Order(0)) != 0 {

@@ -51,7 +51,7 @@ func TestNoticesAForgottenVote(t *testing.T) {
 	})
 }
 
-// TestNoticesNoProgress stops two of four for ever.
+// TestNoticesNoProgress stops two of four forever.
 func TestNoticesNoProgress(t *testing.T) {
 	s := base(1)
 	s.GST, s.Faults = time.Second, []Fault{{Kind: Crash, Node: 2, At: 500 * ms}, {Kind: Crash, Node: 3, At: 500 * ms}}

@@ -13,7 +13,7 @@ const millisecond = time.Millisecond
 var sizes = []int{4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 7, 7, 7, 7, 10}
 
 // Random returns a scenario full of faults that the protocol must survive: everything temporary ends before the network
-// is timely, and at no time more than a third of the stake is Byzantine, without its disk or gone for good. It is a
+// is timely, and at no time more than a third of the stake is Byzantine, without its disk or gone forever. It is a
 // function of the seed. With n = 0 the seed chooses the number of validators too, most often four.
 func Random(seed uint64, n int) Scenario {
 	r := rand.New(rand.NewPCG(seed, 99))

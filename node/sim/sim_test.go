@@ -188,7 +188,7 @@ func TestStorms(t *testing.T) {
 	t.Logf("%d crashes, %d transactions accepted", crashes, accepted)
 }
 
-// TestCrashRestartLoops crashes somebody every 150 ms on a slow network, so that restarts find every mixture of own headers:
+// TestCrashRestartLoops crashes a validator every 150 ms on a slow network, so that restarts find every mixture of own headers:
 // ordered, passed over, made anew, not certified.
 func TestCrashRestartLoops(t *testing.T) {
 	for seed := range uint64(some(40)) {

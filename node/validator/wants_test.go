@@ -151,7 +151,7 @@ func TestHeaderFetchesWithinItsAuthorsQuota(t *testing.T) {
 			t.Errorf("error %v, want %v", err, worker.ErrQuota)
 		}
 	}
-	adopted := m.list(t, 1, 1, 50) // the author's quota is used up, the one of whoever lists it is not
+	adopted := m.list(t, 1, 1, 50) // the author's quota is used up, that of the header's author is not
 	if err := m.bringBatches(t.Context(), mempool.Want{From: 2, Author: 2, Batches: adopted.Payload}); err != nil {
 		t.Errorf("a batch of another author: error %v", err)
 	}

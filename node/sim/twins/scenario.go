@@ -31,7 +31,7 @@ type Step struct {
 	Second uint8 // instances that see the header of a second instance before the one of its twin
 }
 
-// Sample returns scenario number of those with so many twins and rounds. Of scenarios that differ in nothing but the
+// Sample returns the scenario of a number among those with the given twins and rounds. Of scenarios that differ in nothing but the
 // names of the two sets or of a pair of twins there is one: the first honest instance is in the first set, and so is
 // the member of a pair when a step first separates it.
 func Sample(number uint64, twins, rounds int) Scenario {
