@@ -87,5 +87,3 @@ func (v *host) sendBatch(to remora.Authority, b remora.Batch) {
 func (v *host) tellWorker(m worker.Message) {
 	_ = v.batches.Step(m)
 }
-
-func peerBatch(b remora.Batch) worker.Message { return worker.PeerBatch{From: b.Author, Batch: b} }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/peers"
 )
 
@@ -211,7 +212,7 @@ func (v *host) receiveBytes(raw []byte) {
 		v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 	}
 	if b, err := remora.ParseBatch(raw); err == nil {
-		v.tellWorker(peerBatch(b))
+		v.tellWorker(worker.PeerBatch{From: b.Author, Batch: b})
 	}
 }
 

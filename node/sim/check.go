@@ -207,11 +207,6 @@ func (c *checker) noteLatency(v *host, batches []remora.Batch) {
 	}
 }
 
-func (c *checker) latencyQuantiles() Latency {
-	slices.Sort(c.waits)
-	return latencyOf(c.waits)
-}
-
 // checkBlock checks a new block against the chain before it.
 func (c *checker) checkBlock(b *remora.Block, batches []remora.Batch) {
 	height, leader := b.Header.Height, b.DAG[len(b.DAG)-1].Round

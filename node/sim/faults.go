@@ -25,7 +25,10 @@ func (w *world) beginFault(f *Fault) {
 		w.nodes[f.Node].wipeDisk(f)
 	case Rollback:
 		backup, height := w.nodes[f.Node].disk.wholeImage(), w.check.members[f.Node].height
-		w.runAt(f.Until, func() { w.nodes[f.Node].restoreBackup(backup, height, f.At) })
+		w.runAt(f.Until, func() {
+			w.nodes[f.Node].loseDisk(backup, height, f.At)
+			w.nodes[f.Node].startProcess()
+		})
 	case Slow:
 		w.network.slow[f.Node] *= f.Factor
 	case DiskFull:
@@ -110,41 +113,38 @@ func (v *host) crashesAt(p Point) bool {
 
 func (v *host) crashProcess() {
 	f, w := v.doom, v.world
-	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
-	w.check.crashes++
-	v.crashed = true
 	image := v.disk.crashImage(w.disks)
 	if f.Keep {
 		image = v.disk.wholeImage()
 	}
+	v.killProcess(image)
+	w.check.crashes++
+	v.restartAt(f.Until)
+}
+
+// killProcess ends the process; the next one finds the image of a disk.
+func (v *host) killProcess(image disk) {
+	w := v.world
+	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
+	v.crashed = true
 	v.stopProcess()
 	v.disk = image
-	v.restartAt(f.Until)
 }
 
 // wipeDisk ends the process and takes its disk away.
 func (v *host) wipeDisk(f *Fault) {
 	w := v.world
-	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
-	w.check.crashes++
-	w.check.forgetDisk(v.self, 0, 0)
-	v.crashed = true
-	v.stopProcess()
-	v.disk = newDisk(w.disks.Uint64(), &w.values)
-	v.disk.record = nil
+	empty := newDisk(w.disks.Uint64(), &w.values)
+	empty.record = nil
+	v.loseDisk(empty, 0, 0)
 	v.restartAt(f.Until)
 }
 
-// restoreBackup ends the process and starts one on an older disk, which had executed blocks up to a height.
-func (v *host) restoreBackup(backup disk, height remora.Height, from time.Duration) {
-	w := v.world
-	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
-	w.check.crashes++
-	w.check.forgetDisk(v.self, height, from)
-	v.crashed = true
-	v.stopProcess()
-	v.disk = backup
-	v.startProcess()
+// loseDisk ends the process and leaves another disk, which holds what it did at a height and a time.
+func (v *host) loseDisk(other disk, height remora.Height, from time.Duration) {
+	v.killProcess(other)
+	v.world.check.crashes++
+	v.world.check.forgetDisk(v.self, height, from)
 }
 
 // restartAt has a process start again at a time; zero: never.
@@ -170,13 +170,9 @@ func (v *host) endDiskFull() {
 
 // stopDiskFull ends a process that found the disk full: nothing of what it wrote before is lost.
 func (v *host) stopDiskFull() {
-	w := v.world
-	w.trace.addEvent(w.now, ends, v.self, v.self, remora.Hash{})
-	image := v.disk.wholeImage()
-	v.stopProcess()
-	v.disk = image
+	v.killProcess(v.disk.wholeImage())
 	v.disk.fillUp()
-	v.full, v.crashed = true, true
+	v.full = true
 }
 
 func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -43,13 +44,14 @@ type Latency struct {
 	Max float64 `json:"max"`
 }
 
-// latencyOf sorts samples in place.
-func latencyOf(sorted []time.Duration) Latency {
-	if len(sorted) == 0 {
+// latencyOf sorts the samples in place.
+func latencyOf(samples []time.Duration) Latency {
+	if len(samples) == 0 {
 		return Latency{}
 	}
+	slices.Sort(samples)
 	at := func(percent int) float64 {
-		return float64(sorted[min(len(sorted)*percent/100, len(sorted)-1)].Microseconds()) / 1000
+		return float64(samples[min(len(samples)*percent/100, len(samples)-1)].Microseconds()) / 1000
 	}
 	return Latency{P50: at(50), P90: at(90), P99: at(99), Max: at(100)}
 }

@@ -24,11 +24,13 @@ const (
 
 // signatures make and judge signatures. Every copy of a message is the same object, so that one look at it is enough.
 type signatures struct {
-	committee    *trust.Committee
-	secrets      secrets
-	headers      remora.Recent[*remora.Header, bool]
-	certificates remora.Recent[*remora.Certificate, bool]
+	secrets
+	committee *trust.Committee
+	judged    remora.Recent[any, bool] // whether a *remora.Header or a *remora.Certificate is valid
 }
+
+// judgedLimit bounds the verdicts that are kept.
+const judgedLimit = 1 << 13
 
 // secrets sign for the members of a committee.
 type secrets interface {
@@ -39,49 +41,42 @@ type secrets interface {
 
 // newSignatures puts the members' keys into the genesis and returns who signs with them.
 func newSignatures(kind string, g *remora.Genesis) (*signatures, error) {
+	var keys []*home.Signers
+	var err error
 	if kind == RealSignatures {
-		return newGenuine(g)
+		if keys, err = newMemberKeys(g); err != nil {
+			return nil, err
+		}
 	}
-	committee, err := g.Committee()
+	members, err := g.Committee()
 	if err != nil {
 		return nil, err
 	}
-	return rememberSignatures(trust.NewWith(committee, fakeScheme{committee}), fake{committee}), nil
-}
-
-func rememberSignatures(c *trust.Committee, s secrets) *signatures {
-	return &signatures{
-		committee: c, secrets: s,
-		headers: remora.NewRecent[*remora.Header, bool](remembered), certificates: remora.NewRecent[*remora.Certificate, bool](remembered),
+	s := &signatures{judged: remora.NewRecent[any, bool](judgedLimit)}
+	if kind != RealSignatures {
+		s.committee, s.secrets = trust.NewWith(members, fakeScheme{members}), fake{members}
+		return s, nil
 	}
+	s.committee, err = trust.New(members)
+	s.secrets = genuine{s.committee, keys}
+	return s, err
 }
-
-// remembered bounds the verdicts that are kept.
-const remembered = 1 << 12
-
-func (s *signatures) signerOf(a remora.Authority) mempool.Signer { return s.secrets.signerOf(a) }
-
-func (s *signatures) blockSignerOf(a remora.Authority) validator.BlockSigner {
-	return s.secrets.blockSignerOf(a)
-}
-
-func (s *signatures) newVerdicts() exec.Verdicts { return s.secrets.newVerdicts() }
 
 func (s *signatures) verifyHeader(h *remora.Header) bool {
-	return judgeOnce(&s.headers, h, func() bool { return s.committee.CheckHeader(h) == nil })
+	return s.judgeOnce(h, func() error { return s.committee.CheckHeader(h) })
 }
 
 func (s *signatures) verifyCertificate(c *remora.Certificate) bool {
-	return judgeOnce(&s.certificates, c, func() bool { return s.committee.CheckCertificates([]*remora.Certificate{c})[0] == nil })
+	return s.judgeOnce(c, func() error { return s.committee.CheckCertificates([]*remora.Certificate{c})[0] })
 }
 
-func judgeOnce[K comparable](judged *remora.Recent[K, bool], key K, judge func() bool) bool {
-	if good, known := judged.Get(key); known {
-		return good
+func (s *signatures) judgeOnce(message any, judge func() error) bool {
+	valid, known := s.judged.Get(message)
+	if !known {
+		valid = judge() == nil
+		s.judged.Add(message, valid)
 	}
-	good := judge()
-	judged.Add(key, good)
-	return good
+	return valid
 }
 
 // newMemberKeys gives every validator of the genesis keys that follow from its number, in the committee's order.
@@ -121,28 +116,12 @@ type genuine struct {
 	keys      []*home.Signers
 }
 
-func newGenuine(g *remora.Genesis) (*signatures, error) {
-	keys, err := newMemberKeys(g)
-	if err != nil {
-		return nil, err
-	}
-	members, err := g.Committee()
-	if err != nil {
-		return nil, err
-	}
-	committee, err := trust.New(members)
-	if err != nil {
-		return nil, err
-	}
-	return rememberSignatures(committee, &genuine{committee, keys}), nil
-}
-
-func (g *genuine) signerOf(a remora.Authority) mempool.Signer {
+func (g genuine) signerOf(a remora.Authority) mempool.Signer {
 	return &trust.Signer{Committee: g.committee, Consensus: g.keys[a].Consensus, Headers: g.keys[a].Header}
 }
 
-func (g *genuine) blockSignerOf(a remora.Authority) validator.BlockSigner {
+func (g genuine) blockSignerOf(a remora.Authority) validator.BlockSigner {
 	return validator.NewBlockSigner(g.committee, g.keys[a])
 }
 
-func (g *genuine) newVerdicts() exec.Verdicts { return exec.NewVerifier() }
+func (g genuine) newVerdicts() exec.Verdicts { return exec.NewVerifier() }

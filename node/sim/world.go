@@ -177,7 +177,7 @@ func (w *world) outcome() Outcome {
 		Verdict: c.worstVerdict(), Seed: w.scenario.Seed, Trace: w.trace.traceHash(), Violations: c.violations,
 		Blocks: remora.Height(len(c.chain)), Accepted: len(c.accepted), Executed: len(c.txs),
 		Crashes: c.crashes, Synced: c.synced, Rejoined: c.rejoined, Deliveries: w.trace.events, Entries: c.entries,
-		Latency: c.latencyQuantiles(),
+		Latency: latencyOf(c.waits),
 	}
 	if n := len(c.chain); n > 0 {
 		r.Rounds, r.StateRoot = c.chain[n-1].round, c.chain[n-1].root

@@ -87,7 +87,7 @@ func (r *Runner) newInstance(s *Scenario, number int) (*instance, error) {
 	core, err := mempool.New(mempool.Config{
 		Committee: r.committee, Self: s.keyHolder(number), Origin: mempooltest.Origin, GCDepth: s.Depth, Leader: r.leaders,
 		Pace:   mempool.Pace{HeaderDelay: 1, IdleDelay: 1, LeaderTimeout: 1, Resend: 1}, // a header each step
-		Signer: signer{},
+		Signer: mempooltest.Signer{Committee: r.committee, Self: s.keyHolder(number)},
 	}, mempool.Snapshot{})
 	n := &instance{
 		number: number, honest: number < members, core: core,
