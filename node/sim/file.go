@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,21 +22,21 @@ const MaxScenarioBytes = 1 << 20
 // ErrTerms says that a scenario needs committees that change, which this build does not have.
 var ErrTerms = errors.New("this build has one term: the committee does not change")
 
-// The file as TOML has it. Times are milliseconds. Pointers tell what is missing from what is zero.
+// The file as TOML has it. Times are milliseconds. Pointers tell which keys a fault has.
 type scenarioFile struct {
-	Validators  *int        `toml:"validators"`
+	Validators  int         `toml:"validators"`
 	Stake       []int64     `toml:"stake,omitempty"`
-	Seed        *int64      `toml:"seed"`
+	Seed        int64       `toml:"seed"`
 	Rule        string      `toml:"rule,omitempty"`
 	Signatures  string      `toml:"signatures,omitempty"`
-	DurationMS  *int64      `toml:"duration_ms"`
+	DurationMS  int64       `toml:"duration_ms"`
 	GSTMS       int64       `toml:"gst_ms"`
 	TxPerSecond int         `toml:"tx_per_s"`
-	GCDepth     *int64      `toml:"gc_depth,omitempty"`
+	GCDepth     int64       `toml:"gc_depth,omitempty"`
 	EpochBlocks int64       `toml:"epoch_blocks"`
 	Rotate      bool        `toml:"rotate,omitempty"`
-	ServedMS    *int64      `toml:"served_ms,omitempty"`
-	GraceMS     *int64      `toml:"grace_ms,omitempty"`
+	ServedMS    int64       `toml:"served_ms,omitempty"`
+	GraceMS     int64       `toml:"grace_ms,omitempty"`
 	Network     networkFile `toml:"network"`
 	Fault       []faultFile `toml:"fault,omitempty"`
 }
@@ -68,7 +70,8 @@ func Parse(data []byte) (Scenario, error) {
 	if len(data) > MaxScenarioBytes {
 		return Scenario{}, fmt.Errorf("scenario: %w: %d bytes, at most %d", remora.ErrTooLarge, len(data), MaxScenarioBytes)
 	}
-	var f scenarioFile
+	f := fileOf(Scenario{Seed: 1}.WithDefaults())
+	f.Validators, f.DurationMS, f.Stake = 0, 0, nil // the first two have no default, and the stakes go by their number
 	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return Scenario{}, fmt.Errorf("scenario: %w: %s", remora.ErrInvalid, explainError(err))
@@ -98,35 +101,34 @@ func explainError(err error) string {
 }
 
 func (f *scenarioFile) toScenario() (Scenario, error) {
-	if f.Validators == nil || f.DurationMS == nil {
-		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are required", remora.ErrInvalid)
+	if f.Validators == 0 || f.DurationMS == 0 {
+		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are required and more than 0", remora.ErrInvalid)
 	}
 	if f.Rotate {
 		return Scenario{}, fmt.Errorf("rotate: %w", ErrTerms)
 	}
-	n := numbers{}
+	l := f.Network.LatencyMS
+	if len(l) != 2 {
+		return Scenario{}, fmt.Errorf("%w: latency_ms has %d entries, want the least and the most", remora.ErrInvalid, len(l))
+	}
+	var r refusals
 	s := Scenario{
-		Validators: *f.Validators, Seed: 1, Rule: f.Rule, Signatures: f.Signatures,
-		Duration: n.parseMillis("duration_ms", *f.DurationMS), GST: n.parseMillis("gst_ms", f.GSTMS),
-		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(n.parseNatural("epoch_blocks", f.EpochBlocks)),
-		GCDepth: 50, Network: Network{Cities: f.Network.Cities, Drop: f.Network.Drop, Duplicate: f.Network.Duplicate},
+		Validators: f.Validators, Seed: r.parseNatural("seed", f.Seed), Rule: f.Rule, Signatures: f.Signatures,
+		Duration: r.parseMillis("duration_ms", f.DurationMS), GST: r.parseMillis("gst_ms", f.GSTMS),
+		TxPerSecond: f.TxPerSecond, EpochBlocks: remora.Height(r.parseNatural("epoch_blocks", f.EpochBlocks)),
+		GCDepth: remora.Round(r.parseNatural("gc_depth", f.GCDepth)),
+		Served:  r.parseMillis("served_ms", f.ServedMS), Grace: r.parseMillis("grace_ms", f.GraceMS),
+		Network: Network{
+			Latency: [2]time.Duration{r.parseMillis("latency_ms", l[0]), r.parseMillis("latency_ms", l[1])},
+			Cities:  f.Network.Cities, Drop: f.Network.Drop, Duplicate: f.Network.Duplicate,
+		},
 	}
-	if *f.Validators == 0 || *f.DurationMS == 0 {
-		return Scenario{}, fmt.Errorf("%w: validators and duration_ms are more than 0", remora.ErrInvalid)
-	}
-	if f.Seed != nil {
-		s.Seed = n.parseNatural("seed", *f.Seed)
-	}
+	r.refuseIf(f.ServedMS == 0 || f.GraceMS == 0, "served_ms = %d, grace_ms = %d, want more than 0", f.ServedMS, f.GraceMS)
 	for _, stake := range f.Stake {
-		s.Stake = append(s.Stake, n.parseNatural("stake", stake))
+		s.Stake = append(s.Stake, r.parseNatural("stake", stake))
 	}
-	if f.GCDepth != nil {
-		s.GCDepth = remora.Round(n.parseNatural("gc_depth", *f.GCDepth))
-	}
-	n.parseOptional("served_ms", f.ServedMS, &s.Served)
-	n.parseOptional("grace_ms", f.GraceMS, &s.Grace)
-	if err := f.setLatency(&n, &s); err != nil {
-		return s, err
+	if l[1] == 0 { // as fast as it goes: zero would stand for the default
+		s.Network.Latency[1] = 1
 	}
 	for i := range f.Fault {
 		fault, err := f.Fault[i].toFault()
@@ -135,51 +137,20 @@ func (f *scenarioFile) toScenario() (Scenario, error) {
 		}
 		s.Faults = append(s.Faults, fault)
 	}
-	return s, n.err
+	return s, r.joinErrors()
 }
 
-func (f *scenarioFile) setLatency(n *numbers, s *Scenario) error {
-	l := f.Network.LatencyMS
-	if l == nil {
-		return nil
-	}
-	if len(l) != 2 {
-		return fmt.Errorf("%w: latency_ms has %d entries, want the least and the most", remora.ErrInvalid, len(l))
-	}
-	s.Network.Latency = [2]time.Duration{n.parseMillis("latency_ms", l[0]), n.parseMillis("latency_ms", l[1])}
-	if l[1] == 0 { // as fast as it goes: zero would stand for the default
-		s.Network.Latency[1] = 1
-	}
-	return nil
+func (r *refusals) parseNatural(key string, v int64) uint64 {
+	r.refuseIf(v < 0, "%s = %d, want 0 or more", key, v)
+	return uint64(max(v, 0))
 }
 
-// numbers collects what is wrong with numbers of a file.
-type numbers struct{ err error }
+// maxMillis is the longest time.
+const maxMillis = math.MaxInt64 / int64(time.Millisecond)
 
-func (n *numbers) parseNatural(key string, v int64) uint64 {
-	if v < 0 {
-		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d, want 0 or more", remora.ErrInvalid, key, v))
-		return 0
-	}
-	return uint64(v)
-}
-
-func (n *numbers) parseMillis(key string, v int64) time.Duration {
-	v = int64(n.parseNatural(key, v))
-	if v > math.MaxInt64/int64(time.Millisecond) {
-		n.err = errors.Join(n.err, fmt.Errorf("%w: %s = %d is out of range", remora.ErrInvalid, key, v))
-		return 0
-	}
+func (r *refusals) parseMillis(key string, v int64) time.Duration {
+	r.refuseIf(v < 0 || v > maxMillis, "%s = %d, want 0 to %d", key, v, maxMillis)
 	return time.Duration(v) * time.Millisecond
-}
-
-func (n *numbers) parseOptional(key string, v *int64, to *time.Duration) {
-	if v == nil {
-		return
-	}
-	if *to = n.parseMillis(key, *v); *to == 0 && n.err == nil {
-		n.err = fmt.Errorf("%w: %s = 0, want more", remora.ErrInvalid, key)
-	}
 }
 
 // keysOf says which keys a fault must have beside kind, at_ms and until_ms, and which it may.
@@ -200,54 +171,41 @@ func (f *faultFile) toFault() (Fault, error) {
 	if f.Behaviour == "stale-term" {
 		return Fault{}, fmt.Errorf("behaviour stale-term: %w", ErrTerms)
 	}
-	n := numbers{}
+	var r refusals
 	fault := Fault{
-		Kind: kind, At: n.parseMillis("at_ms", f.AtMS), Until: n.parseMillis("until_ms", f.UntilMS),
-		Node: n.parseAuthority("node", f.Node), From: n.parseAuthority("from", f.From), To: n.parseAuthority("to", f.To),
+		Kind: kind, At: r.parseMillis("at_ms", f.AtMS), Until: r.parseMillis("until_ms", f.UntilMS),
+		Node: r.parseAuthority("node", f.Node), From: r.parseAuthority("from", f.From), To: r.parseAuthority("to", f.To),
 		Behaviour: Behaviour(f.Behaviour), Keep: f.Keep,
 	}
 	if f.Factor != nil {
 		fault.Factor = *f.Factor
 	}
 	if f.OffsetMS != nil {
-		if abs := max(*f.OffsetMS, -*f.OffsetMS); abs < 0 || abs > math.MaxInt64/int64(time.Millisecond) {
-			return fault, fmt.Errorf("%w: offset_ms = %d is out of range", remora.ErrInvalid, *f.OffsetMS)
-		}
+		r.refuseIf(*f.OffsetMS < -maxMillis || *f.OffsetMS > maxMillis, "offset_ms = %d is out of range", *f.OffsetMS)
 		fault.Offset = time.Duration(*f.OffsetMS) * time.Millisecond
 	}
 	for _, group := range f.Groups {
 		var members []remora.Authority
 		for _, a := range group {
-			members = append(members, n.parseAuthority("groups", &a))
+			members = append(members, r.parseAuthority("groups", &a))
 		}
 		fault.Groups = append(fault.Groups, members)
 	}
-	return fault, errors.Join(n.err, fault.setPoint(f.Point))
+	if f.Point != "" {
+		i := slices.Index(points, f.Point)
+		r.refuseIf(i < 0, "point %q, want one of %v", f.Point, points)
+		fault.Point = Point(max(i, 0))
+	}
+	return fault, r.joinErrors()
 }
 
 // parseAuthority refuses what no committee has; the scenario says how many this one has.
-func (n *numbers) parseAuthority(key string, v *int64) remora.Authority {
+func (r *refusals) parseAuthority(key string, v *int64) remora.Authority {
 	if v == nil {
 		return 0
 	}
-	if *v < 0 || *v >= MaxValidators {
-		n.err = errors.Join(n.err, fmt.Errorf("%w: %s names validator %d, they are counted from 0", remora.ErrInvalid, key, *v))
-		return 0
-	}
+	r.refuseIf(*v < 0 || *v >= MaxValidators, "%s names validator %d, they are counted from 0", key, *v)
 	return remora.Authority(*v)
-}
-
-func (f *Fault) setPoint(point string) error {
-	if point == "" {
-		return nil
-	}
-	for i, name := range points {
-		if name == point {
-			f.Point = Point(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: point %q, want one of %v", remora.ErrInvalid, point, points)
 }
 
 // checkKeys refuses a fault without a key that it must have, or with one that it cannot have.
@@ -260,13 +218,9 @@ func (f *faultFile) checkKeys(must, may []string) error {
 		if !given[key] {
 			return fmt.Errorf("%w: %s is missing", remora.ErrInvalid, key)
 		}
-		delete(given, key)
 	}
-	for _, key := range may {
-		delete(given, key)
-	}
-	for _, key := range []string{"node", "factor", "offset_ms", "groups", "from", "to", "behaviour", "point", "keep"} {
-		if given[key] {
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if given[key] && !slices.Contains(must, key) && !slices.Contains(may, key) {
 			return fmt.Errorf("%w: this kind has no %s", remora.ErrInvalid, key)
 		}
 	}

@@ -12,12 +12,18 @@ import (
 
 // Format writes a scenario as a file that Parse reads back.
 func Format(s Scenario) ([]byte, error) {
-	s = s.WithDefaults()
-	seed, depth := int64(s.Seed), int64(s.GCDepth)
-	duration, served, grace := s.Duration.Milliseconds(), s.Served.Milliseconds(), s.Grace.Milliseconds()
+	var out bytes.Buffer
+	if err := toml.NewEncoder(&out).SetArraysMultiline(false).Encode(fileOf(s.WithDefaults())); err != nil {
+		return nil, fmt.Errorf("format the scenario: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func fileOf(s Scenario) scenarioFile {
 	f := scenarioFile{
-		Validators: &s.Validators, Seed: &seed, Rule: s.Rule, Signatures: s.Signatures, DurationMS: &duration, GSTMS: s.GST.Milliseconds(),
-		TxPerSecond: s.TxPerSecond, GCDepth: &depth, EpochBlocks: int64(s.EpochBlocks), ServedMS: &served, GraceMS: &grace,
+		Validators: s.Validators, Seed: int64(s.Seed), Rule: s.Rule, Signatures: s.Signatures,
+		DurationMS: s.Duration.Milliseconds(), GSTMS: s.GST.Milliseconds(), TxPerSecond: s.TxPerSecond, GCDepth: int64(s.GCDepth),
+		EpochBlocks: int64(s.EpochBlocks), ServedMS: s.Served.Milliseconds(), GraceMS: s.Grace.Milliseconds(),
 		Network: networkFile{
 			LatencyMS: []int64{s.Network.Latency[0].Milliseconds(), s.Network.Latency[1].Milliseconds()},
 			Cities:    s.Network.Cities, Drop: s.Network.Drop, Duplicate: s.Network.Duplicate,
@@ -29,11 +35,7 @@ func Format(s Scenario) ([]byte, error) {
 	for i := range s.Faults {
 		f.Fault = append(f.Fault, formatFault(&s.Faults[i]))
 	}
-	var out bytes.Buffer
-	if err := toml.NewEncoder(&out).SetArraysMultiline(false).Encode(f); err != nil {
-		return nil, fmt.Errorf("format the scenario: %w", err)
-	}
-	return out.Bytes(), nil
+	return f
 }
 
 func formatFault(f *Fault) faultFile {

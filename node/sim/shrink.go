@@ -75,14 +75,5 @@ func (s *Scenario) hasTimelyEnd() bool {
 
 // namesValidator reports whether a fault is about a validator.
 func (s *Scenario) namesValidator(a remora.Authority) bool {
-	return slices.ContainsFunc(s.Faults, func(f Fault) bool {
-		switch f.Kind {
-		case Partition:
-			return slices.Contains(slices.Concat(f.Groups...), a)
-		case OneWay:
-			return f.From == a || f.To == a
-		default:
-			return f.Node == a
-		}
-	})
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return slices.Contains(f.listValidators(), a) })
 }
