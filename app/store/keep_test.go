@@ -211,11 +211,11 @@ func TestScrubDropsWhatIsDamaged(t *testing.T) {
 	if err := os.Remove(s.objectPath(gone.Root, dataSuffix)); err != nil {
 		t.Fatal(err)
 	}
-	found, err := s.Scrub(t.Context())
+	found, err := scrubAll(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := s.Scrub(t.Context()); err != nil || again.Objects != 1 || again.Bytes != 50_000 || len(again.Damaged) != 0 {
+	if again, err := scrubAll(t.Context(), s); err != nil || again.Objects != 1 || again.Bytes != 50_000 || len(again.Damaged) != 0 {
 		t.Errorf("scrubbed again: %+v, %v", again, err)
 	}
 	if !sameContent(s.List(), []remora.Content{good}) || s.Used() != 50_000 || len(found.Damaged) != 4 || found.Objects != 5 {
@@ -223,7 +223,7 @@ func TestScrubDropsWhatIsDamaged(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Scrub(ended); !errors.Is(err, context.Canceled) {
+	if _, err := scrubAll(ended, s); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its context: %v", err)
 	}
 }
@@ -283,7 +283,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	group.Go(func() error {
-		_, err := s.Scrub(t.Context())
+		_, err := scrubAll(t.Context(), s)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -296,7 +296,7 @@ func TestManyAtOnce(t *testing.T) {
 	if s.Used() != sum || sum > 500_000 {
 		t.Errorf("%d bytes used, objects have %d", s.Used(), sum)
 	}
-	if found, err := s.Scrub(t.Context()); err != nil || len(found.Damaged) != 0 {
+	if found, err := scrubAll(t.Context(), s); err != nil || len(found.Damaged) != 0 {
 		t.Errorf("scrubbed: %+v, %v", found, err)
 	}
 }

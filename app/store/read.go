@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,36 +93,3 @@ func (s *Store) Verify(root remora.Hash, progress io.Writer) error {
 		return err
 	})
 }
-
-// Scrubbed describes what Scrub verified.
-type Scrubbed struct {
-	Objects int    // including the damaged ones
-	Bytes   uint64 // of all objects
-	Damaged []remora.Hash
-}
-
-// Scrub verifies every object at full speed, and removes damaged ones. It stops early when ctx ends or when the disk
-// fails other than by wrong bytes.
-func (s *Store) Scrub(ctx context.Context) (Scrubbed, error) {
-	var found Scrubbed
-	for _, c := range s.List() {
-		err := s.Verify(c.Root, untilDone{ctx})
-		switch {
-		case errors.Is(err, remora.ErrNotFound): // removed meanwhile
-			continue
-		case errors.Is(err, ErrDamaged):
-			found.Damaged = append(found.Damaged, c.Root)
-		case err != nil:
-			return found, err
-		}
-		found.Objects++
-		found.Bytes += c.Length
-	}
-	return found, ctx.Err()
-}
-
-// untilDone accepts bytes until its context ends.
-type untilDone struct{ ctx context.Context }
-
-// Write implements io.Writer.
-func (u untilDone) Write(p []byte) (int, error) { return len(p), u.ctx.Err() }

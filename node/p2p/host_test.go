@@ -108,11 +108,19 @@ func TestConfigIsChecked(t *testing.T) {
 
 func TestPeerIDIsThePublicKey(t *testing.T) {
 	id := idOf(t, 3)
-	public, err := PublicKey(id)
+	decoded, err := decodePeerID(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back, err := PeerID(public); err != nil || back != id {
+	key, err := decoded.ExtractPublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := PeerID([32]byte(public)); err != nil || back != id {
 		t.Errorf("%s became %s, %v", id, back, err)
 	}
 	n := start(t, Config{Key: seed(3), Namespace: "test", Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
@@ -123,7 +131,7 @@ func TestPeerIDIsThePublicKey(t *testing.T) {
 		t.Errorf("addresses %v, want one with a real port", addrs)
 	}
 	for _, bad := range []string{"", "x", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"} {
-		if _, err := PublicKey(bad); err == nil {
+		if _, err := decodePeerID(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
 		}
 	}

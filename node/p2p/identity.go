@@ -27,23 +27,6 @@ func SeedPeerID(seed [32]byte) (string, error) {
 	return PeerID([32]byte(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)))
 }
 
-// PublicKey returns the Ed25519 public key in a peer id.
-func PublicKey(id string) ([32]byte, error) {
-	p, err := decodePeerID(id)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	key, err := p.ExtractPublicKey()
-	if err != nil {
-		return [32]byte{}, fmt.Errorf("peer id %q: %w", id, err)
-	}
-	raw, err := key.Raw()
-	if err != nil || len(raw) != 32 {
-		return [32]byte{}, fmt.Errorf("peer id %q: want an Ed25519 key of 32 bytes, got %d bytes", id, len(raw))
-	}
-	return [32]byte(raw), nil
-}
-
 func privateKey(seed [32]byte) (crypto.PrivKey, error) {
 	return crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
 }

@@ -16,7 +16,7 @@ import (
 
 // Open opens the log in dir, creating the directory, and rebuilds its index. It reads the headers of sealed segments
 // and the whole last one, cuts off a torn tail there, and returns the damage it met; damaged payloads in sealed
-// segments are found by Get, Read or Verify. It fails only when the disk cannot be read or written.
+// segments are found by Get. It fails only when the disk cannot be read or written.
 func Open(fs vfs.FS, dir string, opts Options) (*Log, []Damage, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {

@@ -14,13 +14,6 @@ func (l *Log) Has(digest remora.Hash) bool {
 	return ok
 }
 
-// Len returns the number of records in the index.
-func (l *Log) Len() int {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return len(l.index)
-}
-
 func (l *Log) findLocation(digest remora.Hash) (Location, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -35,7 +28,7 @@ func (l *Log) Get(digest remora.Hash) ([]byte, error) {
 	if !ok {
 		return nil, l.missingError("digest " + digest.String())
 	}
-	r, err := l.ReadRecord(loc)
+	r, err := l.readRecord(loc)
 	if err == nil && r.Digest != digest {
 		err = fmt.Errorf("%w: digest %s is indexed at segment %d offset %d, which holds %s", ErrCorrupt, digest, loc.Segment, loc.Offset, r.Digest)
 	}
@@ -67,15 +60,9 @@ func (l *Log) forgetRecord(digest remora.Hash, loc Location) {
 	}
 }
 
-// Read returns the payload at a place that Append or Scan returned; the caller owns it. It returns ErrNotFound if the
-// segment was removed or is shorter, ErrCorrupt if the bytes are not those appended.
-func (l *Log) Read(loc Location) ([]byte, error) {
-	r, err := l.ReadRecord(loc)
-	return r.Payload, err
-}
-
-// ReadRecord is Read with the fields of the header.
-func (l *Log) ReadRecord(loc Location) (Record, error) {
+// readRecord returns the record at a place; the caller owns it. It returns ErrNotFound if the segment was removed or is
+// shorter, ErrCorrupt if the bytes are not those appended.
+func (l *Log) readRecord(loc Location) (Record, error) {
 	s, size := l.acquireSegment(loc.Segment)
 	if s == nil || loc.endOffset() > size {
 		if s != nil {
@@ -139,14 +126,9 @@ func (l *Log) acquireSegment(number uint32) (*segment, int64) {
 	return s, size
 }
 
-// Scan calls visit with every intact record from the given place on, in the order of appending, and returns the damage
-// that it passed. The zero Location is the beginning. A record's Payload is valid only during the call; visit must not
-// call Remove or Close. Records appended during the scan may or may not be visited.
-func (l *Log) Scan(from Location, visit func(Location, Record) error) ([]Damage, error) {
-	return l.scanSegments(from, true, visit)
-}
-
-// Headers is Scan from the start of a segment without the payloads, which are neither read nor verified.
+// Headers calls visit with every record from the start of a segment on, in the order of appending, without the payloads,
+// which are neither read nor verified. visit must not call Remove or Close. Records appended during the call may or may
+// not be visited.
 func (l *Log) Headers(segment uint32, visit func(Location, Record) error) error {
 	_, err := l.scanSegments(Location{Segment: segment}, false, visit)
 	return err
@@ -195,23 +177,4 @@ func (l *Log) scanSegment(number uint32, start int64, payloads bool, visit func(
 			}
 		}
 	}
-}
-
-// Verify reads every byte of the log, removes damaged records from the index and returns the damage.
-func (l *Log) Verify() ([]Damage, error) {
-	damage, err := l.Scan(Location{}, func(Location, Record) error { return nil })
-	bySegment := make(map[uint32][]Damage)
-	for _, d := range damage {
-		bySegment[d.Segment] = append(bySegment[d.Segment], d)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for digest, loc := range l.index {
-		for _, d := range bySegment[loc.Segment] {
-			if int64(loc.Offset) < d.Offset+d.Length && d.Offset < loc.endOffset() {
-				delete(l.index, digest)
-			}
-		}
-	}
-	return damage, err
 }
