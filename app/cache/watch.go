@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -91,13 +92,7 @@ func (s *Service) standInForOthers(ctx context.Context, ring *ring) error {
 
 // shortTallies returns the tallies that miss holders.
 func shortTallies(tallies []*tally) []*tally {
-	var found []*tally
-	for _, t := range tallies {
-		if !t.isKept() {
-			found = append(found, t)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(tallies), (*tally).isKept)
 }
 
 // noteCheck counts the outcome of a check, and reports whether this cache should now hold the entry. Entries that no

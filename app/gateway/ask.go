@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -94,7 +95,8 @@ func (h *hunt) searchCaches(ctx context.Context) []byte {
 				return o.answer
 			}
 			h.noteFailure(o.from.Name, o.err)
-			h.removeAsked(o.from.Name)
+			i := slices.Index(h.asking, o.from.Name)
+			h.asking = slices.Delete(h.asking, i, i+1)
 			if !errors.Is(o.err, errFalse) && !errors.Is(o.err, context.DeadlineExceeded) {
 				h.failed = append(h.failed, o.from)
 			}
@@ -173,15 +175,6 @@ func (h *hunt) noteFailure(name string, err error) {
 	}
 	if len(f.tried) < maxTried {
 		f.tried = append(f.tried, fmt.Sprintf("%.64s: %.200s", name, err.Error()))
-	}
-}
-
-func (h *hunt) removeAsked(name string) {
-	for i, asked := range h.asking {
-		if asked == name {
-			h.asking = append(h.asking[:i], h.asking[i+1:]...)
-			return
-		}
 	}
 }
 

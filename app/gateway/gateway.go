@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"mime"
@@ -203,11 +204,5 @@ func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, t target) er
 }
 
 func mediaType(t target) string {
-	if t.mediaType != "" {
-		return t.mediaType
-	}
-	if byName := mime.TypeByExtension(path.Ext(t.name)); byName != "" {
-		return byName
-	}
-	return "application/octet-stream"
+	return cmp.Or(t.mediaType, mime.TypeByExtension(path.Ext(t.name)), "application/octet-stream")
 }

@@ -29,24 +29,24 @@ func parsePath(escaped string) (contentPath, error) {
 	var c contentPath
 	rest, ok := strings.CutPrefix(escaped, pathPrefix)
 	if !ok || len(escaped) > maxPath {
-		return c, badRequest("resolve", "want %sCID[/path] of at most %d bytes", pathPrefix, maxPath)
+		return c, newFailure(http.StatusBadRequest, "resolve", "want %sCID[/path] of at most %d bytes", pathPrefix, maxPath)
 	}
 	parts := strings.Split(rest, "/")
 	root, directory, err := content.ParseCID(parts[0])
 	if err != nil {
-		return c, badRequest("resolve", "%v", err)
+		return c, newFailure(http.StatusBadRequest, "resolve", "%v", err)
 	}
 	c.root, c.directory = root, directory
 	if len(parts) > 1 && parts[len(parts)-1] == "" {
 		c.slash, parts = true, parts[:len(parts)-1]
 	}
 	if len(parts) > maxNesting {
-		return c, badRequest("resolve", "%d path segments, at most %d", len(parts)-1, maxNesting)
+		return c, newFailure(http.StatusBadRequest, "resolve", "%d path segments, at most %d", len(parts)-1, maxNesting)
 	}
 	for _, p := range parts[1:] {
 		name, err := url.PathUnescape(p)
 		if err != nil || !isValidName(name) {
-			return c, badRequest("resolve", "path segment %.64q is not a valid name", p)
+			return c, newFailure(http.StatusBadRequest, "resolve", "path segment %.64q is not a valid name", p)
 		}
 		c.segments = append(c.segments, name)
 	}
@@ -55,8 +55,4 @@ func parsePath(escaped string) (contentPath, error) {
 
 func isValidName(name string) bool {
 	return name != "" && name != "." && name != ".." && utf8.ValidString(name) && !strings.ContainsAny(name, "/\x00")
-}
-
-func badRequest(phase, format string, args ...any) *failure {
-	return newFailure(http.StatusBadRequest, phase, format, args...)
 }

@@ -22,10 +22,7 @@ func FuzzVerify(f *testing.F) {
 		copy(it.Public[:], pub)
 		copy(it.Signature[:], sig)
 		alone := ed25519.Verify(it.Public, it.Message, it.Signature)
-		b := ed25519.NewBatch(2)
-		b.Add(good.Public, good.Message, good.Signature)
-		b.Add(it.Public, it.Message, it.Signature)
-		if together := b.Verify(); together != alone {
+		if together := ed25519.VerifyTogether([]ed25519.Item{good, it}); together != alone {
 			t.Fatalf("alone %v, in a batch %v", alone, together)
 		}
 	})

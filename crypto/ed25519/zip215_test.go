@@ -80,9 +80,7 @@ func TestZIP215SmallOrder(t *testing.T) {
 			if !ed25519.Verify(it.Public, it.Message, it.Signature) {
 				t.Errorf("key %x, R %x: refused alone", a, r)
 			}
-			b := ed25519.NewBatch(1)
-			b.Add(it.Public, it.Message, it.Signature)
-			if !b.Verify() {
+			if !ed25519.VerifyTogether([]ed25519.Item{it}) {
 				t.Errorf("key %x, R %x: refused in a batch of one", a, r)
 			}
 			//remora:allow stdlib-ed25519 shows why the ban exists

@@ -57,7 +57,7 @@ func TestCatchUp(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.driveOpenLoop(loading, targets[:3], rate) }()
 	defer func() { stop(); <-ended }()
-	pauseFor(ctx, down)
+	devnet.Pause(ctx, down)
 	behind := height(t, targets[0].client)
 	began := time.Now()
 	if err := net.Start(ctx, name); err != nil {
@@ -68,22 +68,22 @@ func TestCatchUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := &process{pid: status.Nodes[3].Pid}
+	back := status.Nodes[3].Pid
 	first := height(t, targets[3].client)
 	for {
 		mine, theirs := height(t, targets[3].client), height(t, targets[0].client)
 		if mine+20 >= theirs {
 			took := time.Since(began)
 			bytes := float64(rate*size) * (down + took).Seconds()
-			used := back.readUsage()
+			used := readUsage(back)
 			t.Logf("down %s at %d tx/s of %d B: %d blocks behind; answered after %.1f s (at height %d), caught up at %d after %.1f s: %.0f blocks/s, %.0f tx/s, %.1f MB/s; CPU %.1f s, RSS %.0f MiB",
 				down, rate, size, behind-first, answers.Seconds(), first, mine, took.Seconds(), float64(mine-first)/took.Seconds(),
 				bytes/size/took.Seconds(), bytes/took.Seconds()/1e6, used.cpu, used.rss)
 			break
 		}
-		pauseFor(ctx, 50*time.Millisecond)
+		devnet.Pause(ctx, 50*time.Millisecond)
 	}
-	pauseFor(ctx, 5*time.Second)
+	devnet.Pause(ctx, 5*time.Second)
 	mine, theirs := height(t, targets[3].client), height(t, targets[0].client)
 	t.Logf("5 s later: height %d of %d", mine, theirs)
 	at := min(mine, theirs)

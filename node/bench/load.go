@@ -11,6 +11,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/devnet"
 )
 
 const (
@@ -122,19 +123,10 @@ func (l *load) driveClosedLoop(ctx context.Context, targets []*target) {
 			group.Go(func() {
 				for ctx.Err() == nil {
 					if l.submitTxs(context.WithoutCancel(ctx), t, n) {
-						pauseFor(ctx, backOff)
+						devnet.Pause(ctx, backOff)
 					}
 				}
 			})
 		}
-	}
-}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -51,7 +51,7 @@ func (o *Options) checkLimits() error {
 type target struct {
 	index    int
 	client   *client.Client
-	process  *process
+	pid      int
 	underWay atomic.Int64
 }
 
@@ -135,7 +135,7 @@ func connectTargets(net *devnet.Devnet) ([]*target, error) {
 		if err != nil {
 			return nil, err
 		}
-		targets = append(targets, &target{index: i, client: c, process: &process{pid: n.Pid}})
+		targets = append(targets, &target{index: i, client: c, pid: n.Pid})
 	}
 	return targets, nil
 }
@@ -152,7 +152,7 @@ func followBlocks(ctx context.Context, t *target, l *ledger) {
 			l.noteBlock(t.index, e, time.Now())
 			next = e.Height + 1
 		}
-		pauseFor(ctx, backOff)
+		devnet.Pause(ctx, backOff)
 	}
 }
 
@@ -161,7 +161,7 @@ func awaitExecution(ctx context.Context, l *ledger) {
 	ctx, cancel := context.WithTimeout(ctx, drainWait)
 	defer cancel()
 	for !l.allExecuted() && ctx.Err() == nil {
-		pauseFor(ctx, backOff)
+		devnet.Pause(ctx, backOff)
 	}
 }
 

@@ -9,26 +9,23 @@ import (
 	"github.com/remora-network/remora/node/devnet"
 )
 
-// process is a process whose usage is read from /proc.
-type process struct{ pid int }
-
 // usage is a process's usage so far.
 type usage struct {
 	cpu float64 // seconds
 	rss float64 // MiB, the peak
 }
 
-// readUsage returns the usage, zero if the process is gone.
-func (p *process) readUsage() usage {
-	used, err := devnet.CPUTime(p.pid)
+// readUsage returns the usage of a process, zero if it is gone.
+func readUsage(pid int) usage {
+	used, err := devnet.CPUTime(pid)
 	if err != nil {
 		return usage{}
 	}
-	return usage{cpu: used.Seconds(), rss: p.peakMemory()}
+	return usage{cpu: used.Seconds(), rss: peakMemory(pid)}
 }
 
-func (p *process) peakMemory() float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+func peakMemory(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
@@ -45,9 +42,9 @@ func (p *process) peakMemory() float64 {
 func measureUsage(targets []*target) []usage {
 	used := make([]usage, 0, len(targets)+1)
 	for _, t := range targets {
-		used = append(used, t.process.readUsage())
+		used = append(used, readUsage(t.pid))
 	}
-	return append(used, (&process{pid: os.Getpid()}).readUsage())
+	return append(used, readUsage(os.Getpid()))
 }
 
 // addUsage adds the usage between two calls of measureUsage.

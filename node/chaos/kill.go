@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/devnet"
 )
 
 // Kills is a seeded schedule: validators are killed without warning and started again under load.
@@ -76,7 +77,7 @@ func (n *Network) RunKills(ctx context.Context, k Kills) (Killed, error) {
 		if done.Kills += len(chosen); len(chosen) == Validators {
 			done.All++
 		}
-		pauseFor(ctx, randomUpTo(chance, k.Down))
+		devnet.Pause(ctx, randomUpTo(chance, k.Down))
 		for _, v := range chosen {
 			if chance.IntN(stumbles) == 0 {
 				if err := n.KillOnStart(ctx, v, randomUpTo(chance, startTime)); err != nil {
@@ -89,7 +90,7 @@ func (n *Network) RunKills(ctx context.Context, k Kills) (Killed, error) {
 				return done, fmt.Errorf("after %d kills: %w", done.Kills, err)
 			}
 		}
-		pauseFor(ctx, randomUpTo(chance, k.Gap))
+		devnet.Pause(ctx, randomUpTo(chance, k.Gap))
 		if done.Kills >= breath || done.Kills == k.Count {
 			breath = done.Kills + k.Every
 			if err := n.awaitProgress(ctx); err != nil {
@@ -150,7 +151,7 @@ func (n *Network) watchRejoins(ctx context.Context) *rejoinWatch {
 			for ctx.Err() == nil {
 				height, _ := n.heightsOf(ctx, v)
 				w.noteHeight(v, height)
-				pauseFor(ctx, pollInterval)
+				devnet.Pause(ctx, pollInterval)
 			}
 		})
 	}

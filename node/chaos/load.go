@@ -61,7 +61,7 @@ func (s *sender) sendOpaque(ctx context.Context) {
 			txs[i] = s.newPayload()
 		}
 		s.submitTxs(s.chance.IntN(Validators), txs, Submit{})
-		pauseFor(ctx, s.load.Between)
+		devnet.Pause(ctx, s.load.Between)
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *sender) sendTransfers(ctx context.Context, account int) {
 				break
 			}
 		}
-		pauseFor(ctx, s.load.Between)
+		devnet.Pause(ctx, s.load.Between)
 	}
 }
 

@@ -134,7 +134,7 @@ func (n *Network) KillOnStart(ctx context.Context, validator int, after time.Dur
 		if pid == 0 || err != nil {
 			return false, err
 		}
-		pauseFor(ctx, after)
+		devnet.Pause(ctx, after)
 		return true, os.NewSyscallError("kill", syscall.Kill(pid, syscall.SIGKILL))
 	})
 	if failed := <-starting; !errors.Is(failed, devnet.ErrNotReady) {
@@ -178,7 +178,7 @@ func (n *Network) Pause(ctx context.Context, validator int, d time.Duration) err
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
-	pauseFor(ctx, d)
+	devnet.Pause(ctx, d)
 	return os.NewSyscallError("continue", syscall.Kill(pid, syscall.SIGCONT))
 }
 
@@ -242,14 +242,4 @@ func All() []int {
 		all[i] = i
 	}
 	return all
-}
-
-// pauseFor waits for d or the end of the context.
-func pauseFor(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -134,17 +134,23 @@ func awaitStop(ctx context.Context, dir string) error {
 
 // Poll calls done at short intervals until it returns true or an error, or the context ends.
 func Poll(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
 	for {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
+		if Pause(ctx, pollInterval); ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// Pause waits for d or the end of the context.
+func Pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -2,6 +2,7 @@ package flight
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
@@ -31,6 +32,19 @@ const (
 	kindDemand
 	kindTip
 )
+
+// messages holds a message of each kind of message, other than Ordered.
+var messages = map[kind]mempool.Message{
+	kindHeader:       mempool.HeaderReceived{},
+	kindVote:         mempool.VoteReceived{},
+	kindCertificate:  mempool.CertificateReceived{},
+	kindBatchStored:  mempool.BatchStored{},
+	kindBatchReady:   mempool.BatchReady{},
+	kindShare:        mempool.ShareMade{},
+	kindContribution: mempool.ContributionMade{},
+	kindDemand:       mempool.Demand{},
+	kindTip:          mempool.TipReceived{},
+}
 
 // start is the first record: the state from which the cores are built.
 type start struct {
@@ -64,72 +78,49 @@ type aggregated struct {
 
 // encodeMessage returns the record of a message. Ordered sub-DAGs are recorded by their digests.
 func encodeMessage(chainID string, m mempool.Message) (record, error) {
-	var k kind
-	switch m := m.(type) {
-	case mempool.Ordered:
-		return record{kindOrdered, remora.Encode(subDAGDigests(chainID, m.SubDAGs))}, nil
-	case mempool.HeaderReceived:
-		k = kindHeader
-	case mempool.VoteReceived:
-		k = kindVote
-	case mempool.CertificateReceived:
-		k = kindCertificate
-	case mempool.BatchStored:
-		k = kindBatchStored
-	case mempool.BatchReady:
-		k = kindBatchReady
-	case mempool.ShareMade:
-		k = kindShare
-	case mempool.ContributionMade:
-		k = kindContribution
-	case mempool.Demand:
-		k = kindDemand
-	case mempool.TipReceived:
-		k = kindTip
-	default:
-		return record{}, fmt.Errorf("flight: messages of type %T have no kind of record", m)
+	if o, ordered := m.(mempool.Ordered); ordered {
+		return record{kindOrdered, remora.Encode(subDAGDigests(chainID, o.SubDAGs))}, nil
 	}
-	return record{k, remora.Encode(m)}, nil
+	for k, sample := range messages {
+		if reflect.TypeOf(sample) == reflect.TypeOf(m) {
+			return record{k, remora.Encode(m)}, nil
+		}
+	}
+	return record{}, fmt.Errorf("flight: messages of type %T have no kind of record", m)
 }
 
 // decodeMessage decodes a message other than Ordered and seals its headers.
 func decodeMessage(chainID string, r record) (mempool.Message, error) {
-	switch r.kind {
-	case kindHeader:
-		m, err := decodeBody[mempool.HeaderReceived](r)
-		sealHeader(chainID, m.Header)
-		return m, err
-	case kindVote:
-		return decodeBody[mempool.VoteReceived](r)
-	case kindCertificate:
-		m, err := decodeBody[mempool.CertificateReceived](r)
-		sealCertificate(chainID, m.Certificate)
-		return m, err
-	case kindBatchStored:
-		return decodeBody[mempool.BatchStored](r)
-	case kindBatchReady:
-		return decodeBody[mempool.BatchReady](r)
-	case kindShare:
-		return decodeBody[mempool.ShareMade](r)
-	case kindContribution:
-		return decodeBody[mempool.ContributionMade](r)
-	case kindDemand:
-		return decodeBody[mempool.Demand](r)
-	case kindTip:
-		m, err := decodeBody[mempool.TipReceived](r)
-		sealCertificate(chainID, m.Certificate)
-		return m, err
-	default:
+	sample, known := messages[r.kind]
+	if !known {
 		return nil, fmt.Errorf("flight: %w: a record of kind %d is not a message", remora.ErrMalformed, r.kind)
 	}
+	decoded := reflect.New(reflect.TypeOf(sample))
+	if err := r.decodeInto(decoded.Interface()); err != nil {
+		return nil, err
+	}
+	message := decoded.Elem().Interface().(mempool.Message)
+	switch m := message.(type) {
+	case mempool.HeaderReceived:
+		sealHeader(chainID, m.Header)
+	case mempool.CertificateReceived:
+		sealCertificate(chainID, m.Certificate)
+	case mempool.TipReceived:
+		sealCertificate(chainID, m.Certificate)
+	}
+	return message, nil
 }
 
-func decodeBody[T any](r record) (T, error) {
-	var v T
-	if err := remora.Decode(r.body, len(r.body), &v); err != nil {
-		return v, fmt.Errorf("flight: record of kind %d: %w", r.kind, err)
+func decodeBody[T any](r record) (v T, err error) {
+	err = r.decodeInto(&v)
+	return v, err
+}
+
+func (r record) decodeInto(v any) error {
+	if err := remora.Decode(r.body, len(r.body), v); err != nil {
+		return fmt.Errorf("flight: record of kind %d: %w", r.kind, err)
 	}
-	return v, nil
+	return nil
 }
 
 // decodeStart decodes the first record.

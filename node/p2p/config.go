@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -90,11 +91,11 @@ func (c Config) fillDefaults() (Config, error) {
 	served := make(map[string]Handler, len(c.Serve))
 	maps.Copy(served, c.Serve)
 	c.Serve = served
-	applyDefault(&c.MaxRequest, DefaultMaxRequest)
-	applyDefault(&c.PeerRequests, DefaultPeerRequests)
-	applyDefault(&c.TotalRequests, DefaultTotalRequests)
-	applyDefault(&c.RequestTimeout, DefaultRequestTimeout)
-	applyDefault(&c.WriteTimeout, DefaultWriteTimeout)
+	c.MaxRequest = cmp.Or(c.MaxRequest, DefaultMaxRequest)
+	c.PeerRequests = cmp.Or(c.PeerRequests, DefaultPeerRequests)
+	c.TotalRequests = cmp.Or(c.TotalRequests, DefaultTotalRequests)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	if min(c.Guests, c.MaxRequest, c.PeerRequests, c.TotalRequests) < 0 || min(c.RequestTimeout, c.WriteTimeout) < 0 {
 		return c, fmt.Errorf("p2p: limits and timeouts must not be negative")
 	}
@@ -112,21 +113,15 @@ func completeChannels(list []Channel) ([]Channel, error) {
 			return nil, fmt.Errorf("p2p: channel name %q: want a unique one of 1 to 64 of a-z 0-9 . _ -", ch.Name)
 		}
 		seen[ch.Name] = true
-		applyDefault(&ch.MaxFrame, DefaultMaxFrame)
-		applyDefault(&ch.QueueFrames, DefaultQueueFrames)
-		applyDefault(&ch.QueueBytes, DefaultQueueBytes)
+		ch.MaxFrame = cmp.Or(ch.MaxFrame, DefaultMaxFrame)
+		ch.QueueFrames = cmp.Or(ch.QueueFrames, DefaultQueueFrames)
+		ch.QueueBytes = cmp.Or(ch.QueueBytes, DefaultQueueBytes)
 		if ch.MaxFrame < 0 || ch.MaxFrame > maxFrameCap || ch.QueueFrames < 0 || ch.QueueBytes < ch.MaxFrame {
 			return nil, fmt.Errorf("p2p: channel %s: want a frame limit up to %d, and a queue that holds one frame", ch.Name, maxFrameCap)
 		}
 		channels[i] = ch
 	}
 	return channels, nil
-}
-
-func applyDefault[T int | time.Duration](value *T, fallback T) {
-	if *value == 0 {
-		*value = fallback
-	}
 }
 
 func (c Config) channelProtocol(name string) protocol.ID {

@@ -173,7 +173,7 @@ func (s *Store) Block(h remora.Height) (*remora.Block, error) {
 
 // PutBlockCertificate stores a verified block certificate, without a sync: it can be formed or fetched again.
 func (s *Store) PutBlockCertificate(c *remora.BlockCertificate) error {
-	return s.putRow(heightKey(keyCertificate, c.Height), remora.Encode(c))
+	return s.putRow(heightKey(keyCertificate, c.Height), remora.Encode(c), db.Batch.Write)
 }
 
 // BlockCertificate returns the certificate of a block, nil if it is not stored.

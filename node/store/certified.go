@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 
+	db "github.com/cometbft/cometbft-db"
+
 	"github.com/remora-network/remora"
 )
 
@@ -21,5 +23,5 @@ func (s *Store) PutCertifiedTo(h remora.Height) error {
 	if known, err := s.CertifiedTo(); err != nil || h <= known {
 		return err
 	}
-	return s.putRow(metaKey(metaCertified), encodeUint64(uint64(h)))
+	return s.putRow(metaKey(metaCertified), encodeUint64(uint64(h)), db.Batch.Write)
 }

@@ -80,13 +80,7 @@ func (d *DAG) Signed() remora.Round {
 // BeginDAG records that this store will hold everything that its authority signs, from the first round on. Only an
 // authority that has never signed may call it. The record is durable when BeginDAG returns.
 func (s *Store) BeginDAG() error {
-	batch := s.db.NewBatch()
-	defer batch.Close()
-	err := batch.Set([]byte{keyFloor}, encodeUint64(0))
-	if err == nil {
-		err = batch.WriteSync()
-	}
-	if err != nil {
+	if err := s.putRow([]byte{keyFloor}, encodeUint64(0), db.Batch.WriteSync); err != nil {
 		return fmt.Errorf("begin the record of what is signed: %w", err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	db "github.com/cometbft/cometbft-db"
+
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store/segment"
 )
@@ -99,5 +101,5 @@ func (s *Store) firstOwedSegment(author remora.Authority) (uint32, error) {
 
 // putFirstOwedSegment raises firstOwedSegment, without a sync: an older value only costs time.
 func (s *Store) putFirstOwedSegment(author remora.Authority, segment uint32) error {
-	return s.putRow(firstOwedKey(author), encodeUint64(uint64(segment)))
+	return s.putRow(firstOwedKey(author), encodeUint64(uint64(segment)), db.Batch.Write)
 }

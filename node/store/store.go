@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"
+	db "github.com/cometbft/cometbft-db"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store/segment"
@@ -108,14 +109,14 @@ func (s *Store) readValue(key []byte) ([]byte, error) {
 	return v, nil
 }
 
-// putRow sets one row without a sync.
-func (s *Store) putRow(key, value []byte) error {
+// putRow sets one row by a write of a batch, with or without a sync.
+func (s *Store) putRow(key, value []byte, write func(db.Batch) error) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	if err := batch.Set(key, value); err != nil {
 		return err
 	}
-	return batch.Write()
+	return write(batch)
 }
 
 func encodeUint64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }

@@ -172,5 +172,5 @@ func (h *file) Stat() (os.FileInfo, error) {
 	if h.closed {
 		return nil, h.pathError("stat", fs.ErrClosed)
 	}
-	return h.node.fileInfo(h.name), nil
+	return h.node.fileInfo(h.name)
 }

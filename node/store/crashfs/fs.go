@@ -82,7 +82,7 @@ func (f *FS) Create(name string) (vfs.File, error) {
 	return f.createFile("create", name)
 }
 
-func (f *FS) createFile(op, name string) (*file, error) {
+func (f *FS) createFile(op, name string) (vfs.File, error) {
 	dir, base, err := f.findParent(op, name)
 	if err != nil {
 		return nil, err
@@ -122,36 +122,25 @@ func (f *FS) Link(oldname, newname string) error {
 	return nil
 }
 
-// Open opens a file for reading, or a directory for Sync.
-func (f *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+// Open opens a file for reading, or a directory for Sync. The options advise the kernel, which does not know the file.
+func (f *FS) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	n, err := f.findNode("open", name)
-	f.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	h := &file{fs: f, node: n, name: path.Base(name), read: true}
-	for _, o := range opts {
-		o.Apply(h)
-	}
-	return h, nil
+	return &file{fs: f, node: n, name: path.Base(name), read: true}, nil
 }
 
 // OpenReadWrite opens a file for reading and writing, creating it if there is none.
-func (f *FS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+func (f *FS) OpenReadWrite(name string, _ ...vfs.OpenOption) (vfs.File, error) {
 	f.mu.Lock()
-	h, err := f.openReadWrite(name)
-	f.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range opts {
-		o.Apply(h)
-	}
-	return h, nil
+	defer f.mu.Unlock()
+	return f.openReadWrite(name)
 }
 
-func (f *FS) openReadWrite(name string) (*file, error) {
+func (f *FS) openReadWrite(name string) (vfs.File, error) {
 	n, err := f.findNode("open", name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f.createFile("open", name)
@@ -324,7 +313,7 @@ func (f *FS) Stat(name string) (os.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.fileInfo(path.Base(name)), nil
+	return n.fileInfo(path.Base(name))
 }
 
 // PathBase returns the last element of a path.

@@ -1,8 +1,8 @@
 package crashfs
 
 import (
-	"os"
-	"time"
+	"io/fs"
+	"testing/fstest"
 )
 
 // node is a file or a directory: as processes see it, as it certainly is on the disk, and the changes in between.
@@ -75,36 +75,14 @@ func (w write) applyTo(b []byte) []byte {
 	return b
 }
 
-func (n *node) fileInfo(name string) os.FileInfo {
-	return info{name: name, size: int64(len(n.data)), dir: n.dir}
-}
-
-// info implements os.FileInfo. All modification times are zero, so that runs repeat.
-type info struct {
-	name string
-	size int64
-	dir  bool
-}
-
-// Name implements os.FileInfo.
-func (i info) Name() string { return i.name }
-
-// Size implements os.FileInfo.
-func (i info) Size() int64 { return i.size }
-
-// ModTime implements os.FileInfo.
-func (i info) ModTime() time.Time { return time.Time{} }
-
-// IsDir implements os.FileInfo.
-func (i info) IsDir() bool { return i.dir }
-
-// Sys implements os.FileInfo.
-func (i info) Sys() any { return nil }
-
-// Mode implements os.FileInfo.
-func (i info) Mode() os.FileMode {
-	if i.dir {
-		return os.ModeDir | 0o755
+// fileInfo describes the node under the last element of its path. All modification times are zero, so that runs repeat.
+func (n *node) fileInfo(name string) (fs.FileInfo, error) {
+	if name == "/" {
+		name = "."
 	}
-	return 0o644
+	mode := fs.FileMode(0o644)
+	if n.dir {
+		mode = fs.ModeDir | 0o755
+	}
+	return fstest.MapFS{name: {Data: n.data, Mode: mode}}.Stat(name)
 }

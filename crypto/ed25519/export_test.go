@@ -1,0 +1,4 @@
+package ed25519
+
+// VerifyTogether verifies items in one equation.
+var VerifyTogether = verifyTogether
