@@ -17,13 +17,15 @@ import (
 // ErrUnreachable is the error of asking a cache that is down.
 var ErrUnreachable = errors.New("unreachable")
 
-// object is content with its tree.
-type object struct{ data, tree []byte }
+// object is content with its tree and its entry in the index.
+type object struct {
+	entry      remora.ContentEntry
+	data, tree []byte
+}
 
 // Network has an index of content and caches that serve it. It implements the services' views of chain and network.
 type Network struct {
 	mu      sync.Mutex
-	entries map[remora.Hash]remora.ContentEntry
 	objects map[remora.Hash]object
 	caches  []transfer.Cache
 	// Answer changes the answers of a cache, by its name. It may be set between requests.
@@ -34,8 +36,7 @@ type Network struct {
 // New returns a network of caches with the given names, which hold all content.
 func New(names ...string) *Network {
 	n := &Network{
-		entries: map[remora.Hash]remora.ContentEntry{}, objects: map[remora.Hash]object{},
-		Answer: map[string]func([]byte) ([]byte, error){}, Asked: map[string]int{},
+		objects: map[remora.Hash]object{}, Answer: map[string]func([]byte) ([]byte, error){}, Asked: map[string]int{},
 	}
 	for i, name := range names {
 		n.caches = append(n.caches, transfer.Cache{Address: remora.Address{byte(i + 1)}, Name: name, PeerID: name})
@@ -55,8 +56,7 @@ func (n *Network) Add(data []byte, directory bool) remora.Content {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := remora.Content{Root: root, Length: length}
-	n.entries[root] = remora.ContentEntry{Content: c, Directory: directory, Replicas: remora.MaxReplicas}
-	n.objects[root] = object{data, tree.Bytes()}
+	n.objects[root] = object{remora.ContentEntry{Content: c, Directory: directory, Replicas: remora.MaxReplicas}, data, tree.Bytes()}
 	return c
 }
 
@@ -78,16 +78,16 @@ func (n *Network) AddDirectory(files map[string]string) remora.Content {
 func (n *Network) Content(root remora.Hash, directory bool) (remora.ContentEntry, bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e, found := n.entries[root]
-	return e, found && e.Directory == directory, nil
+	o, found := n.objects[root]
+	return o.entry, found && o.entry.Directory == directory, nil
 }
 
 // AllContent visits the index.
 func (n *Network) AllContent(visit func(remora.ContentEntry) bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, e := range n.entries {
-		if !visit(e) {
+	for _, o := range n.objects {
+		if !visit(o.entry) {
 			break
 		}
 	}
