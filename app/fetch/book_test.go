@@ -18,6 +18,13 @@ func head() bookHead {
 	return bookHead{Format: bookFormat, ChainID: "dev-test", Number: 7, Expiry: 300}
 }
 
+// newAccount returns an account of a session that grants bytes to one cache.
+func newAccount(of *prepaid, granted uint64) *account {
+	return &account{of: of, Buyer: session.NewBuyer(session.Deal{
+		ChainID: head().ChainID, Session: of.id, Node: remora.Address{1}, Scheme: remora.SchemeBLS, Granted: granted, Expiry: head().Expiry,
+	})}
+}
+
 // testAccount returns an account of a session with an empty book.
 func testAccount(t testing.TB) *account {
 	t.Helper()
@@ -30,7 +37,7 @@ func testAccount(t testing.TB) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAccount(&prepaid{book: b, head: head(), key: key, id: 3}, remora.Address{1}, 1<<40)
+	a := newAccount(&prepaid{book: b, key: key, id: 3}, 1<<40)
 	a.TakeAnswer(a.SendRequest(0, nil), session.Delivered, 5)
 	return a
 }
@@ -280,7 +287,7 @@ func FuzzBook(f *testing.F) {
 		if err != nil || whole != size || len(again) != len(entries) {
 			t.Fatalf("%d bytes, %d entries, %v: not what it was", whole, len(again), err)
 		}
-		a := newAccount(&prepaid{id: 3}, remora.Address{1}, 1<<62)
+		a := newAccount(&prepaid{id: 3}, 1<<62)
 		a.of.accounts = map[remora.Address]*account{a.Node: a}
 		if a.of.restoreEntries(entries) != nil {
 			return

@@ -16,11 +16,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-const (
-	maxReason = 2 << 10 // bytes read of an error answer
-	// maxDelivery bounds the answer to a delivery request: a head of 2 + 1024 bytes at most, and the stream.
-	maxDelivery = transfer.MaxAnswer + 4<<10
-)
+const maxReason = 2 << 10 // bytes read of an error answer
 
 // client asks one gateway.
 type client struct {
@@ -89,11 +85,11 @@ func (c *client) askDelivery(ctx context.Context, cache remora.Address, request 
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	header := http.Header{"Content-Type": {"application/cbor"}}
-	resp, err := c.sendRequest(ctx, http.MethodPost, "/v1/deliveries/"+cache.String(), header, request)
+	resp, err := c.sendRequest(ctx, http.MethodPost, gateway.RelayPath+cache.String(), header, request)
 	if err != nil {
 		return head, nil, nil, err
 	}
-	if buffer, err = c.readAnswer(resp, maxDelivery); err != nil {
+	if buffer, err = c.readAnswer(resp, transfer.MaxDelivery); err != nil {
 		return head, nil, nil, err
 	}
 	if head, stream, err = transfer.DecodeDelivery(buffer); err != nil {

@@ -69,20 +69,15 @@ func Fetch(ctx context.Context, o Options) (*Summary, error) {
 	began := time.Now()
 	f := &fetcher{options: o, client: newClient(o)}
 	defer f.client.http.CloseIdleConnections()
-	var p *payer
 	if f.source = (gatewaySource{f.client}); o.Key != nil {
-		p = newPayer(f.client, o)
-		f.source = p
+		f.source = newPayer(f.client, o)
 	}
-	err = errors.Join(f.fetchPath(ctx, root, directory), f.source.closeSource(ctx))
-	if err != nil {
+	err = f.fetchPath(ctx, root, directory)
+	receipts, unsent := f.source.closeSource(ctx)
+	if err = errors.Join(err, unsent); err != nil {
 		return nil, err
 	}
-	r := &Summary{Bytes: f.bytes, Verified: true, Seconds: time.Since(began).Seconds()}
-	if p != nil {
-		r.Receipts = p.countReceipts()
-	}
-	return r, nil
+	return &Summary{Bytes: f.bytes, Verified: true, Receipts: receipts, Seconds: time.Since(began).Seconds()}, nil
 }
 
 // checkOptions checks the options and sets defaults.

@@ -18,7 +18,6 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
-	"github.com/remora-network/remora/proofs/content"
 )
 
 // lastReceiptsTime bounds how long a fetch sends its last receipts. The rest waits in the book for the next fetch.
@@ -47,14 +46,6 @@ func newPayer(c *client, o Options) *payer {
 	}
 	_, _ = rand.Read(p.pass[:]) // never fails
 	return p
-}
-
-// countReceipts returns the number of receipts signed by this call.
-func (p *payer) countReceipts() (n int) {
-	for _, s := range p.sessions {
-		n += s.receipts
-	}
-	return n
 }
 
 func (p *payer) openFlow(ctx context.Context, c remora.Content, _ bool, from uint64) (flow, error) {
@@ -281,37 +272,38 @@ type reply struct {
 	fatal  error  // the receipt cannot be stored
 }
 
-// sendRequest makes a request and waits for its answer. It has the book and the voucher for itself meanwhile.
+// sendRequest makes a request and waits for its answer. It has the book and the voucher for itself meanwhile; the
+// pass is proven.
 func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r reply) reply {
-	var rng content.Range
+	request := transfer.DeliveryRequest{Session: a.Session, Pass: p.pass, Proof: *a.proof, Content: c}
 	if r.slot != nil {
-		rng = r.slot.r
+		request.Offset, request.Bytes = r.slot.r.Offset, r.slot.r.Length
 		if r.err = r.slot.waitTurn(ctx); r.err != nil {
 			return r
 		}
 	}
-	if r.ask.Voucher != nil {
-		if r.fatal = a.storeVoucher(r.ask.Voucher); r.fatal != nil {
+	if v := r.ask.Voucher; v != nil {
+		if r.fatal = a.storeVoucher(v); r.fatal != nil {
 			return r
 		}
+		request.Acks = []session.Acknowledgement{v.Ack}
 	}
-	request := a.encodeRequest(p.pass, c, rng, r.ask.Voucher)
-	r.head, r.stream, r.buffer, r.err = p.client.askDelivery(ctx, a.Node, request)
+	r.head, r.stream, r.buffer, r.err = p.client.askDelivery(ctx, a.Node, remora.Encode(&request))
 	return r
 }
 
 // closeSource sends the receipts that are left, stores the others for the next fetch, and unlocks the books.
-func (p *payer) closeSource(ctx context.Context) error {
+func (p *payer) closeSource(ctx context.Context) (receipts int, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceiptsTime)
 	defer cancel()
-	var err error
 	for _, s := range p.sessions {
 		for _, a := range s.accounts {
 			err = errors.Join(err, p.sendReceipts(ctx, a))
 		}
 		err = errors.Join(err, s.book.closeFile())
+		receipts += s.receipts
 	}
-	return err
+	return receipts, err
 }
 
 // sendReceipts sends an account's receipts, and stores those that the cache does not take now. A cache that takes none does

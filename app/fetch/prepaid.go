@@ -11,7 +11,6 @@ import (
 // prepaid is a session on the chain whose book this process holds.
 type prepaid struct {
 	book     *book
-	head     bookHead
 	key      *bls.SecretKey
 	id       remora.SessionID
 	fresh    bool // opened by this call: caches may not know it yet
@@ -25,10 +24,11 @@ func newPrepaid(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*prepaid
 	if of.Owner != head.Owner || of.Number != head.Number || of.Scheme != remora.SchemeBLS || of.Key != key.Public() || of.Expiry > head.Expiry {
 		return nil, fmt.Errorf("%w: the chain's session %d is not the one that this account opened as number %d: ask another node", remora.ErrInvalid, of.ID, head.Number)
 	}
-	s := &prepaid{book: b, head: head, key: key, id: of.ID, accounts: map[remora.Address]*account{}}
-	s.head.Expiry = of.Expiry
+	s := &prepaid{book: b, key: key, id: of.ID, accounts: map[remora.Address]*account{}}
 	for node, grant := range o.Grants {
-		s.accounts[node] = newAccount(s, node, grant.Granted)
+		s.accounts[node] = &account{of: s, Buyer: session.NewBuyer(session.Deal{
+			ChainID: head.ChainID, Session: of.ID, Node: node, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
+		})}
 	}
 	return s, nil
 }

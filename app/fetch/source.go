@@ -18,8 +18,9 @@ type segment struct {
 type source interface {
 	// openFlow starts to fetch a content from an offset on. One flow is open at a time.
 	openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
-	// closeSource acknowledges what was received. It is called after a failed fetch too.
-	closeSource(ctx context.Context) error
+	// closeSource acknowledges what was received, and returns how many receipts were signed since the start. It is called
+	// after a failed fetch too.
+	closeSource(ctx context.Context) (receipts int, err error)
 }
 
 // flow brings the segments of one content in order.
@@ -44,7 +45,7 @@ func (s gatewaySource) openFlow(ctx context.Context, c remora.Content, directory
 	return &gatewayFlow{client: s.client, content: c, directory: directory, from: from, ctx: ctx, cancel: cancel}, nil
 }
 
-func (s gatewaySource) closeSource(context.Context) error { return nil }
+func (s gatewaySource) closeSource(context.Context) (int, error) { return 0, nil }
 
 type gatewayFlow struct {
 	client    *client

@@ -60,7 +60,7 @@ func (l *relay) relayOverWeb(w http.ResponseWriter, r *http.Request, cache trans
 		return true, f
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || answer.ContentLength < 0 || answer.ContentLength > maxRelayAnswer {
+	if answer.StatusCode != http.StatusOK || answer.ContentLength < 0 || answer.ContentLength > transfer.MaxDelivery {
 		return false, nil
 	}
 	startAnswer(w, answer.ContentLength)

@@ -25,8 +25,6 @@ const (
 	// maxRelays bounds the relays under way. Each holds a request, its decoded form and an answer, at most 6 MiB: 96 MiB
 	// together.
 	maxRelays = 16
-	// maxRelayAnswer is the size of the largest verified stream with its head.
-	maxRelayAnswer = transfer.MaxAnswer + 4<<10
 	// A client that takes longer to send or to receive is cut off, since it occupies a slot.
 	relayRead  = 5 * time.Second
 	relayWrite = 30 * time.Second
@@ -172,7 +170,7 @@ func (l *relay) findCache(address remora.Address) (transfer.Cache, error) {
 func (l *relay) askNetwork(ctx context.Context, cache transfer.Cache, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answer, err := l.network.Ask(ctx, cache, transfer.AskDelivery, request, maxRelayAnswer)
+	answer, err := l.network.Ask(ctx, cache, transfer.AskDelivery, request, transfer.MaxDelivery)
 	f := newFailure(http.StatusGatewayTimeout, "connect", "cache %.64s: %v", cache.Name, err)
 	f.tried = []string{cache.Name}
 	switch {

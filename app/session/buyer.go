@@ -119,9 +119,6 @@ func (b *Buyer) Left() uint64 {
 // HasRoom reports whether receipts can take another extent.
 func (b *Buyer) HasRoom() bool { return int(b.tally.Len())+len(b.owed) < remora.MaxExtents }
 
-// Owes reports whether there is anything to acknowledge.
-func (b *Buyer) Owes() bool { return len(b.queue) > 0 || len(b.owed) > 0 }
-
 // Closed reports whether the cache takes no receipts of this session any more.
 func (b *Buyer) Closed() bool { return b.closed }
 
@@ -250,7 +247,7 @@ func (b *Buyer) judgeVoucher(v *Voucher, code Code) {
 
 // narrowWindow asks for less after an ask for which the window was closed. It reports whether anything is left to try.
 func (b *Buyer) narrowWindow(a Ask) bool {
-	if a.alone && a.bytes <= content.PieceSize && !b.Owes() {
+	if a.alone && a.bytes <= content.PieceSize && len(b.queue) == 0 && len(b.owed) == 0 {
 		return false
 	}
 	if a.discount == b.discount { // asks sent before the last halving prove nothing new

@@ -15,6 +15,8 @@ const AskDelivery = "delivery"
 const (
 	// MaxDeliveryRequest bounds an encoded request.
 	MaxDeliveryRequest = 512 << 10
+	// MaxDelivery bounds an answer: its head, with the length of 2 bytes, and a verified stream.
+	MaxDelivery = MaxAnswer + 4<<10
 	// maxHead bounds the head of an answer.
 	maxHead = 1 << 10
 )
