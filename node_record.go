@@ -3,6 +3,7 @@ package remora
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -48,16 +49,11 @@ func (r Roles) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 func (r *Roles) UnmarshalText(text []byte) error {
 	*r = 0
 	for name := range strings.SplitSeq(string(text), ",") {
-		found := false
-		for role, known := range roleNames() {
-			if name == known {
-				*r |= 1 << role
-				found = true
-			}
-		}
-		if !found {
+		role := slices.Index(roleNames(), name)
+		if role < 0 {
 			return fmt.Errorf("%w: role %.32q, want validator, cache or gateway", ErrInvalid, name)
 		}
+		*r |= 1 << role
 	}
 	return nil
 }

@@ -24,10 +24,14 @@ func (c *Core) collectVotes(h *remora.Header) {
 	v.message = remora.VoteMessage(c.config.Committee.ChainID, h)
 	clear(v.votes)
 	clear(v.banned)
-	c.countVote(remora.Vote{
+	c.countVote(c.signVote(h, v.message))
+}
+
+func (c *Core) signVote(h *remora.Header, message remora.Hash) remora.Vote {
+	return remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: c.config.Self,
-		Signature: c.config.Signer.SignVote(v.message),
-	})
+		Signature: c.config.Signer.SignVote(message),
+	}
 }
 
 // receiveVote counts a vote for the newest own header. Repeated votes and votes for a header that has its certificate

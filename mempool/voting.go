@@ -31,7 +31,10 @@ type waiting struct {
 // receiveHeader votes for a header, or keeps it until its parents and payload are there. Cheap checks come first. The
 // header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a median.
 func (c *Core) receiveHeader(h *remora.Header) error {
-	if h != nil && h.Author == c.config.Self {
+	if h == nil || h.Digest().IsZero() {
+		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
+	}
+	if h.Author == c.config.Self {
 		return c.receiveOwnHeader(h)
 	}
 	if err := c.checkHeader(h); err != nil {
@@ -63,9 +66,6 @@ func (c *Core) receiveHeader(h *remora.Header) error {
 // the own round: a header above it can still be ordered, and slow authorities must be able to contribute. The lowest
 // round above it is refused too, because its parents are dropped and cannot be checked.
 func (c *Core) checkHeader(h *remora.Header) error {
-	if h == nil || h.Digest().IsZero() {
-		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
-	}
 	oldest := max(c.dag.gc, c.floor)
 	if c.dag.gc > 0 {
 		oldest = max(oldest, c.dag.gc+1)
@@ -81,9 +81,6 @@ func (c *Core) checkHeader(h *remora.Header) error {
 
 // receiveOwnHeader judges an own header that a peer returns. It does not keep it, so its round may be out of the window.
 func (c *Core) receiveOwnHeader(h *remora.Header) error {
-	if h.Digest().IsZero() {
-		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
-	}
 	if err := h.Check(c.config.Committee); err != nil {
 		return err
 	}
@@ -156,12 +153,8 @@ func (c *Core) voteIfComplete(w *waiting) {
 	}
 	h := w.header
 	c.dismissWaiting(h.Author)
-	b := &c.peers.ballots[h.Author]
-	*b = ballot{header: h, vote: remora.Vote{
-		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: c.config.Self,
-		Signature: c.config.Signer.SignVote(remora.VoteMessage(c.config.Committee.ChainID, h)),
-	}}
-	vote := b.vote // the ballot changes with the next header
+	vote := c.signVote(h, remora.VoteMessage(c.config.Committee.ChainID, h))
+	c.peers.ballots[h.Author] = ballot{header: h, vote: vote}
 	c.out.addRecord(Record{Vote: &vote}, true)
 	c.out.addMessage(Outgoing{To: h.Author, Vote: &vote})
 	c.out.addEvent(Voted{Header: h})

@@ -21,7 +21,7 @@ type payload = map[remora.Authority][]remora.BatchRef
 // TestHeader checks each field of a block against what it stands for.
 func TestHeader(t *testing.T) {
 	c := statetest.NewChain(t, statetest.Genesis(dev, 4, "alice"))
-	if tip := c.View.Tip; tip != (state.Tip{Hash: c.Machine.Origin(), Time: statetest.StartTime, SubDAG: c.Machine.Origin()}) {
+	if tip := c.View.Tip; tip != (state.Tip{Hash: c.Genesis.Hash(), Time: statetest.StartTime, SubDAG: c.Genesis.Hash()}) {
 		t.Fatalf("tip of the genesis state: %+v", tip)
 	}
 	first := c.Next(statetest.Draft{Time: statetest.StartTime + 5})

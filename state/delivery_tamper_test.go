@@ -53,7 +53,7 @@ func TestTamperedCommitClaim(t *testing.T) {
 		}
 		opened := claim.Answer(t, seed)
 		opened.Epoch = in.Epoch
-		open := statetest.OpenClaim(dev, "nora", tx.Nonce+1, opened)
+		open := statetest.Signed(statetest.Tx(dev, "nora", tx.Nonce+1, remora.KindOpenClaim, opened))
 		if got := c.Run(open); got[0] != remora.CodeBadOpening {
 			t.Errorf("%s: claim %+v opened: %s", name, in, got[0])
 		}

@@ -55,7 +55,7 @@ func (o *Outcome) View(tables table.View) View {
 // Machine applies blocks of one chain. It holds constants only: any number of callers may share it.
 type Machine struct {
 	genesis   *remora.Genesis
-	origin    remora.Hash
+	origin    remora.Hash // the genesis hash: block 1 and the first sub-DAG name it as their predecessor
 	committee *remora.Committee
 }
 
@@ -74,9 +74,6 @@ func NewMachine(g *remora.Genesis) (*Machine, error) {
 
 // Committee returns the committee of the present term.
 func (m *Machine) Committee() *remora.Committee { return m.committee }
-
-// Origin returns the genesis hash. Block 1 and the first sub-DAG name it as their predecessor.
-func (m *Machine) Origin() remora.Hash { return m.origin }
 
 // BuildTree returns the tree over all rows of the tables. A node resumes with it: the disk keeps rows only.
 func BuildTree(v table.View) (tree.Tree, error) {

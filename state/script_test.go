@@ -57,7 +57,7 @@ func (s *script) runCommand(command string) string {
 	case "genesis":
 		s.accounts = f[2:]
 		s.chain = statetest.NewChain(s.t, statetest.Genesis(dev, int(s.parseNumber(f[1])), f[2:]...))
-		s.printf("origin %.8s, state %.8s", s.chain.Machine.Origin(), s.chain.View.Tree.Root())
+		s.printf("origin %.8s, state %.8s", s.chain.Genesis.Hash(), s.chain.View.Tree.Root())
 	case "batch":
 		s.sealBatch(f[1], f[2:])
 	case "block":

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 )
 
 // The descriptions of the defects, and the page with the outcome.
@@ -43,7 +44,7 @@ func runMutants(ctx context.Context, only string, write bool) error {
 	if err != nil {
 		return err
 	}
-	mutants = matchingMutants(mutants, pattern)
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !pattern.MatchString(m.Name) })
 	if len(mutants) == 0 {
 		return fmt.Errorf("no defect in %s has a name that matches %q", folder, only)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -68,10 +67,6 @@ func checkDescriptions(mutants []mutant) error {
 		names[m.Name] = true
 	}
 	return errors.Join(errs...)
-}
-
-func matchingMutants(mutants []mutant, pattern *regexp.Regexp) []mutant {
-	return slices.DeleteFunc(mutants, func(m mutant) bool { return !pattern.MatchString(m.Name) })
 }
 
 // checkEdits reports all edits that do not fit the source.

@@ -3,6 +3,7 @@ package main
 import (
 	"go/ast"
 	"go/token"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,12 +48,7 @@ func (d *directives) excusesLine(pos token.Pos) bool {
 
 // flagUnused reports the directives that lack a reason or excused nothing.
 func (d *directives) flagUnused() {
-	lines := make([]int, 0, len(d.byLine))
-	for line := range d.byLine {
-		lines = append(lines, line)
-	}
-	slices.Sort(lines)
-	for _, line := range lines {
+	for _, line := range slices.Sorted(maps.Keys(d.byLine)) {
 		switch found := d.byLine[line]; {
 		case !found.used:
 			d.pass.Reportf(found.pos, "%s excuses nothing on the next line: remove it", d.prefix)

@@ -3,6 +3,7 @@ package main
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -49,6 +50,9 @@ func checkSpec(pass *analysis.Pass, decl *ast.GenDecl, spec ast.Spec) {
 	}
 }
 
+// firstWord matches an identifier at the beginning of a text.
+var firstWord = regexp.MustCompile(`^\w+`)
+
 func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 	text := strings.TrimSpace(doc.Text())
 	if text == "" {
@@ -58,7 +62,7 @@ func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 	for _, article := range []string{"A ", "An ", "The "} {
 		text = strings.TrimPrefix(text, article)
 	}
-	if rest, found := strings.CutPrefix(text, name.Name); !found || rest != "" && isWordByte(rest[0]) {
+	if firstWord.FindString(text) != name.Name {
 		pass.Reportf(name.Pos(), "comment of exported %s does not begin with its name", name.Name)
 	}
 }
@@ -81,8 +85,4 @@ func receiverName(t ast.Expr) string {
 		return receiverName(e.X)
 	}
 	return ""
-}
-
-func isWordByte(c byte) bool {
-	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

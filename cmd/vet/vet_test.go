@@ -5,9 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 	"golang.org/x/tools/txtar"
@@ -30,22 +28,6 @@ func TestBudgets(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	check(t, words, load(t, "words.txtar"))
-}
-
-// TestMethods compares the crowded names of a module with those that its archive lists in the file want.
-func TestMethods(t *testing.T) {
-	files := load(t, "methods.txtar")
-	module := make(fstest.MapFS)
-	for name, data := range files {
-		module[name] = &fstest.MapFile{Data: []byte(data)}
-	}
-	found, err := crowdedMethods(module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(strings.TrimSpace(files["want"]), "\n"), found); diff != "" {
-		t.Errorf("crowded method names (-want +got):\n%s", diff)
-	}
 }
 
 // TestSizeLimits generates functions and files that are too long to read: at the limit they pass, one line more fails.

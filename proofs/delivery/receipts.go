@@ -12,26 +12,12 @@ func ReceiptsRoot(chainID string, receipts []remora.Receipt) remora.Hash {
 	if len(receipts) == 0 {
 		return remora.Hash{}
 	}
-	root, _ := proveLeaf(receiptLeaves(chainID, receipts), 0, hashReceiptNode)
-	return root
-}
-
-// ProveReceipt returns the siblings on the path from one of a claim's receipts to their root, its own neighbour first. There
-// are none if no receipt has that index.
-func ProveReceipt(chainID string, receipts []remora.Receipt, index uint32) []remora.Hash {
-	if uint64(index) >= uint64(len(receipts)) {
-		return nil
-	}
-	_, path := proveLeaf(receiptLeaves(chainID, receipts), uint64(index), hashReceiptNode)
-	return path
-}
-
-func receiptLeaves(chainID string, receipts []remora.Receipt) []remora.Hash {
 	leaves := make([]remora.Hash, len(receipts))
 	for i := range receipts {
 		leaves[i] = receipts[i].Leaf(chainID)
 	}
-	return leaves
+	root, _ := proveLeaf(leaves, 0, hashReceiptNode)
+	return root
 }
 
 // VerifyReceipt checks that the receipt with a given leaf (remora.Receipt.Leaf) has the given index in the tree with the

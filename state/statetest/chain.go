@@ -120,9 +120,7 @@ func (c *Chain) SubDAG(d Draft) remora.SubDAG {
 func (c *Chain) Contribution(a remora.Authority) remora.Contribution {
 	c.tb.Helper()
 	seed, err := beacon.GetSeed(c.tables)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	m := remora.BeaconMessage(c.Genesis.ChainID, seed.Step+1, seed.Hash)
 	key := c.Machine.Committee().Members[a].Beacon
 	return remora.Contribution{Step: seed.Step + 1, Signature: SignBLS(key, m[:])}
@@ -132,9 +130,7 @@ func (c *Chain) Contribution(a remora.Authority) remora.Contribution {
 func (c *Chain) Input(sub remora.SubDAG) state.Input {
 	c.tb.Helper()
 	refs, err := c.Machine.Pending(c.View, &sub)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	in := state.Input{SubDAG: sub}
 	for _, ref := range refs {
 		in.Batches = append(in.Batches, c.batches[ref.Digest])
@@ -147,9 +143,7 @@ func (c *Chain) Next(d Draft) state.Outcome {
 	c.tb.Helper()
 	in := c.Input(c.SubDAG(d))
 	out, err := c.Machine.Apply(c.View, in, c.Verifier)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	c.round += 2
 	c.Inputs = append(c.Inputs, in)
 	c.Commit(out)
@@ -181,15 +175,19 @@ func (c *Chain) Commit(out state.Outcome) {
 	c.tb.Helper()
 	c.tables.Apply(out.Changes)
 	c.View = out.View(c.tables)
-	if err := ledger.CheckSupply(c.tables); err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(ledger.CheckSupply(c.tables))
 	rebuilt, err := state.BuildTree(c.tables)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	if got, want := out.Tree.Root(), rebuilt.Root(); got != want {
 		c.tb.Fatalf("root %s after block %d, the tables give %s", got, c.View.Tip.Height, want)
+	}
+}
+
+// failOn ends the test on an error.
+func (c *Chain) failOn(err error) {
+	c.tb.Helper()
+	if err != nil {
+		c.tb.Fatal(err)
 	}
 }
 
@@ -200,9 +198,7 @@ func (c *Chain) Tables() *table.Memory { return c.tables }
 func (c *Chain) Account(name string) ledger.Account {
 	c.tb.Helper()
 	a, _, err := ledger.Get(c.tables, Address(name))
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	return a
 }
 
@@ -210,8 +206,6 @@ func (c *Chain) Account(name string) ledger.Account {
 func (c *Chain) Epoch() registry.Epoch {
 	c.tb.Helper()
 	e, err := registry.GetEpoch(c.tables)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	return e
 }

@@ -179,13 +179,9 @@ func (c *Chain) Idle(blocks int, each remora.Millis) {
 func (c *Chain) Claim(node string, epoch remora.Epoch) (remora.Claim, remora.Hash, bool) {
 	c.tb.Helper()
 	claim, exists, err := delivery.GetClaim(c.tables, Address(node), epoch)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	stage, seed, err := delivery.Stage(c.tables, &claim)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	claim.State = stage
 	return claim, seed.Hash, exists
 }
@@ -194,8 +190,6 @@ func (c *Chain) Claim(node string, epoch remora.Epoch) (remora.Claim, remora.Has
 func (c *Chain) Grant(id remora.SessionID, node string) remora.Grant {
 	c.tb.Helper()
 	g, _, err := delivery.GetGrant(c.tables, id, Address(node))
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	return g
 }

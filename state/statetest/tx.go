@@ -31,8 +31,3 @@ func Transfer(chainID, from, to string, nonce uint64, amount remora.Amount) []by
 func Register(chainID, from string, nonce uint64, node remora.Node) []byte {
 	return Signed(Tx(chainID, from, nonce, remora.KindRegisterNode, node))
 }
-
-// OpenClaim returns a signed opening of a named node's account.
-func OpenClaim(chainID, from string, nonce uint64, o *remora.OpenClaim) []byte {
-	return Signed(Tx(chainID, from, nonce, remora.KindOpenClaim, o))
-}

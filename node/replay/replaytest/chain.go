@@ -133,16 +133,18 @@ func (c *Chain) Batch(txs ...[]byte) remora.Batch {
 		b.Add(tx)
 	}
 	c.seq++
-	batch := b.Seal(c.epoch(), 0, 0, c.seq)
-	if err := c.Store.AppendBatches([]remora.Batch{batch}); err != nil {
-		c.tb.Fatal(err)
-	}
+	epoch := remora.Epoch((c.Executor.View().Tip.Time-StartTime)/c.Genesis.Params.EpochMillis) + 1
+	batch := b.Seal(epoch, 0, 0, c.seq)
+	c.failOn(c.Store.AppendBatches([]remora.Batch{batch}))
 	return batch
 }
 
-func (c *Chain) epoch() remora.Epoch {
-	elapsed := c.Executor.View().Tip.Time - StartTime
-	return remora.Epoch(elapsed/c.Genesis.Params.EpochMillis) + 1
+// failOn ends the test on an error.
+func (c *Chain) failOn(err error) {
+	c.tb.Helper()
+	if err != nil {
+		c.tb.Fatal(err)
+	}
 }
 
 // Block executes a block with one batch of the given transactions, or without a batch if there are none.
@@ -158,12 +160,8 @@ func (c *Chain) Block(txs ...[]byte) *remora.Block {
 func (c *Chain) Execute(batches ...remora.Batch) *remora.Block {
 	c.tb.Helper()
 	block, err := c.Executor.Execute(c.SubDAG(batches...), batches, nil)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
-	if err := c.Head.Publish(head.NewView(c.Store, c.Executor.View(), block)); err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
+	c.failOn(c.Head.Publish(head.NewView(c.Store, c.Executor.View(), block)))
 	return block
 }
 
@@ -183,16 +181,10 @@ func (c *Chain) SubDAG(batches ...remora.Batch) remora.SubDAG {
 func (c *Chain) Certify(h remora.Height) *remora.BlockCertificate {
 	c.tb.Helper()
 	block, err := c.Store.Block(h)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(err)
 	certificate := c.Sign(&block.Header, 0, 1, 2)
-	if err := c.Store.PutBlockCertificate(certificate); err != nil {
-		c.tb.Fatal(err)
-	}
-	if err := c.Head.Certify(h); err != nil {
-		c.tb.Fatal(err)
-	}
+	c.failOn(c.Store.PutBlockCertificate(certificate))
+	c.failOn(c.Head.Certify(h))
 	return certificate
 }
 

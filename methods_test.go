@@ -1,4 +1,4 @@
-package main
+package remora_test
 
 import (
 	"fmt"
@@ -7,9 +7,14 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 )
 
 // Limits of the number of types that have an unexported method of one name. Beyond them a search for the name no longer
@@ -18,6 +23,40 @@ const (
 	maxTypesPerPackage = 3
 	maxTypesPerModule  = 4
 )
+
+// TestMethods checks the method names of the module.
+func TestMethods(t *testing.T) {
+	found, err := crowdedMethods(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sentence := range found {
+		t.Error(sentence)
+	}
+}
+
+// TestMethodsCatchCrowds compares the crowded names of a module with those that its archive lists in the file want.
+func TestMethodsCatchCrowds(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/methods.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := txtar.FS(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := fs.ReadFile(module, "want")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := crowdedMethods(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(strings.TrimSpace(string(want)), "\n"), found); diff != "" {
+		t.Errorf("crowded method names (-want +got):\n%s", diff)
+	}
+}
 
 // methods are the unexported methods of a module's product code, and the names that its interfaces ask for.
 type methods struct {
@@ -96,4 +135,19 @@ func (m methods) findCrowded() []string {
 		}
 	}
 	return found
+}
+
+// receiverName returns the name of a receiver's type without pointer and type parameters.
+func receiverName(t ast.Expr) string {
+	switch e := t.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.StarExpr:
+		return receiverName(e.X)
+	case *ast.IndexExpr:
+		return receiverName(e.X)
+	case *ast.IndexListExpr:
+		return receiverName(e.X)
+	}
+	return ""
 }
