@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -37,6 +38,16 @@ type Params struct {
 
 	PricePerMiB      Amount `json:"price_per_mib"`      // of content that a cache delivers
 	TreasuryPerMille uint16 `json:"treasury_per_mille"` // of every settled claim, so that a cache loses by deliveries to itself
+}
+
+// LeastFee returns the lowest fee for a transaction of size bytes. It saturates at the highest amount, which nobody can pay.
+func (p *Params) LeastFee(size int) Amount {
+	perByte, fits := p.FeePerByte.Mul(uint64(size))
+	least, fitsToo := perByte.Add(p.MinFee)
+	if !fits || !fitsToo {
+		return math.MaxUint64
+	}
+	return least
 }
 
 // GenesisValidator is a founding member: registered and staked from the start.

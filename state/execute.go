@@ -2,7 +2,6 @@ package state
 
 import (
 	"errors"
-	"math"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/beacon"
@@ -129,7 +128,7 @@ func (x *execution) chargeSender(tx *remora.Tx, size int) error {
 	if err := sender.CheckNonce(tx.Nonce); err != nil {
 		return err
 	}
-	if least := x.leastFee(size); tx.Fee < least {
+	if least := x.block.Params.LeastFee(size); tx.Fee < least {
 		return remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of %d bytes costs at least %s", tx.Fee, size, least)
 	}
 	rest, enough := sender.Balance.Sub(tx.Fee)
@@ -141,16 +140,6 @@ func (x *execution) chargeSender(tx *remora.Tx, size int) error {
 	ledger.Put(x.tables, tx.From, sender)
 	x.fees += tx.Fee // fits: fees come from balances, whose sum does
 	return nil
-}
-
-// leastFee returns the lowest fee for a transaction of size bytes. It saturates at the highest amount, which nobody can pay.
-func (x *execution) leastFee(size int) remora.Amount {
-	perByte, fits := x.block.Params.FeePerByte.Mul(uint64(size))
-	least, fitsToo := perByte.Add(x.block.Params.MinFee)
-	if !fits || !fitsToo {
-		return math.MaxUint64
-	}
-	return least
 }
 
 // rules execute the body of a signed transaction, by its kind, after the sender has paid. A kind without a rule is refused.

@@ -14,20 +14,6 @@ const (
 	itemSize   = 24  // of a claim's item
 )
 
-// feeFor returns the fee of a transaction of a size, math.MaxUint64 when it does not fit.
-func (c *claimer) feeFor(size int) remora.Amount {
-	return addAmounts(c.config.Params.MinFee, c.feePart(size))
-}
-
-// feePart returns what bytes add to a transaction's fee, math.MaxUint64 when it does not fit.
-func (c *claimer) feePart(size int) remora.Amount {
-	fee, fits := c.config.Params.FeePerByte.Mul(uint64(size))
-	if !fits {
-		return math.MaxUint64
-	}
-	return fee
-}
-
 // addAmounts returns the sum of amounts, math.MaxUint64 when it does not fit.
 func addAmounts(amounts ...remora.Amount) remora.Amount {
 	total := remora.Amount(0)
@@ -98,7 +84,9 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 	if err != nil {
 		return chosen, err
 	}
-	budget, fits := balance.Sub(addAmounts(m.spoken, c.feeFor(txOverhead), c.feeFor(remora.MaxTxBytes)))
+	fees := &c.config.Params
+	perItem, fits := fees.FeePerByte.Mul(itemSize)
+	budget, fitsToo := balance.Sub(addAmounts(m.spoken, fees.LeastFee(txOverhead), fees.LeastFee(remora.MaxTxBytes)))
 	err = c.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
 		receipt, err := decodeRow[remora.SignedReceipt](value, maxReceiptRow)
 		if err != nil {
@@ -108,11 +96,11 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 		if err != nil {
 			return err
 		}
-		rest, enough := budget.Sub(addAmounts(worth, c.feePart(itemSize)))
+		rest, enough := budget.Sub(addAmounts(worth, perItem))
 		switch {
 		case !claimable || len(chosen.receipts) == remora.MaxClaimItems:
 			chosen.left++
-		case !fits || !enough:
+		case !fits || !fitsToo || !enough:
 			chosen.unpaid++
 		default:
 			budget = rest
