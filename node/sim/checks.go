@@ -82,19 +82,24 @@ func (f *Fault) checkFields(n int) error {
 		r.refuseIf(f.From == f.To, "from and to are the same validator")
 	case Partition:
 		r.refuseIf(len(f.Groups) == 0, "groups is empty: name who stays together")
-		slices.Sort(named)
-		for i := range named {
-			if i > 0 && named[i] == named[i-1] {
-				r.refuseIf(true, "validator %d is in two groups", named[i])
-				break
-			}
-		}
+		r.refuseRepeated(named)
 	case Byzantine:
 		r.refuseIf(!slices.Contains(Behaviours, f.Behaviour), "behaviour %q, want one of %v", f.Behaviour, Behaviours)
 	default:
 		r.refuseIf(true, "kind %q", f.Kind)
 	}
 	return r.joinErrors()
+}
+
+// refuseRepeated refuses the first validator that is in two groups. It sorts the list.
+func (r *refusals) refuseRepeated(named []remora.Authority) {
+	slices.Sort(named)
+	for i := 1; i < len(named); i++ {
+		if named[i] == named[i-1] {
+			r.refuseIf(true, "validator %d is in two groups", named[i])
+			return
+		}
+	}
 }
 
 // listValidators returns the validators that the fault is about, in a new slice.
