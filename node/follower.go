@@ -21,7 +21,7 @@ const patience = 2 * time.Second
 // follower is the role of a node that executes the blocks that the validators certified, as they come, and passes
 // transactions on to them. Its loop owns the executor.
 type follower struct {
-	*peers.Forwarder
+	*peers.Client
 	sync      *blocksync.Syncer
 	examiner  *blocksync.Examiner
 	exec      *exec.Executor
@@ -37,8 +37,8 @@ func (n *Node) newFollower(executor *exec.Executor) *follower {
 	nobody := remora.Authority(n.committee.Size()) // every authority is another one
 	client := peers.NewClient(n.committee, n.host.Request)
 	f := &follower{
-		Forwarder: peers.NewForwarder(n.committee, n.host.Request), exec: executor, store: n.store, head: n.head, host: n.host,
-		committee: n.committee, counts: &n.counts, observer: n.config.Observer,
+		Client: client, exec: executor, store: n.store, head: n.head, host: n.host, committee: n.committee, counts: &n.counts,
+		observer: n.config.Observer,
 	}
 	f.sync = blocksync.New(blocksync.Config{
 		Self: nobody, Committee: n.committee, Executor: executor, Store: n.store, Log: n.config.Logger,
@@ -88,10 +88,7 @@ func (f *follower) followBlocks(ctx context.Context) error {
 			return err
 		}
 		if executed == 0 && time.Since(began) < patience/4 {
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-ctx.Done():
-			}
+			_ = peers.Pause(ctx, 50*time.Millisecond)
 		}
 	}
 	return nil
@@ -103,10 +100,7 @@ func (f *follower) publishBlocks(_ context.Context, blocks []*remora.Block) erro
 	if err := f.head.Publish(head.NewView(f.store, f.exec.View(), last)); err != nil {
 		return err
 	}
-	f.counts.LastBlock.Store(time.Now().UnixMilli())
+	f.counts.CountBlocks(blocks)
 	f.counts.Round.Store(uint64(last.DAG[len(last.DAG)-1].Round))
-	for _, b := range blocks {
-		f.counts.Executed.Add(uint64(len(b.Results)))
-	}
 	return f.head.Certify(last.Header.Height)
 }

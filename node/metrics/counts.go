@@ -3,6 +3,8 @@ package metrics
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/remora-network/remora"
 )
 
 // Counts holds the figures that the loops of a node publish for its status and its metrics. No decision reads them.
@@ -20,6 +22,14 @@ type Counts struct {
 	DAGWrites   Timing // of the primary to the store
 	BatchWrites Timing // of the batcher, synced
 	Executions  Timing // of blocks, including their synced write
+}
+
+// CountBlocks counts the transactions of blocks that were executed now.
+func (c *Counts) CountBlocks(blocks []*remora.Block) {
+	c.LastBlock.Store(time.Now().UnixMilli())
+	for _, b := range blocks {
+		c.Executed.Add(uint64(len(b.Results)))
+	}
 }
 
 // Figures returns the counts as figures. A Timing becomes two: the sum of its durations and their number.

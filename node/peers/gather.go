@@ -2,7 +2,6 @@ package peers
 
 import (
 	"context"
-	"errors"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store"
@@ -22,71 +21,29 @@ func NewGatherer(client *Client, st *store.Store, sources *Sources) *Gatherer {
 
 // Gather returns the batches with these digests, which committed headers of dag list, durable.
 func (g *Gatherer) Gather(ctx context.Context, dag []*remora.Header, digests []remora.Hash) ([]remora.Batch, error) {
-	got := make(map[remora.Hash]remora.Batch, len(digests))
-	missing, err := g.loadBatches(digests, got)
-	if err != nil {
-		return nil, err
-	}
-	for gathering := NewGathering(g.sources, dag, missing); len(gathering.Missing()) > 0; {
-		found, err := g.askPeer(ctx, gathering.NextQuestion())
-		if err != nil {
+	for gathering := NewGathering(g.sources, g.store, dag, digests); ; {
+		batches, complete, err := gathering.LoadBatches()
+		if complete || err != nil {
+			return batches, err
+		}
+		if err := gathering.Answered(g.askPeer(ctx, gathering.NextQuestion())); err != nil {
 			return nil, err
 		}
-		for _, b := range found {
-			got[b.Digest] = b
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		gathering.Answered(found)
-		if missing, err = g.loadBatches(gathering.Missing(), got); err != nil {
-			return nil, err
-		}
-		gathering.SetMissing(missing)
 	}
-	batches := make([]remora.Batch, len(digests))
-	for i, d := range digests {
-		batches[i] = got[d]
-	}
-	return batches, nil
 }
 
-// askPeer asks a question and stores what it brings. Only failures of this node are errors.
-func (g *Gatherer) askPeer(ctx context.Context, q BatchQuestion) ([]remora.Batch, error) {
-	if q.Pause > 0 {
-		if err := pause(ctx, q.Pause); err != nil {
-			return nil, err
-		}
-	}
-	if len(q.Digests) == 0 {
-		return nil, ctx.Err()
+// askPeer asks a question, after its pause, and returns what the answer brings.
+func (g *Gatherer) askPeer(ctx context.Context, q BatchQuestion) []remora.Batch {
+	if q.Pause > 0 && Pause(ctx, q.Pause) != nil || len(q.Digests) == 0 {
+		return nil
 	}
 	trying, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
 	found, _ := g.client.AskBatches(trying, q.Peer, q.Digests)
-	if len(found) == 0 {
-		return nil, ctx.Err()
-	}
-	return found, g.store.AppendBatches(found)
-}
-
-// loadBatches adds what is stored here and returns what is missing.
-func (g *Gatherer) loadBatches(digests []remora.Hash, got map[remora.Hash]remora.Batch) ([]remora.Hash, error) {
-	var missing []remora.Hash
-	for _, d := range digests {
-		if _, ok := got[d]; ok {
-			continue
-		}
-		raw, err := g.store.Batch(d)
-		if errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt) {
-			missing = append(missing, d)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if got[d], err = remora.ParseBatch(raw); err != nil {
-			return nil, err
-		}
-	}
-	return missing, nil
+	return found
 }
 
 // Without returns the digests that are of none of the batches.

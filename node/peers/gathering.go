@@ -1,9 +1,11 @@
 package peers
 
 import (
+	"errors"
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/store"
 )
 
 const (
@@ -19,9 +21,12 @@ const (
 // sends the questions of NextQuestion and passes each outcome to Answered, until nothing is missing.
 type Gathering struct {
 	sources *Sources
+	store   *store.Store
 	dag     []*remora.Header // that list the batches
+	digests []remora.Hash    // of the batches
+	got     map[remora.Hash]remora.Batch
 	missing []remora.Hash
-	order   []remora.Authority // left to ask in this round; the first one is asked until it has nothing more
+	order   []remora.Authority // left to ask in this round; the first one until it brings nothing
 	round   int                // from 1
 }
 
@@ -33,13 +38,34 @@ type BatchQuestion struct {
 	Timeout time.Duration
 }
 
-// NewGathering returns the questions for missing batches, which headers of dag list.
-func NewGathering(s *Sources, dag []*remora.Header, missing []remora.Hash) *Gathering {
-	return &Gathering{sources: s, dag: dag, missing: missing}
+// NewGathering returns the gathering of the batches with these digests, which headers of dag list.
+func NewGathering(s *Sources, st *store.Store, dag []*remora.Header, digests []remora.Hash) *Gathering {
+	return &Gathering{sources: s, store: st, dag: dag, digests: digests, got: make(map[remora.Hash]remora.Batch, len(digests))}
 }
 
-// Missing returns the digests of the batches that no answer has brought.
-func (g *Gathering) Missing() []remora.Hash { return g.missing }
+// LoadBatches loads what is stored: answers are, and batches come from elsewhere, too. It returns the batches in the order
+// of their digests, and whether none is missing.
+func (g *Gathering) LoadBatches() (batches []remora.Batch, complete bool, err error) {
+	g.missing = nil
+	batches = make([]remora.Batch, len(g.digests))
+	for i, d := range g.digests {
+		if _, known := g.got[d]; !known {
+			raw, err := g.store.Batch(d)
+			if errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt) {
+				g.missing = append(g.missing, d)
+				continue
+			}
+			if err != nil {
+				return nil, false, err
+			}
+			if g.got[d], err = remora.ParseBatch(raw); err != nil {
+				return nil, false, err
+			}
+		}
+		batches[i] = g.got[d]
+	}
+	return batches, len(g.missing) == 0, nil
+}
 
 // NextQuestion returns the next question. Something must be missing.
 func (g *Gathering) NextQuestion() BatchQuestion {
@@ -60,18 +86,18 @@ func (g *Gathering) NextQuestion() BatchQuestion {
 	return q
 }
 
-// Answered takes the batches that the last question brought; none if it failed.
-func (g *Gathering) Answered(found []remora.Batch) {
+// Answered stores the batches that the last question brought; none if it failed.
+func (g *Gathering) Answered(found []remora.Batch) error {
 	if len(g.order) == 0 {
-		return
+		return nil
 	}
 	g.sources.CountAnswer(g.order[0], len(found) > 0)
 	if len(found) == 0 {
 		g.order = g.order[1:]
-		return
+		return nil
 	}
-	g.missing = Without(g.missing, found)
+	for _, b := range found {
+		g.got[b.Digest] = b
+	}
+	return g.store.AppendBatches(found)
 }
-
-// SetMissing corrects what is missing: batches come from elsewhere, too.
-func (g *Gathering) SetMissing(digests []remora.Hash) { g.missing = digests }

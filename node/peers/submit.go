@@ -10,7 +10,6 @@ import (
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/p2p"
-	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state"
 )
 
@@ -52,20 +51,9 @@ func (s *SubmitServer) serveSubmit(ctx context.Context, _ string, request []byte
 	return encodeItems(items), nil
 }
 
-// Forwarder passes transactions of a follower's clients on to a validator.
-type Forwarder struct {
-	committee *trust.Committee
-	call      Call
-}
-
-// NewForwarder returns a forwarder to the members of a committee.
-func NewForwarder(c *trust.Committee, call Call) *Forwarder {
-	return &Forwarder{committee: c, call: call}
-}
-
-// Submit returns the batches that took the transactions, durable at the validators that answered. On failure it returns
+// Submit passes transactions of a follower's clients on to validators. It returns the batches that took the transactions, durable at the validators that answered. On failure it returns
 // those of the first ones, which were taken. p2p.ErrNotConnected says that no validator could be reached.
-func (f *Forwarder) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+func (c *Client) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	var taken []remora.Hash
 	for len(txs) > 0 {
 		n, size := 0, 0
@@ -73,7 +61,7 @@ func (f *Forwarder) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, er
 			size += len(txs[n])
 			n++
 		}
-		digests, err := f.passTxs(ctx, txs[:n])
+		digests, err := c.passTxs(ctx, txs[:n])
 		taken = append(taken, digests...)
 		if err != nil {
 			return taken, err
@@ -88,25 +76,25 @@ const connectWait = 5 * time.Second
 
 // passTxs hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
 // in two batches, and executes once by its nonce.
-func (f *Forwarder) passTxs(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+func (c *Client) passTxs(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	request := remora.Encode(ListAnswer{Items: txs})
 	for began := time.Now(); ; {
-		digests, err := f.tryValidators(ctx, request, len(txs))
+		digests, err := c.tryValidators(ctx, request, len(txs))
 		if !errors.Is(err, p2p.ErrNotConnected) || ctx.Err() != nil || time.Since(began) > connectWait {
 			return digests, err
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := Pause(ctx, 50*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func (f *Forwarder) tryValidators(ctx context.Context, request []byte, count int) ([]remora.Hash, error) {
-	start := int(time.Now().UnixNano() % int64(f.committee.Size()))
+func (c *Client) tryValidators(ctx context.Context, request []byte, count int) ([]remora.Hash, error) {
+	start := int(time.Now().UnixNano() % int64(c.committee.Size()))
 	var failures error
-	for i := range f.committee.Size() {
-		m := f.committee.Members[(start+i)%f.committee.Size()]
-		answer, err := f.call(ctx, m.PeerID, ProtocolSubmit, request, MaxAnswer)
+	for i := range c.committee.Size() {
+		m := c.committee.Members[(start+i)%c.committee.Size()]
+		answer, err := c.call(ctx, m.PeerID, ProtocolSubmit, request, MaxAnswer)
 		if err == nil {
 			return decodeDigests(answer, count)
 		}
@@ -137,8 +125,8 @@ func decodeDigests(answer []byte, want int) ([]remora.Hash, error) {
 	return digests, nil
 }
 
-// pause waits, at most until the context ends.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits, at most until the context ends.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -32,7 +32,7 @@ func TestForwarderPassesEverythingOn(t *testing.T) {
 	committee, _, _ := trusttest.Committee(t)
 	answers := committee.Members[2].PeerID
 	taken := 0
-	f := NewForwarder(committee, func(_ context.Context, peer, protocol string, request []byte, _ int) ([]byte, error) {
+	c := NewClient(committee, func(_ context.Context, peer, protocol string, request []byte, _ int) ([]byte, error) {
 		if protocol != ProtocolSubmit || peer != answers {
 			return nil, errHangs
 		}
@@ -43,7 +43,7 @@ func TestForwarderPassesEverythingOn(t *testing.T) {
 	for i := range txs {
 		txs[i] = append(make([]byte, 100_000), byte(i))
 	}
-	digests, err := f.Submit(t.Context(), txs)
+	digests, err := c.Submit(t.Context(), txs)
 	if err != nil || len(digests) != len(txs) || taken != 4 {
 		t.Fatalf("%d digests in %d requests, %v", len(digests), taken, err)
 	}
@@ -58,14 +58,14 @@ func TestForwarderPassesEverythingOn(t *testing.T) {
 func TestForwarderStopsAtARefusal(t *testing.T) {
 	committee, _, _ := trusttest.Committee(t)
 	asked := 0
-	f := NewForwarder(committee, func(_ context.Context, _, _ string, request []byte, _ int) ([]byte, error) {
+	c := NewClient(committee, func(_ context.Context, _, _ string, request []byte, _ int) ([]byte, error) {
 		if asked++; asked > 1 {
 			return nil, &p2p.RemoteError{Code: p2p.CodeInvalid, Message: "nonce"}
 		}
 		return takingTxs(t, request), nil
 	})
 	txs := [][]byte{make([]byte, 600_000), make([]byte, 600_000)}
-	digests, err := f.Submit(t.Context(), txs)
+	digests, err := c.Submit(t.Context(), txs)
 	var refused *p2p.RemoteError
 	if len(digests) != 1 || !errors.As(err, &refused) || asked != 2 {
 		t.Errorf("%d digests after %d requests, %v", len(digests), asked, err)
@@ -76,10 +76,10 @@ func TestForwarderStopsAtARefusal(t *testing.T) {
 func TestForwarderDistrustsAnswers(t *testing.T) {
 	committee, _, _ := trusttest.Committee(t)
 	for name, items := range map[string][][]byte{"none": nil, "short": {{1}}, "too many": {make([]byte, 32), make([]byte, 32)}} {
-		f := NewForwarder(committee, func(context.Context, string, string, []byte, int) ([]byte, error) {
+		c := NewClient(committee, func(context.Context, string, string, []byte, int) ([]byte, error) {
 			return encodeItems(items), nil
 		})
-		if digests, err := f.Submit(t.Context(), [][]byte{{1}}); len(digests) != 0 || !errors.Is(err, remora.ErrInvalid) {
+		if digests, err := c.Submit(t.Context(), [][]byte{{1}}); len(digests) != 0 || !errors.Is(err, remora.ErrInvalid) {
 			t.Errorf("%s: %d digests, %v", name, len(digests), err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
 )
@@ -29,10 +30,7 @@ func (s *Services) registerNode(ctx context.Context) error {
 		err = s.outbox.Send(ctx, remora.KindRegisterNode, want)
 		if err != nil && ctx.Err() == nil {
 			s.c.Logger.Warn(fmt.Sprintf("could not register this node as %q yet: %v", want.Name, err))
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-			}
+			_ = peers.Pause(ctx, time.Second)
 		}
 	}
 	return nil

@@ -45,14 +45,10 @@ func (v *host) hearShares(w validator.Work) {
 
 // executeSubDAG makes the oldest committed sub-DAG the next block, once its batches are here.
 func (v *host) executeSubDAG(sub *remora.SubDAG) {
-	refs, err := v.exec.Pending(sub)
+	digests, err := v.exec.Pending(sub)
 	if err != nil {
 		v.haltProcess(err)
 		return
-	}
-	digests := make([]remora.Hash, len(refs))
-	for i, ref := range refs {
-		digests[i] = ref.Digest
 	}
 	v.gatherBatches(sub.Headers, digests, func(batches []remora.Batch) {
 		block, err := v.exec.Execute(*sub, batches, nil)
@@ -72,37 +68,20 @@ func (v *host) executeSubDAG(sub *remora.SubDAG) {
 // gatherBatches loads batches, which headers of dag list, and asks peers for those that are not stored; then gets all of
 // them.
 func (v *host) gatherBatches(dag []*remora.Header, digests []remora.Hash, then func([]remora.Batch)) {
-	gathering := peers.NewGathering(v.sources, dag, nil)
+	gathering := peers.NewGathering(v.sources, v.store, dag, digests)
 	var attempt func()
 	attempt = func() {
-		batches, absent, err := v.loadBatches(digests)
+		batches, complete, err := gathering.LoadBatches()
 		switch {
 		case err != nil:
 			v.haltProcess(err)
-		case len(absent) == 0:
+		case complete:
 			then(batches)
 		default:
-			gathering.SetMissing(absent)
 			v.askGathering(gathering, attempt)
 		}
 	}
 	attempt()
-}
-
-func (v *host) loadBatches(digests []remora.Hash) (batches []remora.Batch, absent []remora.Hash, err error) {
-	batches = make([]remora.Batch, len(digests))
-	for i, digest := range digests {
-		raw, err := v.store.Batch(digest)
-		if err == nil {
-			batches[i], err = remora.ParseBatch(raw)
-		}
-		if isAbsent(err) {
-			absent = append(absent, digest)
-		} else if err != nil {
-			return nil, nil, err
-		}
-	}
-	return batches, absent, nil
 }
 
 // askGathering asks one question and stores what it brings.
@@ -114,11 +93,10 @@ func (v *host) askGathering(g *peers.Gathering, then func()) {
 			return
 		}
 		v.askBatches(q.Peer, q.Digests, q.Timeout, func(found []remora.Batch) {
-			if err := v.store.AppendBatches(found); err != nil {
+			if err := g.Answered(found); err != nil {
 				v.haltProcess(err)
 				return
 			}
-			g.Answered(found)
 			then()
 		})
 	})

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -133,8 +132,4 @@ func (v *host) askBatches(from remora.Authority, digests []remora.Hash, timeout 
 		found, _ := peers.OpenBatches(digests, items)
 		then(found)
 	})
-}
-
-func isAbsent(err error) bool {
-	return errors.Is(err, remora.ErrNotFound) || errors.Is(err, remora.ErrCorrupt)
 }

@@ -98,13 +98,9 @@ func (e *engine) executeWork(ctx context.Context, w Work) error {
 
 // executeSubDAG makes a committed sub-DAG the next block. Missing batches are waited for: only execution needs them.
 func (e *engine) executeSubDAG(ctx context.Context, sub remora.SubDAG) error {
-	refs, err := e.exec.Pending(&sub)
+	digests, err := e.exec.Pending(&sub)
 	if err != nil {
 		return err
-	}
-	digests := make([]remora.Hash, len(refs))
-	for i, ref := range refs {
-		digests[i] = ref.Digest
 	}
 	batches, err := e.gatherer.Gather(ctx, sub.Headers, digests)
 	if err != nil {
@@ -138,10 +134,7 @@ func (e *engine) publishBlocks(blocks ...*remora.Block) error {
 	if err := e.head.Publish(head.NewView(e.store, e.exec.View(), blocks[len(blocks)-1])); err != nil {
 		return err
 	}
-	e.counts.LastBlock.Store(time.Now().UnixMilli())
-	for _, b := range blocks {
-		e.counts.Executed.Add(uint64(len(b.Results)))
-	}
+	e.counts.CountBlocks(blocks)
 	return nil
 }
 
