@@ -29,10 +29,6 @@ type pulled struct {
 	err      error
 }
 
-func newPuller(c *Config) *puller {
-	return &puller{pull: NewPull(c.Self, c.Committee.Committee), ask: c.Ask, log: c.Log}
-}
-
 // pullBlocks sends the spans from a height on until the Pull has ended, and closes out.
 func (p *puller) pullBlocks(ctx context.Context, from remora.Height, out chan<- *peers.Span) {
 	defer close(out)
@@ -86,6 +82,3 @@ func (p *puller) takeAnswer(ctx context.Context, a pulled) {
 	p.log.Log(ctx, level, "no blocks from a peer", slog.Int("authority", int(a.question.Peer)),
 		slog.Uint64("from", uint64(a.question.From)), slog.Any("reason", a.err))
 }
-
-// accusePeer bars a peer with an invalid answer for a while. It is called between pulls.
-func (p *puller) accusePeer(liar remora.Authority) { p.pull.Accuse(liar, time.Now()) }

@@ -41,7 +41,10 @@ type Syncer struct {
 
 // New returns a syncer.
 func New(c Config) *Syncer {
-	return &Syncer{Config: c, puller: newPuller(&c), importer: Importer{Executor: c.Executor, Store: c.Store}}
+	return &Syncer{
+		Config: c, importer: Importer{Executor: c.Executor, Store: c.Store},
+		puller: &puller{pull: NewPull(c.Self, c.Committee.Committee), ask: c.Ask, log: c.Log},
+	}
 }
 
 // CatchUp executes the blocks of peers, asking several at a time, until authorities of a validity stake have no more or no
@@ -53,7 +56,7 @@ func (s *Syncer) CatchUp(ctx context.Context) error {
 			return err
 		}
 		s.Log.WarnContext(ctx, "refused a block from a peer", slog.Int("authority", int(liar)), slog.Any("reason", err))
-		s.puller.accusePeer(liar)
+		s.puller.pull.Accuse(liar, time.Now())
 	}
 }
 

@@ -109,8 +109,13 @@ func (e *Executor) loadTip() (state.Tip, remora.BlockHeader, error) {
 func (e *Executor) View() state.View { return e.view }
 
 // Pending returns the batches whose bytes the next block needs, in the order that Execute expects.
-func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.BatchRef, error) {
-	return e.machine.Pending(e.view, sub)
+func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.Hash, error) {
+	refs, err := e.machine.Pending(e.view, sub)
+	digests := make([]remora.Hash, len(refs))
+	for i, ref := range refs {
+		digests[i] = ref.Digest
+	}
+	return digests, err
 }
 
 // Execute applies a sub-DAG with its pending batches, in order, as the next block, and makes block, state and cursor durable in

@@ -35,11 +35,6 @@ func (b *outbox) Send(ctx context.Context, kind remora.Kind, body any) error {
 	defer b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, sendWait)
 	defer cancel()
-	return b.sendOne(ctx, kind, body)
-}
-
-// sendOne signs a transaction with the node's account, submits it and waits until it is executed here.
-func (b *outbox) sendOne(ctx context.Context, kind remora.Kind, body any) error {
 	var account ledger.Account
 	err := b.chain.readTables(func(v table.View) (err error) {
 		account, _, err = ledger.Get(v, b.key.Public())

@@ -46,13 +46,8 @@ type Notices struct {
 // certificates and stores them. It belongs to the executor's goroutine; time is an argument, so a simulation runs the
 // same decisions. After each call the owner passes on what TakeNotices returns.
 type Announcer struct {
-	self      remora.Authority
-	committee *trust.Committee
-	signer    BlockSigner
-	store     *store.Store
-	exec      *exec.Executor
+	AnnouncerConfig
 	certifier *certifier
-	progress  *Progress
 
 	payload     remora.Height // newest block with transactions, or with a claim that waits for its seed or its opening
 	demand      bool          // the newest Demand of the mempool core
@@ -75,10 +70,7 @@ type AnnouncerConfig struct {
 
 // NewAnnouncer returns an Announcer that has said nothing yet; Resume follows.
 func NewAnnouncer(c AnnouncerConfig) *Announcer {
-	return &Announcer{
-		self: c.Self, committee: c.Committee, signer: c.Signer, store: c.Store, exec: c.Exec,
-		progress: c.Progress, certifier: newCertifier(c.Committee),
-	}
+	return &Announcer{AnnouncerConfig: c, certifier: newCertifier(c.Committee)}
 }
 
 // TakeNotices returns the notices since the last call.
@@ -92,8 +84,8 @@ func (a *Announcer) tellMempool(m mempool.Message) { a.notices.Mempool = append(
 
 // Resume offers what a restart has to offer again: shares of stored blocks without a certificate, and a contribution.
 func (a *Announcer) Resume(now time.Time) error {
-	newest := a.store.Height()
-	certified, err := a.store.CertifiedTo()
+	newest := a.Store.Height()
+	certified, err := a.Store.CertifiedTo()
 	if err != nil {
 		return err
 	}
@@ -101,8 +93,8 @@ func (a *Announcer) Resume(now time.Time) error {
 	if err := a.keepOldest(); err != nil {
 		return err
 	}
-	for h := max(a.certifier.firstOpen(), newest-min(newest, certifierWindow)); h <= newest; h++ {
-		cert, err := a.store.BlockCertificate(h)
+	for h := max(a.certifier.oldest, newest-min(newest, certifierWindow)); h <= newest; h++ {
+		cert, err := a.Store.BlockCertificate(h)
 		switch {
 		case err != nil:
 			return err
@@ -120,7 +112,7 @@ func (a *Announcer) Resume(now time.Time) error {
 
 // shareStored offers the own share of a stored block.
 func (a *Announcer) shareStored(h remora.Height) error {
-	block, err := a.store.Block(h)
+	block, err := a.Store.Block(h)
 	if err != nil {
 		return err
 	}
@@ -132,7 +124,7 @@ func (a *Announcer) BlockExecuted(block *remora.Block, now time.Time) error {
 	if err := a.informWorker(block.Batches); err != nil {
 		return err
 	}
-	claims, err := delivery.Waiting(a.exec.View().Tables)
+	claims, err := delivery.Waiting(a.Exec.View().Tables)
 	if err != nil {
 		return err
 	}
@@ -156,8 +148,8 @@ func (a *Announcer) BlocksSynced(blocks []*remora.Block, now time.Time) error {
 		return err
 	}
 	last := blocks[len(blocks)-1]
-	a.certifier.moveNewest(last.Header.Height)
-	a.progress.CertifyLeader(last.DAG[len(last.DAG)-1].Round)
+	a.certifier.moveWindow(a.certifier.oldest, last.Header.Height)
+	a.Progress.CertifyLeader(last.DAG[len(last.DAG)-1].Round)
 	a.notices.Certified = last.Header.Height
 	return a.makeContribution(now)
 }
@@ -176,7 +168,7 @@ func (a *Announcer) informWorker(executed []remora.Hash) error {
 	if len(executed) > 0 {
 		a.notices.Worker = append(a.notices.Worker, worker.Executed{Digests: executed})
 	}
-	next, err := registry.GetEpoch(a.exec.View().Tables)
+	next, err := registry.GetEpoch(a.Exec.View().Tables)
 	if err != nil || next.Number == a.epoch {
 		return err
 	}
@@ -187,7 +179,7 @@ func (a *Announcer) informWorker(executed []remora.Hash) error {
 
 // makeContribution makes the contribution to the beacon's next step at a pace, and offers it again when it does not arrive.
 func (a *Announcer) makeContribution(now time.Time) error {
-	seed, err := beacon.GetSeed(a.exec.View().Tables)
+	seed, err := beacon.GetSeed(a.Exec.View().Tables)
 	if err != nil {
 		return err
 	}
@@ -198,19 +190,19 @@ func (a *Announcer) makeContribution(now time.Time) error {
 	if now.Sub(a.contributor) < wait {
 		return nil
 	}
-	a.contributed, a.contributor = a.signer.SignContribution(seed), now
+	a.contributed, a.contributor = a.Signer.SignContribution(seed), now
 	a.tellMempool(mempool.ContributionMade{Contribution: a.contributed})
 	return nil
 }
 
 // shareBlock signs an executed block: for the next header, and towards the certificate formed here.
 func (a *Announcer) shareBlock(h *remora.BlockHeader) error {
-	s := a.signer.SignShare(h)
+	s := a.Signer.SignShare(h)
 	a.tellMempool(mempool.ShareMade{Share: s})
 	if err := a.storeCertificate(a.certifier.enterBlock(h.Height, s.Hash)); err != nil {
 		return err
 	}
-	return a.HearShare(a.self, s)
+	return a.HearShare(a.Self, s)
 }
 
 // HearShare takes a share that a certified header carried. A quorum for another block than this node executed is an
@@ -229,15 +221,15 @@ func (a *Announcer) storeCertificate(cert *remora.BlockCertificate) error {
 	if cert == nil {
 		return nil
 	}
-	if err := a.store.PutBlockCertificate(cert); err != nil {
+	if err := a.Store.PutBlockCertificate(cert); err != nil {
 		return err
 	}
 	a.certifier.forgetHeight(cert.Height)
-	block, err := a.store.Block(cert.Height)
+	block, err := a.Store.Block(cert.Height)
 	if err != nil {
 		return err
 	}
-	a.progress.CertifyLeader(block.DAG[len(block.DAG)-1].Round)
+	a.Progress.CertifyLeader(block.DAG[len(block.DAG)-1].Round)
 	a.notices.Certified = max(a.notices.Certified, cert.Height)
 	if cert.Height >= a.payload {
 		a.setDemand(false)
@@ -263,27 +255,27 @@ func (a *Announcer) Reissue(now time.Time) (*CertificateQuestion, error) {
 	}
 	a.reissued = now
 	for _, h := range waiting[:min(len(waiting), remora.MaxHeaderShares)] {
-		block, err := a.store.Block(h)
+		block, err := a.Store.Block(h)
 		if err != nil {
 			return nil, err
 		}
-		a.tellMempool(mempool.ShareMade{Share: a.signer.SignShare(&block.Header)})
+		a.tellMempool(mempool.ShareMade{Share: a.Signer.SignShare(&block.Header)})
 	}
 	return a.pickQuestion(waiting[0], now), nil
 }
 
-func (a *Announcer) isRecent(h remora.Height) bool { return h+recentlyExecuted > a.store.Height() }
+func (a *Announcer) isRecent(h remora.Height) bool { return h+recentlyExecuted > a.Store.Height() }
 
 // pickQuestion chooses a peer by the time: the next question goes to another one.
 func (a *Announcer) pickQuestion(low remora.Height, now time.Time) *CertificateQuestion {
-	n := a.committee.Size()
+	n := a.Committee.Size()
 	if a.isRecent(low) || n == 1 {
 		return nil
 	}
 	step := 1 + int(now.UnixNano()%int64(n-1))
 	return &CertificateQuestion{
-		Peer:  remora.Authority((int(a.self) + step) % n),
-		Range: peers.RangeRequest{From: low, Count: uint16(min(peers.MaxBlockRange, a.store.Height()-low+1))},
+		Peer:  remora.Authority((int(a.Self) + step) % n),
+		Range: peers.RangeRequest{From: low, Count: uint16(min(peers.MaxBlockRange, a.Store.Height()-low+1))},
 	}
 }
 
@@ -296,7 +288,7 @@ func (a *Announcer) AdoptCertificates(certificates []*remora.BlockCertificate) e
 			found = append(found, cert)
 		}
 	}
-	for i, bad := range a.committee.CheckBlockCertificates(found) {
+	for i, bad := range a.Committee.CheckBlockCertificates(found) {
 		ours, open := a.certifier.openBlock(found[i].Height)
 		switch {
 		case bad != nil || !open:
@@ -314,9 +306,9 @@ func (a *Announcer) AdoptCertificates(certificates []*remora.BlockCertificate) e
 // keepOldest moves the certifier's window to the oldest block without a certificate and enters the blocks from there on,
 // so that no height is given up: peers that sync from here would come to an end there.
 func (a *Announcer) keepOldest() error {
-	low, newest := a.certifier.firstOpen(), a.store.Height()
+	low, newest := a.certifier.oldest, a.Store.Height()
 	for ; low <= newest; low++ {
-		cert, err := a.store.BlockCertificate(low)
+		cert, err := a.Store.BlockCertificate(low)
 		if err != nil {
 			return err
 		}
@@ -324,15 +316,15 @@ func (a *Announcer) keepOldest() error {
 			break
 		}
 	}
-	a.certifier.moveOldest(low)
-	if err := a.store.PutCertifiedTo(low - 1); err != nil {
+	a.certifier.moveWindow(low, a.certifier.newest)
+	if err := a.Store.PutCertifiedTo(low - 1); err != nil {
 		return err
 	}
 	for h := low; h < low+oldestKept && h <= newest; h++ {
 		if _, known := a.certifier.openBlock(h); known {
 			continue
 		}
-		cert, err := a.store.BlockCertificate(h)
+		cert, err := a.Store.BlockCertificate(h)
 		if err == nil && cert == nil {
 			err = a.shareStored(h)
 		}

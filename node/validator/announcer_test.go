@@ -38,7 +38,9 @@ func newWaiting(t *testing.T, blocks int) (*Announcer, *notary) {
 		}
 	}
 	signer := &authority{committee: n.committee, keys: &home.Signers{Consensus: n.secrets[0]}}
-	return &Announcer{committee: n.committee, signer: signer, store: st, certifier: n.certifier, progress: new(Progress)}, n
+	return &Announcer{
+		AnnouncerConfig: AnnouncerConfig{Committee: n.committee, Signer: signer, Store: st, Progress: new(Progress)}, certifier: n.certifier,
+	}, n
 }
 
 // TestNoHeightIsGivenUp has far more blocks without certificate than the window holds: the oldest ones are asked for, and
@@ -49,7 +51,7 @@ func TestNoHeightIsGivenUp(t *testing.T) {
 	a.certifier.moveWindow(1, blocks)
 	certifyTo := func(from, to remora.Height) {
 		for h := from; h <= to; h++ {
-			if err := a.store.PutBlockCertificate(&remora.BlockCertificate{Height: h, Signers: remora.NewBitmap(4, 0, 1, 2)}); err != nil {
+			if err := a.Store.PutBlockCertificate(&remora.BlockCertificate{Height: h, Signers: remora.NewBitmap(4, 0, 1, 2)}); err != nil {
 				t.Fatal(err)
 			}
 			a.certifier.forgetHeight(h)
@@ -68,7 +70,7 @@ func TestNoHeightIsGivenUp(t *testing.T) {
 	if err := a.keepOldest(); err != nil || len(a.certifier.openHeights()) != 0 {
 		t.Errorf("%d heights wait in the end, %v", len(a.certifier.openHeights()), err)
 	}
-	if at, err := a.store.CertifiedTo(); err != nil || at != blocks {
+	if at, err := a.Store.CertifiedTo(); err != nil || at != blocks {
 		t.Errorf("a restart looks from block %d of %d on, %v", at, blocks, err)
 	}
 }
@@ -84,7 +86,7 @@ func TestAdoptedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &Announcer{committee: committee, store: c.Store, certifier: newCertifier(committee), progress: new(Progress)}
+	a := NewAnnouncer(AnnouncerConfig{Committee: committee, Store: c.Store, Progress: new(Progress)})
 	var formed []*remora.BlockCertificate
 	for range 3 {
 		block := c.Block()
@@ -110,7 +112,7 @@ func TestAdoptedCertificates(t *testing.T) {
 // proof that it is wrong, a forged one is nothing.
 func TestAdoptNoticesAnotherBlock(t *testing.T) {
 	committee, keys, _ := trusttest.Committee(t)
-	a := &Announcer{committee: committee, certifier: newCertifier(committee)}
+	a := NewAnnouncer(AnnouncerConfig{Committee: committee})
 	a.certifier.enterBlock(5, remora.Hash{1})
 	theirs := remora.Hash{2}
 	message := remora.BlockMessage(committee.ChainID, 5, theirs)

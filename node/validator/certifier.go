@@ -41,15 +41,6 @@ func (c *certifier) enterBlock(height remora.Height, hash remora.Hash) *remora.B
 	return c.formCertificate(height)
 }
 
-// moveOldest says that all blocks below a height are certified.
-func (c *certifier) moveOldest(h remora.Height) { c.moveWindow(h, c.newest) }
-
-// moveNewest says that blocks up to a height were executed, with their certificates.
-func (c *certifier) moveNewest(h remora.Height) { c.moveWindow(c.oldest, h) }
-
-// firstOpen returns the height below which all blocks are certified.
-func (c *certifier) firstOpen() remora.Height { return c.oldest }
-
 // moveWindow keeps what is near the newest block and near the oldest one without certificate.
 func (c *certifier) moveWindow(oldest, newest remora.Height) {
 	c.oldest, c.newest = oldest, newest

@@ -273,21 +273,16 @@ func (p *primary) findAbsent(ctx context.Context, refs []remora.BatchRef) []remo
 	for _, ref := range refs {
 		stored, ok := p.recent.Get(ref.Digest)
 		if !ok {
-			stored, ok = p.findStored(ref.Digest)
-		}
-		if !ok {
-			absent = append(absent, ref)
-			continue
+			author, found, err := p.store.BatchRef(ref.Digest)
+			if err != nil { // a damaged batch counts as absent, so it is fetched again
+				absent = append(absent, ref)
+				continue
+			}
+			stored = mempool.BatchStored{Author: author, Ref: found}
 		}
 		p.stepCore(ctx, stored)
 	}
 	return absent
-}
-
-// findStored looks a batch up on disk. A damaged one counts as absent, so it is fetched again.
-func (p *primary) findStored(digest remora.Hash) (mempool.BatchStored, bool) {
-	author, ref, err := p.store.BatchRef(digest)
-	return mempool.BatchStored{Author: author, Ref: ref}, err == nil
 }
 
 // noteEvents counts and logs events, and requests block sync when the core is too far behind.
