@@ -54,13 +54,14 @@ type outcome struct {
 	err    error
 }
 
-// askCaches returns a verified range from the first cache that delivers it. Caches are asked in the order of
-// orderedCaches; a slow one is hedged by the next.
+// askCaches returns a verified range from the first cache that delivers it. Caches to which the content is assigned are
+// asked first; a slow one is hedged by the next.
 func (s *source) askCaches(ctx context.Context, c remora.Content, r content.Range) ([]byte, error) {
-	providers, err := s.orderedCaches(c.Root)
+	caches, err := s.chain.Caches()
 	if err != nil {
 		return nil, err
 	}
+	providers := transfer.OrderCaches(c.Root, caches)
 	h := &hunt{
 		source: s, content: c, rng: r, providers: providers, outcomes: make(chan outcome, maxPasses*len(providers)),
 		failure: newFailure(http.StatusGatewayTimeout, "connect", "no registered cache delivered the content"),

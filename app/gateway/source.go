@@ -9,7 +9,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
-	"github.com/remora-network/remora/app/transfer"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -50,15 +49,6 @@ func (s *source) verifiedStream(ctx context.Context, c remora.Content, r content
 		s.offerRange(c, r, stream)
 	}
 	return stream, err
-}
-
-// orderedCaches returns the registered caches, those to which the content is assigned first.
-func (s *source) orderedCaches(root remora.Hash) ([]transfer.Cache, error) {
-	caches, err := s.chain.Caches()
-	if err != nil {
-		return nil, err
-	}
-	return transfer.OrderCaches(root, caches), nil
 }
 
 // readRange returns the bytes of a range of at most transfer.MaxRange bytes.

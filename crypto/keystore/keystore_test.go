@@ -85,7 +85,7 @@ func TestSaveChoosesTheCost(t *testing.T) {
 		if err := Save(path, keys, []byte(pass)); err != nil {
 			t.Fatal(err)
 		}
-		f, err := readKeyFile(path)
+		f, _, err := readKeyFile(path)
 		if err != nil || f.Crypto.cost != want {
 			t.Fatalf("password %q: cost %+v, %v", pass, f.Crypto.cost, err)
 		}

@@ -137,12 +137,9 @@ type bundle struct {
 
 // Export writes a new file of mode 0600 that holds a key file, still encrypted, and its signing record.
 func Export(path, keyPath, recordPath string) error {
-	key, err := readPrivateFile(keyPath)
+	_, key, err := readKeyFile(keyPath)
 	if err != nil {
-		return explainError(keyPath, err)
-	}
-	if _, err := decodeFile(key); err != nil {
-		return explainError(keyPath, err)
+		return err
 	}
 	r, err := LoadRecord(recordPath)
 	if err != nil {

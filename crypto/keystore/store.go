@@ -45,7 +45,7 @@ func saveWithCost(path string, keys *Keys, password []byte, c cost) error {
 // Load reads and decrypts a key file. Errors to branch on are ErrPassword, ErrPermissions, ErrCorrupt, ErrCost and
 // fs.ErrNotExist.
 func Load(path string, password []byte) (*Keys, error) {
-	f, err := readKeyFile(path)
+	f, _, err := readKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,23 +58,24 @@ func Load(path string, password []byte) (*Keys, error) {
 
 // Peek reads a key file without its password. Only Load notices changes to the part that Peek shows.
 func Peek(path string) (Info, error) {
-	f, err := readKeyFile(path)
+	f, _, err := readKeyFile(path)
 	if err != nil {
 		return Info{}, err
 	}
 	return Info{Kind: f.Kind, Protected: f.Crypto.cost != openCost, Public: f.Public}, nil
 }
 
-func readKeyFile(path string) (*file, error) {
+// readKeyFile returns a decoded key file, and its bytes.
+func readKeyFile(path string) (*file, []byte, error) {
 	data, err := readPrivateFile(path)
 	if err != nil {
-		return nil, explainError(path, err)
+		return nil, nil, explainError(path, err)
 	}
 	f, err := decodeFile(data)
 	if err != nil {
-		return nil, explainError(path, err)
+		return nil, nil, explainError(path, err)
 	}
-	return f, nil
+	return f, data, nil
 }
 
 // explainError adds the name of the file and a hint for its owner.

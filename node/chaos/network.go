@@ -202,8 +202,10 @@ func (n *Network) highestHeights(ctx context.Context) (executed, certified remor
 	return executed, certified
 }
 
-// Reach waits until validators have executed a height.
-func (n *Network) Reach(ctx context.Context, height remora.Height, validators ...int) error {
+// Progress waits until validators have executed a number of blocks that none had executed at the call.
+func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators ...int) error {
+	highest, _ := n.highestHeights(ctx)
+	height := highest + blocks
 	for _, v := range validators {
 		var at remora.Height
 		err := devnet.Poll(ctx, func() (bool, error) {
@@ -215,12 +217,6 @@ func (n *Network) Reach(ctx context.Context, height remora.Height, validators ..
 		}
 	}
 	return nil
-}
-
-// Progress waits until validators have executed a number of blocks that none had executed at the call.
-func (n *Network) Progress(ctx context.Context, blocks remora.Height, validators ...int) error {
-	highest, _ := n.highestHeights(ctx)
-	return n.Reach(ctx, highest+blocks, validators...)
 }
 
 // AwaitStandstill waits until no validator has executed a block for a time. Blocks certified before may still be executed later.

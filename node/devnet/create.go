@@ -42,7 +42,7 @@ func createChain(dir string, s *Spec) (*topology, error) {
 	t := &topology{ChainID: "dev-" + randomSuffix()}
 	for _, kind := range s.roleCounts() {
 		for i := range kind.n {
-			t.Nodes = append(t.Nodes, place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
+			t.Nodes = append(t.Nodes, &place{Name: kind.role + "-" + strconv.Itoa(i), Role: kind.role})
 		}
 	}
 	if n := len(s.Hosts); n > 0 && n != len(t.Nodes) {
@@ -54,7 +54,7 @@ func createChain(dir string, s *Spec) (*topology, error) {
 	if err := assignPorts(t.Nodes, s.PortBase); err != nil {
 		return nil, err
 	}
-	if err := checkPorts(pointersTo(t.Nodes)); err != nil {
+	if err := checkPorts(t.Nodes); err != nil {
 		return nil, err
 	}
 	g := &remora.Genesis{
@@ -116,17 +116,17 @@ func createAccounts(dir string, t *topology, g *remora.Genesis) error {
 // createHomes generates the nodes' keys, completes the genesis with them, and creates the homes.
 func createHomes(dir string, t *topology, g *remora.Genesis, extra map[string]string) error {
 	all := make([]*keystore.Keys, len(t.Nodes))
-	for i := range t.Nodes {
+	for i, p := range t.Nodes {
 		keys, err := home.NewKeys(keystore.KindNode)
 		if err != nil {
 			return err
 		}
-		record, err := home.Record(keys, t.Nodes[i].Name, remora.RoleValidator, []string{t.Nodes[i].multiaddrAt(t.Nodes[i].P2P)})
+		record, err := home.Record(keys, p.Name, remora.RoleValidator, []string{p.multiaddrAt(p.P2P)})
 		if err != nil {
 			return err
 		}
 		all[i] = keys
-		if t.Nodes[i].Role == RoleValidator { // the others register themselves
+		if p.Role == RoleValidator { // the others register themselves
 			g.Validators = append(g.Validators, remora.GenesisValidator{Account: keys.Public.Account, Stake: nodeStake, Node: record})
 		}
 		g.Accounts = append(g.Accounts, remora.GenesisAccount{Address: keys.Public.Account, Balance: nodeBalance})
@@ -134,13 +134,13 @@ func createHomes(dir string, t *topology, g *remora.Genesis, extra map[string]st
 	if err := g.Check(); err != nil {
 		return fmt.Errorf("genesis: %w", err)
 	}
-	for i := range t.Nodes {
-		file, err := renderConfig(&t.Nodes[i], extra)
+	for i, p := range t.Nodes {
+		file, err := renderConfig(p, extra)
 		if err != nil {
 			return err
 		}
 		content := home.Content{Keys: all[i], Signing: home.NewSigning(all[i]), Genesis: g, Config: file}
-		if _, err := home.Create(filepath.Join(dir, t.Nodes[i].Name), content); err != nil {
+		if _, err := home.Create(filepath.Join(dir, p.Name), content); err != nil {
 			return err
 		}
 	}
@@ -167,11 +167,3 @@ func renderConfig(p *place, extra map[string]string) ([]byte, error) {
 }
 
 func keyPath(dir, name string) string { return filepath.Join(dir, accountsDir, name+".json") }
-
-func pointersTo(nodes []place) []*place {
-	list := make([]*place, len(nodes))
-	for i := range nodes {
-		list[i] = &nodes[i]
-	}
-	return list
-}

@@ -243,7 +243,7 @@ func (s *Spec) checkCounts(t *topology, dir string) error {
 // startIdle starts every stopped node and waits until all nodes are ready.
 func (d *Devnet) startIdle(ctx context.Context) error {
 	var idle []*place
-	for _, p := range pointersTo(d.topo.Nodes) {
+	for _, p := range d.topo.Nodes {
 		pid, err := findProcess(d.homeDir(p))
 		if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (d *Devnet) startIdle(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
-	for _, p := range pointersTo(d.topo.Nodes) {
+	for _, p := range d.topo.Nodes {
 		if err := d.awaitAnswer(ctx, p, "/readyz"); err != nil {
 			return err
 		}
@@ -360,10 +360,10 @@ func (d *Devnet) endNode(ctx context.Context, name string, s syscall.Signal) err
 func (d *Devnet) Down(ctx context.Context) error {
 	return d.withLock(ctx, func() error {
 		var errs []error
-		for _, p := range pointersTo(d.topo.Nodes) {
+		for _, p := range d.topo.Nodes {
 			errs = append(errs, signalProcess(d.homeDir(p), syscall.SIGTERM))
 		}
-		for _, p := range pointersTo(d.topo.Nodes) {
+		for _, p := range d.topo.Nodes {
 			if awaitStop(ctx, d.homeDir(p)) == nil {
 				continue
 			}
@@ -379,8 +379,7 @@ func (d *Devnet) Down(ctx context.Context) error {
 // Status returns the present state of every node.
 func (d *Devnet) Status() (*Status, error) {
 	s := &Status{ChainID: d.topo.ChainID, Home: d.dir, Genesis: filepath.Join(d.dir, genesisFile)}
-	for i := range d.topo.Nodes {
-		p := &d.topo.Nodes[i]
+	for _, p := range d.topo.Nodes {
 		pid, err := findProcess(d.homeDir(p))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err

@@ -50,8 +50,7 @@ func TestCreateMakesACompleteChain(t *testing.T) {
 	}
 	owners := map[remora.Address]bool{}
 	ports := map[int]bool{}
-	for i := range back.Nodes {
-		p := &back.Nodes[i]
+	for i, p := range back.Nodes {
 		h, err := home.Open(filepath.Join(dir, p.Name))
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +103,7 @@ func TestHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := &topo.Nodes[1]
+	second := topo.Nodes[1]
 	if want := "/ip4/10.77.0.2/tcp/" + strconv.Itoa(second.P2P); g.Validators[1].Node.Addrs[0] != want {
 		t.Errorf("the genesis says %s, want %s", g.Validators[1].Node.Addrs[0], want)
 	}
@@ -118,12 +117,12 @@ func TestHosts(t *testing.T) {
 }
 
 func TestPortBase(t *testing.T) {
-	nodes := make([]place, 2)
+	nodes := []*place{{}, {}}
 	if err := assignPorts(nodes, 21_000); err != nil {
 		t.Fatal(err)
 	}
 	if nodes[0].usedPorts()[0] != 21_000 || nodes[1].usedPorts()[0] != 21_010 {
-		t.Errorf("%+v", nodes)
+		t.Errorf("%+v, %+v", *nodes[0], *nodes[1])
 	}
 	for _, base := range []int{-1, 65_530, 1 << 40} {
 		if err := assignPorts(nodes, base); !errors.Is(err, ErrUsage) {
@@ -171,8 +170,8 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 			t.Skip(err)
 		}
 		port := l.Addr().(*net.TCPAddr).Port
-		nodes := []place{{Name: "validator-0", P2P: port, RPC: port, Metrics: port}}
-		err = checkPorts(pointersTo(nodes))
+		nodes := []*place{{Name: "validator-0", P2P: port, RPC: port, Metrics: port}}
+		err = checkPorts(nodes)
 		if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) ||
 			!strings.Contains(err.Error(), filepath.Base(os.Args[0])) {
 			t.Errorf("%s: %v", loopback, err)
@@ -180,7 +179,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkPorts(pointersTo(nodes)); err != nil {
+		if err := checkPorts(nodes); err != nil {
 			t.Errorf("%s, free again: %v", loopback, err)
 		}
 	}

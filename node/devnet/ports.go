@@ -31,16 +31,16 @@ const (
 const blockSize = 100
 
 // assignPorts gives every node its ports, starting at base.
-func assignPorts(nodes []place, base int) error {
+func assignPorts(nodes []*place, base int) error {
 	if last := base + portsPerNode*len(nodes); base < 1 || last > 65_536 {
 		return fmt.Errorf("%w: --port-base %d, %d nodes need ports up to 65535: at most %d",
 			ErrUsage, base, len(nodes), 65_536-portsPerNode*len(nodes))
 	}
-	for i := range nodes {
+	for i, p := range nodes {
 		first := base + portsPerNode*i
-		nodes[i].P2P, nodes[i].RPC, nodes[i].Metrics = first, first+1, first+2
-		if nodes[i].Role == RoleGateway {
-			nodes[i].Gateway = first + 3
+		p.P2P, p.RPC, p.Metrics = first, first+1, first+2
+		if p.Role == RoleGateway {
+			p.Gateway = first + 3
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ const (
 type topology struct {
 	ChainID  string      `json:"chain_id"`
 	Deadline time.Time   `json:"deadline,omitzero"` // when all nodes stop
-	Nodes    []place     `json:"nodes"`
+	Nodes    []*place    `json:"nodes"`
 	Accounts []allotment `json:"accounts"`
 }
 
@@ -79,7 +79,7 @@ func (t *topology) countRole(role string) int {
 }
 
 func (t *topology) findNode(name string) (*place, error) {
-	i := slices.IndexFunc(t.Nodes, func(p place) bool { return p.Name == name })
+	i := slices.IndexFunc(t.Nodes, func(p *place) bool { return p.Name == name })
 	if i < 0 {
 		var names []string
 		for _, p := range t.Nodes {
@@ -87,7 +87,7 @@ func (t *topology) findNode(name string) (*place, error) {
 		}
 		return nil, fmt.Errorf("%w: %.64q; the nodes are %v", ErrUnknownNode, name, names)
 	}
-	return &t.Nodes[i], nil
+	return t.Nodes[i], nil
 }
 
 // loadTopology returns nil if dir has no topology.
@@ -100,7 +100,7 @@ func loadTopology(dir string) (*topology, error) {
 	if err == nil {
 		err = json.Unmarshal(data, t)
 	}
-	if err == nil && len(t.Nodes) == 0 {
+	if err == nil && (len(t.Nodes) == 0 || slices.Contains(t.Nodes, nil)) {
 		err = errors.New("it has no nodes")
 	}
 	if err != nil {

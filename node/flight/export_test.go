@@ -1,6 +1,10 @@
 package flight
 
-import "testing"
+import (
+	"errors"
+	"io"
+	"testing"
+)
 
 // Record is a record of the tape, for tests.
 type Record struct {
@@ -31,7 +35,7 @@ func Split(t *testing.T, recording []byte) []Record {
 	var records []Record
 	for {
 		r, err := tape.nextRecord()
-		if isEnd(err) {
+		if errors.Is(err, io.EOF) {
 			return records
 		}
 		if err != nil {

@@ -2,7 +2,6 @@ package flight
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -79,6 +78,3 @@ func (t *tape) nextRecord() (record, error) {
 func (t *tape) damageError() error {
 	return fmt.Errorf("flight: %w: record %d has a wrong checksum", remora.ErrCorrupt, t.read+1)
 }
-
-// isEnd reports whether an error only means the end of the recording.
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }

@@ -3,6 +3,7 @@ package flight
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/remora-network/remora"
@@ -30,7 +31,7 @@ func Replay(recording []byte) (Outcome, error) {
 	}
 	p := player{tape: t}
 	err = p.playRecords()
-	if isEnd(err) {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	outcome := Outcome{Records: t.read, Stopped: p.stopped}

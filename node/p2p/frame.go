@@ -23,12 +23,9 @@ const (
 	readBuffer = 64 << 10
 )
 
+// writeFrame writes a frame. An error of a bufio.Writer stays: the last write returns that of any before.
 func writeFrame(w *bufio.Writer, frame []byte) error {
-	var header [headerSize]byte
-	binary.BigEndian.PutUint32(header[:], uint32(len(frame)))
-	if _, err := w.Write(header[:]); err != nil {
-		return err
-	}
+	_, _ = w.Write(binary.BigEndian.AppendUint32(w.AvailableBuffer(), uint32(len(frame))))
 	_, err := w.Write(frame)
 	return err
 }
