@@ -39,14 +39,7 @@ func (r *Keyring) VerifyAggregate(signers []int, msg []byte, sig remora.BLSSigna
 	if err != nil {
 		return err
 	}
-	point, err := parseSignature(sig)
-	if err != nil {
-		return err
-	}
-	if !verifyPoint(key, point, msg, signatureTag) {
-		return ErrSignature
-	}
-	return nil
+	return verifySignature(key, msg, sig)
 }
 
 // sumKeys adds the keys of the signers, or subtracts the others from the total if they are fewer.

@@ -10,11 +10,16 @@ import (
 
 // Verify checks one signature of one key.
 func Verify(pk *PublicKey, msg []byte, sig remora.BLSSignature) error {
+	return verifySignature(&pk.point, msg, sig)
+}
+
+// verifySignature checks a signature of a key, or of the sum of several.
+func verifySignature(key *blst.P2Affine, msg []byte, sig remora.BLSSignature) error {
 	point, err := parseSignature(sig)
 	if err != nil {
 		return err
 	}
-	if !verifyPoint(&pk.point, point, msg, signatureTag) {
+	if !verifyPoint(key, point, msg, signatureTag) {
 		return ErrSignature
 	}
 	return nil

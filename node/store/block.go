@@ -210,11 +210,8 @@ func (s *Store) CertifiedBlock(h remora.Height) (*remora.CertifiedBlock, error) 
 
 // BatchHeight returns the height of the block that executed a batch, and whether one did.
 func (s *Store) BatchHeight(digest remora.Hash) (remora.Height, bool, error) {
-	v, err := s.readValue(hashKey(keyBatch, digest))
-	if err != nil || len(v) != 8 {
-		return 0, false, err
-	}
-	return remora.Height(binary.BigEndian.Uint64(v)), true, nil
+	h, executed, err := s.readNumber(hashKey(keyBatch, digest))
+	return remora.Height(h), executed, err
 }
 
 // Tx returns the place where a signed transaction was executed, ErrNotFound if there is none. A transaction may be in

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
-
 	db "github.com/cometbft/cometbft-db"
 
 	"github.com/remora-network/remora"
@@ -10,11 +8,8 @@ import (
 
 // CertifiedTo returns a height up to which every block has its certificate in this store.
 func (s *Store) CertifiedTo() (remora.Height, error) {
-	v, err := s.readValue(metaKey(metaCertified))
-	if err != nil || len(v) != 8 {
-		return 0, err
-	}
-	return remora.Height(binary.BigEndian.Uint64(v)), nil
+	h, _, err := s.readNumber(metaKey(metaCertified))
+	return remora.Height(h), err
 }
 
 // PutCertifiedTo raises CertifiedTo. It is written after the certificates, in the same log, and needs no sync: an older

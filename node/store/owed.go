@@ -92,11 +92,8 @@ func firstOwedKey(author remora.Authority) []byte {
 
 // firstOwedSegment returns the first segment that may hold an unexecuted batch of an author.
 func (s *Store) firstOwedSegment(author remora.Authority) (uint32, error) {
-	v, err := s.readValue(firstOwedKey(author))
-	if err != nil || len(v) != 8 {
-		return 0, err
-	}
-	return uint32(binary.BigEndian.Uint64(v)), nil
+	segment, _, err := s.readNumber(firstOwedKey(author))
+	return uint32(segment), err
 }
 
 // putFirstOwedSegment raises firstOwedSegment, without a sync: an older value only costs time.

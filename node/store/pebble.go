@@ -52,15 +52,9 @@ func (e *pebbleDatabase) DeleteRange(low, high []byte) error {
 }
 
 // Snapshot returns the present rows, unaffected by later writes.
-func (e *pebbleDatabase) Snapshot() snapshot {
-	pinned := e.db.DB().NewSnapshot()
-	return &pinnedRows{rows: rows{pinned}, snapshot: pinned}
-}
+func (e *pebbleDatabase) Snapshot() snapshot { return rows{e.db.DB().NewSnapshot()} }
 
-// Close releases the files.
-func (e *pebbleDatabase) Close() error { return e.db.DB().Close() }
-
-// rows reads from a database on a disk or from one of its snapshots.
+// rows reads from a database on a disk or from one of its snapshots, which Close releases.
 type rows struct{ pebble.Reader }
 
 func (r rows) readRow(key []byte) ([]byte, error) {
@@ -91,14 +85,6 @@ func (r rows) ascendRows(low, high []byte, visit func(k, v []byte) bool) error {
 	}
 	return markCorruption(it.Close())
 }
-
-type pinnedRows struct {
-	rows
-	snapshot *pebble.Snapshot
-}
-
-// Close frees the snapshot.
-func (p *pinnedRows) Close() error { return p.snapshot.Close() }
 
 // stateTable is the size of a memory table of the state's database in bytes.
 const stateTable = 32 << 20

@@ -109,6 +109,15 @@ func (s *Store) readValue(key []byte) ([]byte, error) {
 	return v, nil
 }
 
+// readNumber returns the number in a row, and whether there is one.
+func (s *Store) readNumber(key []byte) (n uint64, found bool, err error) {
+	v, err := s.readValue(key)
+	if err != nil || len(v) != 8 {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(v), true, nil
+}
+
 // putRow sets one row by a write of a batch, with or without a sync.
 func (s *Store) putRow(key, value []byte, write func(db.Batch) error) error {
 	batch := s.db.NewBatch()

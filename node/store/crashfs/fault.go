@@ -119,7 +119,7 @@ func (f *FS) countOperation(a action) verdict {
 func (f *FS) changeEntries(a action, dir *node, entries ...entry) error {
 	v := f.countOperation(a)
 	if v.apply {
-		dir.setEntries(entries)
+		applyEntries(dir.entries, entries)
 	}
 	if v.durable {
 		dir.changes = append(dir.changes, entries)

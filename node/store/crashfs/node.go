@@ -36,8 +36,6 @@ func newDirectory() *node {
 	return &node{dir: true, entries: make(map[string]*node), syncedEntries: make(map[string]*node)}
 }
 
-func (n *node) setEntries(entries []entry) { applyEntries(n.entries, entries) }
-
 func applyEntries(m map[string]*node, entries []entry) {
 	for _, e := range entries {
 		if e.node == nil {
