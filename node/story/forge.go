@@ -115,7 +115,7 @@ func (f *forger) claimInvented(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	commit := invented.commitClaim()
+	commit := delivery.NewCommitClaim(f.chainID, f.epoch, []remora.Receipt{invented.receipt.Receipt})
 	if _, err := f.node.Send(ctx, f.key, client.Draft{Kind: remora.KindCommitClaim, Body: commit}, true); err != nil {
 		return err
 	}
@@ -161,7 +161,6 @@ func (f *forger) awaitChallenge(ctx context.Context) (known *client.Claim, seed 
 
 // invention is a delivery that never happened: content of the forger's own and a receipt that the forger signed.
 type invention struct {
-	chainID string
 	data    []byte
 	tree    []byte
 	extents []remora.Extent
@@ -170,7 +169,7 @@ type invention struct {
 
 // inventDelivery completes a receipt, whose session, node and epoch are given, with content and a signature.
 func inventDelivery(chainID string, receipt remora.Receipt) (*invention, error) {
-	v := &invention{chainID: chainID, data: make([]byte, forgedBytes)}
+	v := &invention{data: make([]byte, forgedBytes)}
 	_, _ = rand.Read(v.data) // never fails
 	var tree bytes.Buffer
 	w := content.NewWriter(&tree)
@@ -193,14 +192,6 @@ func inventDelivery(chainID string, receipt remora.Receipt) (*invention, error) 
 	message := receipt.Message(chainID, remora.SchemeBLS)
 	v.receipt = remora.SignedReceipt{Receipt: receipt, Signature: signer.Sign(message[:])}
 	return v, nil
-}
-
-func (v *invention) commitClaim() remora.CommitClaim {
-	r := v.receipt.Receipt
-	return remora.CommitClaim{
-		Epoch: r.Epoch, Total: r.Bytes, Items: []remora.ClaimItem{{Session: r.Session, Bytes: r.Bytes}},
-		Receipts: delivery.ReceiptsRoot(v.chainID, []remora.Receipt{r}),
-	}
 }
 
 func (v *invention) openClaim(challenge delivery.Challenge) (*remora.OpenClaim, error) {

@@ -16,7 +16,7 @@ func TestInvention(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit := v.commitClaim()
+	commit := delivery.NewCommitClaim(chainID, 3, []remora.Receipt{v.receipt.Receipt})
 	if err := commit.Check(); err != nil {
 		t.Fatal(err)
 	}

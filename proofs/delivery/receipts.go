@@ -20,6 +20,16 @@ func ReceiptsRoot(chainID string, receipts []remora.Receipt) remora.Hash {
 	return root
 }
 
+// NewCommitClaim returns the claim of a node for its receipts of an epoch, which are in ascending order of their sessions.
+func NewCommitClaim(chainID string, epoch remora.Epoch, receipts []remora.Receipt) remora.CommitClaim {
+	c := remora.CommitClaim{Epoch: epoch, Receipts: ReceiptsRoot(chainID, receipts)}
+	for i := range receipts {
+		c.Items = append(c.Items, remora.ClaimItem{Session: receipts[i].Session, Bytes: receipts[i].Bytes})
+		c.Total += receipts[i].Bytes
+	}
+	return c
+}
+
 // VerifyReceipt checks that the receipt with a given leaf (remora.Receipt.Leaf) has the given index in the tree with the
 // given root over count receipts. The path must have exactly the length that the index has in such a tree.
 func VerifyReceipt(root, leaf remora.Hash, path []remora.Hash, index, count uint32) error {

@@ -92,7 +92,6 @@ type Claim struct {
 func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...Delivered) *Claim {
 	tb.Helper()
 	c := &Claim{Node: Address(node), chainID: chainID, files: make(map[remora.Content]*File)}
-	c.Commit.Epoch = epoch
 	list = slices.SortedFunc(slices.Values(list), func(a, b Delivered) int { return cmp.Compare(a.Session, b.Session) })
 	var receipts []remora.Receipt
 	for _, d := range list {
@@ -108,10 +107,8 @@ func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...D
 		receipts = append(receipts, r)
 		c.Receipts = append(c.Receipts, remora.SignedReceipt{Receipt: r, Signature: SignBLS(SessionKey(d.Key), message[:])})
 		c.extents = append(c.extents, t.Extents())
-		c.Commit.Items = append(c.Commit.Items, remora.ClaimItem{Session: d.Session, Bytes: t.Bytes()})
-		c.Commit.Total += t.Bytes()
 	}
-	c.Commit.Receipts = proof.ReceiptsRoot(chainID, receipts)
+	c.Commit = proof.NewCommitClaim(chainID, epoch, receipts)
 	return c
 }
 
