@@ -64,14 +64,19 @@ func (x *Examiner) Watch(loop func(context.Context) error) func(context.Context)
 // explainEnd returns the error with which a loop ends: err itself or, if this node is in the minority, an ErrMinority that
 // names the first block that differs and, if possible, the first row.
 func (x *Examiner) explainEnd(ctx context.Context, err error) error {
-	d, height, concerned := findAccusation(err)
-	if !concerned {
+	d, diverged := errors.AsType[*exec.Divergence](err)
+	m, outvoted := errors.AsType[*Minority](err)
+	switch {
+	case diverged:
+		x.Counts.Diverged.Store(uint64(d.Height))
+	case outvoted:
+		x.Counts.Diverged.Store(uint64(m.Height))
+	default:
 		return err
 	}
-	x.Counts.Diverged.Store(uint64(height))
 	ctx, cancel := context.WithTimeout(ctx, examineTime)
 	defer cancel()
-	if m, ok := errors.AsType[*Minority](err); ok && d == nil {
+	if !diverged {
 		var failed error
 		if d, failed = x.findParting(ctx, *m); failed != nil {
 			err = fmt.Errorf("%w; where it begins is not known: %w", err, failed)
@@ -82,17 +87,6 @@ func (x *Examiner) explainEnd(ctx context.Context, err error) error {
 		err = d
 	}
 	return AnnounceStop(x.Log, err)
-}
-
-// findAccusation reports whether an error says that this node is in the minority, and at which height.
-func findAccusation(err error) (*exec.Divergence, remora.Height, bool) {
-	if d, ok := errors.AsType[*exec.Divergence](err); ok {
-		return d, d.Height, true
-	}
-	if m, ok := errors.AsType[*Minority](err); ok {
-		return nil, m.Height, true
-	}
-	return nil, 0, false
 }
 
 // AnnounceStop logs that the node stops, and returns the error as an ErrMinority.

@@ -108,7 +108,7 @@ func (e *Executor) loadTip() (state.Tip, remora.BlockHeader, error) {
 // snapshot of the store with View's tree and tip.
 func (e *Executor) View() state.View { return e.view }
 
-// Pending returns the batches whose bytes the next block needs, in the order that Execute expects.
+// Pending returns the digests of the batches that the next block executes, in the order that Execute expects.
 func (e *Executor) Pending(sub *remora.SubDAG) ([]remora.Hash, error) {
 	refs, err := e.machine.Pending(e.view, sub)
 	digests := make([]remora.Hash, len(refs))

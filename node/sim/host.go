@@ -180,7 +180,8 @@ func (v *host) rebuildCores() error {
 	if err := v.backlog.Begin(w.committee, &w.genesis.Params, v.exec.View()); err != nil {
 		return err
 	}
-	v.enqueueSubDAGs(cores.Committed)
+	v.backlog.AddOrdered(cores.Committed)
+	v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
 	return nil
 }
 
@@ -363,33 +364,17 @@ func messageOf(o *mempool.Outgoing) (mempool.Message, what, remora.Hash) {
 
 // deliverCertificates orders certificates and queues what was committed, with the shares that the headers carried.
 func (v *host) deliverCertificates(certificates []*remora.Certificate) {
-	var committed []remora.SubDAG
-	for _, c := range certificates {
-		if len(c.Header.Shares) > 0 {
-			v.backlog.Add(validator.Work{From: c.Author(), Shares: c.Header.Shares})
-		}
-		subs, err := v.order.Insert(c)
-		if err != nil {
-			v.haltProcess(err)
-			return
-		}
-		v.enqueueSubDAGs(subs)
-		committed = append(committed, subs...)
+	committed, err := v.backlog.OrderCertificates(v.order, certificates)
+	if err != nil {
+		v.haltProcess(err)
+		return
 	}
 	if len(committed) > 0 {
+		v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
 		v.retention.PassLeader(v.order.LeaderRound(), v.order.GCRound(), v.instant())
 		v.stepMempool(mempool.Ordered{SubDAGs: committed})
 	}
 	v.startNextWork()
-}
-
-// enqueueSubDAGs gives committed sub-DAGs to the engine, and the epoch that they reach to the worker core.
-func (v *host) enqueueSubDAGs(subs []remora.SubDAG) {
-	if len(subs) == 0 {
-		return
-	}
-	v.backlog.AddOrdered(subs)
-	v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
 }
 
 func (v *host) observeEvents(events []mempool.Event) {

@@ -1,7 +1,10 @@
 package validator
 
 import (
+	"fmt"
+
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/state"
 )
 
@@ -35,6 +38,24 @@ func (b *Backlog) AddOrdered(subs []remora.SubDAG) {
 		b.Add(Work{Sub: &subs[i]})
 		b.calendar.Order(&subs[i])
 	}
+}
+
+// OrderCertificates hands delivered certificates to the commit rule and appends the work that follows: the shares that their
+// headers carry, and the sub-DAGs that they commit, which it returns.
+func (b *Backlog) OrderCertificates(rule *consensus.Bullshark, certificates []*remora.Certificate) ([]remora.SubDAG, error) {
+	var committed []remora.SubDAG
+	for _, c := range certificates {
+		if len(c.Header.Shares) > 0 {
+			b.Add(Work{From: c.Author(), Shares: c.Header.Shares})
+		}
+		subs, err := rule.Insert(c)
+		if err != nil {
+			return nil, fmt.Errorf("ordering stopped at round %d by authority %d: %w", c.Round(), c.Author(), err)
+		}
+		b.AddOrdered(subs)
+		committed = append(committed, subs...)
+	}
+	return committed, nil
 }
 
 // Epoch returns the epoch after all that was ordered.

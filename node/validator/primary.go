@@ -114,14 +114,9 @@ func (p *primary) rebuildCores() error {
 	if err := errors.Join(err, view.Release()); err != nil {
 		return err
 	}
-	p.addOrdered(cores.Committed)
-	return nil
-}
-
-// addOrdered queues committed sub-DAGs for execution, and tells the batcher which epoch they reach.
-func (p *primary) addOrdered(subs []remora.SubDAG) {
-	p.backlog.AddOrdered(subs)
+	p.backlog.AddOrdered(cores.Committed)
 	p.ports.epoch.Store(uint64(p.backlog.Epoch()))
+	return nil
 }
 
 // nextWork returns the oldest work and the engine's channel, nil when there is no work.
@@ -231,24 +226,13 @@ func (p *primary) sendFrame(o *mempool.Outgoing) {
 	}
 }
 
-// orderCertificates hands certificates to the commit rule and queues committed sub-DAGs, with the shares that the certified
-// headers carried.
+// orderCertificates orders delivered certificates and tells batcher and core what was committed.
 func (p *primary) orderCertificates(ctx context.Context, certificates []*remora.Certificate) error {
-	var committed []remora.SubDAG
-	for _, c := range certificates {
-		if len(c.Header.Shares) > 0 {
-			p.backlog.Add(Work{From: c.Author(), Shares: c.Header.Shares})
-		}
-		subs, err := p.order.Insert(c)
-		if err != nil {
-			return fmt.Errorf("ordering stopped at round %d by authority %d: %w", c.Round(), c.Author(), err)
-		}
-		p.addOrdered(subs)
-		committed = append(committed, subs...)
+	committed, err := p.backlog.OrderCertificates(p.order, certificates)
+	if err != nil || len(committed) == 0 {
+		return err
 	}
-	if len(committed) == 0 {
-		return nil
-	}
+	p.ports.epoch.Store(uint64(p.backlog.Epoch()))
 	p.retention.PassLeader(p.order.LeaderRound(), p.order.GCRound(), time.Now())
 	p.stepCore(ctx, mempool.Ordered{SubDAGs: committed})
 	return nil

@@ -116,10 +116,12 @@ func openRecord(c *Config) (*Signing, mempool.Doubt, error) {
 	return signing, doubt, err
 }
 
-// findRecord returns the record of an identity, nil when there is none.
+// findRecord returns the record of an identity, nil when there is none. Without a path that is a record which is used if the
+// store is.
 func (c *Config) findRecord(identity *keystore.Record) (*keystore.Record, error) {
 	if c.Signing == "" {
-		return c.recordFromStore()
+		dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
+		return &keystore.Record{Used: dag.Signed() > 0 || dag.Mark != store.Unmarked}, err
 	}
 	r, err := keystore.LoadRecord(c.Signing)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -133,13 +135,4 @@ func (c *Config) findRecord(identity *keystore.Record) (*keystore.Record, error)
 			keystore.ErrRecord, c.Signing, r.Key, r.ChainID, r.Genesis, identity.Key, identity.ChainID, identity.Genesis)
 	}
 	return &r, nil
-}
-
-// recordFromStore returns a record that is used if the store is.
-func (c *Config) recordFromStore() (*keystore.Record, error) {
-	dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
-	if err != nil {
-		return nil, err
-	}
-	return &keystore.Record{Used: dag.Signed() > 0 || dag.Mark != store.Unmarked}, nil
 }
