@@ -87,7 +87,7 @@ func BuildTree(v table.View) (tree.Tree, error) {
 			return tree.Tree{}, err
 		}
 	}
-	return tree.Build(leaves)
+	return tree.Tree{}.Update(leaves)
 }
 
 // updateTree returns the tree after the changes.

@@ -15,7 +15,8 @@ func checkDocs(pass *analysis.Pass, file *ast.File) {
 	for _, decl := range file.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
-			if d.Name.IsExported() && isReachable(d) {
+			// The documentation shows functions, and methods of exported types.
+			if d.Name.IsExported() && (d.Recv == nil || ast.IsExported(receiverName(d.Recv.List[0].Type))) {
 				checkDoc(pass, d.Name, d.Doc)
 			}
 		case *ast.GenDecl:
@@ -65,11 +66,6 @@ func checkDoc(pass *analysis.Pass, name *ast.Ident, doc *ast.CommentGroup) {
 	if firstWord.FindString(text) != name.Name {
 		pass.Reportf(name.Pos(), "comment of exported %s does not begin with its name", name.Name)
 	}
-}
-
-// isReachable reports whether a function appears in the documentation: it has no receiver, or one of an exported type.
-func isReachable(f *ast.FuncDecl) bool {
-	return f.Recv == nil || ast.IsExported(receiverName(f.Recv.List[0].Type))
 }
 
 // receiverName returns the name of a receiver's type without pointer and type parameters.

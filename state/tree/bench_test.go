@@ -21,7 +21,7 @@ func numbered(n int, salt uint64) []Change {
 
 func mustBuild(tb testing.TB, leaves []Change) Tree {
 	tb.Helper()
-	t, err := Build(leaves)
+	t, err := Tree{}.Update(leaves)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestProofsOfRandomTrees(t *testing.T) {
 		for _, k := range m.keys() {
 			leaves = append(leaves, Change{Key: k, ValueHash: m[k]})
 		}
-		tr, err := Build(leaves)
+		tr, err := Tree{}.Update(leaves)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@
 //
 // # Usage
 //
-// Build a Tree from all rows, or start from the zero Tree; Update returns the tree after a block. Prove makes a proof of a
+// Start from the zero Tree: Update returns the tree of all rows, then the tree after each block. Prove makes a proof of a
 // key, which a reader who trusts the root checks with VerifyMember or VerifyAbsent. Difference finds the first key at which
 // a local tree differs from another node's tree by asking for one node per level.
 //
@@ -27,9 +27,6 @@ import "github.com/remora-network/remora"
 
 // Tree is an immutable map from keys to value hashes with a Merkle root. The zero Tree is empty.
 type Tree struct{ top node }
-
-// Build returns the tree of the given leaves: Update on the empty tree.
-func Build(leaves []Change) (Tree, error) { return Tree{}.Update(leaves) }
 
 // Root returns the Merkle root; the root of the empty tree is the zero hash.
 func (t Tree) Root() remora.Hash { return hashOf(t.top) }

@@ -74,7 +74,7 @@ func TestTreeVectors(t *testing.T) {
 			for _, l := range c.Leaves {
 				leaves = append(leaves, tree.Set(l.Key, l.Value))
 			}
-			tr, err := tree.Build(leaves)
+			tr, err := tree.Tree{}.Update(leaves)
 			if err != nil {
 				t.Fatal(err)
 			}
