@@ -26,8 +26,8 @@ type Snapshot struct {
 	Committed []Vertex
 }
 
-// Bullshark is the commit rule. Its memory is one entry per authority and round above GCRound, so it grows only while a
-// quorum makes rounds that no leader commits.
+// Bullshark is the commit rule. Its memory is one entry per authority and round above GCRound, so it grows only while
+// rounds pass without a commit.
 type Bullshark struct {
 	config   Config
 	dag      *dag
@@ -63,10 +63,9 @@ func (b *Bullshark) GCRound() remora.Round { return b.dag.floor }
 // Previous returns the digest that the next sub-DAG builds on.
 func (b *Bullshark) Previous() remora.Hash { return b.previous }
 
-// Insert adds a verified certificate and returns the sub-DAGs that it commits, oldest leader first: one per leader,
-// however many are committed at once. It keeps the certificate, which must not be modified afterwards. Parents come before
-// children (ErrMissingParent). Known certificates and those up to GCRound change nothing. After ErrEquivocation the node
-// must halt.
+// Insert adds a verified certificate and returns the sub-DAGs that it commits, oldest leader first, one per leader. It
+// keeps the certificate, which must not be modified afterwards. Parents come before children (ErrMissingParent). Known
+// certificates and those up to GCRound change nothing. After ErrEquivocation the node must halt.
 func (b *Bullshark) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 	h := &c.Header
 	if h.Round == 0 || !b.config.Committee.Has(h.Author) {

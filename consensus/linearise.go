@@ -8,8 +8,8 @@ import (
 )
 
 // lineariseHistory returns the headers that a leader orders and marks them as ordered: its unordered causal history above
-// floor. The floor must follow from the leader alone, or nodes in different rounds would order different sets. Rounds
-// ascend, so the leader is last; within a round the previous sub-DAG determines the order.
+// floor. The floor must be a function of the leader alone, or nodes in different rounds would order different sets.
+// Rounds ascend, so the leader is last; within a round the previous sub-DAG determines the order.
 func (d *dag) lineariseHistory(leader *remora.Header, floor remora.Round, previous remora.Hash) []*remora.Header {
 	var layers [][]*remora.Header
 	authors := remora.NewBitmap(d.size, leader.Author)

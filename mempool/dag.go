@@ -91,8 +91,8 @@ func (d *dag) acceptedStake(r remora.Round) remora.Amount {
 // hasQuorum reports whether a header may build on round r.
 func (d *dag) hasQuorum(r remora.Round) bool { return r == 0 || d.acceptedStake(r) >= d.threshold }
 
-// absentParents returns the parents of h that are not accepted. It fails with ErrParents if one of them never can be:
-// it is not genesis, or another certificate holds its slot.
+// absentParents returns the parents of h that are not accepted. It fails with ErrParents if one can never be
+// accepted: it is not genesis, or another certificate holds its slot.
 func (d *dag) absentParents(h *remora.Header) ([]remora.Parent, error) {
 	var absent []remora.Parent
 	below := h.Round - 1
@@ -118,9 +118,8 @@ func (d *dag) absentParents(h *remora.Header) ([]remora.Parent, error) {
 	return absent, nil
 }
 
-// findConflict returns a held header that honest quorums cannot have certified beside c: another header in c's slot,
-// another one in the slot of a parent of c, or a child that names another header in c's slot. It returns nil if there
-// is none.
+// findConflict returns a held header that contradicts c, nil if there is none: another header in c's slot, another
+// one in the slot of a parent of c, or a child that names another header in c's slot.
 func (d *dag) findConflict(c *remora.Certificate) *remora.Header {
 	if v := d.vertexAt(c.Round(), c.Author()); v != nil && v.certificate != nil && v.certificate.Digest() != c.Digest() {
 		return &v.certificate.Header
@@ -153,7 +152,7 @@ func (d *dag) verticesAbove(r remora.Round) func(yield func(*vertex) bool) {
 	}
 }
 
-// findParent returns the parent that h names of an author.
+// findParent returns the parent of an author that h names.
 func findParent(h *remora.Header, a remora.Authority) (remora.Parent, bool) {
 	i, ok := slices.BinarySearchFunc(h.Parents, a, func(p remora.Parent, a remora.Authority) int { return int(p.Author) - int(a) })
 	if !ok {
@@ -207,7 +206,6 @@ func (d *dag) countAccepted(c *remora.Certificate) {
 	}
 }
 
-// markOrdered marks a header as ordered.
 func (d *dag) markOrdered(h *remora.Header) {
 	v := d.vertexAt(h.Round, h.Author)
 	if v == nil || !v.isAccepted() || v.ordered || v.certificate.Digest() != h.Digest() {

@@ -2,7 +2,7 @@ package mempool
 
 import "github.com/remora-network/remora"
 
-// applyOrdered applies committed sub-DAGs: it drops the own payload that they order, requeues the payload that they
+// applyOrdered applies committed sub-DAGs: it drops own payload that they order, requeues own payload that they
 // passed over, and collects the rounds that no later leader can order.
 func (c *Core) applyOrdered(subDAGs []remora.SubDAG) {
 	for i := range subDAGs {
@@ -24,10 +24,10 @@ func (c *Core) applyOrdered(subDAGs []remora.SubDAG) {
 	}
 }
 
-// requeuePassedOver requeues the payload of own headers that were passed over: a leader more than two rounds above is
-// committed without them, or they are GCDepth rounds old, so that only a leader that is overdue could still order them.
-// Without the second case, leaders further apart than GCDepth would pass over the same payload forever. It iterates from
-// the newest header, so that the oldest payload ends up first in the queue.
+// requeuePassedOver requeues the payload of own headers that are unlikely to be ordered: a leader more than two rounds
+// above was committed without them, or they are at least GCDepth rounds old. Without the second case, leaders further
+// apart than GCDepth would pass over the same payload forever. It iterates newest first, so that the oldest payload ends
+// up first in the queue.
 func (c *Core) requeuePassedOver() {
 	flight := c.own.flight
 	for i := len(flight) - 1; i >= 0; i-- {

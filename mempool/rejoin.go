@@ -68,7 +68,8 @@ func (c *Core) receiveTip(m TipReceived) error {
 	return err
 }
 
-// concludeInquiry ends the doubt once enough others have answered or, if only listening, the wait is over.
+// concludeInquiry ends the doubt. Listening ends at Pace.Listen or with answers of a quorum, this authority included;
+// Lost with answers of a quorum of the others, or of all.
 func (c *Core) concludeInquiry() {
 	q, committee := &c.inquiry, c.config.Committee
 	own := committee.Stake(c.config.Self)

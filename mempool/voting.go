@@ -19,7 +19,7 @@ type ballot struct {
 	header *remora.Header // nil if a restart kept only the vote
 }
 
-// waiting is the newest header of an author, as long as parents or payload of it are missing.
+// waiting is the newest header of an author while some of its parents or payload are missing.
 type waiting struct {
 	header  *remora.Header
 	parents int                             // number not accepted yet
@@ -28,8 +28,9 @@ type waiting struct {
 	due     int                             // tick of the next request for batches
 }
 
-// receiveHeader votes for a header, or keeps it until its parents and payload are there. Cheap checks come first. The
-// header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a median.
+// receiveHeader votes for a header, or keeps it until its parents and payload have arrived. Cheap checks come first.
+// The header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a
+// median.
 func (c *Core) receiveHeader(h *remora.Header) error {
 	if h == nil || h.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
@@ -62,9 +63,9 @@ func (c *Core) receiveHeader(h *remora.Header) error {
 	return c.considerHeader(h)
 }
 
-// checkHeader refuses a header by its structure and its round. The lower limit is the GC round, not a few rounds below
-// the own round: a header above it can still be ordered, and slow authorities must be able to contribute. The lowest
-// round above it is refused too, because its parents are dropped and cannot be checked.
+// checkHeader refuses a malformed header and one outside the window of rounds. The lower limit is the GC round, not a
+// round near the core's own: a header above it can still be ordered, and slow authorities must be able to contribute.
+// The lowest round above it is refused too, because its parents are dropped and cannot be checked.
 func (c *Core) checkHeader(h *remora.Header) error {
 	oldest := max(c.dag.gc, c.floor)
 	if c.dag.gc > 0 {
@@ -79,7 +80,8 @@ func (c *Core) checkHeader(h *remora.Header) error {
 	return h.Check(c.config.Committee)
 }
 
-// receiveOwnHeader judges an own header that a peer returns. It does not keep it, so its round may be out of the window.
+// receiveOwnHeader judges a header of this authority that a peer sent back. It is not kept, so its round may lie outside
+// the window.
 func (c *Core) receiveOwnHeader(h *remora.Header) error {
 	if err := h.Check(c.config.Committee); err != nil {
 		return err

@@ -25,8 +25,8 @@ func NewCalendar(c *remora.Committee, p *remora.Params, v View) (*Calendar, erro
 	return &Calendar{committee: c, params: p, height: v.Tip.Height, time: v.Tip.Time, subDAG: v.Tip.SubDAG, epoch: epoch}, nil
 }
 
-// Order adds the sub-DAG of the next block. One that does not follow the newest belongs to a block that the view had already
-// executed, and changes nothing.
+// Order adds the sub-DAG of the next block. One that does not follow the newest belongs to a block already in the view, and
+// is ignored.
 func (c *Calendar) Order(sub *remora.SubDAG) {
 	if sub.Previous != c.subDAG {
 		return

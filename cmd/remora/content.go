@@ -24,7 +24,7 @@ func (p *program) publishCommand() *cli.Command {
 	return &cli.Command{
 		Name: "publish", Usage: "publish a file or a directory: register it and upload it to caches", ArgsUsage: "PATH",
 		Flags: nodeFlags(keyFlag(), passwordFlag(),
-			&cli.IntFlag{Name: "replicas", Value: 2, Usage: "number of caches that shall store it"}),
+			&cli.IntFlag{Name: "replicas", Value: 2, Usage: "number of caches that should store it"}),
 		Action: withOutput(p.publishPath),
 	}
 }

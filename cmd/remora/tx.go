@@ -43,7 +43,7 @@ func (p *program) txCommands() *cli.Command {
 			Action: withOutput(p.sendBytes),
 		},
 		{
-			Name: "get", Usage: "show where and with which result a transaction was executed", ArgsUsage: "HASH", Flags: nodeFlags(waitFlag(), timeoutFlag()),
+			Name: "get", Usage: "show the block and the result of a transaction", ArgsUsage: "HASH", Flags: nodeFlags(waitFlag(), timeoutFlag()),
 			Action: withOutput(p.showTx),
 		},
 	}}

@@ -16,7 +16,7 @@ type maker struct {
 	seq        uint64 // of the batch under construction
 	since      int    // tick of its first transaction
 	unexecuted map[remora.Hash]*ownBatch
-	order      []*ownBatch // the same, by age
+	order      []*ownBatch // the same batches, oldest first
 	bytes      int         // their quotaCharge
 }
 
@@ -25,7 +25,7 @@ type ownBatch struct {
 	acks      remora.Bitmap // includes this authority
 	stake     remora.Amount // of acks
 	certified bool          // a quorum acknowledged it
-	silent    bool          // repeated after the quorum: peers that still lack it fetch it
+	silent    bool          // resent once after its quorum and no more: peers that lack it fetch it
 	wait, due int           // ticks between repetitions, and tick of the next one
 }
 
@@ -158,8 +158,8 @@ func (c *Core) resealExpired() {
 	}
 }
 
-// resealBatch seals the transactions of an expired batch in the present epoch. The new batch has the same number, by
-// which a restart that finds both on disk knows that they hold the same transactions.
+// resealBatch seals the transactions of an expired batch in the present epoch. The new batch keeps the number, so
+// that a restart that finds both on disk knows they hold the same transactions.
 func (c *Core) resealBatch(b remora.Batch) {
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {

@@ -54,7 +54,7 @@ func (c *Challenge) checkItems() error {
 	return nil
 }
 
-// opening is a side that walks an opening: the prover, which makes it, or the verifier, which reads it.
+// opening is one side of walkDraws: the prover, which makes an opening, or the verifier, which reads it.
 type opening interface {
 	// nextReceipt moves to the receipt of an item.
 	nextReceipt(item int) error
@@ -66,7 +66,7 @@ type opening interface {
 }
 
 // walkDraws visits the receipts, extents and chunks that hold the drawn bytes, each once and in the order of the lists in an
-// opening. The offsets ascend: only what holds the last byte can also hold the next one.
+// opening. Offsets ascend, so of those visited only the latest can hold the next byte.
 func (c *Challenge) walkDraws(o opening) error {
 	if err := c.checkItems(); err != nil {
 		return err
@@ -103,8 +103,8 @@ func (c *Challenge) walkDraws(o opening) error {
 	return nil
 }
 
-// newEcho returns a hash of the chunks' data, keyed with the seed. It takes the data after the seed is fixed: hashes kept from
-// the content's tree are not enough.
+// newEcho returns a hash of the chunks' data, keyed with the seed. It needs the data once the seed is fixed: hashes of the
+// content's tree are not enough.
 func newEcho(seed remora.Hash) *blake3.Hasher {
 	h, _ := blake3.NewKeyed(seed[:]) // fails for keys of another length only
 	return h

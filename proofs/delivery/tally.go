@@ -49,7 +49,7 @@ func (t *Tally) Add(e remora.Extent) error {
 	return nil
 }
 
-// continues reports whether e begins where last ends, which is then the border of two chunks. e may be invalid.
+// continues reports whether e begins where last ends in the same content. e may be invalid.
 func continues(last, e remora.Extent) bool {
 	return last.Content == e.Content && last.Start()+last.Bytes == e.Start()
 }

@@ -1,8 +1,8 @@
 // Package beacon makes the chain's randomness from unique signatures of the committee's members.
 //
-// Contribution k is a member's BLS signature over (chain, k, seed k-1): there is one valid one for each member, and nobody can
-// make it before seed k-1 is known. Seed k is fixed at the end of the first block by which valid contributions of a quorum
-// of stake are ordered. It hashes them in that order. Advance takes one step per block; GetSeed reads the newest seed.
+// Contribution k is a member's BLS signature over (chain, k, seed k-1): each member has exactly one valid contribution, and
+// cannot make it before seed k-1 is known. Seed k is fixed at the end of the first block by which valid contributions of a
+// quorum of stake are ordered. It hashes them in that order. Advance takes one step per block; GetSeed reads the newest seed.
 package beacon
 
 import (
@@ -48,7 +48,7 @@ func GetPending(v table.View) (pending []Contribution, err error) {
 }
 
 // Advance counts the contributions in a block's headers, in their order, and returns the newest seed after the block. It
-// skips contributions to another step, repeated and wrong ones: they make no header invalid.
+// skips contributions to another step, repeated and invalid ones: the header stays valid.
 func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v verdict.Verifier) (remora.Seed, error) {
 	seed, err := GetSeed(o)
 	if err != nil {
@@ -100,8 +100,8 @@ func (b *ballot) countContribution(h *remora.Header, v verdict.Verifier) {
 	b.pending = append(b.pending, Contribution{Authority: h.Author, Signature: s.Signature})
 }
 
-// Offered returns the signature of a header's contribution, and whether the header has one, by a member and to the step after
-// seed. The contribution counts if the statement holds.
+// Offered returns the signature of a header's contribution, and whether there is one by a member to the step after seed. The
+// contribution counts if the statement holds.
 func Offered(c *remora.Committee, h *remora.Header, seed remora.Seed) (s verdict.BLSSigned, offered bool) {
 	if len(h.Contributions) == 0 || h.Contributions[0].Step != seed.Step+1 || !c.Has(h.Author) {
 		return s, false

@@ -10,8 +10,8 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Commit takes a claim's bytes out of the grants and a deposit of the same value from the node. Of the seeds that are fixed in
-// this block or later the second one draws the challenge, so that nobody knows it when committing.
+// Commit takes a claim's bytes out of the grants and a deposit of the same value from the node's account. The seed two steps
+// after the newest draws the challenge, so that it is unknown when the claim is committed.
 func Commit(o *table.Overlay, b *Block, node remora.Address, in *remora.CommitClaim) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidClaim, "%v", err)

@@ -52,8 +52,8 @@ type seed struct {
 	Time   remora.Millis
 }
 
-// hasExpired reports whether the time to open claims that the seed challenges has ended by block b: both OpenBlocks and
-// OpenEpochs must have passed.
+// hasExpired reports whether the time to open claims that the seed challenges has ended by block b: OpenBlocks and
+// OpenEpochs have both passed since the seed.
 func (s *seed) hasExpired(b *Block) bool {
 	return b.Height > s.Height+remora.OpenBlocks && b.Time-s.Time > remora.OpenEpochs*b.Params.EpochMillis
 }
@@ -82,16 +82,16 @@ func hasDeadline(v table.View, prefix []byte) (bool, error) {
 	return found, err
 }
 
-// Waiting reports whether a claim waits for its seed or to be opened. The chain must not pause until then.
+// Waiting reports whether a claim waits for its seed or to be opened. Blocks must continue while one does.
 func Waiting(v table.View) (bool, error) { return hasDeadline(v, []byte{waiting}) }
 
-// Bounds of the work of one block at deadlines. The next block does the rest.
+// Bounds on the deadlines that one block processes. The next block processes the rest.
 const (
 	maxDue      = 64
 	maxDueItems = 2 * remora.MaxClaimItems
 )
 
-// Advance does what is due at the end of a block. newest is the seed after the block.
+// Advance processes the deadlines that are due at the end of a block. newest is the seed after the block.
 func Advance(o *table.Overlay, b *Block, newest remora.Seed) error {
 	if newest.Step > b.Step {
 		waits, err := hasDeadline(o, stepKey(waiting, newest.Step))
@@ -164,7 +164,7 @@ func judgeClaims(o *table.Overlay, b *Block) error {
 	return nil
 }
 
-// judgeClaim returns the state in which a waiting claim ends if nothing else happens, and whether that is due in this block.
+// judgeClaim returns the state in which a waiting claim ends unless it is opened, and whether its deadline has passed.
 func judgeClaim(v table.View, b *Block, c *remora.Claim) (verdict remora.ClaimState, due bool, err error) {
 	seed, fixed, err := getSeed(v, c.Step)
 	if err != nil {

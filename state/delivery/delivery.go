@@ -1,9 +1,9 @@
 // Package delivery holds the rules by which deliveries are paid: sessions prepay, claims ask for payment, a later seed
 // challenges each claim, an opening settles it, and deadlines end what is not done in time.
 //
-// Open and Close are the rules of a session's transactions, Commit and Settle those of a claim's; Advance does what is due
-// at the end of a block. The other functions read: GetSession, GetGrant, GetClaim, Stage and so on. Every byte is paid once,
-// out of one grant: a claim takes its bytes and their value out of the grants when it is committed.
+// Open and Close are the rules of a session's transactions, Commit and Settle those of a claim's; Advance processes
+// deadlines at the end of a block. The other functions read: GetSession, GetGrant, GetClaim, Stage and so on. Every byte is
+// paid once, out of one grant: a claim takes its bytes and their value out of the grants when it is committed.
 package delivery
 
 import (
@@ -51,7 +51,7 @@ func claimKey(node remora.Address, epoch remora.Epoch) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), node[:]...), uint64(epoch))
 }
 
-// GetSession returns a session, and whether there is one: from when it is opened until it is refunded.
+// GetSession returns a session, and whether it exists: from its opening to its refund.
 func GetSession(v table.View, id remora.SessionID) (s remora.Session, exists bool, err error) {
 	exists, err = table.Load(v, table.Sessions, sessionKey(id), maxSession, &s)
 	return s, exists, err

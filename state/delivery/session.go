@@ -12,7 +12,8 @@ import (
 )
 
 // Open opens a session and moves its price from the owner's account into its grants. The error is a Rejection when the session
-// breaks a limit, allots bytes to an account without a cache, lacks the key's possession, or costs more than the account holds.
+// breaks a limit, allots bytes to an account without a cache, lacks a valid proof of possession, or costs more than the account
+// holds.
 func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, in *remora.OpenSession) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidSession, "%v", err)
@@ -61,7 +62,7 @@ func checkCache(v table.View, account remora.Address) error {
 	return err
 }
 
-// nextSession returns the next session's id and counts it.
+// nextSession allocates the id of a new session.
 func nextSession(o *table.Overlay) (remora.SessionID, error) {
 	last := uint64(0)
 	b, err := o.Get(table.Sessions, nextKey)
