@@ -43,14 +43,14 @@ func (s *Server) listSessions(_ context.Context, q client.SessionListQuery) (*cl
 	}
 	if q.Number == nil {
 		err := delivery.SessionsOf(view.Tables, q.Address, add)
-		return &client.Sessions{Sessions: p.documents, Next: p.next}, p.joinFailure(err)
+		return &client.Sessions{Sessions: p.documents, Next: p.next}, cmp.Or(err, p.err)
 	}
 	p.After = nil
 	one, exists, err := delivery.ByNumber(view.Tables, q.Address, *q.Number)
 	if err == nil && exists {
 		add(one)
 	}
-	return &client.Sessions{Sessions: p.documents}, p.joinFailure(err)
+	return &client.Sessions{Sessions: p.documents}, cmp.Or(err, p.err)
 }
 
 // listClaims returns a page of a node's claims, by the epochs of their receipts.
@@ -68,7 +68,7 @@ func (s *Server) listClaims(_ context.Context, q client.ClaimListQuery) (*client
 			return claimDocument(&c, stage), err
 		})
 	})
-	return &client.Claims{Claims: p.documents, Next: p.next}, p.joinFailure(err)
+	return &client.Claims{Claims: p.documents, Next: p.next}, cmp.Or(err, p.err)
 }
 
 func claimDocument(c *remora.Claim, stage remora.ClaimState) client.Claim {

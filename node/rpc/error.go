@@ -66,23 +66,14 @@ func (s *Server) explainError(ctx context.Context, err error) *client.Error {
 	return newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why")
 }
 
-// errorNumber returns the JSON-RPC number of an error.
-func errorNumber(e *client.Error) int {
-	switch e.Code {
-	case client.CodeBadRequest:
-		return rpcParams
-	case client.CodeNotFound:
-		return rpcNotFound
-	case client.CodeNotCertified:
-		return rpcNotCertified
-	case client.CodeServerBusy:
-		return rpcBusy
-	case client.CodeTooLarge:
-		return rpcInvalid
-	case client.CodeInternal:
-		return rpcInternal
-	}
-	return rpcRejected
+// errorNumbers maps codes to JSON-RPC numbers. That of other codes is rpcRejected.
+var errorNumbers = map[string]int{
+	client.CodeBadRequest:   rpcParams,
+	client.CodeNotFound:     rpcNotFound,
+	client.CodeNotCertified: rpcNotCertified,
+	client.CodeServerBusy:   rpcBusy,
+	client.CodeTooLarge:     rpcInvalid,
+	client.CodeInternal:     rpcInternal,
 }
 
 func writeError(w http.ResponseWriter, e *client.Error) {

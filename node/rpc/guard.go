@@ -21,10 +21,10 @@ import (
 // panics.
 func (s *Server) guardHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.handlers.beginHandler() {
-			return
+		if !s.running.TryRLock() {
+			return // the server has stopped
 		}
-		defer s.handlers.running.Done()
+		defer s.running.RUnlock()
 		defer s.containPanic(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -197,7 +198,7 @@ func (s *Server) answerCall(ctx context.Context, req request) *response {
 
 func (s *Server) failCall(ctx context.Context, id json.RawMessage, err error) *response {
 	e := s.explainError(ctx, err)
-	answer := failedResponse(id, errorNumber(e), e.Message)
+	answer := failedResponse(id, cmp.Or(errorNumbers[e.Code], rpcRejected), e.Message)
 	answer.Error.Data = &rpcErrorData{Code: e.Code}
 	return answer
 }

@@ -8,8 +8,8 @@ type page[K, D any] struct {
 	compare   func(a, b K) int
 	documents []D
 	last      K
-	next      *K // the key after which the next page starts; nil at the end of the list
-	err       error
+	next      *K    // the key after which the next page starts; nil at the end of the list
+	err       error // of a document
 }
 
 func newPage[K, D any](q client.Page[K], compare func(a, b K) int) *page[K, D] {
@@ -32,12 +32,4 @@ func (p *page[K, D]) addRow(key K, document func() (D, error)) bool {
 	}
 	p.documents, p.last = append(p.documents, d), key
 	return true
-}
-
-// joinFailure returns the error of the walk over the rows, else that of a document.
-func (p *page[K, D]) joinFailure(err error) error {
-	if err == nil {
-		err = p.err
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 
 	"github.com/remora-network/remora"
@@ -18,7 +19,7 @@ func (s *Server) listNodes(_ context.Context, q client.NodeListQuery) (*client.N
 	err := registry.All(view.Tables, func(address remora.Address, node remora.Node) bool {
 		return p.addRow(address, func() (client.Node, error) { return nodeDocument(view.Tables, address, node) })
 	})
-	return &client.Nodes{Nodes: p.documents, Next: p.next}, p.joinFailure(err)
+	return &client.Nodes{Nodes: p.documents, Next: p.next}, cmp.Or(err, p.err)
 }
 
 func (s *Server) readNode(_ context.Context, q client.NodeQuery) (*client.Node, error) {

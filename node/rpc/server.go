@@ -46,10 +46,10 @@ type Server struct {
 	waiting     *semaphore.Weighted
 	submitting  *semaphore.Weighted
 	subscribers *semaphore.Weighted
-	handlers    inFlight
+	running     sync.RWMutex // each running handler holds it for reading, a stopped server for writing
 }
 
-// New binds the address. Nothing is served before Run. The caller of New calls Run or Close.
+// New binds the address. Nothing is served before Run. Run releases it.
 func New(c Config) (*Server, error) {
 	if err := c.checkComplete(); err != nil {
 		return nil, err
@@ -95,9 +95,6 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Addr returns the bound address.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close releases the address of a server that was never run.
-func (s *Server) Close() error { return s.listener.Close() }
-
 // Run serves until ctx ends. When it returns no handler is running, so that store and head may be closed.
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
@@ -114,32 +111,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		<-failed
 	}
-	s.handlers.awaitHandlers()
+	s.running.Lock() // waits for the running handlers and admits no more
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("rpc on %s: %w", s.Addr(), err)
 	}
 	return nil
-}
-
-// inFlight counts running handlers. After awaitHandlers there are none.
-type inFlight struct {
-	mu      sync.Mutex
-	stopped bool
-	running sync.WaitGroup
-}
-
-func (f *inFlight) beginHandler() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.stopped {
-		f.running.Add(1)
-	}
-	return !f.stopped
-}
-
-func (f *inFlight) awaitHandlers() {
-	f.mu.Lock()
-	f.stopped = true
-	f.mu.Unlock()
-	f.running.Wait()
 }

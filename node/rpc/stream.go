@@ -18,10 +18,10 @@ const (
 
 // serveCertified sends a block with its batches and its certificate, as canonical CBOR.
 func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request, q client.CertifiedQuery) error {
-	raw, err := s.encodeCertified(r.Context(), q.Height, func() error {
-		_, err := s.awaitCertificate(r.Context(), q.Height, milliseconds(q.WaitMS))
+	if _, err := s.awaitCertificate(r.Context(), q.Height, milliseconds(q.WaitMS)); err != nil {
 		return err
-	})
+	}
+	raw, err := s.encodeCertified(r.Context(), q.Height)
 	if err != nil {
 		return err
 	}
@@ -31,10 +31,7 @@ func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request, q client
 	return nil
 }
 
-func (s *Server) encodeCertified(ctx context.Context, h remora.Height, ready func() error) ([]byte, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
+func (s *Server) encodeCertified(ctx context.Context, h remora.Height) ([]byte, error) {
 	cb, err := s.Store.CertifiedBlock(h)
 	if err != nil {
 		return nil, err
@@ -56,39 +53,32 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.Ra
 	}
 	sent := 0
 	for h := from; h <= to && h-from < maxRangeBlocks && sent < maxRangeBytes; h++ {
-		raw, err := s.encodeCertified(r.Context(), h, func() error {
-			if h < min(covered, to) {
-				return nil
-			}
-			_, err := s.awaitCertificate(r.Context(), h, 0)
-			return err
-		})
+		if h >= min(covered, to) {
+			_, err = s.awaitCertificate(r.Context(), h, 0)
+		}
+		var raw []byte
+		if err == nil {
+			raw, err = s.encodeCertified(r.Context(), h)
+		}
+		if err != nil && sent > 0 {
+			s.Logger.DebugContext(r.Context(), "range of blocks ended early", slog.Any("reason", err))
+			return nil // the reader asks for the rest and gets the error then
+		}
 		if err != nil {
-			return s.endRange(r.Context(), err, sent > 0)
+			return err
 		}
 		if sent == 0 {
 			w.Header().Set("Content-Type", "application/octet-stream")
 		}
 		extendDeadline(w, writeTimeout)
-		if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw)))); err != nil {
-			return s.endRange(r.Context(), nil, true)
+		_, err = w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw))))
+		if err == nil {
+			_, err = w.Write(raw)
 		}
-		if _, err := w.Write(raw); err != nil {
-			return s.endRange(r.Context(), nil, true)
+		if err != nil {
+			return nil //nolint:nilerr // the reader left
 		}
 		sent += len(raw)
 	}
 	return nil
-}
-
-// endRange ends an answer at a block that could not be sent. Before the first block it returns the error. After it the
-// stream just ends: the reader asks for the rest and gets the error then.
-func (s *Server) endRange(ctx context.Context, err error, started bool) error {
-	if started {
-		if err != nil {
-			s.Logger.DebugContext(ctx, "range of blocks ended early", slog.Any("reason", err))
-		}
-		return nil
-	}
-	return err
 }
