@@ -75,42 +75,31 @@ func (w walker) walkValue(depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("%w: nested deeper than %d", ErrShape, MaxDepth)
 	}
-	if delim == '{' {
-		err = w.walkObject(depth - 1)
-	} else {
-		err = w.walkArray(depth - 1)
-	}
-	if err != nil {
-		return err
+	names := map[string]bool{}
+	for w.More() {
+		if delim == '{' {
+			if err := w.walkName(names); err != nil {
+				return err
+			}
+		}
+		if err := w.walkValue(depth - 1); err != nil {
+			return err
+		}
 	}
 	_, err = w.Token()
 	return err
 }
 
-func (w walker) walkObject(depth int) error {
-	names := map[string]bool{}
-	for w.More() {
-		token, err := w.Token()
-		if err != nil {
-			return fmt.Errorf("%w: %v", ErrSyntax, err)
-		}
-		name, _ := token.(string)
-		if names[name] || !w.known(name) {
-			return fmt.Errorf("%w: the name %.64q is unknown or occurs twice in one object", ErrShape, name)
-		}
-		names[name] = true
-		if err := w.walkValue(depth); err != nil {
-			return err
-		}
+// walkName reads the name of a member and adds it to the names of its object.
+func (w walker) walkName(names map[string]bool) error {
+	token, err := w.Token()
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrSyntax, err)
 	}
-	return nil
-}
-
-func (w walker) walkArray(depth int) error {
-	for w.More() {
-		if err := w.walkValue(depth); err != nil {
-			return err
-		}
+	name, _ := token.(string)
+	if names[name] || !w.known(name) {
+		return fmt.Errorf("%w: the name %.64q is unknown or occurs twice in one object", ErrShape, name)
 	}
+	names[name] = true
 	return nil
 }
