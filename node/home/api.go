@@ -1,12 +1,6 @@
 package home
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-)
+import "fmt"
 
 // API is the addresses of a running node.
 type API struct {
@@ -21,12 +15,7 @@ func (h *Home) Announce(a API) error {
 }
 
 // Withdraw removes the file that Announce wrote.
-func (h *Home) Withdraw() error {
-	if err := os.Remove(h.path(apiFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
+func (h *Home) Withdraw() error { return h.removeFile(apiFile) }
 
 // API returns the addresses of the running node. It notices a file that a killed node left behind.
 func (h *Home) API() (API, error) {
@@ -34,15 +23,9 @@ func (h *Home) API() (API, error) {
 	if err != nil {
 		return API{}, err
 	}
-	data, err := os.ReadFile(h.path(apiFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return API{}, fmt.Errorf("read %s: %w", apiFile, err)
-	}
 	var a API
-	if len(data) > 0 {
-		if err := json.Unmarshal(data, &a); err != nil {
-			return API{}, fmt.Errorf("read %s: %w", apiFile, err)
-		}
+	if _, err := h.readJSON(apiFile, &a); err != nil {
+		return API{}, err
 	}
 	switch {
 	case !running && a.Pid != 0:

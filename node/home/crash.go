@@ -1,10 +1,7 @@
 package home
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -86,16 +83,9 @@ func (h *Home) Crashes(version string) ([]Crash, error) {
 
 // Kept returns the stored crashes, oldest first.
 func (h *Home) Kept() ([]Crash, error) {
-	data, err := os.ReadFile(h.path(crashFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	var crashes []Crash
-	if err == nil {
-		err = json.Unmarshal(data, &crashes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w; it only counts crashes; remove it", crashFile, err)
+	if _, err := h.readJSON(crashFile, &crashes); err != nil {
+		return nil, fmt.Errorf("%w; it only counts crashes; remove it", err)
 	}
 	return crashes, nil
 }
@@ -111,12 +101,7 @@ func (h *Home) NoteCrash(c Crash) error {
 }
 
 // ForgetCrashes removes all crashes, after a graceful stop or when an operator has fixed the cause.
-func (h *Home) ForgetCrashes() error {
-	if err := os.Remove(h.path(crashFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
+func (h *Home) ForgetCrashes() error { return h.removeFile(crashFile) }
 
 // PanicFile opens the file for the output of a panic. The caller closes it.
 func (h *Home) PanicFile() (*os.File, error) {

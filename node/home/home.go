@@ -177,6 +177,28 @@ func (h *Home) writeJSON(name string, doc any) error {
 	return durable.Replace(h.path(name), append(text, '\n'))
 }
 
+// readJSON decodes a file into doc and reports whether the file exists.
+func (h *Home) readJSON(name string, doc any) (exists bool, err error) {
+	data, err := os.ReadFile(h.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, doc)
+	}
+	if err != nil {
+		return true, fmt.Errorf("read %s: %w", name, err)
+	}
+	return true, nil
+}
+
+func (h *Home) removeFile(name string) error {
+	if err := os.Remove(h.path(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Dir returns the absolute path of the home.
 func (h *Home) Dir() string { return h.dir }
 
@@ -218,17 +240,13 @@ func (h *Home) Genesis() (*remora.Genesis, error) {
 	}
 	now := chain{ChainID: g.ChainID, Genesis: g.Hash()}
 	var was chain
-	data, err := os.ReadFile(h.path(chainFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	exists, err := h.readJSON(chainFile, &was)
+	switch {
+	case err != nil:
+		return nil, err
+	case !exists:
 		return g, h.writeJSON(chainFile, now)
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &was)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", chainFile, err)
-	}
-	if was != now {
+	case was != now:
 		return nil, fmt.Errorf("%w: the home was used with genesis %s (chain %s), genesis.json has %s (chain %s); restore genesis.json or use another --home",
 			ErrOtherChain, was.Genesis, was.ChainID, now.Genesis, now.ChainID)
 	}

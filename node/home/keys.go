@@ -2,6 +2,7 @@ package home
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/remora-network/remora"
@@ -22,21 +23,12 @@ func NewKeys(kind keystore.Kind) (*keystore.Keys, error) {
 	if kind == keystore.KindAccount {
 		return k, nil
 	}
-	header, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("generate a header key: %w", err)
-	}
-	network, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("generate a network key: %w", err)
-	}
-	consensus, err := bls.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("generate a consensus key: %w", err)
-	}
-	beacon, err := bls.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("generate a beacon key: %w", err)
+	header, headerErr := ed25519.GenerateKey(rand.Reader)
+	network, networkErr := ed25519.GenerateKey(rand.Reader)
+	consensus, consensusErr := bls.GenerateKey(rand.Reader)
+	beacon, beaconErr := bls.GenerateKey(rand.Reader)
+	if err := errors.Join(headerErr, networkErr, consensusErr, beaconErr); err != nil {
+		return nil, fmt.Errorf("generate the keys of a node: %w", err)
 	}
 	k.Secret.Header, k.Public.Header = keystore.Secret(header.Seed()), header.Public()
 	k.Secret.Network, k.Public.Network = keystore.Secret(network.Seed()), network.Public()
