@@ -13,16 +13,16 @@ func (p *program) explainCommand() *cli.Command {
 		Action: withOutput(func(c *cli.Context, asJSON bool) error {
 			if c.Args().Len() == 0 {
 				var rows [][]string
-				for _, e := range allCodes() {
+				for _, e := range codes {
 					rows = append(rows, []string{e.Code, e.Meaning})
 				}
-				return p.printAnswer(asJSON, allCodes(), formatTable(rows...))
+				return p.printAnswer(asJSON, codes, formatTable(rows...))
 			}
 			name := c.Args().First()
 			e, known := findExplanation(name)
 			if !known {
 				var names []string
-				for _, e := range allCodes() {
+				for _, e := range codes {
 					names = append(names, e.Code)
 				}
 				return newUsageError("unknown code %.64q%s", name, suggestName(name, names))

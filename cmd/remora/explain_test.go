@@ -11,7 +11,7 @@ import (
 // Every code that the program or a node can print is explained, once, with a way out.
 func TestEveryCodeIsExplained(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range allCodes() {
+	for _, c := range codes {
 		if seen[c.Code] || c.Meaning == "" || c.Fix == "" {
 			t.Errorf("%s is there twice or says nothing", c.Code)
 		}

@@ -84,7 +84,7 @@ func codeOf(err error) string {
 	case client.CodeOf(err) != "":
 		return client.CodeOf(err)
 	}
-	for _, c := range allCodes() {
+	for _, c := range codes {
 		if slices.ContainsFunc(c.causes, func(cause error) bool { return errors.Is(err, cause) }) {
 			return c.Code
 		}

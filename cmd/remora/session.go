@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -52,16 +51,5 @@ func (p *program) closeSession(c *cli.Context, asJSON bool) error {
 	if err != nil {
 		return newUsageError("session %.24q is not a decimal number", c.Args().First())
 	}
-	key, err := p.loadSigner(c)
-	if err != nil {
-		return err
-	}
-	return askNode(c, func(ctx context.Context, node *client.Client) error {
-		body := remora.CloseSession{Session: remora.SessionID(id)}
-		sent, err := node.Send(ctx, key, client.Draft{Kind: remora.KindCloseSession, Body: body}, c.Bool("wait"))
-		if sent == nil {
-			return err
-		}
-		return errors.Join(p.printSent(asJSON, sent.Hash, sent.Tx), err)
-	})
+	return p.sendDraft(c, client.Draft{Kind: remora.KindCloseSession, Body: remora.CloseSession{Session: remora.SessionID(id)}}, asJSON)
 }

@@ -84,17 +84,35 @@ func (p *program) showHealth(c *cli.Context, asJSON bool) error {
 	}
 }
 
-// askHealth asks once. body is the answer of the node, empty if there was none.
+// askHealth asks once. body is JSON with the reasons, empty if the node did not answer.
 func askHealth(c *cli.Context) (body string, err error) {
 	url, err := nodeURL(c)
 	if err != nil {
 		return "", err
 	}
-	body, ready, err := askReady(c.Context, url)
-	if err == nil && !ready {
-		err = newCodedError("NODE_NOT_READY", "the node at %s is not ready", url)
+	ctx, cancel := context.WithTimeout(c.Context, 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
+	if err != nil {
+		return "", newUsageError("node URL %.200q: %v", url, err)
 	}
-	return body, err
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", withCode("NODE_UNREACHABLE", err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return "", withCode("NODE_UNREACHABLE", err)
+	}
+	body = strings.TrimSpace(string(b))
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return body, nil
+	case http.StatusServiceUnavailable:
+		return body, newCodedError("NODE_NOT_READY", "the node at %s is not ready", url)
+	}
+	return "", newCodedError("BAD_ANSWER", "%s answered %s; is it a node?", url, resp.Status)
 }
 
 // printRaw prints doc, which is JSON, or text.
@@ -104,28 +122,4 @@ func (p *program) printRaw(asJSON bool, doc, text string) error {
 	}
 	_, err := fmt.Fprintln(p.out, printableText(text))
 	return err
-}
-
-// askReady asks a node whether it is ready. body is JSON with the reasons.
-func askReady(ctx context.Context, url string) (body string, ready bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
-	if err != nil {
-		return "", false, newUsageError("node URL %.200q: %v", url, err)
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return "", false, withCode("NODE_UNREACHABLE", err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return "", false, withCode("NODE_UNREACHABLE", err)
-	}
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusServiceUnavailable:
-		return strings.TrimSpace(string(b)), resp.StatusCode == http.StatusOK, nil
-	}
-	return "", false, newCodedError("BAD_ANSWER", "%s answered %s; is it a node?", url, resp.Status)
 }

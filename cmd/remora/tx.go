@@ -58,12 +58,17 @@ func (p *program) sendTransfer(c *cli.Context, asJSON bool) error {
 	if err := amount.UnmarshalText([]byte(c.String("amount"))); err != nil {
 		return newUsageError("--amount: %v", err)
 	}
+	return p.sendDraft(c, client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: amount}}, asJSON)
+}
+
+// sendDraft signs a draft with --key, sends it and prints the transaction.
+func (p *program) sendDraft(c *cli.Context, draft client.Draft, asJSON bool) error {
 	key, err := p.loadSigner(c)
 	if err != nil {
 		return err
 	}
 	return askNode(c, func(ctx context.Context, node *client.Client) error {
-		sent, err := node.Transfer(ctx, key, to, amount, c.Bool("wait"))
+		sent, err := node.Send(ctx, key, draft, c.Bool("wait"))
 		if sent == nil {
 			return err
 		}
@@ -99,16 +104,8 @@ func (p *program) sendBytes(c *cli.Context, asJSON bool) error {
 		if err != nil {
 			return fmt.Errorf("transaction %s was taken; waiting for its execution: %w", hash, err)
 		}
-		return errors.Join(p.printSent(asJSON, hash, tx), refusalOf(tx))
+		return errors.Join(p.printSent(asJSON, hash, tx), tx.Err())
 	})
-}
-
-// refusalOf returns the error of a transaction that a block refused, else nil.
-func refusalOf(tx *client.Tx) error {
-	if tx.Result == remora.CodeOK {
-		return nil
-	}
-	return remora.Reject(tx.Result, "block %d refused transaction %s", tx.Height, tx.Hash)
 }
 
 func (p *program) showTx(c *cli.Context, asJSON bool) error {

@@ -86,6 +86,14 @@ func (r Rejected) Err() error {
 	return &Error{Code: r.Code, Message: r.Message}
 }
 
+// Err returns a *remora.Rejection if the block refused the transaction.
+func (t *Tx) Err() error {
+	if t.Result == remora.CodeOK {
+		return nil
+	}
+	return remora.Reject(t.Result, "block %d refused transaction %s", t.Height, t.Hash)
+}
+
 func unusableAnswer(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrAnswer}, args...)...)
 }

@@ -66,10 +66,7 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 	if sent.Tx, err = c.WaitTx(ctx, sent.Hash, batch); err != nil {
 		return sent, fmt.Errorf("transaction %s was submitted; waiting for its execution: %w", sent.Hash, err)
 	}
-	if sent.Tx.Result != remora.CodeOK {
-		return sent, remora.Reject(sent.Tx.Result, "block %d refused transaction %s", sent.Tx.Height, sent.Hash)
-	}
-	return sent, nil
+	return sent, sent.Tx.Err()
 }
 
 // Sign returns the signed bytes of a draft with a nonce.
