@@ -1,17 +1,14 @@
 package devnet
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
+
+	"github.com/remora-network/remora/node/port"
 )
 
 const loopback = "127.0.0.1"
@@ -100,66 +97,18 @@ func checkPorts(nodes []*place) error {
 		if n.hostOrLoopback() != loopback {
 			continue
 		}
-		for _, port := range n.usedPorts() {
-			l, err := listenLocally(port)
+		for _, number := range n.usedPorts() {
+			l, err := listenLocally(number)
 			switch {
 			case err == nil:
 				errs = append(errs, l.Close())
 			case errors.Is(err, syscall.EADDRINUSE):
 				errs = append(errs, fmt.Errorf("%w: %s needs port %d, which %s uses; stop that process, or choose another --port-base for a new --home",
-					ErrPortTaken, n.Name, port, describeListener(port)))
+					ErrPortTaken, n.Name, number, port.Holder(number)))
 			default:
-				errs = append(errs, fmt.Errorf("%w: %s cannot listen on port %d: %w", ErrPortTaken, n.Name, port, err))
+				errs = append(errs, fmt.Errorf("%w: %s cannot listen on port %d: %w", ErrPortTaken, n.Name, number, err))
 			}
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// describeListener names the process that listens on a port, if this user may see it.
-func describeListener(port int) string {
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for _, inode := range findListeners(table, port) {
-			if pid, found := findSocketOwner(inode); found {
-				return fmt.Sprintf("process %d (%s)", pid, strings.Join(processArguments(pid), " "))
-			}
-		}
-	}
-	return "another process"
-}
-
-// findListeners returns the inodes of the sockets in a table of /proc/net that listen on port.
-func findListeners(table string, port int) []string {
-	f, err := os.Open(table)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	suffix := fmt.Sprintf(":%04X", port)
-	var inodes []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		const localAddress, state, inode = 1, 3, 9 // columns, see proc(5); state 0A is LISTEN
-		fields := strings.Fields(lines.Text())
-		if len(fields) > inode && strings.HasSuffix(fields[localAddress], suffix) && fields[state] == "0A" {
-			inodes = append(inodes, fields[inode])
-		}
-	}
-	return inodes
-}
-
-func findSocketOwner(inode string) (pid int, found bool) {
-	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return 0, false
-	}
-	want := "socket:[" + inode + "]"
-	i := slices.IndexFunc(fds, func(fd string) bool {
-		target, err := os.Readlink(fd)
-		return err == nil && target == want
-	})
-	if i < 0 {
-		return 0, false
-	}
-	pid, err = strconv.Atoi(strings.Split(fds[i], "/")[2])
-	return pid, err == nil
 }

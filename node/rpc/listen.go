@@ -1,17 +1,14 @@
 package rpc
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/remora-network/remora/node/port"
 )
 
 // listenTCP binds a TCP address. The error for an address in use names the process that holds it, if it can be found.
@@ -24,54 +21,10 @@ func listenTCP(address string) (net.Listener, error) {
 		return l, err
 	}
 	holder := "another process"
-	if _, port, err := net.SplitHostPort(address); err == nil {
-		if number, err := strconv.ParseUint(port, 10, 16); err == nil {
-			holder = findPortHolder("/proc", uint16(number))
-		}
+	if tcp, err := net.ResolveTCPAddr("tcp", address); err == nil {
+		holder = port.Holder(tcp.Port)
 	}
 	return nil, fmt.Errorf("rpc address %s is in use by %s: stop it or choose another address: %w", address, holder, err)
-}
-
-// findPortHolder describes the process that listens on a TCP port, as far as the proc file system shows it.
-func findPortHolder(proc string, port uint16) string {
-	inodes := map[string]bool{}
-	for _, table := range []string{"tcp", "tcp6"} {
-		collectListeners(filepath.Join(proc, "net", table), port, inodes)
-	}
-	fds, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
-	if err != nil || len(inodes) == 0 {
-		return "another process"
-	}
-	for _, fd := range fds {
-		target, err := os.Readlink(fd)
-		if err != nil || !inodes[target] {
-			continue
-		}
-		dir := filepath.Dir(filepath.Dir(fd))
-		command, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil {
-			command = nil
-		}
-		line := strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))
-		return fmt.Sprintf("process %s (%.120s)", filepath.Base(dir), line)
-	}
-	return "a process of another user"
-}
-
-// collectListeners adds the link targets of the sockets that listen on a port: proc(5), column local_address and state 0A.
-func collectListeners(table string, port uint16, inodes map[string]bool) {
-	f, err := os.Open(table)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	suffix := fmt.Sprintf(":%04X", port)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		column := strings.Fields(lines.Text())
-		if len(column) > 9 && column[3] == "0A" && strings.HasSuffix(column[1], suffix) {
-			inodes["socket:["+column[9]+"]"] = true
-		}
-	}
 }
 
 func isLoopbackAddr(a net.Addr) bool {
