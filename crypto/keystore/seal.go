@@ -30,13 +30,6 @@ var (
 	highestCost = cost{N: 1 << 18, R: 8, P: 4}
 )
 
-func chooseCost(password []byte) cost {
-	if len(password) == 0 {
-		return openCost
-	}
-	return passwordCost
-}
-
 func (c cost) checkBounds() error {
 	if c.N < 2 || c.N > highestCost.N || c.N&(c.N-1) != 0 || c.R < 1 || c.R > highestCost.R || c.P < 1 || c.P > highestCost.P {
 		return fmt.Errorf("%w: n=%d r=%d p=%d, want n a power of two up to %d, r up to %d, p up to %d",

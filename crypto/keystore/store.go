@@ -21,7 +21,11 @@ type Info struct {
 // Save writes keys durably to a new file of mode 0600. It never touches an existing file: the error then matches
 // fs.ErrExist. With an empty password, anyone who can read the file can open it.
 func Save(path string, keys *Keys, password []byte) error {
-	return saveWithCost(path, keys, password, chooseCost(password))
+	c := passwordCost
+	if len(password) == 0 {
+		c = openCost
+	}
+	return saveWithCost(path, keys, password, c)
 }
 
 func saveWithCost(path string, keys *Keys, password []byte, c cost) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -110,6 +111,14 @@ func (c *chain) compareWith(name string, other *chain) {
 	if !maps.Equal(c.signed, other.signed) {
 		c.noteFault("the headers in the blocks of %s are others", name)
 	}
+}
+
+// brokenError returns an error that names the faults, nil if there are none.
+func (c *chain) brokenError() error {
+	if len(c.faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrBroken, strings.Join(c.faults, "; "))
 }
 
 func (c *chain) noteFault(format string, args ...any) {

@@ -52,11 +52,7 @@ func (n *Network) Check(ctx context.Context, h *History) (*Checked, error) {
 		first.faults = append(first.faults, other.faults...)
 	}
 	verdict := judgeRuns(submits, first.runs)
-	err := verdict.Err()
-	if len(first.faults) > 0 {
-		err = errors.Join(err, fmt.Errorf("%w: %s", ErrBroken, strings.Join(first.faults, "; ")))
-	}
-	return &Checked{Verdict: verdict, Blocks: first.tipHeight(), chain: first}, err
+	return &Checked{Verdict: verdict, Blocks: first.tipHeight(), chain: first}, errors.Join(verdict.Err(), first.brokenError())
 }
 
 // readUntilIdle reads the first validator's blocks until every acknowledged transaction is executed and the chain is
@@ -123,10 +119,7 @@ func (n *Network) CheckStores(c *Checked) error {
 			c.chain.noteSigned(slot{h.Author, h.Round}, h.Digest(), n.names[i])
 		}
 	}
-	if len(c.chain.faults) > 0 {
-		return fmt.Errorf("%w: %s", ErrBroken, strings.Join(c.chain.faults, "; "))
-	}
-	return nil
+	return c.chain.brokenError()
 }
 
 func (n *Network) readStoredDAG(dir string) (store.DAG, error) {
