@@ -164,9 +164,3 @@ func (s *accounts) forgetSessions(ids []remora.SessionID) {
 		}
 	}
 }
-
-func (s *accounts) countSessions() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.live)
-}
