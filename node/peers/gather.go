@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store"
@@ -52,11 +53,5 @@ func Without(digests []remora.Hash, batches []remora.Batch) []remora.Hash {
 	for _, b := range batches {
 		got[b.Digest] = true
 	}
-	var left []remora.Hash
-	for _, d := range digests {
-		if !got[d] {
-			left = append(left, d)
-		}
-	}
-	return left
+	return slices.DeleteFunc(slices.Clone(digests), func(d remora.Hash) bool { return got[d] })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/remora-network/remora"
@@ -65,12 +66,7 @@ type network struct{ host *p2p.Host }
 
 // Ask sends a request to a cache, at the addresses of its registry entry.
 func (n network) Ask(ctx context.Context, cache transfer.Cache, protocol string, request []byte, maxAnswer int) ([]byte, error) {
-	var addrs []string
-	for _, a := range cache.Addrs {
-		if !strings.HasSuffix(a, httpSuffix) {
-			addrs = append(addrs, a)
-		}
-	}
+	addrs := slices.DeleteFunc(slices.Clone(cache.Addrs), func(a string) bool { return strings.HasSuffix(a, httpSuffix) })
 	if err := n.host.Introduce(p2p.Peer{ID: cache.PeerID, Addrs: addrs}); err != nil {
 		return nil, err
 	}

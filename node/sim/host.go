@@ -341,13 +341,9 @@ func (v *host) sendOutgoing(o *mempool.Outgoing) {
 // transmitMessage sends a message to one authority, or to all others.
 func (v *host) transmitMessage(o *mempool.Outgoing, to remora.Authority) {
 	m, kind, about := messageOf(o)
-	if !o.Broadcast {
-		v.world.sendMessage(v, to, kind, about, func(peer *host) { peer.receiveMessage(m) })
-		return
-	}
-	for to := range remora.Authority(v.world.committee.Size()) {
-		if to != v.self {
-			v.world.sendMessage(v, to, kind, about, func(peer *host) { peer.receiveMessage(m) })
+	for a := range remora.Authority(v.world.committee.Size()) {
+		if o.Broadcast && a != v.self || !o.Broadcast && a == to {
+			v.world.sendMessage(v, a, kind, about, func(peer *host) { peer.receiveMessage(m) })
 		}
 	}
 }

@@ -19,10 +19,7 @@ type network struct {
 }
 
 func newNetwork(s *Scenario) *network {
-	n := &network{model: s.Network, chance: rand.New(rand.NewPCG(s.Seed, 1)), slow: make([]float64, s.Validators)}
-	for i := range n.slow {
-		n.slow[i] = 1
-	}
+	n := &network{model: s.Network, chance: rand.New(rand.NewPCG(s.Seed, 1)), slow: slices.Repeat([]float64{1}, s.Validators)}
 	if s.Network.Cities {
 		n.distance = cityLatencies(s.Validators)
 	}

@@ -9,6 +9,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -117,10 +118,7 @@ func (s Scenario) WithDefaults() Scenario {
 	orDefault(&s.Grace, 10*time.Second)
 	orDefault(&s.Network.Latency, [2]time.Duration{5 * time.Millisecond, 40 * time.Millisecond})
 	if len(s.Stake) == 0 && s.Validators > 0 && s.Validators <= MaxValidators {
-		s.Stake = make([]uint64, s.Validators)
-		for i := range s.Stake {
-			s.Stake[i] = 1
-		}
+		s.Stake = slices.Repeat([]uint64{1}, s.Validators)
 	}
 	return s
 }
@@ -134,10 +132,5 @@ func orDefault[T comparable](field *T, value T) {
 
 // isByzantine reports whether a validator breaks the protocol at any time.
 func (s *Scenario) isByzantine(a remora.Authority) bool {
-	for _, f := range s.Faults {
-		if f.Kind == Byzantine && f.Node == a {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Kind == Byzantine && f.Node == a })
 }

@@ -3,6 +3,7 @@ package twins
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remora-network/remora"
 )
@@ -26,10 +27,8 @@ type checker struct {
 }
 
 func (c *checker) addViolation(kind error, format string, args ...any) {
-	for _, known := range c.found {
-		if errors.Is(known, kind) {
-			return
-		}
+	if slices.ContainsFunc(c.found, func(known error) bool { return errors.Is(known, kind) }) {
+		return
 	}
 	c.found = append(c.found, fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
 }
