@@ -28,9 +28,8 @@ type waiting struct {
 	due     int                             // tick of the next request for batches
 }
 
-// receiveHeader votes for a header, or keeps it until its parents and payload have arrived. Cheap checks come first.
-// The header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a
-// median.
+// receiveHeader votes for a header, or keeps it until its parents and payload arrive. Cheap checks come first. The
+// header's time never refuses or delays a vote: honest clocks may differ by any amount, and block time is a median.
 func (c *Core) receiveHeader(h *remora.Header) error {
 	if h == nil || h.Digest().IsZero() {
 		return fmt.Errorf("mempool: %w: header without digest", remora.ErrInvalid)
@@ -80,8 +79,7 @@ func (c *Core) checkHeader(h *remora.Header) error {
 	return h.Check(c.config.Committee)
 }
 
-// receiveOwnHeader judges a header of this authority that a peer sent back. It is not kept, so its round may lie outside
-// the window.
+// receiveOwnHeader judges a header of this authority that a peer sent back. It is not kept, so any round is allowed.
 func (c *Core) receiveOwnHeader(h *remora.Header) error {
 	if err := h.Check(c.config.Committee); err != nil {
 		return err

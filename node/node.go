@@ -2,8 +2,8 @@
 // services of a cache or a gateway beside it.
 //
 // New opens the store, resumes the state and builds the parts in the order of the data path; it starts nothing. Run starts
-// every goroutine and returns when its context ends or with the first failure after which the node must not go on. Close
-// releases what New opened.
+// every goroutine and returns when its context ends or with the first failure that must stop the node. Close releases what
+// New opened.
 //
 // What a node does follows from its roles. A role is a value that brings loops, requests that it answers, and reasons why
 // clients should stay away: node/validator, the follower of this package, node/services. The parts that every node has are

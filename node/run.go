@@ -7,7 +7,7 @@ import (
 )
 
 // Run starts every goroutine of the node and returns when ctx ends, or with the first failure after which the node must
-// not go on. It may be called once; Close follows it.
+// stop. It may be called once; Close follows it.
 //
 // The goroutines: the network host's own; those of the roles, which the Loops methods of validator, follower and services
 // list; the API server's own; the metrics server's own.

@@ -13,7 +13,7 @@ import (
 const (
 	maxAccounts = 1024
 	maxExtents  = 1 << 19 // 28 MiB of extents in the tallies of idle sessions
-	shedPart    = 8       // an eighth goes at a time, so that one write serves many
+	shedPart    = 8       // an eighth is evicted at a time, so that one write covers many
 )
 
 // account is a session's books while they are in memory.
@@ -23,8 +23,8 @@ type account struct {
 	seller *session.Seller
 
 	// guarded by the mutex of accounts
-	users   int    // requests that hold it; it is evicted only without any
-	used    uint64 // the clock when a request last gave it back
+	users   int    // requests that hold it; it is evicted only at 0
+	used    uint64 // clock of its last release by a request
 	extents int    // of the seller in memory, as of the last weighAccount
 }
 
@@ -97,7 +97,7 @@ func (s *accounts) listIdle() []*account {
 	return list
 }
 
-// shedExtents frees an eighth of the extents once they are over the limit, longest unused first.
+// shedExtents drops extents of idle accounts, longest unused first, from above the limit to an eighth below it.
 func (s *accounts) shedExtents() {
 	if s.extents <= s.limits.extents {
 		return
@@ -112,8 +112,8 @@ func (s *accounts) shedExtents() {
 	}
 }
 
-// evictIdle forgets up to n idle accounts, after writing the totals that the journal does not have. There are always
-// some: no more than maxServing are in use.
+// evictIdle evicts at most n idle accounts, after writing their unsaved totals. Some are always idle: at most
+// maxServing are in use.
 func (s *accounts) evictIdle(n int) error {
 	list := s.listIdle()
 	list = list[:min(n, len(list))]
@@ -127,7 +127,7 @@ func (s *accounts) evictIdle(n int) error {
 	return nil
 }
 
-// flushTotals writes the totals of idle accounts that the journal does not have.
+// flushTotals writes the unsaved totals of idle accounts.
 func (s *accounts) flushTotals() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 const (
 	// graceLimit bounds how long an epoch takes receipts after its end, in milliseconds of block time.
 	graceLimit   = 1000
-	graceDivisor = 4 // of an epoch, where that is less
+	graceDivisor = 4 // the grace is at most an epoch divided by this
 
 	sendTimeout = 20 * time.Second
 	// maxPause bounds the blocks between two attempts. It is well below remora.OpenBlocks.
@@ -36,7 +36,7 @@ type job struct {
 	seen    bool  // the chain had the claim
 	wait    int   // blocks until the next attempt
 	pause   int   // between the last two attempts
-	waiting bool  // the log says that the balance is too low
+	waiting bool  // a balance that is too low has been logged
 }
 
 // moment is the time of the chain and the uncommitted part of the account during one pass over the epochs.
@@ -46,7 +46,7 @@ type moment struct {
 	spoken      remora.Amount // part of the balance that planned claims still need
 }
 
-// pastGrace reports whether the last receipts of an epoch have had their time to arrive.
+// pastGrace reports whether the grace for an epoch's last receipts is over.
 func (m *moment) pastGrace(e remora.Epoch) bool {
 	return m.now > e+1 || m.now == e+1 && m.age >= min(graceLimit, m.length/graceDivisor)
 }
@@ -76,7 +76,7 @@ func (c *claimer) watchBlocks(ctx context.Context, of *accounts) error {
 	return c.journal.stopCause()
 }
 
-// claimEpochs takes every epoch of the journal as far as the chain allows, oldest first.
+// claimEpochs advances the claim of every epoch in the journal by one step, oldest first.
 func (c *claimer) claimEpochs(ctx context.Context, of *accounts) error {
 	m := new(moment)
 	var err error
@@ -103,7 +103,6 @@ func (c *claimer) claimEpochs(ctx context.Context, of *accounts) error {
 	return c.sweepTotals(of)
 }
 
-// advanceClaim takes an epoch one step further.
 func (c *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, m *moment) error {
 	if j.plan == nil {
 		if !m.pastGrace(e) {
@@ -161,7 +160,7 @@ func (c *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, m *m
 	return nil
 }
 
-// attemptStep sends a transaction, and after failures waits longer each time. The next pass sees its effect on the chain.
+// attemptStep sends a transaction. After each failure it skips more blocks, at most maxPause.
 func (c *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, what string, do func(context.Context) error) {
 	if j.wait > 0 {
 		j.wait--
@@ -186,7 +185,7 @@ func (c *claimer) attemptStep(ctx context.Context, j *job, log *slog.Logger, wha
 	j.pause = min(2*j.pause+1, maxPause)
 }
 
-// dropEpoch removes an epoch from the journal, in one write with puts: the chain is done with its claim, or takes none.
+// dropEpoch removes an epoch from the journal, in one write with puts: its claim is resolved, or none is possible.
 func (c *claimer) dropEpoch(e remora.Epoch, puts map[string][]byte) error {
 	rows := [][]byte{epochKey(rowReceipt, e), epochKey(rowExtent, e), epochKey(rowPlan, e)}
 	if err := c.journal.writeRows(puts, rows); err != nil {

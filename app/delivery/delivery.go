@@ -1,5 +1,5 @@
-// Package delivery is how a cache earns: it serves ranges to clients with a session on the chain, keeps their receipts, and
-// claims the payment epoch by epoch. The books of each session, and every rule about them, are package session's.
+// Package delivery sells content for a cache: it serves ranges to clients with a session on the chain, keeps their
+// receipts, and claims the payment epoch by epoch. Package session keeps the books of each session.
 //
 // New returns a Service whose Deliver and ServeHTTP answer delivery requests at once; Run claims what they earn until its
 // context ends or the journal fails.
@@ -21,7 +21,7 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// ErrStopped says that the journal could not be written. What is not durable is not sold.
+// ErrStopped says that the journal could not be written.
 var ErrStopped = errors.New("deliveries have stopped, the journal of receipts cannot be written: check the disk, then restart")
 
 // Chain is the part of the state that a seller reads, at the newest block.
@@ -100,12 +100,12 @@ func (s *Service) Run(ctx context.Context) error {
 	return s.accounts.flushTotals()
 }
 
-// Handlers returns what answers other nodes, by request protocol.
+// Handlers returns the handlers of other nodes' requests, by protocol.
 func (s *Service) Handlers() map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error) {
 	return map[string]func(ctx context.Context, peer string, request []byte) ([]byte, error){
 		transfer.AskDelivery: s.Deliver,
 	}
 }
 
-// Needed reports whether a receipt that is not paid yet names content: a claim may have to be opened with it.
+// Needed reports whether an unpaid receipt names a content, which may be needed to open a claim.
 func (s *Service) Needed(root remora.Hash) bool { return s.journal.needsRoot(root) }

@@ -157,8 +157,8 @@ func (j *journal) noteExtents(e remora.Epoch, extents []remora.Extent) {
 	}
 }
 
-// endEpoch forgets an epoch that has no rows any more, and every root whose newest epoch is older than all epochs left. A
-// root may stay longer than necessary, but never goes too early.
+// endEpoch forgets an epoch that has no rows any more, and every root whose newest epoch is older than all that remain. A
+// root may be kept too long, but never too short.
 func (j *journal) endEpoch(e remora.Epoch) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -187,7 +187,7 @@ func (j *journal) listEpochs() []remora.Epoch {
 	return slices.Sorted(maps.Keys(j.epochs))
 }
 
-// writeRows is the only way into the journal.
+// writeRows writes to the journal. Every write goes through it.
 func (j *journal) writeRows(puts map[string][]byte, drops [][]byte) error {
 	if err := j.stopCause(); err != nil {
 		return err

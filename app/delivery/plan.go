@@ -74,7 +74,7 @@ type choice struct {
 }
 
 // chooseReceipts takes an epoch's receipts by ascending session, as many as a claim may have and the balance covers. It
-// keeps the fees of the opening back: a claim that cannot be opened is lost with its deposit.
+// reserves the fees of the opening: a claim that cannot be opened is lost with its deposit.
 func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err error) {
 	balance, err := c.config.Chain.Balance()
 	if err != nil {

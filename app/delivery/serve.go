@@ -64,7 +64,7 @@ func (s *Service) serveRequest(r *session.Request, rng content.Range) ([]byte, e
 	return answer, nil
 }
 
-// checkSession fills in what the chain says of the request's session, and checks it.
+// checkSession looks up the request's session on the chain and checks it.
 func (s *Service) checkSession(r *session.Request) (err error) {
 	if r.Epoch, _, _, err = s.c.Chain.Epoch(); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (s *Service) checkSession(r *session.Request) (err error) {
 	return r.CheckSession()
 }
 
-// admitRequest has the session's books take the receipt and admit the range. No epoch is closed meanwhile.
+// admitRequest passes the request to the session's books. No epoch is closed meanwhile.
 func (s *Service) admitRequest(r *session.Request, a *account) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *Service) admitRequest(r *session.Request, a *account) error {
 	return err
 }
 
-// encodeAnswer makes the answer in one allocation of its size.
+// encodeAnswer encodes the answer in a single allocation.
 func (s *Service) encodeAnswer(r *session.Request, rng content.Range) ([]byte, error) {
 	head := transfer.DeliveryHead{Code: session.Delivered, Epoch: r.Epoch}
 	encoded := head.Encode()

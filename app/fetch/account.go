@@ -13,7 +13,7 @@ type account struct {
 	refused bool                 // the cache does not deliver in this session any more
 }
 
-// storeVoucher signs a voucher and writes it into the book. Only after that it may leave this process.
+// storeVoucher signs a voucher and writes it into the book. It must not leave this process earlier.
 func (a *account) storeVoucher(v *session.Voucher) error {
 	if v.Stored {
 		return nil

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// leastAllotment is how many bytes a session allots to a cache, unless content or money say otherwise.
+	// leastAllotment is the number of bytes that a session allots to a cache by default.
 	leastAllotment = 1 << 30
-	// sessionEpochs is how long a session lasts.
+	// sessionEpochs is the length of a session in epochs.
 	sessionEpochs = 240
 )
 
-// allotBytes divides a limit of money evenly among as many caches as can each deliver at least need bytes for it, the first
-// choices first. It returns what the allotments cost.
+// allotBytes allots equally many bytes to the first caches of order, at least need to each and as many caches as limit pays
+// for. It returns the total cost.
 func allotBytes(order []remora.Address, need uint64, price, limit remora.Amount) ([]remora.Allotment, remora.Amount, error) {
 	least, fits := remora.Cost(need, price)
 	if !fits || least > limit {

@@ -16,8 +16,8 @@ import (
 	"github.com/remora-network/remora/app/transfer"
 )
 
-// book is the file of a session: a head, then every signed receipt, stored before it left this process. Its reader knows
-// what the next receipt must not contradict. It only grows, and belongs to the process that holds its lock.
+// book is the file of a session: a head, then every signed receipt, stored before it left this process. The next receipt
+// must extend those in it. It only grows, and belongs to the process that holds its lock.
 //
 // A record is the length of its text in 4 bytes and the CRC-32C of the text in 4 bytes, both big endian, then the text,
 // canonical CBOR. A crash may leave the last record torn: that receipt was never sent, and the record is cut off.
@@ -52,7 +52,7 @@ type bookHead struct {
 	Expiry  remora.Epoch
 }
 
-// bookPrefix returns how the names of a chain's books begin. The id comes from a node: only a valid one becomes a name.
+// bookPrefix returns the prefix of the names of a chain's books. The id comes from a node: an invalid one fails.
 func bookPrefix(chainID string) (string, error) {
 	strange := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' }
 	if chainID == "" || len(chainID) > maxChainID || strings.ContainsFunc(chainID, strange) {

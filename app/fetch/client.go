@@ -33,7 +33,7 @@ func newClient(o Options) *client {
 	}
 }
 
-// askLength asks for the length of a content. With a false one nothing verifies.
+// askLength asks for the length of a content. A false answer fails verification.
 func (c *client) askLength(ctx context.Context, root remora.Hash, directory bool) (uint64, error) {
 	resp, err := c.requestContent(ctx, http.MethodHead, root, directory, nil)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *client) sendRequest(ctx context.Context, method, path string, header ht
 	return resp, nil
 }
 
-// fetchSegment returns the verified stream of a range as the gateway sends it, not yet checked.
+// fetchSegment returns the verifiable stream of a range as the gateway sends it, not yet verified.
 func (c *client) fetchSegment(ctx context.Context, root remora.Hash, directory bool, r content.Range) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()

@@ -41,7 +41,7 @@ type Options struct {
 	Progress func(done, total uint64)
 	Patience time.Duration // how long a segment may take; 0: 30 s
 
-	Key      *ed25519.PrivateKey // of the account that pays; nil: the gateway serves for nothing
+	Key      *ed25519.PrivateKey // of the account that pays; nil: the gateway serves for free
 	Chain    Chain               // with a key only
 	Sessions string              // folder of the key's session books, made when it is not there; with a key only
 	MaxSpend remora.Amount       // that this call may prepay; 0: as much as half the balance

@@ -18,13 +18,13 @@ type part struct {
 	file, over *os.File
 }
 
-// earlyStep is how many bytes are handed to the disk at a time.
+// earlyStep is the number of bytes after which their writeback is started.
 const earlyStep = 8 << 20
 
 // early is a file whose bytes the disk begins to write while more are fetched, so that the sync at the end is short.
 type early struct {
 	file *os.File
-	from int64 // bytes from here to what was written last wait
+	from int64 // offset up to which writeback was started
 }
 
 // WriteAt implements io.WriterAt for writes in order.

@@ -68,11 +68,11 @@ type paidFlow struct {
 	content remora.Content
 	order   []*account       // caches left to try; the first one delivers
 	tried   []error          // why each cache before was left
-	again   []remora.Address // those of them that may deliver in another session
-	fault   error            // why the first one is left once its segments here are verified
+	again   []remora.Address // tried caches that may deliver in another session
+	fault   error            // why order[0] is left once its received segments are verified
 
 	have    uint64 // verified up to here
-	from    uint64 // no slot begins here or later
+	from    uint64 // slots cover the content up to here
 	slots   []*slot
 	replies chan reply
 	under   int // requests under way
@@ -181,7 +181,7 @@ func (f *paidFlow) sendAsk(a *account, s *slot, v *session.Voucher) {
 	go func() { f.replies <- f.payer.sendRequest(ctx, a, f.content, r) }()
 }
 
-// takeReply books a reply. The error says that no receipt can be stored any more.
+// takeReply books a reply. The error says that receipts can no longer be stored.
 func (f *paidFlow) takeReply(r reply) error {
 	f.under--
 	a := f.order[0]
@@ -202,7 +202,7 @@ func (f *paidFlow) takeReply(r reply) error {
 	return nil
 }
 
-// missSlot notes that a request brought no bytes, and why to leave the cache unless that is nil.
+// missSlot makes a request's slot wanted again. A cause that is not nil is a reason to leave the cache.
 func (f *paidFlow) missSlot(r reply, cause error) {
 	f.payer.client.spare.giveBuffer(r.buffer)
 	if r.slot != nil {
@@ -213,8 +213,8 @@ func (f *paidFlow) missSlot(r reply, cause error) {
 	}
 }
 
-// judgeRefusal returns why to leave a cache that did not deliver, nil to ask it again. more says that it may answer better
-// later.
+// judgeRefusal returns the reason to leave a cache that did not deliver, nil to ask it again. more says that a later
+// request may succeed.
 func (f *paidFlow) judgeRefusal(a *account, r reply, more bool) error {
 	switch code := r.head.Code; {
 	case a.Closed():
@@ -227,7 +227,7 @@ func (f *paidFlow) judgeRefusal(a *account, r reply, more bool) error {
 	case code == session.WindowClosed:
 		return nil
 	case code == session.ReceiptStale || code == session.ReceiptWrong:
-		if r.ask.Voucher != nil { // TakeAnswer has dealt with it, and each receipt comes to that once
+		if r.ask.Voucher != nil { // TakeAnswer has dealt with it, which happens once per receipt
 			return nil
 		}
 	case code == session.SessionUnusable && f.mayLearnSession(a, r.slot):
@@ -242,7 +242,7 @@ func (f *paidFlow) mayLearnSession(a *account, s *slot) bool {
 	return s != nil && a.of.fresh && a.Acked() == 0 && firstWait<<s.waits <= f.payer.client.patience/waitDivisor
 }
 
-// stuckCause returns why nothing is under way although bytes are wanted.
+// stuckCause returns the reason to leave a cache when bytes are wanted and no request is under way.
 func (f *paidFlow) stuckCause() error {
 	a := f.order[0]
 	if s := f.upcomingSlot(a); s != nil && s.r.Length > a.Left() {
@@ -265,7 +265,7 @@ func (f *paidFlow) judgeSegment(verified uint64, err error) error {
 	return f.leaveCache()
 }
 
-// leaveCache goes on with the next cache after the verified bytes.
+// leaveCache continues with the next cache after the verified bytes.
 func (f *paidFlow) leaveCache() error {
 	f.haltRequests()
 	a, cause := f.order[0], f.fault
@@ -288,7 +288,8 @@ func (f *paidFlow) leaveCache() error {
 	return f.renewSession()
 }
 
-// renewSession goes on in another session with the caches that refused the one before. The error names all caches tried.
+// renewSession continues in another session with caches that refused the one before. The error names all caches
+// tried.
 func (f *paidFlow) renewSession() (err error) {
 	if len(f.again) > 0 {
 		var s *prepaid

@@ -175,7 +175,7 @@ func (p *payer) loadSession(ctx context.Context, name string) (*prepaid, error) 
 	return s, nil
 }
 
-// joinSession asks the chain about the session of a book.
+// joinSession looks up the session of a book on the chain.
 func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
 	if head.ChainID != p.quote.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.quote.Epoch {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, remora.ErrNotFound)
@@ -200,8 +200,8 @@ func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
 	return SessionKey(seed, p.quote.ChainID, number)
 }
 
-// openSession opens a session for at least need bytes of a content. Its book is on disk before the chain hears of it, so
-// that nothing paid for is lost.
+// openSession opens a session for at least need bytes of a content. Its book is on disk before the transaction is sent,
+// so that no payment is lost.
 func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) (*prepaid, error) {
 	if err := p.askQuote(ctx); err != nil { // the balance has changed, or the price
 		return nil, err
@@ -272,8 +272,8 @@ type reply struct {
 	fatal  error  // the receipt cannot be stored
 }
 
-// sendRequest makes a request and waits for its answer. It has the book and the voucher for itself meanwhile; the
-// pass is proven.
+// sendRequest makes a request and waits for its answer. It owns the book and the voucher meanwhile. The pass must be
+// proven.
 func (p *payer) sendRequest(ctx context.Context, a *account, c remora.Content, r reply) reply {
 	request := transfer.DeliveryRequest{Session: a.Session, Pass: p.pass, Proof: *a.proof, Content: c}
 	if r.slot != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-// segment is the verified stream of a range, not yet checked.
+// segment is the verifiable stream of a range, not yet verified.
 type segment struct {
 	r      content.Range
-	stream []byte // belongs to the flow again after judgeSegment
+	stream []byte // must not be used after judgeSegment
 }
 
-// source provides segments: a gateway that serves for nothing, or caches that a session pays.
+// source provides segments: a gateway that serves for free, or caches that a session pays.
 type source interface {
 	// openFlow starts to fetch a content from an offset on. One flow is open at a time.
 	openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error)
@@ -27,8 +27,8 @@ type source interface {
 type flow interface {
 	// nextSegment returns the segment after the one judged last.
 	nextSegment(ctx context.Context) (segment, error)
-	// judgeSegment takes the verdict on that segment: up to which offset the content is verified and written, and the
-	// error that ended it there. It returns nil when the flow goes on at that offset.
+	// judgeSegment takes the outcome of that segment: the offset up to which the content is verified and written, and
+	// the error that ended it there. It returns nil when the flow continues at that offset.
 	judgeSegment(verified uint64, err error) error
 	// closeFlow ends the flow and waits for its goroutines.
 	closeFlow()
@@ -37,7 +37,7 @@ type flow interface {
 // ahead is the number of segments under way from a gateway: enough to keep it and the client busy at once.
 const ahead = 3
 
-// gatewaySource is a gateway that serves for nothing.
+// gatewaySource is a gateway that serves for free.
 type gatewaySource struct{ client *client }
 
 func (s gatewaySource) openFlow(ctx context.Context, c remora.Content, directory bool, from uint64) (flow, error) {

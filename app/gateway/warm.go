@@ -28,7 +28,7 @@ type warmer struct {
 	offers chan offer
 	wait   time.Duration    // for the next offer
 	ahead  map[uint64]offer // by offset; at most maxOffers; owned by fillStore
-	alone  bool             // the last wait was without an offer
+	alone  bool             // the last wait brought no offer
 }
 
 // offer is a verified stream of a range. It is read-only.
@@ -97,7 +97,7 @@ func (s *source) fillStore(ctx context.Context, c remora.Content, w *warmer) err
 	return p.Commit()
 }
 
-// awaitRange returns a range if it is offered. It waits a moment for the offer unless the last wait was without one.
+// awaitRange returns a range if it is offered. It waits at most w.wait, not at all after a wait without an offer.
 func (w *warmer) awaitRange(ctx context.Context, r content.Range) ([]byte, bool) {
 	for at := range w.ahead {
 		if at < r.Offset {

@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/proofs/delivery"
 )
 
-// maxOwedExtents is how many extents wait at most before they are acknowledged, however few their bytes are.
+// maxOwedExtents is the number of owed extents that makes a receipt due, however few bytes they have.
 const maxOwedExtents = MaxAckExtents / 4
 
 // Entry is a signed receipt as a buyer stores it, with the extents by which it goes beyond the entry before it for the
@@ -18,7 +18,7 @@ const maxOwedExtents = MaxAckExtents / 4
 type Entry struct {
 	_      struct{} `cbor:",toarray"`
 	Ack    Acknowledgement
-	Unsure uint32 // how many entries for the node right before this one the cache may not have
+	Unsure uint32 // number of entries for the node just before this one that the cache may lack
 }
 
 // Voucher is a receipt on its way to the cache.
@@ -28,7 +28,7 @@ type Voucher struct {
 
 	bytes uint64 // that it adds
 	sent  bool   // the cache may have it
-	again bool   // the cache may have had it before it was last sent
+	again bool   // an earlier send may have arrived
 }
 
 // Ask is a request as it was sent.
@@ -93,8 +93,7 @@ func (b *Buyer) beginEpoch(e remora.Epoch) {
 	}
 }
 
-// AddVerified notes verified bytes of a content, from an offset on that begins a chunk or goes on where the last ones
-// ended.
+// AddVerified notes n verified bytes of a content. The offset begins a chunk or continues the bytes added last.
 func (b *Buyer) AddVerified(c remora.Content, offset, n uint64) {
 	if n == 0 {
 		return
@@ -156,8 +155,8 @@ func (b *Buyer) NextVoucher() (*Voucher, error) {
 	return b.queue[0], nil
 }
 
-// DrawAll makes receipts for all bytes owed, as far as they have room, and returns the unconfirmed ones, for the shell to
-// store and a later fetch to send.
+// DrawAll makes receipts for all bytes owed, as far as there is room, and returns the unconfirmed ones: the shell stores
+// them, a later fetch sends them.
 func (b *Buyer) DrawAll() ([]*Voucher, error) {
 	for len(b.owed) > 0 {
 		if err := b.drawVoucher(); errors.Is(err, delivery.ErrFull) {
@@ -209,7 +208,7 @@ func (b *Buyer) SendRequest(n uint64, v *Voucher) Ask {
 	return Ask{Voucher: v, bytes: n, discount: b.discount, alone: b.careful}
 }
 
-// LoseAnswer notes that no answer to a request will come. The cache may have its receipt or not.
+// LoseAnswer notes that no answer to a request will come. The cache may or may not have its receipt.
 func (b *Buyer) LoseAnswer(a Ask) {
 	b.open -= a.bytes
 	b.busy = b.busy && a.Voucher == nil

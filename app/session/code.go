@@ -13,8 +13,8 @@ const (
 	SessionUnusable      // unknown, expired, or without an allotment for this cache
 	ProofWrong           // the proof is not the session key's
 	WindowClosed         // too much is not acknowledged yet
-	AllotmentSpent       // the range would pass what the session allots
-	ReceiptWrong         // the receipt does not follow from what the cache has, or is signed wrong
+	AllotmentSpent       // the range would exceed what the session allots
+	ReceiptWrong         // the receipt does not follow from what the cache has, or its signature is invalid
 	ReceiptStale         // its epoch is over and claimed for; it will not be paid, acknowledge in the epoch of the answer
 )
 
@@ -27,7 +27,7 @@ func (c Code) confirmsReceipt() bool {
 // Refusal is an answer that refuses a request.
 type Refusal struct {
 	Code   Code
-	Reason string // for a person
+	Reason string // for people, not for programs
 }
 
 // Error returns the reason.

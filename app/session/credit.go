@@ -12,15 +12,15 @@ const (
 	windowParts = 8
 )
 
-// credit is how far ahead of receipts a cache delivers, as its client reckons it. Numbers are bytes.
+// credit is a client's estimate of how far a cache delivers ahead of receipts, in bytes.
 type credit struct {
 	acked    uint64 // in receipts that the cache has
 	open     uint64 // asked for and not in such a receipt: on the way, verified, or in a receipt that it may not have
-	discount uint64 // by how much the cache's window proved to be smaller
+	discount uint64 // by which the cache's window proved smaller than Window
 	careful  bool   // the window is unknown: one segment at a time is asked for until one was delivered
 }
 
-// windowAt returns how many bytes may be open when acked are acknowledged.
+// windowAt returns the bytes that may be open when acked are acknowledged.
 func (c *credit) windowAt(acked uint64) uint64 {
 	w := Window(acked, 0)
 	return w - min(w, c.discount)
@@ -46,7 +46,7 @@ func (c *credit) Careful() bool { return c.careful }
 // CancelBytes notes that n delivered bytes did not verify, or are thrown away.
 func (c *credit) CancelBytes(n uint64) { c.open -= n }
 
-// SegmentSize returns how many bytes are best asked for at once: a power of two of whole pieces.
+// SegmentSize returns the number of bytes to ask for at once: a power of two of whole pieces.
 func (c *credit) SegmentSize() uint64 {
 	part := max(content.PieceSize, min(maxSegment, c.windowAt(c.acked)/windowParts))
 	return 1 << (bits.Len64(part) - 1)

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// FirstWindow is how many bytes a cache delivers ahead of a new client's receipts.
+	// FirstWindow is the number of bytes that a cache delivers ahead of a new client's receipts.
 	FirstWindow = 1 << 20
 	// MaxWindow is the most bytes that a cache delivers ahead of receipts.
 	MaxWindow = 16 << 20
@@ -16,8 +16,8 @@ const (
 	MaxAckExtents = 4096
 )
 
-// Window returns how many bytes may be delivered ahead of receipts for acked bytes, when lost bytes were delivered
-// before and never acknowledged. Trust grows with what is paid, and shrinks eight times as fast with what is not.
+// Window returns the bytes that may be delivered ahead of receipts after receipts for acked bytes, if lost bytes were
+// never acknowledged. Trust grows with what is paid, and shrinks eight times as fast with what is not.
 func Window(acked, lost uint64) uint64 {
 	trust := acked + FirstWindow
 	if lost > trust/8 {
@@ -36,12 +36,12 @@ type Deal struct {
 	Expiry  remora.Epoch // the last epoch whose receipts count
 }
 
-// PassMessage returns what the session's key signs to be served under a pass.
+// PassMessage returns the message that the session's key signs to prove a pass.
 func (d *Deal) PassMessage(pass remora.Hash) remora.Hash {
 	return remora.DeliveryMessage(d.ChainID, d.Session, d.Node, pass)
 }
 
-// ReceiptMessage returns what the session's key signs of a receipt.
+// ReceiptMessage returns the message that the session's key signs for a receipt.
 func (d *Deal) ReceiptMessage(r *remora.Receipt) remora.Hash { return r.Message(d.ChainID, d.Scheme) }
 
 // leftAfter returns how many of the granted bytes are left when some are used.
@@ -73,8 +73,8 @@ func (a *Acknowledgement) Check() error {
 	return nil
 }
 
-// extendTally makes the tally of the receipt before this one that of this one. The tally is unchanged when the extents
-// do not follow from it, and that of no receipt when they are not those of this receipt.
+// extendTally turns the tally of the previous receipt into that of this one. If the extents do not follow from it, it
+// is unchanged; if the outcome does not match this receipt, it must be discarded.
 func (a *Acknowledgement) extendTally(t *delivery.Tally) error {
 	if err := t.Replace(a.Kept, a.Extents); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (a *Acknowledgement) extendTally(t *delivery.Tally) error {
 	return matchTally(&a.Receipt.Receipt, t)
 }
 
-// matchTally reports a receipt that is not that of a tally.
+// matchTally returns an error unless a receipt matches a tally.
 func matchTally(r *remora.Receipt, t *delivery.Tally) error {
 	if t.Bytes() != r.Bytes || t.Len() != r.Extents || t.Root() != r.Root {
 		return fmt.Errorf("its extents are %d of %d bytes with root %s, it says %d of %d with %s",

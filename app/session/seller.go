@@ -93,7 +93,7 @@ type book struct {
 	tally  *delivery.Tally      // nil until it is needed
 }
 
-// NewSeller returns the books that stand at the totals kept last, the zero ones for a new session.
+// NewSeller returns the books with the totals kept last, zero for a new session.
 func NewSeller(s Storage, t Totals) *Seller { return &Seller{storage: s, totals: t} }
 
 // Totals returns the present totals.
@@ -155,8 +155,8 @@ func (s *Seller) checkRange(r *Request) error {
 	return nil
 }
 
-// TakeBack undoes the accounting of an admitted range that was not delivered. Where a receipt or a new pass came in
-// between, no more is undone than is still outstanding.
+// TakeBack undoes the accounting of an admitted range that was not delivered. A receipt or a new pass may have come
+// in between: it undoes no more than is outstanding.
 func (s *Seller) TakeBack(n uint64) {
 	s.totals.Outstanding -= min(n, s.totals.Outstanding)
 	s.unsaved = true

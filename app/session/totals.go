@@ -7,7 +7,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// maxPasses is how many fetches of a session at a time a seller tells apart.
+// maxPasses is the number of concurrent fetches of a session that a seller tells apart.
 const maxPasses = 4
 
 // Totals are a session's sums at a cache, over all epochs. Bytes count as served before they leave.
@@ -51,8 +51,8 @@ func (t *Totals) beginPass(pass remora.Hash) (changed bool) {
 }
 
 // forgiveEpoch writes off what is outstanding when a receipt comes after its epoch was closed: its client gives up all
-// receipts of that epoch, so their bytes are not held against it. It does so once per epoch, and in all for no more than
-// a client may lose: a late receipt costs its client nothing, and must not be a way to be served for nothing.
+// receipts of that epoch, so their bytes are not held against it. It does so once per epoch, and for at most FirstWindow
+// + Acked/8 bytes in all, or late receipts would be a way to be served for free.
 func (t *Totals) forgiveEpoch(e remora.Epoch) (changed bool) {
 	limit := FirstWindow + t.Acked/8
 	if e <= t.Forgave || t.Forgiven >= limit {

@@ -22,7 +22,7 @@ type Partial struct {
 	have       uint64
 }
 
-// Receive begins or resumes to receive an object from verified streams. Bytes stored by an earlier run are verified
+// Receive begins or resumes receiving an object from verified streams. Bytes stored by an earlier run are verified
 // first. The caller ends it with Commit or Leave.
 func (s *Store) Receive(want remora.Content) (*Partial, error) {
 	s.mu.Lock()

@@ -78,7 +78,7 @@ func (x *Examiner) explainEnd(ctx context.Context, err error) error {
 	defer cancel()
 	if !diverged {
 		var failed error
-		if d, failed = x.findParting(ctx, *m); failed != nil {
+		if d, failed = x.findDivergence(ctx, *m); failed != nil {
 			err = fmt.Errorf("%w; where it begins is not known: %w", err, failed)
 		}
 	}
@@ -99,8 +99,8 @@ func AnnounceStop(log *slog.Logger, err error) error {
 	return fmt.Errorf("%w: %w", ErrMinority, err)
 }
 
-// findParting follows the parent hashes down from a block that differs to the first one that does.
-func (x *Examiner) findParting(ctx context.Context, m Minority) (*exec.Divergence, error) {
+// findDivergence follows the parent hashes down from a block that differs to the lowest block that differs.
+func (x *Examiner) findDivergence(ctx context.Context, m Minority) (*exec.Divergence, error) {
 	for height, hash := m.Height, m.Hash; ; height-- {
 		theirs, err := x.findHeader(ctx, height, hash)
 		if err != nil {

@@ -37,7 +37,7 @@ type part struct {
 	span  *peers.Span        // the answer, nil until it comes
 }
 
-// newSchedule returns a schedule of the heights from one on.
+// newSchedule returns a schedule of the heights that start at from.
 func newSchedule(from remora.Height) *schedule { return &schedule{base: from, count: 16} }
 
 // heldBytes returns the bytes of the answers that are here, and the most bytes of those that are under way.
@@ -88,7 +88,7 @@ func (s *schedule) pickPart(peer remora.Authority, now time.Time) *part {
 	return &s.parts[len(s.parts)-1]
 }
 
-// takeAnswer takes a peer's answer to a question for the heights from from on. It is nil or empty if the peer failed.
+// takeAnswer takes a peer's answer to a question that starts at from. It is nil or empty if the peer failed.
 func (s *schedule) takeAnswer(peer remora.Authority, from remora.Height, got *peers.Span) {
 	s.asked--
 	i := slices.IndexFunc(s.parts, func(p part) bool { return p.from == from })

@@ -68,8 +68,8 @@ func (c *Client) AskCertificates(ctx context.Context, from remora.Authority, r C
 	return OpenCertificates(c.committee, items)
 }
 
-// OpenCertificates decodes and verifies an answer with certificates. With an error it returns those before the first that
-// does not hold.
+// OpenCertificates decodes and verifies an answer with certificates. On an error it returns those before the first
+// invalid one.
 func OpenCertificates(committee *trust.Committee, items [][]byte) (list []*remora.Certificate, err error) {
 	if len(items) > MaxCertificateRange {
 		return nil, fmt.Errorf("%w: %d certificates in an answer, at most %d", remora.ErrInvalid, len(items), MaxCertificateRange)
@@ -119,8 +119,8 @@ func OpenBatches(digests []remora.Hash, items [][]byte) ([]remora.Batch, error) 
 	return found, nil
 }
 
-// AskBlockCertificates asks for the certificates of consecutive blocks and returns those that the peer had. Whether they
-// hold is for the caller to check.
+// AskBlockCertificates asks for the certificates of consecutive blocks and returns those that the peer had. The caller
+// verifies them.
 func (c *Client) AskBlockCertificates(ctx context.Context, from remora.Authority, r RangeRequest) ([]*remora.BlockCertificate, error) {
 	items, err := c.Ask(ctx, from, ProtocolBlockCertificates, r)
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *Client) AskBlockCertificates(ctx context.Context, from remora.Authority
 	return OpenBlockCertificates(items), nil
 }
 
-// OpenBlockCertificates decodes the certificates in an answer and leaves out what is none.
+// OpenBlockCertificates decodes the certificates in an answer and skips items that are none.
 func OpenBlockCertificates(items [][]byte) []*remora.BlockCertificate {
 	var found []*remora.BlockCertificate
 	for _, item := range items {

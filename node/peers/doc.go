@@ -1,4 +1,4 @@
-// Package peers is every request and answer between nodes, both ends.
+// Package peers implements both ends of every request between nodes.
 //
 // A Server answers from a node's store and views: certificates of the DAG, batches, certified blocks, block certificates,
 // the tip of the DAG, the state after one of the newest blocks; a validator's also takes transactions. Handlers returns

@@ -47,7 +47,7 @@ func (g *Gatherer) askPeer(ctx context.Context, q BatchQuestion) []remora.Batch 
 	return found
 }
 
-// Without returns the digests that are of none of the batches.
+// Without returns the digests that belong to none of the batches.
 func Without(digests []remora.Hash, batches []remora.Batch) []remora.Hash {
 	got := make(map[remora.Hash]bool, len(batches))
 	for _, b := range batches {

@@ -20,8 +20,8 @@ func NewSources(self remora.Authority, n int) *Sources {
 	return &Sources{self: self, failed: make([]int, n)}
 }
 
-// Order returns all others in the order in which to ask them for batches of an author: those with the
-// fewest failures first; among equals from the one after the author on, and the author last, which may withhold them.
+// Order returns all others in the order in which to ask them for batches of an author: those with the fewest failures
+// first; among equals from the one after the author on, and the author, which may withhold them, last.
 func (s *Sources) Order(author remora.Authority) []remora.Authority {
 	n := len(s.failed)
 	order := make([]remora.Authority, 0, n)

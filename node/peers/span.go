@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-// ErrLie marks an answer that no correct peer gives.
+// ErrLie marks an answer that no correct peer would give.
 var ErrLie = errors.New("the peer's answer does not hold")
 
 // Span is an answer to a question for certified blocks: consecutive ones, checked as far as that needs no state.
@@ -22,7 +22,7 @@ type Span struct {
 
 // OpenSpan decodes and checks a peer's answer to a question for blocks, all of it or nothing: a quorum's certificate over
 // each header, headers linked by their parents' hashes, and of each block exactly the sub-DAG and the batches that its
-// header names. Whether the first one continues the own chain is for the syncer to check.
+// header names. The syncer checks that the first one continues its own chain.
 func OpenSpan(committee *trust.Committee, peer remora.Authority, r RangeRequest, raw []byte) (*Span, error) {
 	var a BlocksAnswer
 	if err := remora.Decode(raw, MaxAnswer, &a); err != nil {

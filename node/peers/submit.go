@@ -25,8 +25,8 @@ func (s *SubmitServer) Handlers() map[string]p2p.Handler {
 	return map[string]p2p.Handler{ProtocolSubmit: s.serveSubmit}
 }
 
-// serveSubmit admits transactions and answers with the digest of each one's batch, durable here. One that is not admitted
-// refuses all.
+// serveSubmit admits transactions and answers with the digest of each one's batch, durable here. If one is not admitted,
+// all are refused.
 func (s *SubmitServer) serveSubmit(ctx context.Context, _ string, request []byte) ([]byte, error) {
 	var r ListAnswer
 	if err := remora.Decode(request, MaxSubmitBytes, &r); err != nil {
@@ -52,7 +52,7 @@ func (s *SubmitServer) serveSubmit(ctx context.Context, _ string, request []byte
 }
 
 // Submit passes transactions of a follower's clients on to validators. It returns the batches that took the transactions, durable at the validators that answered. On failure it returns
-// those of the first ones, which were taken. p2p.ErrNotConnected says that no validator could be reached.
+// those of the first transactions, up to the failure. p2p.ErrNotConnected says that no validator could be reached.
 func (c *Client) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	var taken []remora.Hash
 	for len(txs) > 0 {
@@ -74,8 +74,8 @@ func (c *Client) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error
 // connectWait is how long transactions wait for a validator to be connected, as after a start.
 const connectWait = 5 * time.Second
 
-// passTxs hands some transactions to a validator. One that does not answer is left for the next: a transaction may then be
-// in two batches, and executes once by its nonce.
+// passTxs hands some transactions to a validator. If one does not answer, the next is tried: a transaction may then be in
+// two batches, and its nonce lets it execute once.
 func (c *Client) passTxs(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	request := remora.Encode(ListAnswer{Items: txs})
 	for began := time.Now(); ; {

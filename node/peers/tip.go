@@ -107,14 +107,14 @@ func (s *TipServer) findWindow() (remora.Round, error) {
 	return leader - min(leader, s.Depth), nil
 }
 
-// Tip is a peer's answer to the question how far the DAG is, with nil where it has nothing.
+// Tip is a peer's answer to AskTip. A field is nil where the peer has nothing.
 type Tip struct {
 	Highest *remora.Certificate // of the highest round
 	Own     *remora.Certificate // the newest of the authority that asked
 	Header  *remora.Header      // the newest of the authority that asked
 }
 
-// Messages returns what the mempool core is told of a peer's tip. What the peer has of this authority comes first.
+// Messages returns the messages to the mempool core about a peer's tip, those about this authority's headers first.
 func (t *Tip) Messages(from remora.Authority) []mempool.Message {
 	var messages []mempool.Message
 	if t.Own != nil {
@@ -126,7 +126,7 @@ func (t *Tip) Messages(from remora.Authority) []mempool.Message {
 	return append(messages, mempool.TipReceived{From: from, Certificate: t.Highest})
 }
 
-// AskTip asks an authority, on behalf of self, how far the DAG is. All signatures in the answer hold.
+// AskTip asks an authority, on behalf of self, how far the DAG is. All signatures in the answer are valid.
 func (c *Client) AskTip(ctx context.Context, from, self remora.Authority) (t Tip, err error) {
 	items, err := c.Ask(ctx, from, ProtocolTip, struct{}{})
 	if err != nil {

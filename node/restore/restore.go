@@ -1,5 +1,5 @@
-// Package restore rebuilds a validator's cores from its disk. It is the one way back, after a crash and after block sync, in
-// the node and in simulations.
+// Package restore rebuilds a validator's cores from its disk. Nodes and simulations use it after a crash and after block
+// sync.
 //
 // Build returns a mempool core and a commit rule in step with each other, and the sub-DAGs that the executor still owes. Load
 // and Start are its halves: a recording keeps the Snapshot between them. Worker returns the worker core.

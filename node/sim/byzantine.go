@@ -118,7 +118,7 @@ func (a *actor) signVote(h *remora.Header) remora.Vote {
 	}
 }
 
-// endorseHeader votes for whatever header comes.
+// endorseHeader votes for any header.
 func (a *actor) endorseHeader(h *remora.Header) {
 	vote := a.signVote(h)
 	a.v.transmitMessage(&mempool.Outgoing{To: h.Author, Vote: &vote}, h.Author)
@@ -169,7 +169,7 @@ func spoilSignature(o *mempool.Outgoing) *mempool.Outgoing {
 	return &bad
 }
 
-// addFarHeaders adds a header of a round that is as far ahead as memory allows, and one that is out of all reach.
+// addFarHeaders also sends a header at the far end of the window of rounds, and one far beyond it.
 func (a *actor) addFarHeaders(h *remora.Header) {
 	for _, ahead := range []remora.Round{2*a.v.world.scenario.GCDepth - 3, 1 << 40} {
 		far := *h
@@ -179,7 +179,7 @@ func (a *actor) addFarHeaders(h *remora.Header) {
 	}
 }
 
-// sendGarbage adds what becomes of a message when some of its bytes are others. Most of it nobody can decode.
+// sendGarbage also sends a message with random bytes changed. Most of these do not decode.
 func (a *actor) sendGarbage(o *mempool.Outgoing) {
 	var raw []byte
 	switch {
@@ -216,8 +216,8 @@ func (v *host) receiveBytes(raw []byte) {
 	}
 }
 
-// withholdsBatch reports whether a batch does not go to a peer: every third one goes to nobody, and yet headers will name it;
-// others only to the first who make a quorum.
+// withholdsBatch reports whether a batch does not go to a peer: every third one goes to no peer, although headers will name
+// it; others only to the first peers that make a quorum.
 func (a *actor) withholdsBatch(to remora.Authority, b remora.Batch) bool {
 	if a.behaviour == Silent {
 		return true

@@ -15,7 +15,7 @@ import (
 // maxViolations bounds what a report lists: the first ones tell most.
 const maxViolations = 20
 
-// checker sees all validators at once and holds the correct ones against each other.
+// checker sees all validators at once and compares the correct ones with each other.
 type checker struct {
 	committee  *remora.Committee
 	scenario   *Scenario
@@ -140,7 +140,7 @@ func (c *checker) checkEvidence(v *host, e mempool.Equivocation) {
 	}
 }
 
-// forgetDisk says that a disk holds no more than what it did at a height and a time.
+// forgetDisk notes that a disk was reset to what it held at a height and a time.
 func (c *checker) forgetDisk(a remora.Authority, height remora.Height, from time.Duration) {
 	c.members[a].height = height
 	for _, accepted := range c.accepted {
@@ -150,7 +150,7 @@ func (c *checker) forgetDisk(a remora.Authority, height remora.Height, from time
 	}
 }
 
-// nobody owes what was accepted and lost with a disk.
+// nobody stands for the authority that owes transactions accepted and lost with a disk.
 const nobody = remora.Authority(1<<16 - 1)
 
 // checkStart compares where a validator resumes with where it was.

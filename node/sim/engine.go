@@ -8,8 +8,8 @@ import (
 	"github.com/remora-network/remora/node/validator"
 )
 
-// maxExecution is the longest time that a block takes, a fourth of it the mean; the engine's lag is where a crash finds
-// blocks that are ordered and not executed.
+// maxExecution is the longest execution of a block, four times the mean. While the engine lags, a crash finds blocks
+// that are ordered and not executed.
 const maxExecution = 20 * time.Millisecond
 
 // startNextWork sets the engine to the next piece of work.
@@ -65,8 +65,8 @@ func (v *host) executeSubDAG(sub *remora.SubDAG) {
 	})
 }
 
-// gatherBatches loads batches, which headers of dag list, and asks peers for those that are not stored; then gets all of
-// them.
+// gatherBatches loads batches, which headers of dag list, and asks peers for those that are not stored; then takes all
+// of them.
 func (v *host) gatherBatches(dag []*remora.Header, digests []remora.Hash, then func([]remora.Batch)) {
 	gathering := peers.NewGathering(v.sources, v.store, dag, digests)
 	var attempt func()

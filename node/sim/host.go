@@ -76,7 +76,7 @@ func newHost(w *world, self remora.Authority) *host {
 	return &host{world: w, self: self, disk: newDisk(w.disks.Uint64(), &w.values)}
 }
 
-// isFaulty reports whether the adversary has the validator, now or at another time: nothing is asked of it.
+// isFaulty reports whether the adversary controls the validator at any time: the checker then expects nothing of it.
 func (v *host) isFaulty() bool { return v.twin || v.world.check.faulty[v.self] }
 
 // wallClock is the wall clock, not before 1970.
@@ -143,7 +143,7 @@ func (v *host) openProcess() error {
 	return v.rebuildCores()
 }
 
-// wireDecisions builds what decides for the process and answers for it.
+// wireDecisions builds the process's decisions and its handlers of requests.
 func (v *host) wireDecisions() {
 	w := v.world
 	v.announcer = validator.NewAnnouncer(validator.AnnouncerConfig{
@@ -169,7 +169,7 @@ func (v *host) judgeDisk() (mempool.Doubt, error) {
 	return doubt, err
 }
 
-// rebuildCores takes the cores from the store: the same way after a crash and after block sync.
+// rebuildCores builds the cores from the store: the same way after a crash and after block sync.
 func (v *host) rebuildCores() error {
 	w := v.world
 	cores, err := restore.Build(v.store, v.rebuild.Prepare(v.store.Height(), v.core))
@@ -207,8 +207,8 @@ func (v *host) stopProcess() {
 	v.up, v.doom = false, nil
 }
 
-// haltProcess ends a process that must not go on. One that found its disk full starts again when there is room; any other never
-// comes back, and if it is a correct one, something is wrong.
+// haltProcess ends a process after a failure. After a full disk it starts again when there is room; after any other it stays
+// down, a violation unless the validator is faulty.
 func (v *host) haltProcess(err error) {
 	switch {
 	case isDiskFull(err):
@@ -242,7 +242,7 @@ func (v *host) pruneDAG() {
 }
 
 // stepMempool hands a message to the mempool core. Refusals are the sender's matter; contradicting quorums are not. The
-// adversary's own copies go on after them.
+// adversary's own copies continue after them.
 func (v *host) stepMempool(m mempool.Message) {
 	if !v.up || v.catching {
 		return

@@ -20,7 +20,7 @@ type blockSync struct {
 	importing bool // the engine executes an answer
 }
 
-// startPull begins to sync certified blocks. A pull that was under way before has ended: its answers are not heard.
+// startPull begins to sync certified blocks. A pull that was under way before has ended: its answers are ignored.
 func (v *host) startPull() {
 	v.sync.number++
 	v.sync.pull.Start(v.exec.View().Tip.Height+1, v.instant())
@@ -101,7 +101,7 @@ func (v *host) importSpan(got *peers.Span, number int) {
 	})
 }
 
-// endPull builds the cores again: what comes after is for the DAG to bring.
+// endPull builds the cores again: the DAG brings later blocks.
 func (v *host) endPull() {
 	v.sync.number++
 	v.working = false

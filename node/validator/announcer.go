@@ -27,7 +27,7 @@ const (
 	recentlyExecuted = 4
 )
 
-// BlockSigner signs for a member what follows from an executed block.
+// BlockSigner signs a member's shares and contributions.
 type BlockSigner interface {
 	SignShare(h *remora.BlockHeader) remora.Share
 	SignContribution(after remora.Seed) remora.Contribution
@@ -82,7 +82,7 @@ func (a *Announcer) TakeNotices() Notices {
 
 func (a *Announcer) tellMempool(m mempool.Message) { a.notices.Mempool = append(a.notices.Mempool, m) }
 
-// Resume offers what a restart has to offer again: shares of stored blocks without a certificate, and a contribution.
+// Resume offers again, after a restart, shares of stored blocks without a certificate and a contribution.
 func (a *Announcer) Resume(now time.Time) error {
 	newest := a.Store.Height()
 	certified, err := a.Store.CertifiedTo()
@@ -157,7 +157,7 @@ func (a *Announcer) BlocksSynced(blocks []*remora.Block, now time.Time) error {
 // CoresRebuilt repeats to new cores what the old ones were told.
 func (a *Announcer) CoresRebuilt() { a.setDemand(a.demand) }
 
-// setDemand says whether there is payload without a certificate, which headers hurry for.
+// setDemand tells the mempool core whether payload waits for a certificate: headers then hurry.
 func (a *Announcer) setDemand(uncertified bool) {
 	a.demand = uncertified
 	a.tellMempool(mempool.Demand{Uncertified: uncertified})
@@ -205,7 +205,7 @@ func (a *Announcer) shareBlock(h *remora.BlockHeader) error {
 	return a.HearShare(a.Self, s)
 }
 
-// HearShare takes a share that a certified header carried. A quorum for another block than this node executed is an
+// HearShare takes a share that a certified header carried. A quorum for another block than this node executed is a
 // blocksync.ErrMinority: the node must stop.
 func (a *Announcer) HearShare(from remora.Authority, s remora.Share) error {
 	if err := a.storeCertificate(a.certifier.addShare(from, s)); err != nil {
@@ -304,7 +304,7 @@ func (a *Announcer) AdoptCertificates(certificates []*remora.BlockCertificate) e
 }
 
 // keepOldest moves the certifier's window to the oldest block without a certificate and enters the blocks from there on,
-// so that no height is given up: peers that sync from here would come to an end there.
+// so that every height gets one: peers that sync from here could not get past a block without.
 func (a *Announcer) keepOldest() error {
 	low, newest := a.certifier.oldest, a.Store.Height()
 	for ; low <= newest; low++ {

@@ -12,7 +12,7 @@ import (
 type Work struct {
 	Sub     *remora.SubDAG // execute it
 	From    remora.Authority
-	Shares  []remora.Share // heard in a certified header of From
+	Shares  []remora.Share // carried by a certified header of From
 	CatchUp bool           // sync certified blocks, then have the primary rebuilt
 }
 

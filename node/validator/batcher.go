@@ -129,7 +129,7 @@ func (b *batcher) announceOwn(ctx context.Context) error {
 	return nil
 }
 
-// carryOut persists, sends and answers until the core is done: batches are durable before anybody hears of them.
+// carryOut persists, sends and answers until the core is done: batches are durable before they are announced.
 func (b *batcher) carryOut(ctx context.Context) error {
 	for {
 		rd, ok := b.core.Ready()
@@ -154,7 +154,7 @@ func (b *batcher) carryOut(ctx context.Context) error {
 	}
 }
 
-// errStopped marks the failures after which a node must not go on.
+// errStopped marks the failures after which a node must stop.
 var errStopped = errors.New("the disk failed: restart the node when it is healthy again")
 
 // sendBatches sends batches and acknowledgements to peers.

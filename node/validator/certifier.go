@@ -11,7 +11,7 @@ import (
 const (
 	// certifierWindow bounds how far from the newest block shares are kept, in heights, either way.
 	certifierWindow = 1024
-	// oldestKept is how many heights are kept from the oldest block without certificate on, however old.
+	// oldestKept is the number of heights kept from the oldest block without certificate on, however old.
 	oldestKept = 256
 )
 
@@ -33,8 +33,8 @@ func newCertifier(c *trust.Committee) *certifier {
 	}
 }
 
-// enterBlock enters the hash of a block that was executed here and returns its certificate if a quorum of shares was there
-// before.
+// enterBlock enters the hash of a block that was executed here and returns its certificate if a quorum of shares arrived
+// first.
 func (c *certifier) enterBlock(height remora.Height, hash remora.Hash) *remora.BlockCertificate {
 	c.own[height] = hash
 	c.moveWindow(c.oldest, max(c.newest, height))
@@ -102,8 +102,8 @@ func (c *certifier) forgetHeight(height remora.Height) {
 	delete(c.shares, height)
 }
 
-// findDispute returns a share for another block than was executed here at a height, when a quorum signed that one: this
-// node diverged.
+// findDispute returns a share of the block that a quorum signed at a height, if this node executed another one: it has
+// diverged.
 func (c *certifier) findDispute(height remora.Height) (remora.Share, bool) {
 	hash, open := c.own[height]
 	if !open {

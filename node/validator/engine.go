@@ -16,8 +16,8 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// engine owns the executor: committed sub-DAGs become blocks. What follows from them, block certificates among it, the
-// announcer decides.
+// engine owns the executor: committed sub-DAGs become blocks. The announcer decides what follows, such as block
+// certificates.
 type engine struct {
 	exec      *exec.Executor
 	store     *store.Store
@@ -96,7 +96,7 @@ func (e *engine) executeWork(ctx context.Context, w Work) error {
 	return nil
 }
 
-// executeSubDAG makes a committed sub-DAG the next block. Missing batches are waited for: only execution needs them.
+// executeSubDAG makes a committed sub-DAG the next block. It waits for missing batches, which only execution needs.
 func (e *engine) executeSubDAG(ctx context.Context, sub remora.SubDAG) error {
 	digests, err := e.exec.Pending(&sub)
 	if err != nil {
@@ -138,8 +138,8 @@ func (e *engine) publishBlocks(blocks ...*remora.Block) error {
 	return nil
 }
 
-// reissueShares offers shares again, and asks a peer for certificates that formed while this node was away. One that does
-// not answer costs little: the next time another one is asked.
+// reissueShares offers shares again, and asks a peer for certificates that formed while this node was away. A peer that
+// does not answer costs little: the next question goes to another one.
 func (e *engine) reissueShares(ctx context.Context) error {
 	question, err := e.announcer.Reissue(time.Now())
 	if err := e.passNotices(ctx, err); err != nil || question == nil {
@@ -155,7 +155,7 @@ func (e *engine) reissueShares(ctx context.Context) error {
 }
 
 // syncBlocks executes certified blocks of peers until a certified tip is reached, and has the primary rebuilt from the store.
-// What the chain made meanwhile the DAG brings: its window is much wider than the blocks of that time.
+// The DAG brings the blocks made meanwhile: its window is much wider than they are.
 func (e *engine) syncBlocks(ctx context.Context) error {
 	e.counts.Catching.Store(true)
 	defer e.counts.Catching.Store(false)

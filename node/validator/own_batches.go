@@ -34,7 +34,7 @@ func (o *OwnBatches) Forget(m worker.Message) {
 	}
 }
 
-// Waiting returns the batches, by digest. Their order has no meaning: execution is by the order of the DAG.
+// Waiting returns the batches, by digest. Their order has no meaning: the DAG orders execution.
 func (o *OwnBatches) Waiting() []remora.BatchRef {
 	return slices.SortedFunc(maps.Values(o.waiting), func(a, b remora.BatchRef) int {
 		return bytes.Compare(a.Digest[:], b.Digest[:])

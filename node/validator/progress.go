@@ -7,8 +7,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// Progress is how far the loops are, where one of them decides by another's. The primary sets the round, the engine the
-// certified leader.
+// Progress holds rounds that one loop sets and another reads. The primary sets the round, the engine the certified
+// leader.
 type Progress struct {
 	round     atomic.Uint64 // of the DAG, that the primary works on
 	certified atomic.Uint64 // of the newest leader whose block is certified
@@ -40,19 +40,19 @@ type Retention struct {
 	passed []passedRound // ascending
 }
 
-// passedRound says when a leader was ordered.
+// passedRound is a leader that was ordered.
 type passedRound struct {
-	leader, gc remora.Round // the leader's, and up to which nothing is ordered any more
+	leader, gc remora.Round // its round, and the round up to which nothing more is ordered
 	at         time.Time
 }
 
-// PassLeader notes that a leader was ordered, after which nothing up to gc is.
+// PassLeader notes that a leader was ordered, after which nothing up to gc can be ordered.
 func (r *Retention) PassLeader(leader, gc remora.Round, now time.Time) {
 	r.passed = append(r.passed, passedRound{leader: leader, gc: gc, at: now})
 }
 
-// TakeDue returns the round up to which certificates may be deleted now, once; 0 if there is nothing to delete. The newest
-// leader whose block is certified is the engine's to tell.
+// TakeDue returns the round up to which certificates may be deleted now, once; 0 if there is nothing to delete. certified
+// is the round of the newest leader whose block is certified.
 func (r *Retention) TakeDue(now time.Time, certified remora.Round) remora.Round {
 	n := 0
 	for n < len(r.passed) && now.Sub(r.passed[n].at) >= r.Served && r.passed[n].leader <= certified {

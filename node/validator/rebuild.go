@@ -12,16 +12,15 @@ const (
 	maxQuiet = 12_000
 )
 
-// Rebuild decides how long rebuilt cores follow the DAG before they ask for block sync again. A sync ends where no more
-// blocks are certified, and would bring next to nothing at once again: the rest is for the DAG to bring. If that fails,
+// Rebuild decides how long rebuilt cores follow the DAG before they ask for block sync again. A sync ends at the newest
+// certified block, so another one right after it would bring almost nothing: the DAG brings the rest. If it cannot,
 // because certified blocks lag behind it by more than its window, there is no hurry.
 type Rebuild struct {
 	Cores  restore.Config // of the next cores
 	height remora.Height  // of the newest block when the cores were built last
 }
 
-// Prepare returns the configuration of cores that are built at a height, after the cores before them, which are nil at
-// first.
+// Prepare returns the configuration of cores that are built at a height to replace the cores before, nil at first.
 func (r *Rebuild) Prepare(height remora.Height, before *mempool.Core) restore.Config {
 	if before != nil {
 		r.Cores.Doubt = before.Doubt()

@@ -60,10 +60,10 @@ type Validator struct {
 	loops       []func(context.Context) error
 }
 
-// localQueue holds messages between loops. It is room, not a bound on correctness: senders wait, none is dropped.
+// localQueue is the capacity of channels between loops. Senders wait while one is full: no message is dropped.
 const localQueue = 1024
 
-// New builds the loops. It compares the signing record with the store and writes what follows from that.
+// New builds the loops. It compares the signing record with the store and saves the outcome.
 func New(c Config) (*Validator, error) {
 	v := &Validator{c: c, submissions: make(chan submission, 1024), heard: peers.NewHeard(c.Committee.Size())}
 	batches, err := newWorker(&c)
@@ -165,7 +165,7 @@ func (v *Validator) Handlers() map[string]p2p.Handler {
 }
 
 // Submit returns when the batches that took the transactions are durable here. Those that found no room are left off the
-// end, with worker.ErrBusy. The slices are the validator's to keep.
+// end, with worker.ErrBusy. The validator keeps the slices.
 func (v *Validator) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
 	reply := make(chan submitted, 1)
 	if err := sendTo(ctx, v.submissions, submission{txs: txs, reply: reply}); err != nil {

@@ -14,7 +14,7 @@ import (
 // wantQueue is how many wants wait for one authority. The core repeats those that find no room.
 const wantQueue = 16
 
-// fetcher brings what the mempool core wants of other authorities. One goroutine serves the wants of each of them.
+// fetcher fetches what the mempool core wants from other authorities. One goroutine serves the wants of each of them.
 type fetcher struct {
 	self     remora.Authority
 	client   *peers.Client
@@ -22,7 +22,7 @@ type fetcher struct {
 	progress *Progress
 	log      *slog.Logger
 
-	wants   []chan mempool.Want    // by authority: one that hangs delays nobody else's
+	wants   []chan mempool.Want    // by authority: one that hangs does not delay the others
 	network chan<- mempool.Message // certificates
 	batcher chan<- fetched
 }

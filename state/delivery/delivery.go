@@ -1,5 +1,5 @@
 // Package delivery holds the rules by which deliveries are paid: sessions prepay, claims ask for payment, a later seed
-// challenges each claim, an opening settles it, and deadlines end what is not done in time.
+// challenges each claim, an opening settles it, and deadlines end the rest.
 //
 // Open and Close are the rules of a session's transactions, Commit and Settle those of a claim's; Advance processes
 // deadlines at the end of a block. The other functions read: GetSession, GetGrant, GetClaim, Stage and so on. Every byte is

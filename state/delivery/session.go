@@ -12,7 +12,7 @@ import (
 )
 
 // Open opens a session and moves its price from the owner's account into its grants. The error is a Rejection when the session
-// breaks a limit, allots bytes to an account without a cache, lacks a valid proof of possession, or costs more than the account
+// breaks a limit, allots bytes to an account without a cache, lacks a proof of possession, or costs more than the account
 // holds.
 func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, in *remora.OpenSession) error {
 	if err := in.Check(); err != nil {
