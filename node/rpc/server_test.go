@@ -37,34 +37,40 @@ type fixture struct {
 func serve(t *testing.T, chainID string) *fixture {
 	t.Helper()
 	f := &fixture{Chain: replaytest.New(t, chainID), room: -1, ready: true}
-	machine, err := state.NewMachine(f.Genesis)
+	f.Client = serveChain(t, f.Chain, rpc.Config{Submitter: f, Status: f.status, Ready: f.readiness})
+	f.URL = f.Client.URL()
+	return f
+}
+
+// serveChain serves a chain until the test ends, with what the config says beyond it. It returns a client.
+func serveChain(tb testing.TB, chain *replaytest.Chain, c rpc.Config) *client.Client {
+	tb.Helper()
+	machine, err := state.NewMachine(chain.Genesis)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	verifier := exec.NewVerifier()
-	server, err := rpc.New(rpc.Config{
-		Listen: "127.0.0.1:0", Genesis: f.Genesis, Store: f.Store, Head: f.Head,
-		Admit:     func(v state.View, raw []byte) error { return machine.Admit(v, raw, verifier) },
-		Submitter: f, Status: f.status, Ready: f.readiness, Logger: slog.New(slog.DiscardHandler),
-	})
+	c.Listen, c.Genesis, c.Store, c.Head, c.Logger = "127.0.0.1:0", chain.Genesis, chain.Store, chain.Head, slog.New(slog.DiscardHandler)
+	c.Admit = func(v state.View, raw []byte) error { return machine.Admit(v, raw, verifier) }
+	server, err := rpc.New(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	f.URL = "http://" + server.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
-	if f.Client, err = client.New(f.URL); err != nil {
-		t.Fatal(err)
+	caller, err := client.New("http://" + server.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
-		f.Client.Close()
+	tb.Cleanup(func() {
+		caller.Close()
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 	})
-	return f
+	return caller
 }
 
 func (f *fixture) status() rpc.Status {
