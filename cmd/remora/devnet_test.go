@@ -13,7 +13,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/ed25519"
-	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/home"
@@ -61,9 +60,7 @@ func startNetwork(t *testing.T) *network {
 // account returns the key of one of the devnet's accounts.
 func (n *network) account(i int) *ed25519.PrivateKey {
 	n.Helper()
-	keys, err := keystore.Load(n.status.Accounts[i].Key, nil)
-	n.must(err)
-	key, err := home.Account(keys)
+	key, err := home.OpenAccount(n.status.Accounts[i].Key)
 	n.must(err)
 	return key
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/ed25519"
-	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/home"
@@ -93,11 +92,7 @@ func (n *Network) connectClients() error {
 		n.names, n.homes, n.nodes = append(n.names, node.Name), append(n.homes, node.Home), append(n.nodes, c)
 	}
 	for _, account := range status.Accounts {
-		stored, err := keystore.Load(account.Key, nil)
-		if err != nil {
-			return err
-		}
-		key, err := home.Account(stored)
+		key, err := home.OpenAccount(account.Key)
 		if err != nil {
 			return err
 		}

@@ -92,6 +92,15 @@ func Account(k *keystore.Keys) (*ed25519.PrivateKey, error) {
 	return key, nil
 }
 
+// OpenAccount opens the account's key in a key file without password.
+func OpenAccount(path string) (*ed25519.PrivateKey, error) {
+	keys, err := keystore.Load(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return Account(keys)
+}
+
 // Record returns the node's entry for a genesis or a registration: its public keys, with proofs of possession.
 func Record(k *keystore.Keys, name string, roles remora.Roles, addrs []string) (remora.Node, error) {
 	s, err := Parse(k)

@@ -70,7 +70,7 @@ func (s *Story) newForger(honest string) (*forger, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := openKey(h.AccountKeyPath())
+		key, err := home.OpenAccount(h.AccountKeyPath())
 		return &forger{sayf: s.sayf, node: s.nodes[0], chainID: s.genesis.ChainID, name: n.Name, key: key}, err
 	}
 	return nil, fmt.Errorf("%w: there is no second cache to forge a claim", ErrBroken)

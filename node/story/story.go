@@ -14,7 +14,6 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/publish"
 	"github.com/remora-network/remora/crypto/ed25519"
-	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/devnet"
 	"github.com/remora-network/remora/node/home"
@@ -112,7 +111,7 @@ func (s *Story) connectNodes(context.Context) (err error) {
 		s.nodes = append(s.nodes, node)
 	}
 	for _, a := range s.status.Accounts[:senders] {
-		key, err := openKey(a.Key)
+		key, err := home.OpenAccount(a.Key)
 		if err != nil {
 			return err
 		}
@@ -125,15 +124,6 @@ func (s *Story) closeClients() {
 	for _, n := range s.nodes {
 		n.Close()
 	}
-}
-
-// openKey opens the account's key in a key file of the devnet.
-func openKey(path string) (*ed25519.PrivateKey, error) {
-	keys, err := keystore.Load(path, nil)
-	if err != nil {
-		return nil, err
-	}
-	return home.Account(keys)
 }
 
 func (s *Story) checkFirstBlock(ctx context.Context) error {
