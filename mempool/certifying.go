@@ -16,8 +16,8 @@ type certifier struct {
 	certificate *remora.Certificate // the newest own one
 }
 
-// collectVotes starts to collect votes for an own header, beginning with the own vote. That vote needs no record: it is
-// implied by the header, which is durable before it leaves.
+// collectVotes starts to collect votes for a header of this authority, beginning with its own. That vote needs no
+// record: it is implied by the header, which is durable before it leaves.
 func (c *Core) collectVotes(h *remora.Header) {
 	v := &c.votes
 	v.header, v.stake = h, 0
@@ -109,7 +109,7 @@ func (c *Core) publishCertificate(cert *remora.Certificate) {
 	c.out.addEvent(Certified{Certificate: cert})
 }
 
-// stopCollecting ends the collection of votes when the own header has its certificate, made here or returned by a peer.
+// stopCollecting ends the collection of votes when the header has its certificate, made here or sent by a peer.
 func (c *Core) stopCollecting(cert *remora.Certificate) {
 	if c.votes.header == nil || cert.Digest() != c.votes.header.Digest() {
 		return
@@ -117,8 +117,8 @@ func (c *Core) stopCollecting(cert *remora.Certificate) {
 	c.votes.header, c.votes.certificate = nil, cert
 }
 
-// resendUnanswered repeats, byte for byte, what others may have lost while no round advances: the own header to those
-// that have not voted for it, and the newest own certificate.
+// resendUnanswered repeats, byte for byte, what others may have lost while no round advances: the newest header to
+// those that have not voted for it, and the newest own certificate.
 func (c *Core) resendUnanswered() {
 	silence := c.clock - c.progress
 	if c.inquiry.doubt != Trusted || silence == 0 || silence%c.config.Pace.Resend != 0 {

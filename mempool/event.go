@@ -29,7 +29,7 @@ type Equivocation struct {
 	Certified     bool
 }
 
-// BadVote is emitted when a voter's signature for the own header of a round is wrong.
+// BadVote is emitted when a voter's signature for this authority's header of a round is invalid.
 type BadVote struct {
 	Voter remora.Authority
 	Round remora.Round
@@ -41,7 +41,7 @@ type Refused struct {
 	Reason error
 }
 
-// Requeued is emitted when an own header was not ordered in time, so that its batches wait for the next one.
+// Requeued is emitted when a header of this authority was not ordered in time: its batches wait for the next.
 type Requeued struct {
 	Round   remora.Round
 	Batches int
@@ -52,8 +52,8 @@ type Requeued struct {
 // builds a new core.
 type Behind struct{ Round remora.Round }
 
-// Outdated is emitted for an own header that a peer holds and the snapshot lacks: the disk was restored from an older
-// copy. The core continues as with Snapshot.Doubt Lost.
+// Outdated is emitted for a header of this authority that a peer holds and the snapshot lacks: the disk was restored
+// from an older copy. The core continues as with Snapshot.Doubt Lost.
 type Outdated struct{ Header *remora.Header }
 
 // Rejoined is emitted when an authority whose record was lost signs again, above Floor.

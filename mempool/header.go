@@ -6,7 +6,7 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// proposer makes the own headers.
+// proposer makes this authority's headers.
 type proposer struct {
 	header       *remora.Header // the newest
 	round        remora.Round   // of the newest header
@@ -25,8 +25,8 @@ type proposer struct {
 
 func newProposer(at int) proposer { return proposer{at: at, known: make(map[remora.Hash]bool)} }
 
-// enqueueBatch queues an own batch for the next header, unless it is queued or in flight. The worker's limit on
-// unexecuted batches bounds the queue.
+// enqueueBatch queues a batch of this authority for the next header, unless it is queued or in flight. The worker's
+// limit on unexecuted batches bounds the queue.
 func (p *proposer) enqueueBatch(ref remora.BatchRef) {
 	if p.known[ref.Digest] {
 		return
@@ -35,7 +35,7 @@ func (p *proposer) enqueueBatch(ref remora.BatchRef) {
 	p.queue = append(p.queue, ref)
 }
 
-// carryShare queues an own block share for the next header. Only the newest MaxHeaderShares are kept.
+// carryShare queues a block share for the next header. Only the newest MaxHeaderShares are kept.
 func (p *proposer) carryShare(s remora.Share) {
 	p.shares = append(p.shares, s)
 	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
@@ -61,7 +61,7 @@ func (c *Core) proposeHeader() {
 	}
 	waited := c.clock - p.entered
 	if c.votes.header != nil && c.votes.header.Round == parents && waited < c.config.Pace.HeaderDelay {
-		return // the own certificate is likely on its way; a header without it as parent delays its payload
+		return // this authority's certificate is likely on its way; a header without it as parent delays its payload
 	}
 	if !c.leaderDecided(parents) {
 		if waited < c.config.Pace.LeaderTimeout {
@@ -151,8 +151,8 @@ func (c *Core) publishHeader(h *remora.Header) {
 	c.collectVotes(h)
 }
 
-// requeuePayload puts the batches, shares and contribution of an own header at the front of the queue. They may be
-// ordered twice then, but a batch executes once.
+// requeuePayload puts the batches, shares and contribution of a header of this authority at the front of the queue.
+// They may be ordered twice then, but a batch executes once.
 func (c *Core) requeuePayload(h *remora.Header) {
 	p := &c.own
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f == h })

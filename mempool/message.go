@@ -8,7 +8,8 @@ type Message interface{ isMessage() }
 // HeaderReceived carries a peer's header, from its author or relayed. The shell has verified its Ed25519 signature.
 type HeaderReceived struct{ Header *remora.Header }
 
-// VoteReceived carries a vote for an own header. The transport authenticates Vote.Voter; the BLS signature is unverified.
+// VoteReceived carries a vote for this authority's header. The transport authenticates Vote.Voter; the BLS signature is
+// unverified.
 type VoteReceived struct{ Vote remora.Vote }
 
 // CertificateReceived carries a certificate whose aggregate the shell has verified, or whose digest a verified child
@@ -22,16 +23,16 @@ type BatchStored struct {
 	Ref    remora.BatchRef
 }
 
-// BatchReady adds an own batch that a quorum holds to the payload of the next headers.
+// BatchReady adds a batch of this authority that a quorum holds to the payload of the next headers.
 type BatchReady struct{ Ref remora.BatchRef }
 
 // Ordered carries the sub-DAGs that consensus committed, oldest first, each once.
 type Ordered struct{ SubDAGs []remora.SubDAG }
 
-// ShareMade adds an own block share to the next header.
+// ShareMade adds a block share of this authority to the next header.
 type ShareMade struct{ Share remora.Share }
 
-// ContributionMade adds an own beacon contribution to the next header, in place of an older one.
+// ContributionMade adds this authority's beacon contribution to the next header, in place of an older one.
 type ContributionMade struct{ Contribution remora.Contribution }
 
 // Demand keeps up the fast pace while the newest block with transactions lacks its certificate.
@@ -39,7 +40,7 @@ type Demand struct{ Uncertified bool }
 
 // TipReceived answers a Want for a tip with the verified certificate of the highest round that From holds, nil if it
 // holds none. The shell first passes the newest certificate of this authority that From holds, as a
-// CertificateReceived: it shows whether the disk has lost an own header.
+// CertificateReceived: it shows whether the disk has lost a header.
 type TipReceived struct {
 	From        remora.Authority
 	Certificate *remora.Certificate

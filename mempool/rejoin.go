@@ -109,9 +109,9 @@ func (c *Core) trustRecord() {
 	}
 }
 
-// judgeOwnHeader judges an own header that a peer sent, alone or in a certificate. If this core did not make it, the disk
-// has lost it or, once the record is trusted, a second process has the same keys. The loss is recorded, because a restart
-// may find the header on disk and take the record for complete.
+// judgeOwnHeader judges a header of this authority that a peer sent, alone or in a certificate. If this core did not make
+// it, the disk has lost it or, once the record is trusted, a second process has the same keys. The loss is recorded,
+// because a restart may find the header on disk and take the record for complete.
 func (c *Core) judgeOwnHeader(h *remora.Header) {
 	mine := c.own.header
 	made := h.Round < c.own.round || h.Round == c.own.round && h.Digest() == mine.Digest()

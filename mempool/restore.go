@@ -76,7 +76,7 @@ func (c *Core) restoreVotes(votes []remora.Vote) error {
 	return nil
 }
 
-// restoreOwn restores the own headers: those with a certificate and the newest one wait to be ordered.
+// restoreOwn restores this authority's headers: those with a certificate and the newest one wait to be ordered.
 func (c *Core) restoreOwn(proposed *remora.Header) error {
 	for r := c.dag.gc + 1; r <= c.dag.seen; r++ {
 		v := c.dag.vertexAt(r, c.config.Self)

@@ -76,7 +76,7 @@ func (s *accounts) leaveAccount(a *account) {
 	s.shedExtents()
 }
 
-// weighAccount notes how many extents an account has in memory. The caller has locked the account.
+// weighAccount updates the number of extents that an account has in memory. The caller has locked the account.
 func (s *accounts) weighAccount(a *account) {
 	n := int(a.seller.Extents())
 	s.mu.Lock()

@@ -59,7 +59,7 @@ type Config struct {
 
 // Limits of what a service holds in memory.
 const (
-	// maxServing bounds the requests in work: each holds one answer and, at worst, the extents of a full receipt.
+	// maxServing bounds the requests in progress: each holds one answer and, at worst, the extents of a full receipt.
 	maxServing = 24
 	maxKeys    = 1024 // parsed keys of sessions
 	maxPasses  = 8192
@@ -68,7 +68,7 @@ const (
 // Service sells deliveries and claims what they earn.
 type Service struct {
 	c        Config
-	slots    *semaphore.Weighted // one per request in work
+	slots    *semaphore.Weighted // one per request in progress
 	writing  *semaphore.Weighted // one per answer to a web client
 	verified verified
 	accounts *accounts

@@ -17,8 +17,8 @@ const (
 	nearWindow = 256 << 10
 )
 
-// reader reads content from the own store or from caches, verified, and fetches the next window while one is read. It
-// implements io.ReadSeeker for one response and ends with that response's context.
+// reader reads content from the gateway's store or from caches, verified, and fetches the next window while one is
+// read. It implements io.ReadSeeker for one response and ends with that response's context.
 type reader struct {
 	ctx    context.Context // of the response
 	source *source

@@ -106,7 +106,7 @@ func (b *Buyer) AddVerified(c remora.Content, offset, n uint64) {
 	b.owed = append(b.owed, remora.Extent{Content: c, First: offset / content.ChunkSize, Bytes: n})
 }
 
-// Left returns how many bytes of the grant are neither in a receipt nor asked for.
+// Left returns the bytes of the grant that are neither in a receipt nor asked for.
 func (b *Buyer) Left() uint64 {
 	used := b.past + b.tally.Bytes() + b.open
 	for _, v := range b.queue {

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxSegment = 2 << 20 // bytes
-	// windowParts is how many segments, and receipts, a window is divided into.
+	// windowParts is the number of segments, and of receipts, in a window.
 	windowParts = 8
 )
 

@@ -44,7 +44,7 @@ func (d *Deal) PassMessage(pass remora.Hash) remora.Hash {
 // ReceiptMessage returns the message that the session's key signs for a receipt.
 func (d *Deal) ReceiptMessage(r *remora.Receipt) remora.Hash { return r.Message(d.ChainID, d.Scheme) }
 
-// leftAfter returns how many of the granted bytes are left when some are used.
+// leftAfter returns the granted bytes that are left after used ones.
 func (d *Deal) leftAfter(used uint64) uint64 { return d.Granted - min(d.Granted, used) }
 
 // receiptFor returns the receipt of an epoch for a tally.

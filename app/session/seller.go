@@ -105,7 +105,7 @@ func (s *Seller) Unsaved() bool { return s.unsaved }
 // MarkSaved notes that the storage has the present totals.
 func (s *Seller) MarkSaved() { s.unsaved = false }
 
-// Extents returns how many extents the books hold in memory.
+// Extents returns the number of extents that the books hold in memory.
 func (s *Seller) Extents() uint32 {
 	if s.book == nil || s.book.tally == nil {
 		return 0
@@ -155,8 +155,7 @@ func (s *Seller) checkRange(r *Request) error {
 	return nil
 }
 
-// TakeBack undoes the accounting of an admitted range that was not delivered. A receipt or a new pass may have come
-// in between: it undoes no more than is outstanding.
+// TakeBack undoes the accounting of an admitted range that was not delivered. It undoes at most what is outstanding.
 func (s *Seller) TakeBack(n uint64) {
 	s.totals.Outstanding -= min(n, s.totals.Outstanding)
 	s.unsaved = true

@@ -65,7 +65,7 @@ func (s *Store) openPartial(root remora.Hash, suffix string) (disk, error) {
 	return disk{f, s.opts.Fault}, err
 }
 
-// verifyKept determines how many of the stored bytes are intact.
+// verifyKept determines the number of stored bytes that are intact.
 func (p *Partial) verifyKept() error {
 	info, err := p.data.Stat()
 	if err != nil {

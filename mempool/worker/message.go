@@ -5,7 +5,7 @@ import "github.com/remora-network/remora"
 // Message is an input of the core: one of the types in this file.
 type Message interface{ isMessage() }
 
-// Acked confirms that a peer stored an own batch. The transport authenticates From.
+// Acked confirms that a peer stored a batch of this authority. The transport authenticates From.
 type Acked struct {
 	From   remora.Authority
 	Digest remora.Hash
@@ -31,7 +31,7 @@ type EpochChanged struct{ Epoch remora.Epoch }
 // ordered. Only EpochChanged expires batches.
 type EpochOrdered struct{ Epoch remora.Epoch }
 
-// Restored carries an own batch of an earlier run: durable and not executed.
+// Restored carries a batch that this authority made in an earlier run: durable and not executed.
 type Restored struct{ Batch remora.Batch }
 
 func (Acked) isMessage()        {}

@@ -10,7 +10,7 @@ import (
 // maxBackoff is the largest time between repetitions, in units of Config.ResendTicks.
 const maxBackoff = 8
 
-// maker builds the own batches and keeps them until they execute.
+// maker builds this authority's batches and keeps them until they execute.
 type maker struct {
 	builder    remora.BatchBuilder
 	seq        uint64 // of the batch under construction
@@ -77,7 +77,7 @@ func (c *Core) sealBatch() {
 	c.offerBatch(b)
 }
 
-// offerBatch sends an own batch to the peers and counts the own ack.
+// offerBatch sends a new batch to the peers and counts this authority's ack.
 func (c *Core) offerBatch(b remora.Batch) {
 	own := &ownBatch{
 		batch: b, acks: remora.NewBitmap(c.config.Committee.Size()),
@@ -170,7 +170,7 @@ func (c *Core) resealBatch(b remora.Batch) {
 	c.offerBatch(renewed)
 }
 
-// restoreBatch offers an own batch of an earlier run again, because its acks were not recorded.
+// restoreBatch offers a batch of an earlier run again, because its acks were not recorded.
 func (c *Core) restoreBatch(b remora.Batch) error {
 	if b.Author != c.config.Self || b.Worker != c.config.ID {
 		return fmt.Errorf("worker: %w: restored batch of author %d, worker %d", remora.ErrCorrupt, b.Author, b.Worker)

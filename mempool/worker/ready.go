@@ -19,7 +19,7 @@ type Stored struct {
 	Ref    remora.BatchRef
 }
 
-// Resend is an own batch for one peer.
+// Resend is a batch of this authority for one peer.
 type Resend struct {
 	To    remora.Authority
 	Batch remora.Batch

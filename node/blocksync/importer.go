@@ -19,8 +19,8 @@ type Importer struct {
 
 // Import executes the first blocks of a span, up to the first one without its batches, and removes them from the span. It
 // returns the executed blocks, which are durable, and the block that lacks its batches, if any: the caller stores and sets
-// them and calls Import again. It returns peers.ErrLie if the span does not continue the own chain, and ErrMinority if the
-// span proves that this node's state is not the quorum's.
+// them and calls Import again. It returns peers.ErrLie if the span does not continue this node's chain, and ErrMinority if
+// the span proves that this node's state is not the quorum's.
 func (i *Importer) Import(got *peers.Span) (executed []*remora.Block, lacking *exec.Certified, err error) {
 	if len(got.Blocks) == 0 {
 		return nil, nil, nil
@@ -44,8 +44,8 @@ func (i *Importer) Import(got *peers.Span) (executed []*remora.Block, lacking *e
 	return executed, lacking, nil
 }
 
-// checkJoin checks that a certified block continues the own chain. The quorum certified its parent too: if the tip here is
-// another block, this node is in the minority.
+// checkJoin checks that a certified block continues this node's chain. The quorum certified its parent too: if the tip
+// here is another block, this node is in the minority.
 func (i *Importer) checkJoin(block *remora.Block) error {
 	h, tip := &block.Header, i.Executor.View().Tip
 	if h.Height != tip.Height+1 {

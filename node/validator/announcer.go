@@ -110,7 +110,7 @@ func (a *Announcer) Resume(now time.Time) error {
 	return a.makeContribution(now)
 }
 
-// shareStored offers the own share of a stored block.
+// shareStored offers this validator's share of a stored block.
 func (a *Announcer) shareStored(h remora.Height) error {
 	block, err := a.Store.Block(h)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package transfertest is a network of caches in memory that serve for nothing, for tests of clients, gateways and caches
+// Package transfertest is a network of caches in memory that serve for free, for tests of clients, gateways and caches
 // that talk to them.
 package transfertest
 
