@@ -17,25 +17,21 @@ const maxViolations = 20
 
 // checker sees all validators at once and compares the correct ones with each other.
 type checker struct {
-	committee  *remora.Committee
-	scenario   *Scenario
-	faulty     []bool // by authority: the adversary has it at some time
-	violations []string
-	failed     map[string]bool // verdicts that a violation led to, listed or not
-	headers    map[slot]remora.Hash
-	votes      map[ballot]remora.Hash
-	vertices   map[slot]remora.Hash
-	chain      []link // by height, from 1: as the first to execute it made it
-	ordered    map[remora.Hash]bool
-	batches    map[remora.Hash]remora.Height
-	txs        map[string]remora.Height
-	accepted   map[string]*acceptance
-	waits      []time.Duration // from clients' transactions to their execution
-	members    []member
-	crashes    int
-	synced     int
-	rejoined   int
-	entries    int
+	Outcome   // as counted so far
+	committee *remora.Committee
+	scenario  *Scenario
+	faulty    []bool          // by authority: the adversary has it at some time
+	failed    map[string]bool // verdicts that a violation led to, listed or not
+	headers   map[slot]remora.Hash
+	votes     map[ballot]remora.Hash
+	vertices  map[slot]remora.Hash
+	chain     []link // by height, from 1: as the first to execute it made it
+	ordered   map[remora.Hash]bool
+	batches   map[remora.Hash]remora.Height
+	txs       map[string]remora.Height
+	accepted  map[string]*acceptance
+	waits     []time.Duration // from clients' transactions to their execution
+	members   []member
 }
 
 // member is the checker's record of a validator.
@@ -68,7 +64,7 @@ type acceptance struct {
 
 func newChecker(committee *remora.Committee, s *Scenario) *checker {
 	c := &checker{
-		committee: committee, scenario: s, violations: []string{},
+		committee: committee, scenario: s, Outcome: Outcome{Seed: s.Seed, Violations: []string{}},
 		faulty: make([]bool, s.Validators), members: make([]member, s.Validators), failed: map[string]bool{},
 		headers: map[slot]remora.Hash{}, votes: map[ballot]remora.Hash{}, vertices: map[slot]remora.Hash{},
 		ordered: map[remora.Hash]bool{}, batches: map[remora.Hash]remora.Height{},
@@ -82,8 +78,8 @@ func newChecker(committee *remora.Committee, s *Scenario) *checker {
 
 func (c *checker) addViolation(verdict, format string, args ...any) {
 	c.failed[verdict] = true
-	if len(c.violations) < maxViolations {
-		c.violations = append(c.violations, verdict+": "+fmt.Sprintf(format, args...))
+	if len(c.Violations) < maxViolations {
+		c.Violations = append(c.Violations, verdict+": "+fmt.Sprintf(format, args...))
 	}
 }
 
@@ -260,7 +256,7 @@ func (c *checker) checkEnd(v *host) {
 		c.addViolation(Diverged, "validator %d: %v", v.self, err)
 	}
 	held := countEntries(v.core)
-	c.entries = max(c.entries, held)
+	c.Entries = max(c.Entries, held)
 	if most := len(w.nodes)*(4*(int(w.scenario.GCDepth)+64)+foreignEntries) + ownEntries; held > most {
 		c.addViolation(NoProgress, "validator %d: the mempool core holds %d entries in the end, at most %d expected", v.self, held, most)
 	}

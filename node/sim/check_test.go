@@ -134,8 +134,8 @@ func TestCheckerCatches(t *testing.T) {
 	} {
 		c := newChecker(committee, &Scenario{Validators: 4, GCDepth: 50})
 		tt.do(c)
-		if tt.want == "" && len(c.violations) > 0 || tt.want != "" && (len(c.violations) == 0 || !strings.Contains(c.violations[0], tt.want)) {
-			t.Errorf("%s: violations %v, want %q", name, c.violations, tt.want)
+		if tt.want == "" && len(c.Violations) > 0 || tt.want != "" && (len(c.Violations) == 0 || !strings.Contains(c.Violations[0], tt.want)) {
+			t.Errorf("%s: violations %v, want %q", name, c.Violations, tt.want)
 		}
 	}
 }
@@ -145,10 +145,10 @@ func TestViolationsAreBounded(t *testing.T) {
 	for range 3 * maxViolations {
 		c.addViolation(Lost, "again")
 	}
-	if len(c.violations) != maxViolations || c.worstVerdict() != Lost {
-		t.Errorf("%d violations, verdict %s", len(c.violations), c.worstVerdict())
+	if len(c.Violations) != maxViolations || c.worstVerdict() != Lost {
+		t.Errorf("%d violations, verdict %s", len(c.Violations), c.worstVerdict())
 	}
-	if c.addViolation(Diverged, "late"); c.worstVerdict() != Diverged || len(c.violations) != maxViolations {
+	if c.addViolation(Diverged, "late"); c.worstVerdict() != Diverged || len(c.Violations) != maxViolations {
 		t.Error("a violation beyond the bound does not count, or is listed")
 	}
 }

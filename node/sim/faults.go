@@ -118,7 +118,7 @@ func (v *host) crashProcess() {
 		image = v.disk.wholeImage()
 	}
 	v.killProcess(image)
-	w.check.crashes++
+	w.check.Crashes++
 	v.restartAt(f.Until)
 }
 
@@ -143,7 +143,7 @@ func (v *host) wipeDisk(f *Fault) {
 // loseDisk ends the process and leaves another disk, which holds what it did at a height and a time.
 func (v *host) loseDisk(other disk, height remora.Height, from time.Duration) {
 	v.killProcess(other)
-	v.world.check.crashes++
+	v.world.check.Crashes++
 	v.world.check.forgetDisk(v.self, height, from)
 }
 

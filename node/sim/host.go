@@ -384,7 +384,7 @@ func (v *host) observeEvents(events []mempool.Event) {
 		case mempool.Equivocation:
 			v.world.check.checkEvidence(v, e)
 		case mempool.Rejoined:
-			v.world.check.rejoined++
+			v.world.check.Rejoined++
 		}
 	}
 }

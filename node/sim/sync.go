@@ -84,7 +84,7 @@ func (v *host) importSpan(got *peers.Span, number int) {
 		return
 	}
 	for i, block := range executed {
-		v.world.check.synced++
+		v.world.check.Synced++
 		v.noteExecuted(block, blocks[i].Batches)
 	}
 	if len(executed) > 0 && !v.passOn(v.announcer.BlocksSynced(executed, v.instant())) {

@@ -173,14 +173,10 @@ func (w *world) outcome() Outcome {
 	}
 	w.check.checkOwed(w)
 	c := w.check
-	r := Outcome{
-		Verdict: c.worstVerdict(), Seed: w.scenario.Seed, Trace: w.trace.traceHash(), Violations: c.violations,
-		Blocks: remora.Height(len(c.chain)), Accepted: len(c.accepted), Executed: len(c.txs),
-		Crashes: c.crashes, Synced: c.synced, Rejoined: c.rejoined, Deliveries: w.trace.events, Entries: c.entries,
-		Latency: latencyOf(c.waits),
-	}
+	c.Verdict, c.Trace, c.Deliveries = c.worstVerdict(), w.trace.traceHash(), w.trace.events
+	c.Accepted, c.Executed, c.Latency = len(c.accepted), len(c.txs), latencyOf(c.waits)
 	if n := len(c.chain); n > 0 {
-		r.Rounds, r.StateRoot = c.chain[n-1].round, c.chain[n-1].root
+		c.Blocks, c.Rounds, c.StateRoot = remora.Height(n), c.chain[n-1].round, c.chain[n-1].root
 	}
-	return r
+	return c.Outcome
 }
