@@ -11,8 +11,8 @@ var (
 	// ErrSafety: quorums signed two conflicting headers, so at least a third of the stake is faulty. Ordering must stop:
 	// its result may differ from that of other nodes.
 	ErrSafety = errors.New("conflicting certificates")
-	// ErrTwin: another process signed a header with this authority's keys. To go on signing would sooner or later be
-	// equivocation.
+	// ErrTwin: another process signed a header with this authority's keys. Signing on would sooner or later
+	// equivocate.
 	ErrTwin    = errors.New("this authority's keys are in use elsewhere")
 	ErrParents = errors.New("wrong parents")
 	ErrPayload = errors.New("wrong payload reference")

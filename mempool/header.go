@@ -43,7 +43,7 @@ func (p *proposer) carryShare(s remora.Share) {
 
 // proposeHeader makes a header for the round above the highest quorum when it is due. It never proposes in a round at or
 // below an earlier header or the floor, nor below a round that has a certificate, which proves a quorum there, nor so far
-// below any certificate that nobody would vote for it.
+// below a certificate that no peer would vote.
 func (c *Core) proposeHeader() {
 	p := &c.own
 	parents := c.dag.quorum

@@ -43,8 +43,8 @@ func decodeSigned(raw []byte, chainID string) (*remora.Tx, error) {
 	return tx, nil
 }
 
-// isExactOpaque reports whether remora.DecodeOpaque would accept raw, of which remora.IsOpaque holds: its second element is
-// a byte string with the shortest head, and nothing follows (RFC 8949 §3, major type 2). It allocates nothing.
+// isExactOpaque reports whether remora.DecodeOpaque would accept raw, for which remora.IsOpaque is true: its second element
+// is a byte string with the shortest head, and nothing follows (RFC 8949 §3, major type 2). It allocates nothing.
 func isExactOpaque(raw []byte) bool {
 	head, rest := raw[2], raw[3:]
 	switch {

@@ -40,7 +40,7 @@ type Config struct {
 	Network Network
 	Logger  *slog.Logger
 	// Needed reports content that must stay although the chain assigns it elsewhere, such as content of unclaimed
-	// receipts. nil: there is none. One goroutine calls it, for content that is about to be removed.
+	// receipts. nil means no content. One goroutine calls it, for content that is about to be removed.
 	Needed func(root remora.Hash) bool
 }
 

@@ -13,7 +13,7 @@ type account struct {
 	refused bool                 // the cache does not deliver in this session any more
 }
 
-// storeVoucher signs a voucher and writes it into the book. It must not leave this process earlier.
+// storeVoucher signs a voucher and writes it into the book. It must not leave this process before that.
 func (a *account) storeVoucher(v *session.Voucher) error {
 	if v.Stored {
 		return nil

@@ -238,7 +238,7 @@ func (b *Buyer) judgeVoucher(v *Voucher, code Code) {
 	case code == ReceiptStale:
 		b.giveUpEpoch(v.Ack.Receipt.Receipt.Epoch)
 	case code == ReceiptWrong && v.again:
-		b.confirmFirst() // the cache has this one and takes none twice; otherwise it refuses the next one
+		b.confirmFirst() // an earlier send arrived; if not, the cache refuses the next one
 	case code == ReceiptWrong:
 		b.closed = true
 	}

@@ -205,7 +205,7 @@ func (s *Seller) keepReceipt(b *book, ack *Acknowledgement) error {
 	}
 	if err := ack.extendTally(b.tally); err != nil {
 		if b.tally.Bytes() != known {
-			s.book = nil // the tally is that of no receipt
+			s.book = nil // the tally matches no receipt
 		}
 		return Refuse(ReceiptWrong, "receipt: %v", err)
 	}

@@ -50,7 +50,7 @@ func (t *Totals) beginPass(pass remora.Hash) (changed bool) {
 	return true
 }
 
-// forgiveEpoch writes off what is outstanding when a receipt comes after its epoch was closed: its client gives up all
+// forgiveEpoch writes off what is outstanding when a receipt comes after its epoch was closed. The client loses the
 // receipts of that epoch, so their bytes are not held against it. It does so once per epoch, and for at most FirstWindow
 // + Acked/8 bytes in all, or late receipts would be a way to be served for free.
 func (t *Totals) forgiveEpoch(e remora.Epoch) (changed bool) {

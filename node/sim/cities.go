@@ -37,8 +37,7 @@ var cities = []city{
 }
 
 // What a message between cities costs: a fixed part for both ends, and per kilometre. Fitted to published round trips
-// between 213 cities, of which it misses half by less than a quarter; the rest is routes that are longer than they
-// need to be.
+// between 213 cities, half of which it misses by less than a quarter; the others take longer routes.
 const (
 	latencyFixed = 9 * time.Millisecond
 	latencyPerKm = 8500 * time.Nanosecond

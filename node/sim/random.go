@@ -44,8 +44,8 @@ func Random(seed uint64, n int) Scenario {
 	return g.s.WithDefaults()
 }
 
-// minRollback is how far a disk falls back at least: some rounds. It is the only fault then: what is lost within one
-// round, which no certificate of its author tells of, nobody can notice.
+// minRollback is the shortest rollback of a disk, some rounds long. A loss within one round leaves no certificate
+// that shows it, so it could not be noticed.
 const minRollback = 800 * millisecond
 
 // generator draws faults. The adversary's validators are the last ones, so that what is asked of the others is known.

@@ -92,8 +92,8 @@ type Behaviour string
 // The behaviours.
 const (
 	Equivocate          Behaviour = "equivocate"           // two headers a round, one for each half; votes for everything
-	WithholdBatch       Behaviour = "withhold-batch"       // batches go to as few as acknowledge them, or to nobody
-	WithholdCertificate Behaviour = "withhold-certificate" // own certificates stay at home
+	WithholdBatch       Behaviour = "withhold-batch"       // batches go only to a quorum, or to no peer
+	WithholdCertificate Behaviour = "withhold-certificate" // its certificates are not sent
 	BadSignature        Behaviour = "bad-signature"        // what it signs does not verify
 	FarFuture           Behaviour = "far-future"           // headers of rounds that are far ahead
 	Garbage             Behaviour = "garbage"              // messages with random bytes in them

@@ -23,7 +23,7 @@ const (
 	ReissueEvery = 500 * time.Millisecond
 	// contributeEvery paces the beacon: a step costs every validator one pairing per contribution.
 	contributeEvery = 500 * time.Millisecond
-	// recentlyExecuted is how many of the newest blocks may lack a certificate before peers are asked for it.
+	// recentlyExecuted is the number of newest blocks for whose certificates peers are not asked yet.
 	recentlyExecuted = 4
 )
 

@@ -116,8 +116,8 @@ func openRecord(c *Config) (*Signing, mempool.Doubt, error) {
 	return signing, doubt, err
 }
 
-// findRecord returns the record of an identity, nil when there is none. Without a path that is a record which is used if the
-// store is.
+// findRecord returns the record of an identity, nil when there is none. Without a path it derives one from the store, used
+// if the store holds a signature or a mark.
 func (c *Config) findRecord(identity *keystore.Record) (*keystore.Record, error) {
 	if c.Signing == "" {
 		dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)

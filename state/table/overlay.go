@@ -24,7 +24,7 @@ type cell struct {
 	changed bool
 }
 
-// isChanged reports whether the cell holds a change. Putting back the value that was read is none.
+// isChanged reports whether the cell holds a change. Putting back the value that was read is no change.
 func (c *cell) isChanged() bool {
 	same := c.read && bytes.Equal(c.base, c.value) && (c.base == nil) == (c.value == nil)
 	return c.changed && !same

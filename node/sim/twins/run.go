@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// Outcome counts what happened in a run, by which a test checks that its scenarios are not idle.
+// Outcome counts what happened in a run, so that a test can check that its scenarios are not idle.
 type Outcome struct {
 	Round         remora.Round // highest that an honest instance works on
 	Committed     int          // sub-DAGs
@@ -132,8 +132,8 @@ func (w *run) deliverPacket(p packet) {
 	if m, ok := p.message.(mempool.CertificateReceived); ok && n.honest {
 		w.check.checkCertificate(m.Certificate)
 	}
-	// Refusals are the sender's matter, and a twin that notices the other one goes on. That a quorum signed two vertices is
-	// everybody's matter: an honest node halts.
+	// Refusals are the sender's matter, and a twin that notices its sibling continues. If quorums signed conflicting
+	// vertices, an honest node halts.
 	if err := n.core.Step(p.message); n.honest && errors.Is(err, mempool.ErrSafety) {
 		w.haltInstance(n, ErrCertificates, err)
 		return
