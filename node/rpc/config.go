@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/head"
@@ -51,22 +52,11 @@ type Config struct {
 }
 
 func (c *Config) checkComplete() error {
-	for _, field := range []struct {
-		name    string
-		missing bool
-	}{
-		{"Listen", c.Listen == ""},
-		{"Genesis", c.Genesis == nil},
-		{"Store", c.Store == nil},
-		{"Head", c.Head == nil},
-		{"Admit", c.Admit == nil},
-		{"Submitter", c.Submitter == nil},
-		{"Status", c.Status == nil},
-		{"Ready", c.Ready == nil},
-		{"Logger", c.Logger == nil},
-	} {
-		if field.missing {
-			return fmt.Errorf("%w: rpc.Config without %s", remora.ErrInvalid, field.name)
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		if v.Field(i).IsZero() && name != "Sales" && name != "Content" {
+			return fmt.Errorf("%w: rpc.Config without %s", remora.ErrInvalid, name)
 		}
 	}
 	return nil
