@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"syscall"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
@@ -148,4 +151,30 @@ var codes = []code{
 	newCode("STORY_FAILED", "a step of the story failed", "see the step and the logs of the nodes"),
 	newCode(codeSimulation, "a simulated run violated a guarantee of the protocol, or its scenario is harsher than any protocol tolerates",
 		"read the violations; the same scenario and seed repeat the run exactly"),
+}
+
+func (p *program) explainCommand() *cli.Command {
+	return &cli.Command{
+		Name: "explain", Usage: "explain an error code and its fix; without a code, list all codes", ArgsUsage: "[CODE]",
+		Flags: []cli.Flag{outputFlag()},
+		Action: withOutput(func(c *cli.Context, asJSON bool) error {
+			if c.Args().Len() == 0 {
+				var rows [][]string
+				for _, e := range codes {
+					rows = append(rows, []string{e.Code, e.Meaning})
+				}
+				return p.printAnswer(asJSON, codes, formatTable(rows...))
+			}
+			name := c.Args().First()
+			e, known := findExplanation(name)
+			if !known {
+				var names []string
+				for _, e := range codes {
+					names = append(names, e.Code)
+				}
+				return newUsageError("unknown code %.64q%s", name, suggestName(name, names))
+			}
+			return p.printAnswer(asJSON, e, fmt.Sprintf("%s: %s\nfix: %s", e.Code, e.Meaning, e.Fix))
+		}),
+	}
 }
