@@ -49,7 +49,7 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	case vote.Round < mine.Round:
 		return fmt.Errorf("%w: vote in round %d, the newest own header is of round %d", ErrTooOld, vote.Round, mine.Round)
 	case vote.Digest != mine.Digest():
-		return fmt.Errorf("%w: digest %s in round %d, where the own header is %s", ErrNotOurs, vote.Digest, vote.Round, mine.Digest())
+		return fmt.Errorf("%w: digest %s in round %d, where this authority's header is %s", ErrNotOurs, vote.Digest, vote.Round, mine.Digest())
 	case v.header == nil || v.votes[vote.Voter] != nil:
 		return nil
 	case v.banned[vote.Voter]:

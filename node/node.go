@@ -39,7 +39,8 @@ import (
 // ErrClockOffset says that a node of a chain that is no dev chain was to run with a wrong clock.
 var ErrClockOffset = errors.New("only chains whose id starts with dev take a clock offset: leave it out")
 
-// contentRequests is how many requests a cache or gateway serves one peer at a time: a gateway asks for many clients.
+// contentRequests is the number of requests that a cache or gateway serves one peer at a time: a gateway asks for
+// many clients.
 const contentRequests = 64
 
 // guests is the number of nodes outside the committee that may ask a validator at a time.

@@ -15,7 +15,7 @@ type Quote struct {
 	Balance remora.Amount // that the account can spend
 }
 
-// Opened is a session as the chain has it, with its grants by cache.
+// Opened is a session as recorded on the chain, with its grants by cache.
 type Opened struct {
 	Session remora.Session
 	Grants  map[remora.Address]remora.Grant

@@ -68,7 +68,7 @@ func (s *source) startWarmer(c remora.Content) {
 		ctx, cancel := context.WithTimeout(s.ctx, warmTime)
 		defer cancel()
 		if err := s.fillStore(ctx, c, w); err != nil {
-			s.log.DebugContext(ctx, "content was not copied into the own store", slog.String("root", c.Root.String()), slog.Any("reason", err))
+			s.log.DebugContext(ctx, "content was not copied into the gateway's store", slog.String("root", c.Root.String()), slog.Any("reason", err))
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

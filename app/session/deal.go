@@ -26,7 +26,7 @@ func Window(acked, lost uint64) uint64 {
 	return min(trust-8*lost, MaxWindow)
 }
 
-// Deal is a session between its client and one of the caches that it allots bytes to, as the chain has it.
+// Deal is a session between its client and one of the caches that it allots bytes to, as recorded on the chain.
 type Deal struct {
 	ChainID string
 	Session remora.SessionID

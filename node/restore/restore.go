@@ -134,8 +134,8 @@ func replayCertificates(order *consensus.Bullshark, certificates []*remora.Certi
 	return committed, nil
 }
 
-// Worker returns a worker core that has taken back the own batches which were acknowledged to clients and which no block
-// has executed, and their number.
+// Worker returns a worker core with this validator's batches that were acknowledged to clients and that no block has
+// executed, and their number.
 func Worker(st *store.Store, c worker.Config) (*worker.Core, int, error) {
 	core, err := worker.New(c)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 type deliveries struct {
 	chain
 	self        remora.Address
-	epochMillis remora.Millis // how long an epoch lasts
+	epochMillis remora.Millis // length of an epoch
 }
 
-// Epoch returns the epoch of the next block, how long it has lasted by the time of the blocks, and how long it lasts.
+// Epoch returns the epoch of the next block, its age in block time and its length.
 func (d deliveries) Epoch() (number remora.Epoch, age, length remora.Millis, err error) {
 	view := d.head.Newest()
 	defer view.Release()

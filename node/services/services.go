@@ -135,7 +135,7 @@ func (s *Services) Uploads() http.Handler { return s.uploads }
 // Sales returns the handler of a cache's deliveries over the web, nil at a gateway.
 func (s *Services) Sales() http.Handler { return s.sales }
 
-// Figures returns what a cache tells of its deliveries.
+// Figures returns a cache's figures about its deliveries.
 func (s *Services) Figures() []metrics.Figure { return s.figures }
 
 // Loops returns the goroutines: 1 that registers the node; at a cache 1 for what it holds (app/cache, three loops) and 1

@@ -20,7 +20,7 @@ type checker struct {
 	Outcome   // as counted so far
 	committee *remora.Committee
 	scenario  *Scenario
-	faulty    []bool          // by authority: the adversary has it at some time
+	faulty    []bool          // by authority: the adversary controls it at some time
 	failed    map[string]bool // verdicts that a violation led to, listed or not
 	headers   map[slot]remora.Hash
 	votes     map[ballot]remora.Hash

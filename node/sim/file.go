@@ -22,7 +22,7 @@ const MaxScenarioBytes = 1 << 20
 // ErrTerms says that a scenario needs committees that change, which this build does not have.
 var ErrTerms = errors.New("this build has one term: the committee does not change")
 
-// The file as TOML has it. Times are milliseconds. Pointers tell which keys a fault has.
+// The file in TOML. Times are milliseconds. Pointers tell which keys a fault has.
 type scenarioFile struct {
 	Validators  int         `toml:"validators"`
 	Stake       []int64     `toml:"stake,omitempty"`

@@ -51,7 +51,7 @@ func (s *Store) Unexecuted(author remora.Authority) ([]remora.Batch, error) {
 	return list, s.putFirstOwedSegment(author, low)
 }
 
-// countOwnBatch enters an own record: as an open batch, or as the execution of an open one.
+// countOwnBatch enters a record: as an open batch, or as the execution of an open one.
 func (s *Store) countOwnBatch(open map[uint64]owedBatch, loc segment.Location, r segment.Record) error {
 	_, done, err := s.BatchHeight(r.Digest)
 	if err != nil || done && !mayRenew(open, remora.Epoch(r.Epoch)) {

@@ -9,7 +9,8 @@ import (
 	"github.com/remora-network/remora/mempool/worker"
 )
 
-// OwnBatches are the own batches that a quorum holds and no block has executed: a rebuilt mempool core does not know them.
+// OwnBatches are this validator's batches that a quorum holds and no block has executed: a rebuilt mempool core does not
+// know them.
 type OwnBatches struct {
 	waiting map[remora.Hash]remora.BatchRef
 }

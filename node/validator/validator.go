@@ -137,7 +137,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	}
 }
 
-// newWorker builds the worker core with the own batches that were acknowledged to clients and not executed yet.
+// newWorker builds the worker core with the batches that were acknowledged to clients and not executed yet.
 func newWorker(c *Config) (*worker.Core, error) {
 	epoch, err := registry.GetEpoch(c.Executor.View().Tables)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 )
 
-// wantQueue is how many wants wait for one authority. The core repeats those that find no room.
+// wantQueue bounds the wants that wait for one authority. The core repeats those that find no room.
 const wantQueue = 16
 
 // fetcher fetches what the mempool core wants from other authorities. One goroutine serves the wants of each of them.
@@ -86,7 +86,7 @@ func (f *fetcher) bringCertificates(ctx context.Context, w mempool.Want) error {
 	return failed
 }
 
-// bringBatches brings what a header lists, an answer at a time, until its author's quota is used up.
+// bringBatches fetches the batches that a header lists, an answer at a time, until its author's quota is used up.
 func (f *fetcher) bringBatches(ctx context.Context, w mempool.Want) error {
 	var digests []remora.Hash
 	for _, ref := range w.Batches {
