@@ -48,7 +48,7 @@ func findExplanation(name string) (code, bool) {
 // codes lists the codes of all errors. A code whose causes are more specific comes before those of general causes.
 var codes = []code{
 	// Transactions that the state machine rejects.
-	newCode("TX_MALFORMED", "the bytes are not a canonically encoded transaction", "build and sign it with remora tx, or follow the encoding in docs/spec"),
+	newCode("TX_MALFORMED", "the bytes are not a canonically encoded transaction", "build and sign it with remora tx, or follow the encodings in testdata/encodings"),
 	newCode("TX_TOO_LARGE", "the transaction is larger than 128 KiB", "split it"),
 	newCode("TX_WRONG_CHAIN", "it was signed for another chain", "sign it for the chain that remora status shows"),
 	newCode("TX_BAD_SIGNATURE", "the signature of the sender is invalid", "sign again with the key of the sender"),

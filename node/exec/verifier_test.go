@@ -1,6 +1,9 @@
 package exec_test
 
 import (
+	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -32,6 +35,35 @@ func TestPrimingChangesNoVerdict(t *testing.T) {
 			}
 		}
 		primed.Forget()
+	}
+}
+
+// TestVerifierKnowsAllKinds holds the statements above against the types of the package verdict: tests of the state machine
+// have a verifier of their own, so only a true statement here tells that this one lacks a case. Keys begin with a letter of
+// their kind.
+func TestVerifierKnowsAllKinds(t *testing.T) {
+	source, err := os.ReadFile("../../state/verdict/verdict.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, s := range slices.Concat(signedStatements(t), blsStatements(t), otherStatements(t)) {
+		if s.holds {
+			shown[fmt.Sprintf("%T", s.Statement)] = true
+		}
+	}
+	kinds := regexp.MustCompile(`func \(\w+ (\w+)\) Key\(\)`).FindAllStringSubmatch(string(source), -1)
+	for _, kind := range kinds {
+		if !shown["verdict."+kind[1]] {
+			t.Errorf("verdict.%s: no true statement of this kind is tested", kind[1])
+		}
+	}
+	letters := map[string]bool{}
+	for _, letter := range regexp.MustCompile(`\[\]byte\{('\w')\}`).FindAllString(string(source), -1) {
+		letters[letter] = true
+	}
+	if len(kinds) < 4 || len(letters) != len(kinds) {
+		t.Errorf("%d kinds of statements, %d letters that begin their keys", len(kinds), len(letters))
 	}
 }
 
