@@ -25,4 +25,6 @@ var (
 	ErrSignerOrder = errors.New("bls: signers not in increasing order")
 	// ErrUnknownSigner refuses a signer outside the keyring.
 	ErrUnknownSigner = errors.New("bls: signer outside the keyring")
+	// ErrPairs refuses a pairing product whose two sides differ in length or are empty.
+	ErrPairs = errors.New("bls: pairing product needs equally many points of both groups, at least one")
 )

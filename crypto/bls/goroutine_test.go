@@ -24,12 +24,14 @@ func TestVerificationStartsNoGoroutine(t *testing.T) {
 	items := makeItems(t, c, 9)
 	pk, pop := c.secret[0].Public(), c.secret[0].ProvePossession()
 	sig, votes := c.aggregate(t, msg, 0, 1, 2), c.votes(msg, 0, 1, 2, 3)
+	p, q := pairs(9)
 	calls := map[string]func() error{
 		"VerifyPossession":  func() error { return VerifyPossession(pk, pop) },
 		"Verify":            func() error { return Verify(c.public[0], msg, votes[0].Signature) },
 		"VerifyAggregate":   func() error { return c.ring.VerifyAggregate([]int{0, 1, 2}, msg, sig) },
 		"VerifyAggregates":  func() error { return VerifyAggregates(items)[0] },
 		"AggregateVerified": func() error { _, _, _, err := AggregateVerified(c.ring, votes, msg); return err },
+		"PairingProduct":    func() error { _, err := PairingProductIsOne(p, q); return err },
 	}
 	for name, call := range calls {
 		// The runtime itself may start one in between, but not every time.
