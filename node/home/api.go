@@ -1,6 +1,9 @@
 package home
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
 // API is the addresses of a running node.
 type API struct {
@@ -23,8 +26,8 @@ func (h *Home) API() (API, error) {
 	if err != nil {
 		return API{}, err
 	}
-	var a API
-	if _, err := h.readJSON(apiFile, &a); err != nil {
+	a, err := h.readAPI()
+	if err != nil {
 		return API{}, err
 	}
 	switch {
@@ -36,4 +39,14 @@ func (h *Home) API() (API, error) {
 		return API{}, fmt.Errorf("%w yet for %q: process %d is starting; try again", ErrNotRunning, h.dir, holder.Pid)
 	}
 	return a, nil
+}
+
+// readAPI returns the announced addresses; none if there is no file, or an empty one.
+func (h *Home) readAPI() (API, error) {
+	var a API
+	if info, err := os.Stat(h.path(apiFile)); err == nil && info.Size() == 0 {
+		return a, nil
+	}
+	_, err := h.readJSON(apiFile, &a)
+	return a, err
 }

@@ -255,6 +255,12 @@ func TestAPI(t *testing.T) {
 	if _, err := h.API(); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("killed: %v", err)
 	}
+	if err := os.WriteFile(h.path(apiFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.API(); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("an empty file: %v", err)
+	}
 	if err := errors.Join(h.Withdraw(), h.Withdraw()); err != nil {
 		t.Errorf("withdraw: %v", err)
 	}
