@@ -21,7 +21,7 @@ const module = "github.com/remora-network/remora"
 // The packages that a layer may import, from the leaves upwards. Names are relative to the module; "." is its root.
 var (
 	root      = []string{"."}
-	floor     = []string{"app/durable", "app/steady"}
+	floor     = []string{"app/durable", "app/steady", "node/limits"}
 	verifiers = []string{"crypto/bls", "crypto/ed25519"}
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
 	session   = []string{"app/session"}

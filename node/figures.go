@@ -1,6 +1,21 @@
 package node
 
-import "github.com/remora-network/remora/node/metrics"
+import (
+	"github.com/remora-network/remora/node/limits"
+	"github.com/remora-network/remora/node/metrics"
+)
+
+// hitSeries counts the hits of limits by limit and by who hit it.
+func hitSeries(hits *limits.Hits) metrics.Series {
+	return metrics.Series{
+		Name: "limit_hits_total", Help: "Refusals because of a limit.", Labels: []string{"limit", "who"},
+		Values: func(add func(value float64, labels ...string)) {
+			for _, h := range hits.All() {
+				add(float64(h.Total), h.Limit, h.Who)
+			}
+		},
+	}
+}
 
 // partFigures tell of the parts that every node has: store and network host.
 func (n *Node) partFigures() []metrics.Figure {

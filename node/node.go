@@ -25,6 +25,7 @@ import (
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
@@ -99,6 +100,7 @@ type Node struct {
 	host      *p2p.Host
 	chain     chainRole
 	roles     []role // chain first
+	hits      *limits.Hits // of every limit of the node
 	counts    metrics.Counts
 	figures   []metrics.Figure
 	servers   []func(context.Context) error // of clients
@@ -116,7 +118,7 @@ func New(c Config) (*Node, error) {
 	if c.ClockOffset != 0 && !remora.IsDev(c.Genesis.ChainID) {
 		return nil, fmt.Errorf("%w: chain %s, offset %s", ErrClockOffset, c.Genesis.ChainID, c.ClockOffset)
 	}
-	n := &Node{config: c}
+	n := &Node{config: c, hits: limits.NewHits(time.Now, c.Logger)}
 	if err := n.buildParts(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -278,7 +280,7 @@ func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
 	api, err := rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
 		Admit:     func(v state.View, raw []byte) error { return n.machine.Admit(v, raw, verifier) },
-		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Content: uploads, Sales: sales,
+		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Hits: n.hits, Content: uploads, Sales: sales,
 	})
 	if err != nil {
 		return nil, err
@@ -287,7 +289,7 @@ func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
 	if n.config.Metrics == "" {
 		return api, nil
 	}
-	figures, err := metrics.New(n.config.Metrics, n.figures)
+	figures, err := metrics.New(n.config.Metrics, n.figures, hitSeries(n.hits))
 	if err != nil {
 		return nil, err
 	}

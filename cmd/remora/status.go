@@ -39,15 +39,19 @@ func describeStatus(s *client.Status) string {
 	if s.Observer {
 		signs = ", observes only: " + s.ObserverReason
 	}
-	return formatTable(
-		[]string{"node", fmt.Sprintf("%s (%s), %s%s", s.Node, s.Roles, s.Version, signs)},
-		[]string{"chain", fmt.Sprintf("%s, genesis %s", s.ChainID, s.Genesis)},
-		[]string{"height", fmt.Sprintf("%d, certified %d, %s ago", s.Height, s.CertifiedHeight, ageOf(s.Time))},
-		[]string{"epoch", fmt.Sprintf("%d, term %d, round %d", s.Epoch, s.Term, s.Round)},
-		[]string{"state root", s.StateRoot.String()},
-		[]string{"committee", fmt.Sprintf("%d validators, %d connected", s.CommitteeSize, s.Peers)},
-		[]string{"synced", synced},
-	)
+	rows := [][]string{
+		{"node", fmt.Sprintf("%s (%s), %s%s", s.Node, s.Roles, s.Version, signs)},
+		{"chain", fmt.Sprintf("%s, genesis %s", s.ChainID, s.Genesis)},
+		{"height", fmt.Sprintf("%d, certified %d, %s ago", s.Height, s.CertifiedHeight, ageOf(s.Time))},
+		{"epoch", fmt.Sprintf("%d, term %d, round %d", s.Epoch, s.Term, s.Round)},
+		{"state root", s.StateRoot.String()},
+		{"committee", fmt.Sprintf("%d validators, %d connected", s.CommitteeSize, s.Peers)},
+		{"synced", synced},
+	}
+	for _, l := range s.Limits {
+		rows = append(rows, []string{"limit hit", fmt.Sprintf("%s by %s: %d times in %s", l.Limit, l.Who, l.Count, ageOf(l.Since))})
+	}
+	return formatTable(rows...)
 }
 
 func ageOf(t remora.Millis) time.Duration {

@@ -24,6 +24,15 @@ type Status struct {
 	Synced          bool          `json:"synced"`
 	Observer        bool          `json:"observer" doc:"a validator that signs nothing after equal crashes in a row"`
 	ObserverReason  string        `json:"observer_reason,omitempty" doc:"why it signs nothing"`
+	Limits          []LimitHit    `json:"limits,omitempty" doc:"limits that somebody is held to now, those with the most hits first"`
+}
+
+// LimitHit says that somebody is held to a limit of the node. The node serves others meanwhile.
+type LimitHit struct {
+	Limit string        `json:"limit"`
+	Who   string        `json:"who" doc:"an address, an account or the name of a peer"`
+	Count uint64        `json:"count" doc:"refusals since"`
+	Since remora.Millis `json:"since"`
 }
 
 // Block is an executed block without the bytes of its transactions.

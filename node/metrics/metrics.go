@@ -24,6 +24,32 @@ type Figure struct {
 	Value   func() float64
 }
 
+// Series are counters of one name that differ by their labels. Values calls add for each, with a value for every label; it
+// is bounded by whoever counts.
+type Series struct {
+	Name, Help string // Name without the prefix remora_
+	Labels     []string
+	Values     func(add func(value float64, labels ...string))
+}
+
+// seriesCollector reads series at every scrape.
+type seriesCollector struct {
+	Series
+	description *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c seriesCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- c.description
+}
+
+// Collect implements prometheus.Collector.
+func (c seriesCollector) Collect(found chan<- prometheus.Metric) {
+	c.Values(func(value float64, labels ...string) {
+		found <- prometheus.MustNewConstMetric(c.description, prometheus.CounterValue, value, labels...)
+	})
+}
+
 // Server serves /metrics.
 type Server struct {
 	http   *http.Server
@@ -31,12 +57,18 @@ type Server struct {
 }
 
 // New binds a host:port. The caller calls Run, which releases it.
-func New(address string, figures []Figure) (*Server, error) {
+func New(address string, figures []Figure, series ...Series) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, f := range figures {
 		if err := registry.Register(f.newCollector()); err != nil {
 			return nil, fmt.Errorf("metric %s: %w", f.Name, err)
+		}
+	}
+	for _, s := range series {
+		description := prometheus.NewDesc("remora_"+s.Name, s.Help, s.Labels, nil)
+		if err := registry.Register(seriesCollector{s, description}); err != nil {
+			return nil, fmt.Errorf("metric %s: %w", s.Name, err)
 		}
 	}
 	listen, err := net.Listen("tcp", address)
@@ -54,6 +86,9 @@ func (f Figure) newCollector() prometheus.Collector {
 	}
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "remora", Name: f.Name, Help: f.Help}, f.Value)
 }
+
+// Addr returns the bound address.
+func (s *Server) Addr() net.Addr { return s.listen.Addr() }
 
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state"
 )
@@ -36,7 +38,7 @@ type Status struct {
 	Observer string // reason why a validator signs nothing; empty: it signs
 }
 
-// Config holds the dependencies of a Server. All but Sales and Content are required.
+// Config holds the dependencies of a Server. All but Hits, Sales and Content are required.
 type Config struct {
 	Listen    string // host:port; port 0 for any
 	Genesis   *remora.Genesis
@@ -47,15 +49,18 @@ type Config struct {
 	Status    func() Status
 	Ready     func() (ready bool, reasons []string)
 	Logger    *slog.Logger
+	Hits      *limits.Hits // who is held to a limit; nil: nobody remembers
 	Sales     http.Handler // POST /v1/deliveries/{node}: paid deliveries of a cache; nil: none
 	Content   http.Handler // PUT and HEAD /v1/content/{cid}: uploads to a cache; nil: none
 }
+
+var optional = []string{"Hits", "Sales", "Content"}
 
 func (c *Config) checkComplete() error {
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
-		if v.Field(i).IsZero() && name != "Sales" && name != "Content" {
+		if v.Field(i).IsZero() && !slices.Contains(optional, name) {
 			return fmt.Errorf("%w: rpc.Config without %s", remora.ErrInvalid, name)
 		}
 	}

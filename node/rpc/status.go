@@ -21,7 +21,7 @@ func (s *Server) readStatus(context.Context, client.None) (*client.Status, error
 		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
 		Term: s.committee.Term, Round: own.Round,
 		StateRoot: view.Tree.Root(), CommitteeSize: s.committee.Size(), Peers: own.Peers, Synced: own.Synced,
-		Observer: own.Observer != "", ObserverReason: own.Observer,
+		Observer: own.Observer != "", ObserverReason: own.Observer, Limits: s.limitHits(),
 	}
 	var err error
 	if doc.Epoch, err = epochOfView(view); err != nil {
@@ -68,10 +68,12 @@ func (s *Server) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// readiness says whether a node should get traffic, by its own judgement.
+// readiness says whether a node should get traffic, by its own judgement. A limit that is being hit is no reason against it:
+// the limit is there so that others are served.
 type readiness struct {
-	Ready   bool     `json:"ready"`
-	Reasons []string `json:"reasons" doc:"why the node is not ready"`
+	Ready   bool              `json:"ready"`
+	Reasons []string          `json:"reasons" doc:"why the node is not ready"`
+	Limits  []client.LimitHit `json:"limits,omitempty" doc:"limits that somebody is held to now, those with the most hits first"`
 }
 
 type health struct {
@@ -84,7 +86,21 @@ func (s *Server) readiness() readiness {
 	if reasons == nil {
 		reasons = []string{}
 	}
-	return readiness{Ready: ready, Reasons: reasons}
+	return readiness{Ready: ready, Reasons: reasons, Limits: s.limitHits()}
+}
+
+// maxLimitHits bounds the limits that a document names.
+const maxLimitHits = 32
+
+func (s *Server) limitHits() []client.LimitHit {
+	lately := s.Hits.Lately()
+	var hits []client.LimitHit
+	for _, h := range lately[:min(len(lately), maxLimitHits)] {
+		hits = append(hits, client.LimitHit{
+			Limit: h.Limit, Who: h.Who, Count: h.Count, Since: remora.Millis(h.Since.UnixMilli()),
+		})
+	}
+	return hits
 }
 
 // serveLive answers while the process is alive.
