@@ -99,7 +99,7 @@ type Node struct {
 	head      *head.Head
 	host      *p2p.Host
 	chain     chainRole
-	roles     []role // chain first
+	roles     []role       // chain first
 	hits      *limits.Hits // of every limit of the node
 	counts    metrics.Counts
 	figures   []metrics.Figure
