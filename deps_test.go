@@ -65,7 +65,8 @@ var layers = slices.Concat([]layer{
 }, climb(spine), []layer{
 	{shells, belowShell},
 	{[]string{"testdata"}, nil},
-	{[]string{"node/bench", "node/chaos"}, join(belowShell, []string{"node/devnet"})},
+	{[]string{"node/bench", "node/chaos/attack"}, join(belowShell, []string{"node/devnet"})},
+	{[]string{"node/chaos"}, join(belowShell, []string{"node/devnet", "node/chaos/attack"})},
 	{[]string{"node/story"}, join(belowShell, []string{"node/devnet", "node/replay", "node/wallet", "testdata"})},
 	{[]string{"node"}, join(belowShell, shells, []string{"node/bench"})},
 	{[]string{"cmd/remora", "cmd/vet", "cmd/mutants"}, join(belowShell, shells, []string{"node/bench", "node/story", "node", "testdata"})},

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/remora-network/remora/node/chaos"
+	"github.com/remora-network/remora/node/chaos/attack"
 )
 
 var (
@@ -23,6 +24,7 @@ var (
 
 // TestMain builds the program that the validators run.
 func TestMain(m *testing.M) {
+	attack.Main()
 	flag.Parse()
 	remove := func() {}
 	if !testing.Short() && *binary == "" {
