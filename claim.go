@@ -90,10 +90,11 @@ type OpenedChunk struct {
 	Path []Hash // siblings up to the content's root, the chunk's own neighbour first
 }
 
-// OpenClaim answers a claim's challenge. Each list holds what the ascending offsets draw, in that order and once: an opening has
-// exactly one form.
+// OpenClaim answers a claim's challenge. Anybody may send it: it proves itself, its sender pays the fee, and the payout is the
+// node's. Each list holds what the ascending offsets draw, in that order and once: an opening has exactly one form.
 type OpenClaim struct {
 	_         struct{} `cbor:",toarray"`
+	Node      Address  // whose claim it opens
 	Epoch     Epoch
 	Receipts  []OpenedReceipt
 	Extents   []OpenedExtent

@@ -146,10 +146,11 @@ var deliveryCases = []deliveryCase{
 
 	{"opening", remora.CodeOK, editedOpenClaim(func(*openWorld, *remora.OpenClaim) {})},
 	{"opening of nothing", remora.CodeUnknownClaim, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { o.Epoch = 4 })},
-	{"opening by another", remora.CodeUnknownClaim, func(w *openWorld) []byte {
+	{"opening by another", remora.CodeOK, func(w *openWorld) []byte {
 		_, seed, _ := w.Claim("nora", 2)
 		return w.signNext("olaf", remora.KindOpenClaim, w.claims[2].Answer(w.t, seed))
 	}},
+	{"opening as another's", remora.CodeUnknownClaim, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { o.Node = statetest.Address("olaf") })},
 	{"opening before the challenge", remora.CodeNotChallenged, func(w *openWorld) []byte {
 		return w.signNext("nora", remora.KindOpenClaim, w.claims[3].Answer(w.t, w.getSeed().Hash))
 	}},
@@ -166,7 +167,7 @@ var deliveryCases = []deliveryCase{
 	{"opening with a false echo", remora.CodeBadOpening, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { o.Echo[3] ^= 1 })},
 	{"opening with a false chunk", remora.CodeBadOpening, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { o.Chunks[0].Data[3] ^= 1 })},
 	{"opening without a chunk", remora.CodeBadOpening, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { o.Chunks = o.Chunks[1:] })},
-	{"empty opening", remora.CodeBadOpening, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { *o = remora.OpenClaim{Epoch: 2} })},
+	{"empty opening", remora.CodeBadOpening, editedOpenClaim(func(_ *openWorld, o *remora.OpenClaim) { *o = remora.OpenClaim{Node: o.Node, Epoch: 2} })},
 }
 
 // TestDeliveryCodes is TestCodes for deliveries: a rejection leaves nothing but fee and nonce.

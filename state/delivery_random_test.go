@@ -156,7 +156,7 @@ func (x *trader) openClaim() {
 	}
 	c := x.m.claims[modelClaimKey{node, epoch}]
 	if c == nil {
-		x.addTx(node, remora.KindOpenClaim, remora.OpenClaim{Epoch: epoch}, func() remora.Code { return x.m.openClaim(x.facts, node, epoch, false) })
+		x.addTx(node, remora.KindOpenClaim, remora.OpenClaim{Node: statetest.Address(node), Epoch: epoch}, func() remora.Code { return x.m.openClaim(x.facts, node, epoch, false) })
 		return
 	}
 	seed, fixed := x.m.seeds[c.Step]
@@ -174,11 +174,10 @@ func (x *trader) openClaim() {
 		answers = false
 	case 3:
 		opened.Echo, answers = remora.Hash{}, false
-	case 4: // somebody else, whose own claim it does not answer
-		from = x.drawName("thief", append(x.clients, x.caches...)...)
-		answers = answers && from == node
+	case 4: // somebody else carries it
+		from = x.drawName("carrier", append(x.clients, x.caches...)...)
 	}
-	x.addTx(from, remora.KindOpenClaim, opened, func() remora.Code { return x.m.openClaim(x.facts, from, epoch, answers) })
+	x.addTx(from, remora.KindOpenClaim, opened, func() remora.Code { return x.m.openClaim(x.facts, node, epoch, answers) })
 }
 
 // drawsNoLie reports whether a node's evidence answers the challenge of its claim. If it claimed a little more than it has, the

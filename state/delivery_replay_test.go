@@ -139,7 +139,7 @@ func dueWorld(t *testing.T) (*openWorld, state.Input) {
 		w.signNext("alice", remora.KindOpenSession, statetest.Session("more", 9, epoch+1, statetest.Allot("nora", 500), statetest.Allot("olaf", 1))),
 		w.signNext("bob", remora.KindCloseSession, remora.CloseSession{Session: two}),
 		w.signNext("nora", remora.KindCommitClaim, w.makeClaim("nora", epoch-1, w.deliverFile(two, 100)).Commit),
-		w.signNext("nora", remora.KindOpenClaim, remora.OpenClaim{Epoch: 3}),
+		w.signNext("nora", remora.KindOpenClaim, remora.OpenClaim{Node: statetest.Address("nora"), Epoch: 3}),
 	)
 	d := statetest.Draft{Time: w.View.Tip.Time + statetest.EpochMillis, Payload: payload{0: {ref}}, Beacon: []remora.Authority{0, 1, 2}}
 	return w, w.Input(w.SubDAG(d))

@@ -153,6 +153,34 @@ func TestSlash(t *testing.T) {
 	w.requireCode(remora.CodeClaimExists, w.Run(w.commitClaim("nora", claim)))
 }
 
+// TestAnybodyCarriesAnOpening has others open nora's claim: who carries a wrong opening pays for it and the claim stays open;
+// the right one settles it, and the payout is nora's.
+func TestAnybodyCarriesAnOpening(t *testing.T) {
+	w, claim, _ := challenged(t)
+	_, seed, _ := w.Claim("nora", 1)
+	nora, bob := w.balanceOf("nora"), w.balanceOf("bob")
+	before := w.requireStage(remora.ClaimChallenged, "nora", 1)
+
+	wrong := claim.Answer(t, seed)
+	wrong.Signature[3] ^= 1
+	bad := w.signNext("bob", remora.KindOpenClaim, wrong)
+	w.requireCode(remora.CodeBadOpening, w.Run(bad))
+	if now := w.requireStage(remora.ClaimChallenged, "nora", 1); now != before {
+		t.Errorf("a wrong opening made the claim %+v of %+v", now, before)
+	}
+	good := w.signNext("bob", remora.KindOpenClaim, claim.Answer(t, seed))
+	w.requireOK(w.Run(good))
+	c := w.requireStage(remora.ClaimSettled, "nora", 1)
+	w.advanceTo(c.Release)
+	w.Idle(1, 1)
+	if got, want := w.balanceOf("nora"), nora+c.Paid+c.Deposit; got != want {
+		t.Errorf("the node holds %s, want %s: payout and deposit, and no fee", got, want)
+	}
+	if got, want := w.balanceOf("bob"), bob-feeOf(t, bad)-feeOf(t, good); got != want {
+		t.Errorf("the carrier holds %s, want %s: both fees, and nothing more", got, want)
+	}
+}
+
 // TestSlashNeedsTime passes many blocks in little time, up to the last block in which an opening counts.
 func TestSlashNeedsTime(t *testing.T) {
 	for _, over := range []remora.Millis{0, 1} {

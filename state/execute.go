@@ -160,8 +160,8 @@ var rules = [...]func(*execution, *remora.Tx) error{
 	remora.KindCommitClaim: withBody(func(x *execution, tx *remora.Tx, in *remora.CommitClaim) error {
 		return delivery.Commit(x.tables, x.block, tx.From, in)
 	}),
-	remora.KindOpenClaim: withBody(func(x *execution, tx *remora.Tx, in *remora.OpenClaim) error {
-		return delivery.Settle(x.tables, x.block, x.verifier, tx.From, in)
+	remora.KindOpenClaim: withBody(func(x *execution, _ *remora.Tx, in *remora.OpenClaim) error {
+		return delivery.Settle(x.tables, x.block, x.verifier, in)
 	}),
 }
 

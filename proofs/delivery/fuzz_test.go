@@ -86,7 +86,7 @@ func FuzzDecodeCommitClaim(f *testing.F) {
 		if err := challenge.checkItems(); err != nil {
 			t.Fatalf("a claim that passed Check: %v", err)
 		}
-		if _, err := challenge.Verify(&remora.OpenClaim{Epoch: c.Epoch}); !errors.Is(err, ErrOpening) {
+		if _, err := challenge.Verify(&remora.OpenClaim{Node: challenge.Claim.Node, Epoch: c.Epoch}); !errors.Is(err, ErrOpening) {
 			t.Fatalf("an empty opening: %v", err)
 		}
 	})

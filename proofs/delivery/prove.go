@@ -27,7 +27,7 @@ func (c *Challenge) Open(receipts []remora.SignedReceipt, e Evidence) (*remora.O
 		return nil, fmt.Errorf("%w: %d receipts for a claim of %d", remora.ErrInvalid, len(receipts), len(c.Items))
 	}
 	p := prover{challenge: c, receipts: receipts, evidence: e, echo: newEcho(c.Seed)}
-	p.opened.Epoch = c.Claim.Epoch
+	p.opened.Node, p.opened.Epoch = c.Claim.Node, c.Claim.Epoch
 	for i := range receipts {
 		p.leaves = append(p.leaves, receipts[i].Receipt.Leaf(c.ChainID))
 	}

@@ -383,7 +383,7 @@ func (w *world) challengeFor(t *testing.T, extents []remora.Extent) error {
 	if err := w.challenge.walkDraws(&lenient{&p}); err != nil {
 		t.Fatal(err)
 	}
-	p.opened.Epoch, p.opened.Echo = r.Epoch, sumEcho(p.echo)
+	p.opened.Node, p.opened.Epoch, p.opened.Echo = r.Node, r.Epoch, sumEcho(p.echo)
 	p.opened.Receipts = []remora.OpenedReceipt{{Extents: r.Extents, Root: r.Root}}
 	_, err := w.challenge.Verify(&p.opened)
 	return err

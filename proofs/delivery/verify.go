@@ -13,8 +13,9 @@ import (
 // of each under its session's key and scheme. An opening that passes has exactly one form. The error is ErrOpening, or
 // remora.ErrCorrupt if the challenge contradicts itself.
 func (c *Challenge) Verify(o *remora.OpenClaim) ([]remora.Receipt, error) {
-	if o.Epoch != c.Claim.Epoch {
-		return nil, fmt.Errorf("%w: it opens epoch %d, the claim is of epoch %d", ErrOpening, o.Epoch, c.Claim.Epoch)
+	if o.Node != c.Claim.Node || o.Epoch != c.Claim.Epoch {
+		return nil, fmt.Errorf("%w: it opens the claim of %s for epoch %d, the claim is that of %s for epoch %d",
+			ErrOpening, o.Node, o.Epoch, c.Claim.Node, c.Claim.Epoch)
 	}
 	if max(len(o.Receipts), len(o.Extents), len(o.Chunks)) > remora.ClaimSamples {
 		return nil, fmt.Errorf("%w: %d receipts, %d extents and %d chunks, at most %d each",

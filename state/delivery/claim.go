@@ -82,10 +82,10 @@ func debitGrant(o *table.Overlay, node remora.Address, epoch remora.Epoch, item 
 	return value, nil
 }
 
-// Settle verifies the opening of a node's claim and fixes the payout. The error is a Rejection when there is nothing to open or
-// the opening does not answer the challenge; the claim is then unchanged, and may be opened until its deadline.
-func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address, in *remora.OpenClaim) error {
-	c, exists, err := GetClaim(o, node, in.Epoch)
+// Settle verifies the opening of a claim, whoever sent it, and fixes the node's payout. The error is a Rejection when there is
+// nothing to open or the opening does not answer the challenge; the claim is then unchanged, and may be opened until its deadline.
+func Settle(o *table.Overlay, b *Block, v verdict.Verifier, in *remora.OpenClaim) error {
+	c, exists, err := GetClaim(o, in.Node, in.Epoch)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func Settle(o *table.Overlay, b *Block, v verdict.Verifier, node remora.Address,
 	if err := ledger.Collect(o, part); err != nil {
 		return err
 	}
-	o.Put(table.Deadlines, releaseKey(c.Release, node, c.Epoch), []byte{})
+	o.Put(table.Deadlines, releaseKey(c.Release, c.Node, c.Epoch), []byte{})
 	return closeClaim(o, &c)
 }
 

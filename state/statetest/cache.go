@@ -137,7 +137,7 @@ func (c *Cache) Execute(body any) error {
 		case remora.CommitClaim:
 			return delivery.Commit(o, b, c.node, &body)
 		case remora.OpenClaim:
-			return delivery.Settle(o, b, sessionVerifier{}, c.node, &body)
+			return delivery.Settle(o, b, sessionVerifier{}, &body)
 		}
 		c.tb.Errorf("a transaction of %T", body)
 		return nil
