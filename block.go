@@ -6,7 +6,7 @@ import (
 )
 
 // ProtocolVersion is the version of the state machine's rules that this build applies.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 // Seed is a step of the beacon and its randomness.
 type Seed struct {
@@ -19,7 +19,7 @@ type Seed struct {
 type BlockHeader struct {
 	_             struct{} `cbor:",toarray"`
 	Version       uint16
-	ChainID       string
+	Domain        Domain // of the chain
 	Height        Height
 	Epoch         Epoch
 	Term          Term
@@ -35,7 +35,7 @@ type BlockHeader struct {
 
 // Hash names the block. Its preimage is the canonical encoding, which is unique per value.
 func (h *BlockHeader) Hash() Hash {
-	return newPreimage("remora/block/1", h.ChainID).addBytes(Encode(h)).sumDigest()
+	return newPreimage("remora/block/1", h.Domain).addBytes(Encode(h)).sumDigest()
 }
 
 // Block is an executed sub-DAG without the bytes of its batches.
@@ -48,8 +48,8 @@ type Block struct {
 }
 
 // TxRoot hashes the digests of the executed batches in order.
-func TxRoot(chainID string, batches []Hash) Hash {
-	p := newPreimage("remora/txs/1", chainID).addUint(uint64(len(batches)))
+func TxRoot(d Domain, batches []Hash) Hash {
+	p := newPreimage("remora/txs/1", d).addUint(uint64(len(batches)))
 	for _, b := range batches {
 		p.addHash(b)
 	}
@@ -57,14 +57,14 @@ func TxRoot(chainID string, batches []Hash) Hash {
 }
 
 // ResultsRoot hashes the codes of the executed transactions in order.
-func ResultsRoot(chainID string, results []byte) Hash {
-	return newPreimage("remora/results/1", chainID).addBytes(results).sumDigest()
+func ResultsRoot(d Domain, results []byte) Hash {
+	return newPreimage("remora/results/1", d).addBytes(results).sumDigest()
 }
 
 // Seal computes the digests of the block's DAG headers after decoding.
 func (b *Block) Seal() {
 	for _, h := range b.DAG {
-		h.Seal(b.Header.ChainID)
+		h.Seal(b.Header.Domain)
 	}
 }
 

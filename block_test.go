@@ -22,7 +22,7 @@ func TestBlockRoundTrip(t *testing.T) {
 	if got.DAG[0].Digest() != sampleHeader().Digest() {
 		t.Error("the headers of a decoded block are not sealed")
 	}
-	if sub := got.SubDAG(sampleHash(1)); sub.Digest(chainID) != (&remora.SubDAG{Headers: block.DAG, Previous: sampleHash(1)}).Digest(chainID) {
+	if sub := got.SubDAG(sampleHash(1)); sub.Digest(domain) != (&remora.SubDAG{Headers: block.DAG, Previous: sampleHash(1)}).Digest(domain) {
 		t.Error("the sub-DAG changes on its way")
 	}
 	if _, err := remora.DecodeBlock(raw, len(raw)-1); !errors.Is(err, remora.ErrTooLarge) {
@@ -74,10 +74,10 @@ func TestDecodeBlockRefuses(t *testing.T) {
 func TestRoots(t *testing.T) {
 	a, b := sampleHash(1), sampleHash(2)
 	roots := []remora.Hash{
-		remora.TxRoot(chainID, nil), remora.TxRoot(chainID, []remora.Hash{a}), remora.TxRoot(chainID, []remora.Hash{a, b}),
-		remora.TxRoot(chainID, []remora.Hash{b, a}), remora.TxRoot("dev-other", []remora.Hash{a}),
-		remora.ResultsRoot(chainID, nil), remora.ResultsRoot(chainID, []byte{0}), remora.ResultsRoot(chainID, []byte{0, 0}),
-		remora.ResultsRoot(chainID, []byte{1, 0}), remora.ResultsRoot("dev-other", []byte{0}),
+		remora.TxRoot(domain, nil), remora.TxRoot(domain, []remora.Hash{a}), remora.TxRoot(domain, []remora.Hash{a, b}),
+		remora.TxRoot(domain, []remora.Hash{b, a}), remora.TxRoot(otherDomain, []remora.Hash{a}),
+		remora.ResultsRoot(domain, nil), remora.ResultsRoot(domain, []byte{0}), remora.ResultsRoot(domain, []byte{0, 0}),
+		remora.ResultsRoot(domain, []byte{1, 0}), remora.ResultsRoot(otherDomain, []byte{0}),
 	}
 	slices.SortFunc(roots, func(x, y remora.Hash) int { return bytes.Compare(x[:], y[:]) })
 	if distinct := slices.Compact(slices.Clone(roots)); len(distinct) != len(roots) {
@@ -88,7 +88,7 @@ func TestRoots(t *testing.T) {
 func TestSubDAG(t *testing.T) {
 	first, last := sampleHeader(), sampleHeader()
 	last.Round++
-	last.Seal(chainID)
+	last.Seal(domain)
 	sub := remora.SubDAG{Headers: []*remora.Header{first, last}, Previous: sampleHash(1)}
 	if sub.Leader() != last {
 		t.Error("the leader is the last header")
@@ -98,11 +98,11 @@ func TestSubDAG(t *testing.T) {
 		"previous": {Headers: sub.Headers, Previous: sampleHash(2)},
 		"number":   {Headers: sub.Headers[1:], Previous: sampleHash(1)},
 	} {
-		if other.Digest(chainID) == sub.Digest(chainID) {
+		if other.Digest(domain) == sub.Digest(domain) {
 			t.Errorf("the digest does not cover: %s", name)
 		}
 	}
-	if sub.Digest("dev-other") == sub.Digest(chainID) {
+	if sub.Digest(otherDomain) == sub.Digest(domain) {
 		t.Error("the digest does not cover the chain")
 	}
 	previous := sampleHash(1)

@@ -43,11 +43,11 @@ func checkSigners(committee *Committee, signers Bitmap) error {
 }
 
 // DecodeCertificate decodes a certificate and seals its header. The caller calls Check and verifies the signature.
-func DecodeCertificate(chainID string, b []byte) (*Certificate, error) {
+func DecodeCertificate(d Domain, b []byte) (*Certificate, error) {
 	c := new(Certificate)
 	if err := Decode(b, MaxCertificateBytes, c); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	c.Header.Seal(chainID)
+	c.Header.Seal(d)
 	return c, nil
 }

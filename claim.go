@@ -52,8 +52,8 @@ func (c *CommitClaim) Check() error {
 }
 
 // ID returns the id of a node's claim, from which its challenge is drawn.
-func (c *CommitClaim) ID(chainID string, node Address) Hash {
-	p := newPreimage("remora/claim/1", chainID).addBytes(node[:]).addUint(uint64(c.Epoch)).addUint(c.Total).addUint(uint64(len(c.Items)))
+func (c *CommitClaim) ID(d Domain, node Address) Hash {
+	p := newPreimage("remora/claim/1", d).addBytes(node[:]).addUint(uint64(c.Epoch)).addUint(c.Total).addUint(uint64(len(c.Items)))
 	for _, item := range c.Items {
 		p.addUint(uint64(item.Session)).addUint(item.Bytes)
 	}

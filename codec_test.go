@@ -13,11 +13,11 @@ import (
 
 // vector is a file of testdata/encodings, for other implementations to check themselves against.
 type vector struct {
-	Object   string      `json:"object"`
-	ChainID  string      `json:"chain_id"`
-	Encoding string      `json:"encoding"` // hexadecimal
-	Digest   remora.Hash `json:"digest"`
-	Covers   string      `json:"digest_is"`
+	Object   string        `json:"object"`
+	Domain   remora.Domain `json:"domain"`   // of the chain id dev-test, a genesis hash of consecutive bytes and fork 0
+	Encoding string        `json:"encoding"` // hexadecimal
+	Digest   remora.Hash   `json:"digest"`
+	Covers   string        `json:"digest_is"`
 }
 
 // samples holds an encoded object of each type with its digest and a decoder that returns the digest of what it read.
@@ -30,7 +30,7 @@ var samples = []struct {
 	{
 		"header", "what the header's Ed25519 signature covers; the vertex's name", remora.Encode(sampleHeader()), sampleHeader().Digest(),
 		func(b []byte) (remora.Hash, []byte, error) {
-			h, err := remora.DecodeHeader(chainID, b)
+			h, err := remora.DecodeHeader(domain, b)
 			if err != nil {
 				return remora.Hash{}, nil, err
 			}
@@ -45,13 +45,13 @@ var samples = []struct {
 		},
 	},
 	{
-		"certificate", "what its votes sign", remora.Encode(sampleCertificate()), remora.VoteMessage(chainID, sampleHeader()),
+		"certificate", "what its votes sign", remora.Encode(sampleCertificate()), remora.VoteMessage(domain, sampleHeader()),
 		func(b []byte) (remora.Hash, []byte, error) {
-			c, err := remora.DecodeCertificate(chainID, b)
+			c, err := remora.DecodeCertificate(domain, b)
 			if err != nil {
 				return remora.Hash{}, nil, err
 			}
-			return remora.VoteMessage(chainID, &c.Header), remora.Encode(c), nil
+			return remora.VoteMessage(domain, &c.Header), remora.Encode(c), nil
 		},
 	},
 	{
@@ -63,13 +63,13 @@ var samples = []struct {
 		},
 	},
 	{
-		"tx", "what the transaction's Ed25519 signature covers", remora.Encode(sampleTx()), sampleTx().Message(),
+		"tx", "what the transaction's Ed25519 signature covers", remora.Encode(sampleTx()), sampleTx().Message(domain),
 		func(b []byte) (remora.Hash, []byte, error) {
 			tx, err := remora.DecodeTx(b)
 			if err != nil {
 				return remora.Hash{}, nil, err
 			}
-			return tx.Message(), remora.Encode(tx), nil
+			return tx.Message(domain), remora.Encode(tx), nil
 		},
 	},
 	{
@@ -95,7 +95,7 @@ func TestVectors(t *testing.T) {
 	for _, s := range samples {
 		t.Run(s.object, func(t *testing.T) {
 			file := filepath.Join("testdata", "encodings", s.object+".json")
-			got := vector{s.object, chainID, hex.EncodeToString(s.encoding), s.digest, s.covers}
+			got := vector{s.object, domain, hex.EncodeToString(s.encoding), s.digest, s.covers}
 			goldentest.CompareJSON(t, file, got)
 			digest, again, err := s.decode(s.encoding)
 			if err != nil || digest != s.digest || !slices.Equal(again, s.encoding) {

@@ -23,20 +23,20 @@ type Member struct {
 
 // Committee is the stake-weighted set of a term, in the order of the consensus keys: an Authority is a position in it.
 type Committee struct {
-	ChainID string
+	Domain  Domain // of the chain
 	Term    Term
 	Members []Member
 }
 
 // NewCommittee sorts the members by consensus key and checks them: 1 to MaxCommittee of them, positive stakes with a sum
 // below 2^62, no key or identity twice.
-func NewCommittee(chainID string, term Term, members []Member) (*Committee, error) {
+func NewCommittee(d Domain, term Term, members []Member) (*Committee, error) {
 	if len(members) == 0 || len(members) > MaxCommittee {
 		return nil, fmt.Errorf("%w: committee of %d members, want 1 to %d", ErrInvalid, len(members), MaxCommittee)
 	}
 	sorted := slices.Clone(members)
 	slices.SortFunc(sorted, func(a, b Member) int { return bytes.Compare(a.Consensus[:], b.Consensus[:]) })
-	c := &Committee{ChainID: chainID, Term: term, Members: sorted}
+	c := &Committee{Domain: d, Term: term, Members: sorted}
 	if err := c.checkMembers(); err != nil {
 		return nil, err
 	}
@@ -113,9 +113,9 @@ func (c *Committee) ByConsensusKey(key BLSPublicKey) (Authority, bool) {
 	return Authority(max(i, 0)), i >= 0
 }
 
-// Hash binds chain, term, and every member in order.
+// Hash binds domain, term, and every member in order.
 func (c *Committee) Hash() Hash {
-	p := newPreimage("remora/committee/1", c.ChainID).addUint(uint64(c.Term)).addUint(uint64(len(c.Members)))
+	p := newPreimage("remora/committee/1", c.Domain).addUint(uint64(c.Term)).addUint(uint64(len(c.Members)))
 	for _, m := range c.Members {
 		p.addBytes(Encode(m))
 	}

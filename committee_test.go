@@ -36,7 +36,7 @@ func TestNewCommittee(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := remora.NewCommittee(chainID, 1, tt.change(sampleMembers(10, 20, 30, 40)))
+			_, err := remora.NewCommittee(domain, 1, tt.change(sampleMembers(10, 20, 30, 40)))
 			if !errors.Is(err, tt.want) {
 				t.Errorf("NewCommittee = %v, want %v", err, tt.want)
 			}
@@ -52,7 +52,7 @@ func TestCommitteeOrder(t *testing.T) {
 	for range 20 {
 		rng.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 		before := slices.Clone(members)
-		got, err := remora.NewCommittee(chainID, 1, members)
+		got, err := remora.NewCommittee(domain, 1, members)
 		if err != nil || got.Hash() != want.Hash() {
 			t.Fatalf("another order makes another committee: %v", err)
 		}

@@ -64,7 +64,7 @@ func Assign(root Hash, caches []Address, n int) []Address {
 	}
 	bids := make([]bid, len(caches))
 	for i, node := range caches {
-		bids[i] = bid{node, newPreimage("remora/assign/1", "").addHash(root).addBytes(node[:]).sumDigest()}
+		bids[i] = bid{node, newPreimage("remora/assign/1", Domain{}).addHash(root).addBytes(node[:]).sumDigest()}
 	}
 	slices.SortFunc(bids, func(a, b bid) int { return bytes.Compare(b.score[:], a.score[:]) })
 	chosen := make([]Address, max(0, min(n, len(bids))))

@@ -20,6 +20,7 @@ const devPrefix = "dev"
 type Genesis struct {
 	_          struct{}           `cbor:",toarray"`
 	ChainID    string             `json:"chain_id"`
+	Fork       uint32             `json:"fork,omitempty"` // raised when a network starts anew from an otherwise equal genesis
 	Time       Millis             `json:"time"`
 	Params     Params             `json:"params"`
 	Validators []GenesisValidator `json:"validators"`
@@ -70,8 +71,11 @@ func IsDev(chainID string) bool { return strings.HasPrefix(chainID, devPrefix) }
 
 // Hash names the genesis: it is the parent of block 1 and the origin of the first DAG.
 func (g *Genesis) Hash() Hash {
-	return newPreimage("remora/genesis/1", g.ChainID).addBytes(Encode(g)).sumDigest()
+	return newPreimage("remora/genesis/1", Domain{}).addBytes(Encode(g)).sumDigest()
 }
+
+// Domain returns the domain of the chain. It hashes the whole genesis: call it once.
+func (g *Genesis) Domain() Domain { return NewDomain(g.ChainID, g.Hash(), g.Fork) }
 
 // Committee returns the first committee.
 func (g *Genesis) Committee() (*Committee, error) {
@@ -79,7 +83,7 @@ func (g *Genesis) Committee() (*Committee, error) {
 	for i := range g.Validators {
 		members[i] = g.Validators[i].Node.Member(g.Validators[i].Stake)
 	}
-	return NewCommittee(g.ChainID, 1, members)
+	return NewCommittee(g.Domain(), 1, members)
 }
 
 // Check reports all faults of the genesis at once. The caller verifies possession of the keys.

@@ -30,7 +30,7 @@ func TestParseGenesis(t *testing.T) {
 		t.Errorf("genesis (-want +got):\n%s", diff)
 	}
 	c, err := g.Committee()
-	if err != nil || c.Size() != 4 || c.Total() != 400 || c.Term != 1 || c.ChainID != chainID {
+	if err != nil || c.Size() != 4 || c.Total() != 400 || c.Term != 1 || c.Domain != g.Domain() {
 		t.Errorf("committee %+v, %v", c, err)
 	}
 	replace := func(old, by string) string {

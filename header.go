@@ -62,8 +62,8 @@ type Header struct {
 }
 
 // Seal computes and stores the digest. A header that is filled by hand must be sealed before use and after every change.
-func (h *Header) Seal(chainID string) Hash {
-	p := newPreimage("remora/header/1", chainID)
+func (h *Header) Seal(d Domain) Hash {
+	p := newPreimage("remora/header/1", d)
 	p.addUint(uint64(h.Term)).addUint(uint64(h.Author)).addUint(uint64(h.Round)).addUint(uint64(h.CreatedAt))
 	p.addUint(uint64(len(h.Payload)))
 	for _, b := range h.Payload {
@@ -147,12 +147,12 @@ func (h *Header) checkParents(c *Committee) error {
 }
 
 // DecodeHeader decodes and seals a header. The caller calls Check and verifies the signature.
-func DecodeHeader(chainID string, b []byte) (*Header, error) {
+func DecodeHeader(d Domain, b []byte) (*Header, error) {
 	h := new(Header)
 	if err := Decode(b, MaxHeaderBytes, h); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	h.Seal(chainID)
+	h.Seal(d)
 	return h, nil
 }
 
@@ -161,25 +161,25 @@ func DecodeHeader(chainID string, b []byte) (*Header, error) {
 func GenesisParents(c *Committee, origin Hash) []Parent {
 	parents := make([]Parent, c.Size())
 	for i := range parents {
-		p := newPreimage("remora/origin/1", c.ChainID).addUint(uint64(c.Term)).addHash(origin).addUint(uint64(i))
+		p := newPreimage("remora/origin/1", c.Domain).addUint(uint64(c.Term)).addHash(origin).addUint(uint64(i))
 		parents[i] = Parent{Author: Authority(i), Digest: p.sumDigest()}
 	}
 	return parents
 }
 
 // VoteMessage returns the message that votes for a header sign and its certificate aggregates.
-func VoteMessage(chainID string, h *Header) Hash {
-	p := newPreimage("remora/vote/1", chainID).addUint(uint64(h.Term)).addUint(uint64(h.Round)).addUint(uint64(h.Author))
+func VoteMessage(d Domain, h *Header) Hash {
+	p := newPreimage("remora/vote/1", d).addUint(uint64(h.Term)).addUint(uint64(h.Round)).addUint(uint64(h.Author))
 	return p.addHash(h.digest).sumDigest()
 }
 
 // BlockMessage returns the message that shares on a block sign and its certificate aggregates.
-func BlockMessage(chainID string, height Height, hash Hash) Hash {
-	return newPreimage("remora/block-share/1", chainID).addUint(uint64(height)).addHash(hash).sumDigest()
+func BlockMessage(d Domain, height Height, hash Hash) Hash {
+	return newPreimage("remora/block-share/1", d).addUint(uint64(height)).addHash(hash).sumDigest()
 }
 
 // BeaconMessage returns the message that contributions to a step sign. The previous seed makes the signatures
 // unpredictable.
-func BeaconMessage(chainID string, step uint64, previous Hash) Hash {
-	return newPreimage("remora/beacon/1", chainID).addUint(step).addHash(previous).sumDigest()
+func BeaconMessage(d Domain, step uint64, previous Hash) Hash {
+	return newPreimage("remora/beacon/1", d).addUint(step).addHash(previous).sumDigest()
 }

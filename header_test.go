@@ -96,14 +96,14 @@ func TestLargestHeader(t *testing.T) {
 	if err := h.Check(committee); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := remora.DecodeHeader(chainID, remora.Encode(h)); err != nil {
+	if _, err := remora.DecodeHeader(domain, remora.Encode(h)); err != nil {
 		t.Error(err)
 	}
 	c := &remora.Certificate{Header: *h, Signers: remora.NewBitmap(remora.MaxCommittee)}
 	for a := range remora.Authority(remora.MaxCommittee) {
 		c.Signers.Add(a)
 	}
-	if _, err := remora.DecodeCertificate(chainID, remora.Encode(c)); err != nil {
+	if _, err := remora.DecodeCertificate(domain, remora.Encode(c)); err != nil {
 		t.Error(err)
 	}
 	v := &remora.Vote{Term: most, Round: most, Author: 65535, Voter: 65535}
@@ -113,10 +113,10 @@ func TestLargestHeader(t *testing.T) {
 }
 
 func TestDecodeHeaderBounds(t *testing.T) {
-	if _, err := remora.DecodeHeader(chainID, make([]byte, remora.MaxHeaderBytes+1)); !errors.Is(err, remora.ErrTooLarge) {
+	if _, err := remora.DecodeHeader(domain, make([]byte, remora.MaxHeaderBytes+1)); !errors.Is(err, remora.ErrTooLarge) {
 		t.Errorf("header: %v, want ErrTooLarge", err)
 	}
-	if _, err := remora.DecodeCertificate(chainID, make([]byte, remora.MaxCertificateBytes+1)); !errors.Is(err, remora.ErrTooLarge) {
+	if _, err := remora.DecodeCertificate(domain, make([]byte, remora.MaxCertificateBytes+1)); !errors.Is(err, remora.ErrTooLarge) {
 		t.Errorf("certificate: %v, want ErrTooLarge", err)
 	}
 	if _, err := remora.DecodeVote(make([]byte, remora.MaxVoteBytes+1)); !errors.Is(err, remora.ErrTooLarge) {
@@ -127,13 +127,13 @@ func TestDecodeHeaderBounds(t *testing.T) {
 // TestDigestsAreBound checks that digests and messages differ by chain and by what they are about.
 func TestDigestsAreBound(t *testing.T) {
 	h, other := sampleHeader(), sampleHeader()
-	other.Seal("dev-other")
+	other.Seal(otherDomain)
 	if h.Digest() == other.Digest() {
 		t.Error("a header has one digest on two chains")
 	}
 	other = sampleHeader()
 	other.Signature[0]++
-	if other.Seal(chainID) != h.Digest() {
+	if other.Seal(domain) != h.Digest() {
 		t.Error("the digest covers the signature over it")
 	}
 	committee := sampleCommittee(t, 1, 1, 1, 1)
@@ -141,11 +141,11 @@ func TestDigestsAreBound(t *testing.T) {
 	nextTerm.Term = 2
 	seen := make(map[remora.Hash]bool)
 	messages := []remora.Hash{
-		h.Digest(), remora.VoteMessage(chainID, h), remora.VoteMessage("dev-other", h),
-		remora.BlockMessage(chainID, 1, h.Digest()), remora.BlockMessage(chainID, 2, h.Digest()),
-		remora.BlockMessage("dev-other", 1, h.Digest()),
-		remora.BeaconMessage(chainID, 1, h.Digest()), remora.BeaconMessage(chainID, 2, h.Digest()),
-		remora.BeaconMessage(chainID, 1, sampleHash(1)),
+		h.Digest(), remora.VoteMessage(domain, h), remora.VoteMessage(otherDomain, h),
+		remora.BlockMessage(domain, 1, h.Digest()), remora.BlockMessage(domain, 2, h.Digest()),
+		remora.BlockMessage(otherDomain, 1, h.Digest()),
+		remora.BeaconMessage(domain, 1, h.Digest()), remora.BeaconMessage(domain, 2, h.Digest()),
+		remora.BeaconMessage(domain, 1, sampleHash(1)),
 		committee.Hash(), nextTerm.Hash(),
 	}
 	for _, origin := range []remora.Hash{sampleHash(1), sampleHash(2)} {
@@ -207,7 +207,7 @@ func FuzzDecodeHeader(f *testing.F) {
 	f.Add(remora.Encode(&remora.Header{}))
 	committee := sampleCommittee(f, 1, 1, 1, 1)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := remora.DecodeHeader(chainID, b)
+		h, err := remora.DecodeHeader(domain, b)
 		if err != nil {
 			return
 		}
@@ -235,7 +235,7 @@ func FuzzDecodeCertificate(f *testing.F) {
 	f.Add(remora.Encode(&remora.Certificate{}))
 	committee := sampleCommittee(f, 1, 1, 1, 1)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := remora.DecodeCertificate(chainID, b)
+		c, err := remora.DecodeCertificate(domain, b)
 		if err != nil {
 			return
 		}

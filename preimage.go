@@ -6,13 +6,13 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// preimage builds the input of a hash or a signature: a tag, the chain id, then fields in order. Byte strings follow their
+// preimage builds the input of a hash or a signature: a tag, the domain of the chain, then fields in order. Byte strings follow their
 // length, integers are 8 bytes big endian and lists follow their count, so different fields never have equal preimages.
 type preimage struct{ buf []byte }
 
-func newPreimage(tag, chainID string) *preimage {
+func newPreimage(tag string, d Domain) *preimage {
 	p := &preimage{buf: make([]byte, 0, 256)}
-	return p.addBytes([]byte(tag)).addBytes([]byte(chainID))
+	return p.addBytes([]byte(tag)).addHash(Hash(d))
 }
 
 func (p *preimage) addUint(v uint64) *preimage {

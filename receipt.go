@@ -38,17 +38,17 @@ type Receipt struct {
 }
 
 // Message returns the hash that the session's key signs under the session's scheme.
-func (r *Receipt) Message(chainID string, scheme Scheme) Hash {
-	return r.preimage("remora/receipt/1", chainID).addUint(uint64(scheme)).sumDigest()
+func (r *Receipt) Message(d Domain, scheme Scheme) Hash {
+	return r.preimage("remora/receipt/1", d).addUint(uint64(scheme)).sumDigest()
 }
 
 // Leaf returns the receipt's hash in the tree to which a claim commits.
-func (r *Receipt) Leaf(chainID string) Hash {
-	return r.preimage("remora/receipt-leaf/1", chainID).sumDigest()
+func (r *Receipt) Leaf(d Domain) Hash {
+	return r.preimage("remora/receipt-leaf/1", d).sumDigest()
 }
 
-func (r *Receipt) preimage(tag, chainID string) *preimage {
-	p := newPreimage(tag, chainID).addUint(uint64(r.Session)).addBytes(r.Node[:]).addUint(uint64(r.Epoch))
+func (r *Receipt) preimage(tag string, d Domain) *preimage {
+	p := newPreimage(tag, d).addUint(uint64(r.Session)).addBytes(r.Node[:]).addUint(uint64(r.Epoch))
 	return p.addUint(r.Bytes).addUint(uint64(r.Extents)).addHash(r.Root)
 }
 
@@ -61,6 +61,6 @@ type SignedReceipt struct {
 
 // DeliveryMessage returns the hash that a session's key signs so that a node serves the holder of pass: the client, or anybody
 // to whom the client gave it.
-func DeliveryMessage(chainID string, session SessionID, node Address, pass Hash) Hash {
-	return newPreimage("remora/delivery/1", chainID).addUint(uint64(session)).addBytes(node[:]).addHash(pass).sumDigest()
+func DeliveryMessage(d Domain, session SessionID, node Address, pass Hash) Hash {
+	return newPreimage("remora/delivery/1", d).addUint(uint64(session)).addBytes(node[:]).addHash(pass).sumDigest()
 }

@@ -10,6 +10,12 @@ import (
 
 const chainID = "dev-test"
 
+// Domains of chains whose genesis no test reads.
+var (
+	domain      = remora.NewDomain(chainID, sampleHash(30), 0)
+	otherDomain = remora.NewDomain("dev-other", sampleHash(30), 0)
+)
+
 // fill writes bytes that differ by seed and place.
 func fill(dst []byte, seed byte) {
 	for i := range dst {
@@ -48,7 +54,7 @@ func sampleMembers(stakes ...remora.Amount) []remora.Member {
 
 func sampleCommittee(t testing.TB, stakes ...remora.Amount) *remora.Committee {
 	t.Helper()
-	c, err := remora.NewCommittee(chainID, 1, sampleMembers(stakes...))
+	c, err := remora.NewCommittee(domain, 1, sampleMembers(stakes...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +73,7 @@ func sampleHeader() *remora.Header {
 		},
 	}
 	fill(h.Signature[:], 9)
-	h.Seal(chainID)
+	h.Seal(domain)
 	return h
 }
 
@@ -82,7 +88,7 @@ func sampleCertificate() *remora.Certificate {
 
 func sampleBlockHeader() *remora.BlockHeader {
 	return &remora.BlockHeader{
-		Version: remora.ProtocolVersion, ChainID: chainID, Height: 9, Epoch: 2, Term: 1, Time: 1_700_000_000_456,
+		Version: remora.ProtocolVersion, Domain: domain, Height: 9, Epoch: 2, Term: 1, Time: 1_700_000_000_456,
 		Parent: sampleHash(12), SubDAG: sampleHash(13), TxRoot: sampleHash(14), ResultsRoot: sampleHash(15),
 		StateRoot: sampleHash(16), Beacon: remora.Seed{Step: 5, Hash: sampleHash(17)}, NextCommittee: sampleHash(18),
 	}

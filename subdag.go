@@ -12,8 +12,8 @@ type SubDAG struct {
 func (s *SubDAG) Leader() *Header { return s.Headers[len(s.Headers)-1] }
 
 // Digest names the sub-DAG and chains it to the one before. It does not depend on the signers of the certificates.
-func (s *SubDAG) Digest(chainID string) Hash {
-	p := newPreimage("remora/sub-dag/1", chainID).addHash(s.Previous).addUint(uint64(len(s.Headers)))
+func (s *SubDAG) Digest(d Domain) Hash {
+	p := newPreimage("remora/sub-dag/1", d).addHash(s.Previous).addUint(uint64(len(s.Headers)))
 	for _, h := range s.Headers {
 		p.addHash(h.digest)
 	}

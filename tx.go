@@ -45,7 +45,7 @@ func (k Kind) String() string {
 type Tx struct {
 	_         struct{} `cbor:",toarray"`
 	Kind      Kind
-	ChainID   string
+	ChainID   string // so that a transaction for another chain is refused as such
 	From      Address
 	Nonce     uint64
 	Fee       Amount
@@ -111,9 +111,9 @@ func decodeTx(raw []byte, v any) error {
 // DecodeBody decodes a transaction's body into v. The error is a Rejection.
 func (t *Tx) DecodeBody(v any) error { return decodeTx(t.Body, v) }
 
-// Message returns the message that the signature covers.
-func (t *Tx) Message() Hash {
-	p := newPreimage("remora/tx/1", t.ChainID).addUint(uint64(t.Kind)).addBytes(t.From[:])
+// Message returns the message that the signature covers on the chain of a domain.
+func (t *Tx) Message(d Domain) Hash {
+	p := newPreimage("remora/tx/1", d).addUint(uint64(t.Kind)).addBytes([]byte(t.ChainID)).addBytes(t.From[:])
 	return p.addUint(t.Nonce).addUint(uint64(t.Fee)).addBytes(t.Body).sumDigest()
 }
 

@@ -15,7 +15,7 @@ func TestTx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Message() != want.Message() || !bytes.Equal(remora.Encode(got), raw) || remora.TxHash(raw) != remora.SumBLAKE3(raw) {
+	if got.Message(domain) != want.Message(domain) || !bytes.Equal(remora.Encode(got), raw) || remora.TxHash(raw) != remora.SumBLAKE3(raw) {
 		t.Error("the transaction changes on its way")
 	}
 	var body remora.Transfer

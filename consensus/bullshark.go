@@ -138,7 +138,7 @@ func (b *Bullshark) linkedLeaders(leader *remora.Header) []*remora.Header {
 func (b *Bullshark) commitLeader(leader *remora.Header) remora.SubDAG {
 	horizon := b.gcHorizon(leader.Round)
 	sub := remora.SubDAG{Headers: b.dag.lineariseHistory(leader, horizon, b.previous), Previous: b.previous}
-	b.leader, b.previous = leader.Round, sub.Digest(b.config.Committee.ChainID)
+	b.leader, b.previous = leader.Round, sub.Digest(b.config.Committee.Domain)
 	b.dag.dropRounds(horizon)
 	return sub
 }

@@ -33,7 +33,7 @@ func Run(rule Rule, order []*remora.Certificate) ([]remora.SubDAG, error) {
 // CheckPrefix fails unless one of two sequences begins with the other.
 func CheckPrefix(a, b []remora.SubDAG) error {
 	for i := range min(len(a), len(b)) {
-		if a[i].Digest(ChainID) != b[i].Digest(ChainID) {
+		if a[i].Digest(Domain) != b[i].Digest(Domain) {
 			return fmt.Errorf("%w: sub-DAG %d differs: %s and %s", ErrViolation, i, Brief(a[i:i+1]), Brief(b[i:i+1]))
 		}
 	}
@@ -62,7 +62,7 @@ func (d *DAG) CheckChain(subs []remora.SubDAG) error {
 		if sub.Previous != previous {
 			return fmt.Errorf("%w: sub-DAG %d does not follow the one before", ErrViolation, i)
 		}
-		previous = sub.Digest(ChainID)
+		previous = sub.Digest(Domain)
 		if a, ok := d.LeaderOf(leader.Round); !ok || a != leader.Author {
 			return fmt.Errorf("%w: sub-DAG %d ends with %s, which leads nothing", ErrViolation, i, Name(leader))
 		}
@@ -143,7 +143,7 @@ func (d *DAG) SnapshotOf(subs []remora.SubDAG) consensus.Snapshot {
 		return s
 	}
 	last := subs[len(subs)-1]
-	s.Leader, s.Previous = last.Leader().Round, last.Digest(ChainID)
+	s.Leader, s.Previous = last.Leader().Round, last.Digest(Domain)
 	for _, sub := range subs {
 		for _, h := range sub.Headers {
 			if h.Round+d.GCDepth > s.Leader {

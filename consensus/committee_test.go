@@ -10,8 +10,8 @@ import (
 	"github.com/remora-network/remora/mempool/mempooltest"
 )
 
-// ChainID is the chain of all DAGs here.
-const ChainID = "dev-consensus"
+// Domain is that of all DAGs here.
+var Domain = remora.NewDomain("dev-consensus", remora.Hash{}, 0)
 
 // Origin returns the base of the term of all DAGs here.
 func Origin() remora.Hash { return remora.SumBLAKE3([]byte("origin")) }
@@ -19,7 +19,7 @@ func Origin() remora.Hash { return remora.SumBLAKE3([]byte("origin")) }
 // Committee returns members with the given stakes, in that order, and made-up keys.
 func Committee(stakes ...remora.Amount) *remora.Committee {
 	c := mempooltest.NewWeightedCommittee(stakes...)
-	c.ChainID = ChainID
+	c.Domain = Domain
 	return c
 }
 

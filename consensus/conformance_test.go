@@ -372,7 +372,7 @@ func testMissingParent(t *testing.T) {
 	forge := func(round remora.Round, change func(parents []remora.Parent)) *remora.Certificate {
 		c := dag.Make(round, 3, 0, []remora.Authority{0, 1, 2})
 		change(c.Header.Parents)
-		c.Header.Seal(ChainID)
+		c.Header.Seal(Domain)
 		return c
 	}
 	missing(forge(2, func(p []remora.Parent) { p[2] = remora.Parent{Author: 3} }))
@@ -419,7 +419,7 @@ func TestRounds(t *testing.T) {
 		}
 		for _, sub := range subs {
 			l := sub.Leader().Round
-			if rule.LeaderRound() != l || rule.GCRound() != l-min(l, 4) || rule.Previous() != sub.Digest(ChainID) {
+			if rule.LeaderRound() != l || rule.GCRound() != l-min(l, 4) || rule.Previous() != sub.Digest(Domain) {
 				t.Errorf("after leader %d the rule stands at leader %d, collected %d", l, rule.LeaderRound(), rule.GCRound())
 			}
 		}

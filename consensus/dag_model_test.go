@@ -102,7 +102,7 @@ func (d *DAG) Make(r remora.Round, a remora.Authority, variant uint64, parents [
 		}
 		c.Header.Parents = append(c.Header.Parents, d.places[place{r - 1, p}].Header.ID())
 	}
-	c.Header.Seal(ChainID)
+	c.Header.Seal(Domain)
 	return c
 }
 

@@ -10,7 +10,7 @@ import (
 // header alive.
 func TestMemory(t *testing.T) {
 	const n, depth, rounds = 4, 6, 500
-	committee := &remora.Committee{ChainID: "dev-memory", Term: 1, Members: make([]remora.Member, n)}
+	committee := &remora.Committee{Domain: remora.Domain{1}, Term: 1, Members: make([]remora.Member, n)}
 	for i := range committee.Members {
 		committee.Members[i].Stake = 1
 	}
@@ -20,7 +20,7 @@ func TestMemory(t *testing.T) {
 		var next []remora.Parent
 		for a := range remora.Authority(n) {
 			c := &remora.Certificate{Header: remora.Header{Term: 1, Author: a, Round: r, Parents: parents}}
-			c.Header.Seal(committee.ChainID)
+			c.Header.Seal(committee.Domain)
 			next = append(next, c.Header.ID())
 			if _, err := b.Insert(c); err != nil {
 				t.Fatal(err)

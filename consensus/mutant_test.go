@@ -67,10 +67,10 @@ func (m *Mutant) Insert(c *remora.Certificate) ([]remora.SubDAG, error) {
 		if m.flaw == MergedLeaders && len(subs) > 0 {
 			first := &subs[0]
 			first.Headers = append(first.Headers, sub.Headers...)
-			m.previous = first.Digest(ChainID)
+			m.previous = first.Digest(Domain)
 			continue
 		}
-		m.previous = sub.Digest(ChainID)
+		m.previous = sub.Digest(Domain)
 		subs = append(subs, sub)
 	}
 	m.leader = leader.Round

@@ -60,7 +60,7 @@ func (n *Naive) Sequence() []remora.SubDAG {
 				remora.OrderKey(previous, a.Digest()).String(), remora.OrderKey(previous, b.Digest()).String())
 		})
 		sequence = append(sequence, sub)
-		previous = sub.Digest(n.dag.Committee.ChainID)
+		previous = sub.Digest(n.dag.Committee.Domain)
 	}
 	return sequence
 }

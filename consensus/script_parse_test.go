@@ -137,7 +137,7 @@ func TestCheckSequence(t *testing.T) {
 func withHeader(subs []remora.SubDAG, i int, h *remora.Header, at int) []remora.SubDAG {
 	subs[i].Headers = append(subs[i].Headers[:at:at], append([]*remora.Header{h}, subs[i].Headers[at:]...)...)
 	for j := i + 1; j < len(subs); j++ {
-		subs[j].Previous = subs[j-1].Digest(ChainID)
+		subs[j].Previous = subs[j-1].Digest(Domain)
 	}
 	return subs
 }

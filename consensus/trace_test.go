@@ -82,7 +82,7 @@ func (c *tracer) insert(certificate *remora.Certificate) {
 
 // describe writes a sub-DAG as its short digest and its vertices in order.
 func describe(sub remora.SubDAG) string {
-	text := sub.Digest(ChainID).String()[:8] + ":"
+	text := sub.Digest(Domain).String()[:8] + ":"
 	for _, h := range sub.Headers {
 		text += " " + Name(h)
 	}

@@ -21,7 +21,7 @@ type certifier struct {
 func (c *Core) collectVotes(h *remora.Header) {
 	v := &c.votes
 	v.header, v.stake = h, 0
-	v.message = remora.VoteMessage(c.config.Committee.ChainID, h)
+	v.message = remora.VoteMessage(c.config.Committee.Domain, h)
 	clear(v.votes)
 	clear(v.banned)
 	c.countVote(c.signVote(h, v.message))

@@ -133,7 +133,7 @@ func (c *Core) composeHeader(round remora.Round) *remora.Header {
 	}
 	p.queue = slices.Delete(p.queue, 0, batches)
 	p.shares, p.contribution = nil, nil
-	h.Signature = c.config.Signer.SignHeader(h.Seal(c.config.Committee.ChainID))
+	h.Signature = c.config.Signer.SignHeader(h.Seal(c.config.Committee.Domain))
 	return h
 }
 

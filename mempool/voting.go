@@ -153,7 +153,7 @@ func (c *Core) voteIfComplete(w *waiting) {
 	}
 	h := w.header
 	c.dismissWaiting(h.Author)
-	vote := c.signVote(h, remora.VoteMessage(c.config.Committee.ChainID, h))
+	vote := c.signVote(h, remora.VoteMessage(c.config.Committee.Domain, h))
 	c.peers.ballots[h.Author] = ballot{header: h, vote: vote}
 	c.out.addRecord(Record{Vote: &vote}, true)
 	c.out.addMessage(Outgoing{To: h.Author, Vote: &vote})

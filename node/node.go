@@ -214,9 +214,9 @@ func (n *Node) openHead(executor *exec.Executor) error {
 }
 
 func (n *Node) openHost(validates bool) (err error) {
-	server := peers.Server{ChainID: n.committee.ChainID, Store: n.store, Head: n.head}
+	server := peers.Server{Domain: n.committee.Domain, Store: n.store, Head: n.head}
 	c := p2p.Config{
-		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: n.config.Genesis.Hash().String()[:16],
+		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: n.committee.Domain.String()[:16],
 		Guests: guests, MaxRequest: peers.MaxSubmitBytes, Logger: n.config.Logger, Serve: server.Handlers(),
 	}
 	for _, m := range n.committee.Members {

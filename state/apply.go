@@ -42,13 +42,13 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 	o := table.NewOverlay(view.Tables)
 	header := remora.BlockHeader{
 		Version: remora.ProtocolVersion,
-		ChainID: m.committee.ChainID,
+		Domain:  m.committee.Domain,
 		Height:  view.Tip.Height + 1,
 		Epoch:   epoch.Number,
 		Term:    m.committee.Term,
 		Time:    block.Time,
 		Parent:  view.Tip.Hash,
-		SubDAG:  in.SubDAG.Digest(m.committee.ChainID),
+		SubDAG:  in.SubDAG.Digest(m.committee.Domain),
 	}
 	results, err := m.newExecution(o, block, v).runBatches(in.Batches)
 	if err != nil {
@@ -85,8 +85,8 @@ func (o *Outcome) finishBlock(view View, overlay *table.Overlay) error {
 		return err
 	}
 	h := &o.Block.Header
-	h.TxRoot = remora.TxRoot(h.ChainID, o.Block.Batches)
-	h.ResultsRoot = remora.ResultsRoot(h.ChainID, o.Block.Results)
+	h.TxRoot = remora.TxRoot(h.Domain, o.Block.Batches)
+	h.ResultsRoot = remora.ResultsRoot(h.Domain, o.Block.Results)
 	h.StateRoot = o.Tree.Root()
 	o.tip = Tip{Height: h.Height, Hash: h.Hash(), Time: h.Time, SubDAG: h.SubDAG}
 	return nil

@@ -61,7 +61,7 @@ func BenchmarkApplyTransfers(b *testing.B) {
 	c := statetest.NewChain(b, statetest.Genesis(dev, 4, names...))
 	var txs [][]byte
 	for i := range 1000 {
-		txs = append(txs, statetest.Transfer(dev, names[i%100], names[(i*7+1)%100], uint64(i/100), 1))
+		txs = append(txs, statetest.Transfer(c.Genesis, names[i%100], names[(i*7+1)%100], uint64(i/100), 1))
 	}
 	benchmarkApply(b, c, inputOf(b, c, txs), len(txs))
 }
@@ -69,7 +69,7 @@ func BenchmarkApplyTransfers(b *testing.B) {
 // BenchmarkAdmit judges one transfer.
 func BenchmarkAdmit(b *testing.B) {
 	c := statetest.NewChain(b, statetest.Genesis(dev, 4, "alice"))
-	raw := statetest.Transfer(dev, "alice", "bob", 0, 1)
+	raw := statetest.Transfer(c.Genesis, "alice", "bob", 0, 1)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := c.Machine.Admit(c.View, raw, new(yes)); err != nil {

@@ -25,7 +25,7 @@ func TestHeader(t *testing.T) {
 		t.Fatalf("tip of the genesis state: %+v", tip)
 	}
 	first := c.Next(statetest.Draft{Time: statetest.StartTime + 5})
-	ref := c.Batch(2, statetest.Transfer(dev, "alice", "bob", 0, 5), remora.EncodeOpaque(nil))
+	ref := c.Batch(2, statetest.Transfer(c.Genesis, "alice", "bob", 0, 5), remora.EncodeOpaque(nil))
 	sub := c.SubDAG(statetest.Draft{Time: statetest.StartTime + 9, Payload: payload{2: {ref}}, Beacon: []remora.Authority{0, 1, 2}})
 	out, err := c.Machine.Apply(c.View, c.Input(sub), c.Verifier)
 	if err != nil {
@@ -33,10 +33,10 @@ func TestHeader(t *testing.T) {
 	}
 	seed := out.Block.Header.Beacon
 	want := remora.BlockHeader{
-		Version: remora.ProtocolVersion, ChainID: dev, Height: 2, Epoch: 1, Term: 1, Time: statetest.StartTime + 9,
-		Parent: first.Block.Header.Hash(), SubDAG: sub.Digest(dev),
-		TxRoot:      remora.TxRoot(dev, []remora.Hash{ref.Digest}),
-		ResultsRoot: remora.ResultsRoot(dev, []byte{0, 0}),
+		Version: remora.ProtocolVersion, Domain: c.Genesis.Domain(), Height: 2, Epoch: 1, Term: 1, Time: statetest.StartTime + 9,
+		Parent: first.Block.Header.Hash(), SubDAG: sub.Digest(c.Genesis.Domain()),
+		TxRoot:      remora.TxRoot(c.Genesis.Domain(), []remora.Hash{ref.Digest}),
+		ResultsRoot: remora.ResultsRoot(c.Genesis.Domain(), []byte{0, 0}),
 		StateRoot:   out.Tree.Root(), Beacon: seed,
 	}
 	if out.Block.Header != want || seed.Step != 1 {
@@ -61,8 +61,10 @@ func TestInputRefused(t *testing.T) {
 		{"no headers", func(in *state.Input) { in.SubDAG.Headers = nil }},
 		{"missing header", func(in *state.Input) { in.SubDAG.Headers[1] = nil }},
 		{"unsealed header", func(in *state.Input) { in.SubDAG.Headers[1] = &remora.Header{Term: 1} }},
-		{"author outside", func(in *state.Input) { in.SubDAG.Headers[1] = sealHeader(remora.Header{Term: 1, Author: 4}) }},
-		{"another term", func(in *state.Input) { in.SubDAG.Headers[1] = sealHeader(remora.Header{Term: 2}) }},
+		{"author outside", func(in *state.Input) {
+			in.SubDAG.Headers[1] = sealHeader(c.Genesis.Domain(), remora.Header{Term: 1, Author: 4})
+		}},
+		{"another term", func(in *state.Input) { in.SubDAG.Headers[1] = sealHeader(c.Genesis.Domain(), remora.Header{Term: 2}) }},
 		{"missing batch", func(in *state.Input) { in.Batches = in.Batches[:1] }},
 		{"one batch more", func(in *state.Input) { in.Batches = append(in.Batches, in.Batches[0]) }},
 		{"batches swapped", func(in *state.Input) { in.Batches[0], in.Batches[1] = in.Batches[1], in.Batches[0] }},
@@ -83,8 +85,8 @@ func TestInputRefused(t *testing.T) {
 	}
 }
 
-func sealHeader(h remora.Header) *remora.Header {
-	h.Seal(dev)
+func sealHeader(d remora.Domain, h remora.Header) *remora.Header {
+	h.Seal(d)
 	return &h
 }
 

@@ -33,7 +33,7 @@ func (c *Calendar) Order(sub *remora.SubDAG) {
 	}
 	c.height++
 	c.time = blockTime(c.committee, c.time, sub)
-	c.subDAG = sub.Digest(c.committee.ChainID)
+	c.subDAG = sub.Digest(c.committee.Domain)
 	c.epoch = c.epoch.After(c.time, c.height, c.params)
 }
 

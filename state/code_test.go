@@ -44,22 +44,22 @@ type codeCase struct {
 
 // builder makes the transactions of the cases on a chain where alice and bob have coins, bob runs the node "bobs" and
 // alice has used nonce 1.
-type builder struct{ chain string }
+type builder struct{ genesis *remora.Genesis }
 
 func (b *builder) editTransfer(edit func(*remora.Tx)) []byte {
-	tx := statetest.Tx(b.chain, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
+	tx := statetest.Tx(b.genesis, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
 	edit(&tx)
-	return statetest.Signed(tx)
+	return statetest.Signed(b.genesis, tx)
 }
 
 func (b *builder) transferOf(v remora.Amount) []byte {
-	return statetest.Transfer(b.chain, "alice", "bob", 0, v)
+	return statetest.Transfer(b.genesis, "alice", "bob", 0, v)
 }
 
 func (b *builder) registerNode(edit func(*remora.Node)) []byte {
 	node := statetest.Node("alices", remora.RoleCache)
 	edit(&node)
-	return statetest.Register(b.chain, "alice", 0, node)
+	return statetest.Register(b.genesis, "alice", 0, node)
 }
 
 func (b *builder) editBytes(edit func(raw []byte) []byte) []byte { return edit(b.transferOf(5)) }
@@ -67,8 +67,8 @@ func (b *builder) editBytes(edit func(raw []byte) []byte) []byte { return edit(b
 var codeCases = []codeCase{
 	{"transfer", remora.CodeOK, true, func(b *builder) []byte { return b.transferOf(5) }},
 	{"transfer of all", remora.CodeOK, true, func(b *builder) []byte { return b.transferOf(statetest.Balance - 2*statetest.Fee - 1) }},
-	{"transfer to itself", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.chain, "alice", "alice", 0, 5) }},
-	{"transfer to a new account", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.chain, "alice", "nobody", 0, 5) }},
+	{"transfer to itself", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.genesis, "alice", "alice", 0, 5) }},
+	{"transfer to a new account", remora.CodeOK, true, func(b *builder) []byte { return statetest.Transfer(b.genesis, "alice", "nobody", 0, 5) }},
 	{"opaque", remora.CodeOK, false, func(*builder) []byte { return remora.EncodeOpaque([]byte("bytes")) }},
 	{"registration", remora.CodeOK, true, func(b *builder) []byte { return b.registerNode(func(*remora.Node) {}) }},
 	{"highest nonce of the window", remora.CodeOK, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 63 }) }},
@@ -92,19 +92,26 @@ var codeCases = []codeCase{
 		return b.editTransfer(func(tx *remora.Tx) { tx.Body = make([]byte, remora.MaxTxBytes) })
 	}},
 	{"opaque too large", remora.CodeTooLarge, false, func(*builder) []byte { return remora.EncodeOpaque(make([]byte, remora.MaxTxBytes)) }},
-	{"other chain", remora.CodeWrongChain, false, func(*builder) []byte { return statetest.Transfer("dev-other", "alice", "bob", 0, 5) }},
+	{"other chain", remora.CodeWrongChain, false, func(*builder) []byte {
+		return statetest.Transfer(statetest.Genesis("dev-other", 4), "alice", "bob", 0, 5)
+	}},
 	{"unknown kind", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Kind = 99 }) }},
 	{"signed opaque", remora.CodeKindNotAllowed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Kind = remora.KindOpaque }) }},
 	{"signature of another", remora.CodeBadSignature, false, func(b *builder) []byte {
-		tx := statetest.Tx(b.chain, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
-		message := tx.Message()
+		tx := statetest.Tx(b.genesis, "alice", 0, remora.KindTransfer, remora.Transfer{To: statetest.Address("bob"), Amount: 5})
+		message := tx.Message(b.genesis.Domain())
 		tx.Signature = statetest.Sign(statetest.Address("bob"), message[:])
 		return remora.Encode(tx)
+	}},
+	{"signed for the chain id's last launch", remora.CodeBadSignature, false, func(*builder) []byte {
+		before := codeGenesis()
+		before.Time--
+		return statetest.Transfer(before, "alice", "bob", 0, 5)
 	}},
 	{"signature changed", remora.CodeBadSignature, false, func(b *builder) []byte {
 		return b.editBytes(func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw })
 	}},
-	{"unknown account", remora.CodeUnknownAccount, false, func(b *builder) []byte { return statetest.Transfer(b.chain, "nobody", "bob", 0, 5) }},
+	{"unknown account", remora.CodeUnknownAccount, false, func(b *builder) []byte { return statetest.Transfer(b.genesis, "nobody", "bob", 0, 5) }},
 	{"nonce used", remora.CodeNonceUsed, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 1 }) }},
 	{"nonce beyond the window", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = 64 }) }},
 	{"largest nonce", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = math.MaxUint64 }) }},
@@ -118,7 +125,7 @@ var codeCases = []codeCase{
 	}},
 	{"amount above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte { return b.transferOf(statetest.Balance - 2*statetest.Fee) }},
 	{"to itself above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte {
-		return statetest.Transfer(b.chain, "alice", "alice", 0, statetest.Balance)
+		return statetest.Transfer(b.genesis, "alice", "alice", 0, statetest.Balance)
 	}},
 	{"amount and fee overflow", remora.CodeOverflow, true, func(b *builder) []byte { return b.transferOf(math.MaxUint64) }},
 	{"amount of zero", remora.CodeInvalidAmount, true, func(b *builder) []byte { return b.transferOf(0) }},
@@ -168,7 +175,7 @@ func (b *builder) registerContent(text string, replicas uint8, edit func(*remora
 	if edit != nil {
 		edit(&body)
 	}
-	return statetest.Signed(statetest.Tx(b.chain, "alice", 0, remora.KindRegisterContent, body))
+	return statetest.Signed(b.genesis, statetest.Tx(b.genesis, "alice", 0, remora.KindRegisterContent, body))
 }
 
 func newRegistration(text string, replicas uint8) remora.RegisterContent {
@@ -196,12 +203,14 @@ func longNonce(b *builder) []byte {
 	return slices.Insert(raw, at, 0x18)
 }
 
+func codeGenesis() *remora.Genesis { return statetest.Genesis(dev, 4, "alice", "bob") }
+
 func newCodeChain(t testing.TB) *statetest.Chain {
-	c := statetest.NewChain(t, statetest.Genesis(dev, 4, "alice", "bob"))
+	c := statetest.NewChain(t, codeGenesis())
 	codes := c.Run(
-		statetest.Register(dev, "bob", 0, statetest.Node("bobs", remora.RoleCache)),
-		statetest.Transfer(dev, "alice", "bob", 1, 1),
-		statetest.Signed(statetest.Tx(dev, "bob", 1, remora.KindRegisterContent, newRegistration(strings.Repeat("bob's", 3000), 2))),
+		statetest.Register(c.Genesis, "bob", 0, statetest.Node("bobs", remora.RoleCache)),
+		statetest.Transfer(c.Genesis, "alice", "bob", 1, 1),
+		statetest.Signed(c.Genesis, statetest.Tx(c.Genesis, "bob", 1, remora.KindRegisterContent, newRegistration(strings.Repeat("bob's", 3000), 2))),
 	)
 	if !slices.Equal(codes, []remora.Code{remora.CodeOK, remora.CodeOK, remora.CodeOK}) {
 		t.Fatalf("preparation: %v", codes)
@@ -215,7 +224,7 @@ func TestCodes(t *testing.T) {
 	for _, tt := range codeCases {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCodeChain(t)
-			raw := tt.tx(&builder{dev})
+			raw := tt.tx(&builder{codeGenesis()})
 			if got := codeOf(t, c.Machine.Admit(c.View, raw, c.Verifier)); got != tt.want {
 				t.Errorf("admitted as %s, want %s", got, tt.want)
 			}
@@ -318,7 +327,7 @@ func TestFeeBeyondAmounts(t *testing.T) {
 		g := statetest.Genesis(dev, 1, "alice")
 		edit(&g.Params)
 		c := statetest.NewChain(t, g)
-		if got := c.Run(statetest.Transfer(dev, "alice", "bob", 0, 1)); got[0] != remora.CodeFeeTooLow {
+		if got := c.Run(statetest.Transfer(c.Genesis, "alice", "bob", 0, 1)); got[0] != remora.CodeFeeTooLow {
 			t.Errorf("%s: executed as %s", name, got)
 		}
 	}
@@ -327,7 +336,7 @@ func TestFeeBeyondAmounts(t *testing.T) {
 // TestEveryBitOfATransfer flips each bit of a valid transfer: none of the results is accepted.
 func TestEveryBitOfATransfer(t *testing.T) {
 	c := newCodeChain(t)
-	valid := (&builder{dev}).transferOf(5)
+	valid := (&builder{codeGenesis()}).transferOf(5)
 	for i := range 8 * len(valid) {
 		raw := slices.Clone(valid)
 		raw[i/8] ^= 1 << (i % 8)

@@ -16,6 +16,7 @@ import (
 
 // market is a simple model of deliveries: maps of sessions and claims, and sums that only grow.
 type market struct {
+	domain           remora.Domain
 	balance          map[string]remora.Amount
 	treasury, supply remora.Amount
 	sessions         map[remora.SessionID]*modelSession
@@ -61,6 +62,7 @@ type blockFacts struct {
 
 func newMarket(g *remora.Genesis) *market {
 	m := &market{
+		domain:  g.Domain(),
 		balance: make(map[string]remora.Amount), sessions: make(map[remora.SessionID]*modelSession),
 		claims: make(map[modelClaimKey]*modelClaim), seeds: make(map[uint64]modelSeed),
 	}
@@ -172,7 +174,7 @@ func (m *market) commitClaim(b blockFacts, node string, c *statetest.Claim, in r
 		g.Left, g.Held = g.Left-item.Bytes, g.Held-valueOf(item.Bytes)
 	}
 	m.claims[key] = &modelClaim{claim: c, commit: in, Claim: remora.Claim{
-		ID: in.ID(dev, statetest.Address(node)), Node: statetest.Address(node), Epoch: in.Epoch, Bytes: in.Total,
+		ID: in.ID(m.domain, statetest.Address(node)), Node: statetest.Address(node), Epoch: in.Epoch, Bytes: in.Total,
 		Count: uint32(len(in.Items)), Receipts: in.Receipts, Step: b.step + 2, Height: b.height, Time: b.time, Value: value, Deposit: value,
 	}}
 	return remora.CodeOK

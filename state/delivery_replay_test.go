@@ -233,7 +233,7 @@ func TestDeliveryDamagedRows(t *testing.T) {
 func TestFork(t *testing.T) {
 	w := newWorld(t)
 	before, tip := w.Tables().Clone(), w.View.Tip
-	w.Fork(t).Run(statetest.Transfer(dev, "alice", "bob", 0, 5))
+	w.Fork(t).Run(statetest.Transfer(w.Genesis, "alice", "bob", 0, 5))
 	if w.View.Tip != tip || !cmp.Equal(readRows(t, before, table.Accounts), readRows(t, w.Tables(), table.Accounts)) {
 		t.Error("the fork moved its origin")
 	}

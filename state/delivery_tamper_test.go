@@ -29,11 +29,11 @@ func TestTamperedCommitClaim(t *testing.T) {
 	w.openSession("alice", 9, statetest.Allot("nora", 20_000)) // that a changed number may meet
 	w.advanceTo(4)
 	claim := w.makeClaim("nora", 2, w.deliverFile(one, 5_555), w.deliverFile(two, 5_555)) // either is drawn but for one in 2^32
-	tx := statetest.Tx(dev, "nora", w.nonces["nora"], remora.KindCommitClaim, claim.Commit)
+	tx := statetest.Tx(w.Genesis, "nora", w.nonces["nora"], remora.KindCommitClaim, claim.Commit)
 	refused, others := 0, 0
 	eachTampering(tx.Body, 2, func(name string, changed []byte) {
 		tx.Body = changed
-		raw := statetest.Signed(tx)
+		raw := statetest.Signed(w.Genesis, tx)
 		if codeOf(t, w.Machine.Admit(w.View, raw, w.Verifier)) != remora.CodeOK {
 			refused++
 			return
@@ -48,12 +48,12 @@ func TestTamperedCommitClaim(t *testing.T) {
 		c.FixSeed()
 		c.FixSeed()
 		made, seed, exists := c.Claim("nora", in.Epoch)
-		if !exists || made.State != remora.ClaimChallenged || made.ID == claim.Commit.ID(dev, made.Node) {
+		if !exists || made.State != remora.ClaimChallenged || made.ID == claim.Commit.ID(w.Genesis.Domain(), made.Node) {
 			t.Fatalf("%s: claim %+v (exists %v)", name, made, exists)
 		}
 		opened := claim.Answer(t, seed)
 		opened.Epoch = in.Epoch
-		open := statetest.Signed(statetest.Tx(dev, "nora", tx.Nonce+1, remora.KindOpenClaim, opened))
+		open := statetest.Signed(w.Genesis, statetest.Tx(w.Genesis, "nora", tx.Nonce+1, remora.KindOpenClaim, opened))
 		if got := c.Run(open); got[0] != remora.CodeBadOpening {
 			t.Errorf("%s: claim %+v opened: %s", name, in, got[0])
 		}
@@ -67,14 +67,14 @@ func TestTamperedCommitClaim(t *testing.T) {
 func TestTamperedOpenClaim(t *testing.T) {
 	w := newOpenWorld(t)
 	_, seed, _ := w.Claim("nora", 2)
-	tx := statetest.Tx(dev, "nora", w.nonces["nora"], remora.KindOpenClaim, w.claims[2].Answer(t, seed))
-	if got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier)); got != remora.CodeOK {
+	tx := statetest.Tx(w.Genesis, "nora", w.nonces["nora"], remora.KindOpenClaim, w.claims[2].Answer(t, seed))
+	if got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(w.Genesis, tx), w.Verifier)); got != remora.CodeOK {
 		t.Fatalf("the opening itself is %s", got)
 	}
 	codes := make(map[remora.Code]int)
 	eachTampering(tx.Body, 1, func(name string, changed []byte) {
 		tx.Body = changed
-		got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(tx), w.Verifier))
+		got := codeOf(t, w.Machine.Admit(w.View, statetest.Signed(w.Genesis, tx), w.Verifier))
 		if codes[got]++; got == remora.CodeOK {
 			t.Errorf("accepted with %s", name)
 		}

@@ -27,7 +27,7 @@ func TestClaimLife(t *testing.T) {
 	commit, value := w.commitClaim("nora", claim), valueOf(12_345)
 	w.requireOK(w.Run(commit))
 	c := w.requireStage(remora.ClaimCommitted, "nora", 1)
-	if c.ID != claim.Commit.ID(dev, statetest.Address("nora")) || c.Value != value || c.Deposit != value || c.Locked() != 2*value {
+	if c.ID != claim.Commit.ID(w.Genesis.Domain(), statetest.Address("nora")) || c.Value != value || c.Deposit != value || c.Locked() != 2*value {
 		t.Errorf("claim %+v, want a value of %s", c, value)
 	}
 	if got, want := nora-w.balanceOf("nora"), value+feeOf(t, commit); got != want {
@@ -344,7 +344,7 @@ func TestPriceIsFixedAtOpening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Machine = m
+	w.Machine, w.Genesis = m, &dearer // what is signed names the genesis
 	other := w.openSession("bob", 99, statetest.Allot("nora", 1<<20))
 	w.advanceTo(2)
 	w.requireOK(w.Run(w.signNext("nora", remora.KindCommitClaim, editCommit(w.makeClaim("nora", 1, w.deliverFile(id, 1)), withItems(claimItem(id, 3<<19), claimItem(other, 3<<18))))))

@@ -63,8 +63,8 @@ func everyRead(t *testing.T, v state.View, use func(v state.View) error) int {
 
 func TestReadErrors(t *testing.T) {
 	c := newCodeChain(t)
-	transfer := statetest.Transfer(dev, "alice", "carol", 0, 5)
-	register := statetest.Register(dev, "bob", 2, statetest.Node("other", remora.RoleCache))
+	transfer := statetest.Transfer(c.Genesis, "alice", "carol", 0, 5)
+	register := statetest.Register(c.Genesis, "bob", 2, statetest.Node("other", remora.RoleCache))
 	ref := c.Batch(0, transfer, register)
 	sub := c.SubDAG(statetest.Draft{Time: c.View.Tip.Time + 1000, Payload: payload{0: {ref}}, Beacon: []remora.Authority{1, 2}})
 	in := c.Input(sub)

@@ -31,13 +31,14 @@ func (m *Machine) describeBlock(view View, time remora.Millis) (*delivery.Block,
 	}
 	seed, err := beacon.GetSeed(view.Tables)
 	return &delivery.Block{
-		ChainID: m.genesis.ChainID, Params: &m.genesis.Params, Height: view.Tip.Height + 1, Time: time, Epoch: epoch.Number, Step: seed.Step,
+		Domain: m.committee.Domain, Params: &m.genesis.Params, Height: view.Tip.Height + 1, Time: time, Epoch: epoch.Number, Step: seed.Step,
 	}, err
 }
 
 // execution runs the transactions of one block over its overlay.
 type execution struct {
 	block    *delivery.Block
+	chainID  string
 	dev      bool
 	tables   *table.Overlay
 	verifier verdict.Verifier
@@ -45,7 +46,7 @@ type execution struct {
 }
 
 func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v verdict.Verifier) *execution {
-	return &execution{block: b, dev: remora.IsDev(b.ChainID), tables: o, verifier: v}
+	return &execution{block: b, chainID: m.genesis.ChainID, dev: remora.IsDev(m.genesis.ChainID), tables: o, verifier: v}
 }
 
 // runBatches executes the batches and returns one code per transaction.
@@ -86,11 +87,11 @@ func (x *execution) runTx(raw []byte) error {
 	if remora.IsOpaque(raw) {
 		return x.checkOpaque(raw)
 	}
-	tx, err := decodeSigned(raw, x.block.ChainID)
+	tx, err := decodeSigned(raw, x.chainID)
 	if err != nil {
 		return err
 	}
-	if !x.verifier.Holds(signatureOf(tx)) {
+	if !x.verifier.Holds(signatureOf(tx, x.block.Domain)) {
 		return remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From)
 	}
 	if err := x.chargeSender(tx, len(raw)); err != nil {

@@ -25,7 +25,7 @@ func (y *yes) Holds(s verdict.Statement) bool {
 func FuzzApplyTx(f *testing.F) {
 	f.Add([]byte{})
 	for _, tt := range codeCases {
-		if raw := tt.tx(&builder{dev}); len(raw) < 2000 {
+		if raw := tt.tx(&builder{codeGenesis()}); len(raw) < 2000 {
 			f.Add(raw)
 		}
 	}

@@ -83,9 +83,9 @@ func TestModel(t *testing.T) {
 			var want []remora.Code
 			for range rapid.IntRange(1, 12).Draw(rt, "transactions") {
 				x := drawMove(rt, m, names)
-				tx := statetest.Tx(dev, x.from, x.nonce, remora.KindTransfer, remora.Transfer{To: statetest.Address(x.to), Amount: x.amount})
+				tx := statetest.Tx(c.Genesis, x.from, x.nonce, remora.KindTransfer, remora.Transfer{To: statetest.Address(x.to), Amount: x.amount})
 				tx.Fee = x.fee
-				raw := statetest.Signed(tx)
+				raw := statetest.Signed(c.Genesis, tx)
 				txs, want = append(txs, raw), append(want, m.applyMove(x, len(raw)))
 			}
 			if got := c.Run(txs...); !slices.Equal(got, want) {

@@ -62,8 +62,8 @@ func isExactOpaque(raw []byte) bool {
 }
 
 // signatureOf returns the statement that a transaction is signed by its sender.
-func signatureOf(tx *remora.Tx) verdict.Signed {
-	return verdict.Signed{Public: tx.From, Message: tx.Message(), Signature: tx.Signature}
+func signatureOf(tx *remora.Tx, d remora.Domain) verdict.Signed {
+	return verdict.Signed{Public: tx.From, Message: tx.Message(d), Signature: tx.Signature}
 }
 
 // Ahead returns the statements about which Apply will ask the verifier, as far as they follow from the input and the newest
@@ -77,7 +77,7 @@ func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
 				continue
 			}
 			if tx, err := decodeSigned(raw, m.genesis.ChainID); err == nil {
-				found = append(found, signatureOf(tx))
+				found = append(found, signatureOf(tx, m.committee.Domain))
 			}
 		}
 	}

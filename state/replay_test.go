@@ -35,10 +35,10 @@ func randomHistory(t testing.TB, blocks int) (g *remora.Genesis, inputs []state.
 				case 0:
 					txs = append(txs, remora.EncodeOpaque(make([]byte, r.Intn(400))))
 				case 1:
-					txs = append(txs, statetest.Register(dev, from, nonce, statetest.Node(to, remora.RoleGateway)))
+					txs = append(txs, statetest.Register(c.Genesis, from, nonce, statetest.Node(to, remora.RoleGateway)))
 					nonces[from]++
 				default:
-					txs = append(txs, statetest.Transfer(dev, from, to, nonce, remora.Amount(r.Intn(30_000))))
+					txs = append(txs, statetest.Transfer(c.Genesis, from, to, nonce, remora.Amount(r.Intn(30_000))))
 					nonces[from] += uint64(r.Intn(3)) // sometimes one twice, sometimes a gap
 				}
 			}
@@ -155,12 +155,12 @@ func (l *listed) Holds(s verdict.Statement) bool {
 // TestAheadSkips what Apply refuses before it looks at a signature.
 func TestAheadSkips(t *testing.T) {
 	c := statetest.NewChain(t, statetest.Genesis(dev, 4, "alice"))
-	good := statetest.Transfer(dev, "alice", "bob", 0, 1)
+	good := statetest.Transfer(c.Genesis, "alice", "bob", 0, 1)
 	for _, raw := range [][]byte{
 		{},
 		{0x82},
 		[]byte("garbage"), remora.EncodeOpaque(make([]byte, 200)),
-		statetest.Transfer("dev-other", "alice", "bob", 0, 1),
+		statetest.Transfer(statetest.Genesis("dev-other", 4), "alice", "bob", 0, 1),
 		good[:150],
 	} {
 		ref := c.Batch(0, raw, good)
@@ -181,9 +181,9 @@ func TestDamagedRows(t *testing.T) {
 	c := newCodeChain(t)
 	c.Next(statetest.Draft{Time: c.View.Tip.Time + 1, Beacon: []remora.Authority{0}})
 	ref := c.Batch(0,
-		statetest.Transfer(dev, "alice", "bob", 0, 5),
-		statetest.Register(dev, "bob", 1, statetest.Node("other", remora.RoleCache)),
-		statetest.Register(dev, "alice", 2, statetest.Node("bobs", remora.RoleCache)),
+		statetest.Transfer(c.Genesis, "alice", "bob", 0, 5),
+		statetest.Register(c.Genesis, "bob", 1, statetest.Node("other", remora.RoleCache)),
+		statetest.Register(c.Genesis, "alice", 2, statetest.Node("bobs", remora.RoleCache)),
 	)
 	in := c.Input(c.SubDAG(statetest.Draft{Time: c.View.Tip.Time + 1000, Payload: payload{0: {ref}}, Beacon: []remora.Authority{1, 2}}))
 	alice := statetest.Address("alice")

@@ -91,7 +91,7 @@ func (s *script) parseTx(text string) []byte {
 	}
 	parties, rest, _ := strings.Cut(text, "#")
 	if nonce, node, ok := strings.Cut(rest, "@"); ok {
-		return statetest.Register(dev, parties, s.parseNumber(nonce), statetest.Node(node, remora.RoleCache))
+		return statetest.Register(s.chain.Genesis, parties, s.parseNumber(nonce), statetest.Node(node, remora.RoleCache))
 	}
 	from, to, _ := strings.Cut(parties, ">")
 	nonce, amount, _ := strings.Cut(rest, "=")
@@ -100,7 +100,7 @@ func (s *script) parseTx(text string) []byte {
 			s.accounts = append(s.accounts, name)
 		}
 	}
-	return statetest.Transfer(dev, from, to, s.parseNumber(nonce), remora.Amount(s.parseNumber(amount)))
+	return statetest.Transfer(s.chain.Genesis, from, to, s.parseNumber(nonce), remora.Amount(s.parseNumber(amount)))
 }
 
 func (s *script) runBlock(args []string) {

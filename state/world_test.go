@@ -46,7 +46,7 @@ func newWorldOf(t testing.TB, g *remora.Genesis) *world {
 func (w *world) signNext(from string, kind remora.Kind, body any) []byte {
 	nonce := w.nonces[from]
 	w.nonces[from]++
-	return statetest.Signed(statetest.Tx(dev, from, nonce, kind, body))
+	return statetest.Signed(w.Genesis, statetest.Tx(w.Genesis, from, nonce, kind, body))
 }
 
 func (w *world) requireOK(codes []remora.Code) {
@@ -85,7 +85,7 @@ func (w *world) deliverFile(id remora.SessionID, bytes uint64) statetest.Deliver
 
 func (w *world) makeClaim(node string, epoch remora.Epoch, list ...statetest.Delivered) *statetest.Claim {
 	w.t.Helper()
-	return statetest.NewClaim(w.t, dev, node, epoch, list...)
+	return statetest.NewClaim(w.t, w.Genesis.Domain(), node, epoch, list...)
 }
 
 func (w *world) commitClaim(node string, c *statetest.Claim) []byte {

@@ -114,7 +114,7 @@ func killAt(t *testing.T, at string, n int, after bool) (killed bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned = append(planned, p.Commit.ID(testChain, self))
+		planned = append(planned, p.Commit.ID(testDomain, self))
 		return true
 	})
 	if killed {
@@ -363,7 +363,7 @@ func TestChainBehindTheJournal(t *testing.T) {
 	w.sellTwoEpochs()
 	w.chain.Pass(2 * epochTime)
 	w.claimRounds(1)
-	w.chain.Cache = statetest.NewCache(t, testChain, self, 1, params)
+	w.chain.Cache = statetest.NewCache(t, testDomain, self, 1, params)
 	rows := len(w.disk.rows)
 	if err := w.claimer.claimEpochs(t.Context(), w.accounts); !errors.Is(err, remora.ErrInvalid) || len(w.disk.rows) != rows {
 		t.Errorf("%v, %d of %d rows", err, len(w.disk.rows), rows)

@@ -47,7 +47,7 @@ type Sender interface {
 
 // Config holds the parts of a Service. Nothing else uses the journal.
 type Config struct {
-	ChainID string
+	Domain  remora.Domain
 	Params  remora.Params // fees of the chain
 	Self    remora.Address
 	Store   *store.Store

@@ -12,7 +12,7 @@ import (
 
 // openClaim answers the challenge of a claim from the journal and the store.
 func (c *claimer) openClaim(ctx context.Context, p *plan, claim remora.Claim, seed remora.Seed) error {
-	if id := p.Commit.ID(c.config.ChainID, c.config.Self); claim.ID != id {
+	if id := p.Commit.ID(c.config.Domain, c.config.Self); claim.ID != id {
 		return fmt.Errorf("%w: the chain has another claim of this epoch than the journal, %s: only the journal that it was made from can open it",
 			remora.ErrInvalid, id)
 	}
@@ -23,7 +23,7 @@ func (c *claimer) openClaim(ctx context.Context, p *plan, claim remora.Claim, se
 			return fmt.Errorf("receipt of session %d: %w", item.Session, err)
 		}
 	}
-	challenge := proof.Challenge{ChainID: c.config.ChainID, Claim: claim, Items: p.Commit.Items, Seed: seed.Hash}
+	challenge := proof.Challenge{Domain: c.config.Domain, Claim: claim, Items: p.Commit.Items, Seed: seed.Hash}
 	opening, err := challenge.Open(receipts, proof.Evidence{
 		Extents: func(i int) ([]remora.Extent, error) { return c.journal.Extents(p.Commit.Items[i].Session, claim.Epoch) },
 		Chunk: func(of remora.Content, index uint64) (content.ChunkProof, error) {

@@ -56,7 +56,7 @@ func (c *claimer) makePlan(e remora.Epoch, j *job, m *moment) error {
 	if chosen.unpaid+chosen.left > 0 {
 		log.Warn("claim leaves receipts out", slog.Int("without balance", chosen.unpaid), slog.Int("not claimable", chosen.left))
 	}
-	p := &plan{Commit: proof.NewCommitClaim(c.config.ChainID, e, chosen.receipts), Deposit: chosen.deposit}
+	p := &plan{Commit: proof.NewCommitClaim(c.config.Domain, e, chosen.receipts), Deposit: chosen.deposit}
 	closed[string(epochKey(rowPlan, e))] = remora.Encode(p)
 	if err := c.journal.writeRows(closed, nil); err != nil {
 		return err

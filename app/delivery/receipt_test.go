@@ -21,8 +21,8 @@ func TestBadReceipts(t *testing.T) {
 	c.noteDelivered(f, 1024, 20_000)
 	honest := c.nextAck()
 	resign := func(a *session.Acknowledgement) { a.Receipt = c.signReceipt(a.Receipt.Receipt) }
-	message := func(chain string, r remora.Receipt, scheme remora.Scheme) []byte {
-		m := r.Message(chain, scheme)
+	message := func(domain remora.Domain, r remora.Receipt, scheme remora.Scheme) []byte {
+		m := r.Message(domain, scheme)
 		return m[:]
 	}
 	for name, change := range map[string]func(a *session.Acknowledgement){
@@ -38,10 +38,10 @@ func TestBadReceipts(t *testing.T) {
 		"signature bit":  func(a *session.Acknowledgement) { a.Receipt.Signature[7] ^= 1 },
 		"no signature":   func(a *session.Acknowledgement) { a.Receipt.Signature = remora.BLSSignature{} },
 		"other chain": func(a *session.Acknowledgement) {
-			a.Receipt.Signature = c.secret.Sign(message("dev-other", a.Receipt.Receipt, 1))
+			a.Receipt.Signature = c.secret.Sign(message(remora.Domain{1}, a.Receipt.Receipt, 1))
 		},
 		"other scheme": func(a *session.Acknowledgement) {
-			a.Receipt.Signature = c.secret.Sign(message(testChain, a.Receipt.Receipt, 2))
+			a.Receipt.Signature = c.secret.Sign(message(testDomain, a.Receipt.Receipt, 2))
 		},
 		"kept too few":      func(a *session.Acknowledgement) { a.Kept-- },
 		"kept none":         func(a *session.Acknowledgement) { a.Kept = 0; a.Extents = c.tally.Extents() },

@@ -75,7 +75,7 @@ func (s *Service) checkSession(r *session.Request) (err error) {
 	}
 	if found {
 		r.Deal = session.Deal{
-			ChainID: s.c.ChainID, Session: r.ID, Node: s.c.Self, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
+			Domain: s.c.Domain, Session: r.ID, Node: s.c.Self, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
 		}
 	}
 	r.Verify = func(message remora.Hash, signature remora.BLSSignature) error {

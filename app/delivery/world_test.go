@@ -30,7 +30,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	testChain  = "dev-delivery"
 	blockTime  = 100  // ms
 	epochTime  = 1000 // ms
 	firstEpoch = 10
@@ -38,9 +37,10 @@ const (
 )
 
 var (
-	self      = remora.Address{7}
-	errKilled = errors.New("killed")
-	params    = remora.Params{MinFee: 10, FeePerByte: 1, EpochMillis: epochTime, PricePerMiB: price}
+	testDomain = remora.NewDomain("dev-delivery", remora.Hash{}, 0)
+	self       = remora.Address{7}
+	errKilled  = errors.New("killed")
+	params     = remora.Params{MinFee: 10, FeePerByte: 1, EpochMillis: epochTime, PricePerMiB: price}
 )
 
 // disk is a journal in memory, which outlives the service.
@@ -121,7 +121,7 @@ type ledger struct {
 }
 
 func newLedger(tb testing.TB) *ledger {
-	c := statetest.NewCache(tb, testChain, self, firstEpoch, params)
+	c := statetest.NewCache(tb, testDomain, self, firstEpoch, params)
 	c.SetBalance(1 << 40)
 	return &ledger{Cache: c, seedEvery: 1, commits: map[remora.Epoch]remora.CommitClaim{}}
 }
@@ -219,7 +219,7 @@ func (w *world) restart() {
 	w.tb.Helper()
 	w.disk.dead = false
 	s, err := New(Config{
-		ChainID: testChain, Params: params, Self: self, Store: w.store, Journal: w.disk, Chain: w.chain, Sender: w.chain,
+		Domain: testDomain, Params: params, Self: self, Store: w.store, Journal: w.disk, Chain: w.chain, Sender: w.chain,
 		Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
 	})
 	if err != nil {
@@ -307,7 +307,7 @@ func (c *client) drawPass() {
 }
 
 func (c *client) request(of remora.Content, offset, size uint64) *transfer.DeliveryRequest {
-	m := remora.DeliveryMessage(testChain, c.session, self, c.pass)
+	m := remora.DeliveryMessage(testDomain, c.session, self, c.pass)
 	return &transfer.DeliveryRequest{
 		Session: c.session, Pass: c.pass, Proof: c.secret.Sign(m[:]), Content: of, Offset: offset, Bytes: size,
 	}
@@ -382,7 +382,7 @@ func (c *client) receipt() remora.Receipt {
 }
 
 func (c *client) signReceipt(r remora.Receipt) remora.SignedReceipt {
-	m := r.Message(testChain, remora.SchemeBLS)
+	m := r.Message(testDomain, remora.SchemeBLS)
 	return remora.SignedReceipt{Receipt: r, Signature: c.secret.Sign(m[:])}
 }
 

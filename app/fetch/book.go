@@ -28,7 +28,7 @@ type book struct {
 }
 
 const (
-	bookFormat  = "remora/session-book/1"
+	bookFormat  = "remora/session-book/2"
 	bookSuffix  = ".book"
 	recordStart = 8
 	maxRecord   = transfer.MaxDeliveryRequest
@@ -47,6 +47,7 @@ type bookHead struct {
 	_       struct{} `cbor:",toarray"`
 	Format  string
 	ChainID string
+	Domain  remora.Domain
 	Owner   remora.Address
 	Number  uint64
 	Expiry  remora.Epoch

@@ -15,13 +15,13 @@ import (
 )
 
 func head() bookHead {
-	return bookHead{Format: bookFormat, ChainID: "dev-test", Number: 7, Expiry: 300}
+	return bookHead{Format: bookFormat, ChainID: "dev-test", Domain: remora.Domain{1}, Number: 7, Expiry: 300}
 }
 
 // newAccount returns an account of a session that grants bytes to one cache.
 func newAccount(of *prepaid, granted uint64) *account {
 	return &account{of: of, Buyer: session.NewBuyer(session.Deal{
-		ChainID: head().ChainID, Session: of.id, Node: remora.Address{1}, Scheme: remora.SchemeBLS, Granted: granted, Expiry: head().Expiry,
+		Domain: head().Domain, Session: of.id, Node: remora.Address{1}, Scheme: remora.SchemeBLS, Granted: granted, Expiry: head().Expiry,
 	})}
 }
 
@@ -33,7 +33,7 @@ func testAccount(t testing.TB) *account {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.closeFile() })
-	key, err := SessionKey(make([]byte, 32), "dev-test", 7)
+	key, err := SessionKey(make([]byte, 32), head().Domain, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +81,9 @@ func bookName(t testing.TB, a *account) string {
 	return names[0]
 }
 
-// TestBookFormat pins the bytes of a book: a client reads those of earlier versions.
+// TestBookFormat pins the bytes of a book: a change of them needs another format name.
 func TestBookFormat(t *testing.T) {
-	const want = "d3e0624c8c976e4dd67739cdd246440ae6119f6d4de63f02e95dfd286847adbe"
+	const want = "e593bab0c5012de6f863df535e217c54cdc695619516f3ecb2716973bbb296f1"
 	if got := sha256.Sum256(write(t)); hex.EncodeToString(got[:]) != want {
 		t.Errorf("a book has the hash %x", got)
 	}
@@ -183,30 +183,31 @@ func TestFailedBook(t *testing.T) {
 }
 
 func TestSessionKeys(t *testing.T) {
+	a, b := remora.Domain{1}, remora.Domain{2}
 	seen := map[remora.BLSPublicKey]bool{}
 	for _, c := range []struct {
 		seed   byte
-		chain  string
+		domain remora.Domain
 		number uint64
-	}{{1, "a", 1}, {2, "a", 1}, {1, "b", 1}, {1, "a", 2}} {
+	}{{1, a, 1}, {2, a, 1}, {1, b, 1}, {1, a, 2}} {
 		seed := bytes.Repeat([]byte{c.seed}, 32)
-		key, err := SessionKey(seed, c.chain, c.number)
+		key, err := SessionKey(seed, c.domain, c.number)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := SessionKey(seed, c.chain, c.number)
+		again, err := SessionKey(seed, c.domain, c.number)
 		if err != nil || again.Public() != key.Public() {
 			t.Errorf("not the same key twice, %v", err)
 		}
 		if seen[key.Public()] {
-			t.Errorf("seed %d, chain %s, number %d: a key that another session has", c.seed, c.chain, c.number)
+			t.Errorf("seed %d, domain %s, number %d: a key that another session has", c.seed, c.domain, c.number)
 		}
 		seen[key.Public()] = true
 		if err := bls.VerifyPossession(key.Public(), key.ProvePossession()); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := SessionKey(make([]byte, 31), "a", 1); !errors.Is(err, remora.ErrInvalid) {
+	if _, err := SessionKey(make([]byte, 31), a, 1); !errors.Is(err, remora.ErrInvalid) {
 		t.Errorf("a short seed: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 // Quote is the present price of a session.
 type Quote struct {
 	ChainID string
+	Domain  remora.Domain
 	Epoch   remora.Epoch
 	Price   remora.Amount // of a MiB
 	Balance remora.Amount // that the account can spend

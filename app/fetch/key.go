@@ -13,17 +13,15 @@ import (
 
 const sessionKeyTag = "remora/session-key/1"
 
-// SessionKey derives the key that signs a session's receipts from the seed of its owner's account: HKDF-SHA-256 over tag
-// and chain id, each behind its length, and the session's number, all numbers as 8 bytes, big endian. The
-// seed gives the keys of all sessions.
-func SessionKey(seed []byte, chainID string, number uint64) (*bls.SecretKey, error) {
+// SessionKey derives the key that signs a session's receipts from the seed of its owner's account: HKDF-SHA-256 over the
+// tag behind its length, the domain and the session's number, all numbers as 8 bytes, big endian. The seed gives the keys of
+// all sessions.
+func SessionKey(seed []byte, d remora.Domain, number uint64) (*bls.SecretKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("session key: %w: a seed of %d bytes, want %d", remora.ErrInvalid, len(seed), ed25519.SeedSize)
 	}
-	var info []byte
-	for _, s := range [...]string{sessionKeyTag, chainID} {
-		info = append(binary.BigEndian.AppendUint64(info, uint64(len(s))), s...)
-	}
+	info := append(binary.BigEndian.AppendUint64(nil, uint64(len(sessionKeyTag))), sessionKeyTag...)
+	info = append(info, d[:]...)
 	info = binary.BigEndian.AppendUint64(info, number)
 	secret, err := hkdf.Key(sha256.New, seed, nil, string(info), bls.SecretSize)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 
 const testChain = "dev-test"
 
+var testDomain = remora.NewDomain(testChain, remora.Hash{}, 0)
+
 // market is the world of a client that pays: a chain that opens sessions, and behind an HTTP endpoint like a gateway's the
 // caches of a network, which deliver in these sessions and keep all receipts.
 type market struct {
@@ -131,7 +133,7 @@ func (m *market) clientFaults() []string {
 func (m *market) Quote(context.Context, remora.Address) (fetch.Quote, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return fetch.Quote{ChainID: testChain, Epoch: m.epoch, Price: m.price, Balance: m.balance}, nil
+	return fetch.Quote{ChainID: testChain, Domain: testDomain, Epoch: m.epoch, Price: m.price, Balance: m.balance}, nil
 }
 
 // Caches implements fetch.Chain.
@@ -170,7 +172,7 @@ func (m *market) Open(_ context.Context, body remora.OpenSession) error {
 	books := map[remora.Address]*paidBook{}
 	for _, c := range caches {
 		b := &paidBook{network: m.network, newest: map[remora.Epoch]remora.SignedReceipt{}, extents: map[remora.Epoch][]remora.Extent{}}
-		b.deal = session.Deal{ChainID: testChain, Session: id, Node: c.Address, Scheme: body.Scheme, Expiry: body.Expiry}
+		b.deal = session.Deal{Domain: testDomain, Session: id, Node: c.Address, Scheme: body.Scheme, Expiry: body.Expiry}
 		b.seller = session.NewSeller(b, session.Totals{})
 		books[c.Address] = b
 	}

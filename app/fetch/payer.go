@@ -177,7 +177,7 @@ func (p *payer) loadSession(ctx context.Context, name string) (*prepaid, error) 
 
 // joinSession looks up the session of a book on the chain.
 func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepaid, error) {
-	if head.ChainID != p.quote.ChainID || head.Owner != p.key.Public() || head.Expiry <= p.quote.Epoch {
+	if head.Domain != p.quote.Domain || head.Owner != p.key.Public() || head.Expiry <= p.quote.Epoch {
 		return nil, fmt.Errorf("session number %d: %w", head.Number, remora.ErrNotFound)
 	}
 	o, err := p.chain.Session(ctx, head.Owner, head.Number)
@@ -197,7 +197,7 @@ func (p *payer) joinSession(ctx context.Context, b *book, head bookHead) (*prepa
 func (p *payer) sessionKey(number uint64) (*bls.SecretKey, error) {
 	seed := p.key.Seed()
 	defer clear(seed)
-	return SessionKey(seed, p.quote.ChainID, number)
+	return SessionKey(seed, p.quote.Domain, number)
 }
 
 // openSession opens a session for at least need bytes of a content. Its book is on disk before the transaction is sent,
@@ -218,7 +218,7 @@ func (p *payer) openSession(ctx context.Context, root remora.Hash, need uint64) 
 		return nil, err
 	}
 	head := bookHead{
-		Format: bookFormat, ChainID: p.quote.ChainID, Owner: p.key.Public(), Number: number, Expiry: p.quote.Epoch + sessionEpochs,
+		Format: bookFormat, ChainID: p.quote.ChainID, Domain: p.quote.Domain, Owner: p.key.Public(), Number: number, Expiry: p.quote.Epoch + sessionEpochs,
 	}
 	b, err := createBook(p.dir, head)
 	if err != nil {

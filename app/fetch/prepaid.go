@@ -27,7 +27,7 @@ func newPrepaid(b *book, head bookHead, key *bls.SecretKey, o *Opened) (*prepaid
 	s := &prepaid{book: b, key: key, id: of.ID, accounts: map[remora.Address]*account{}}
 	for node, grant := range o.Grants {
 		s.accounts[node] = &account{of: s, Buyer: session.NewBuyer(session.Deal{
-			ChainID: head.ChainID, Session: of.ID, Node: node, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
+			Domain: head.Domain, Session: of.ID, Node: node, Scheme: of.Scheme, Granted: grant.Granted, Expiry: of.Expiry,
 		})}
 	}
 	return s, nil

@@ -28,7 +28,7 @@ func Window(acked, lost uint64) uint64 {
 
 // Deal is a session between its client and one of the caches that it allots bytes to, as recorded on the chain.
 type Deal struct {
-	ChainID string
+	Domain  remora.Domain
 	Session remora.SessionID
 	Node    remora.Address
 	Scheme  remora.Scheme
@@ -38,11 +38,11 @@ type Deal struct {
 
 // PassMessage returns the message that the session's key signs to prove a pass.
 func (d *Deal) PassMessage(pass remora.Hash) remora.Hash {
-	return remora.DeliveryMessage(d.ChainID, d.Session, d.Node, pass)
+	return remora.DeliveryMessage(d.Domain, d.Session, d.Node, pass)
 }
 
 // ReceiptMessage returns the message that the session's key signs for a receipt.
-func (d *Deal) ReceiptMessage(r *remora.Receipt) remora.Hash { return r.Message(d.ChainID, d.Scheme) }
+func (d *Deal) ReceiptMessage(r *remora.Receipt) remora.Hash { return r.Message(d.Domain, d.Scheme) }
 
 // leftAfter returns the granted bytes that are left after used ones.
 func (d *Deal) leftAfter(used uint64) uint64 { return d.Granted - min(d.Granted, used) }

@@ -80,7 +80,7 @@ type model struct {
 func newPair(seed uint64, f fate, broken variant) *pair {
 	p := &pair{
 		rng: rand.New(rand.NewPCG(seed, 7)), fate: f, calm: f == fate{granted: f.granted}, broken: broken, epoch: 1,
-		deal: Deal{ChainID: "dev-pair", Session: 3, Node: remora.Address{1}, Scheme: remora.SchemeBLS, Granted: f.granted, Expiry: 40},
+		deal: Deal{Domain: remora.Domain{1}, Session: 3, Node: remora.Address{1}, Scheme: remora.SchemeBLS, Granted: f.granted, Expiry: 40},
 		disk: &disk{rows: rows{receipts: map[remora.Epoch]remora.SignedReceipt{}, extents: map[remora.Epoch][]remora.Extent{}}},
 	}
 	p.disk.synced = p.disk.clone()

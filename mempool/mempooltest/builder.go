@@ -17,14 +17,14 @@ func NewHeader(c *remora.Committee, author remora.Authority, round remora.Round,
 
 // Sign seals and signs a header after a change.
 func Sign(c *remora.Committee, h *remora.Header) {
-	h.Signature = Signer{Self: h.Author}.SignHeader(h.Seal(c.ChainID))
+	h.Signature = Signer{Self: h.Author}.SignHeader(h.Seal(c.Domain))
 }
 
 // NewVote returns an authority's vote for a header.
 func NewVote(c *remora.Committee, voter remora.Authority, h *remora.Header) remora.Vote {
 	return remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: voter,
-		Signature: SignVote(voter, remora.VoteMessage(c.ChainID, h)),
+		Signature: SignVote(voter, remora.VoteMessage(c.Domain, h)),
 	}
 }
 
@@ -38,7 +38,7 @@ func Certify(c *remora.Committee, h *remora.Header, signers ...remora.Authority)
 		}
 	}
 	cert := &remora.Certificate{Header: *h, Signers: remora.NewBitmap(c.Size(), signers...)}
-	message := remora.VoteMessage(c.ChainID, h)
+	message := remora.VoteMessage(c.Domain, h)
 	for _, a := range signers {
 		combineSignatures(&cert.Signature, SignVote(a, message))
 	}

@@ -51,7 +51,7 @@ func TestVerifyNoticesForgery(t *testing.T) {
 		t.Error("another author's signature verifies")
 	}
 	s := mempooltest.Signer{Committee: b.Committee}
-	message := remora.VoteMessage(b.Committee.ChainID, &good.Header)
+	message := remora.VoteMessage(b.Committee.Domain, &good.Header)
 	votes := []remora.Vote{mempooltest.NewVote(b.Committee, 0, &good.Header), mempooltest.NewVote(b.Committee, 1, &good.Header), {Voter: 3}}
 	if _, signers, bad := s.Aggregate(message, votes); signers.Count() != 2 || !slices.Equal(bad, []remora.Authority{3}) {
 		t.Errorf("signers %v, bad %v", signers, bad)

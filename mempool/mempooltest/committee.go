@@ -10,8 +10,8 @@ import (
 	"github.com/remora-network/remora"
 )
 
-// ChainID is the chain of the committees that this package makes.
-const ChainID = "dev-test"
+// Domain is that of the committees that this package makes.
+var Domain = remora.NewDomain("dev-test", remora.Hash{}, 0)
 
 // Origin is the base of their first round.
 var Origin = remora.SumBLAKE3([]byte("mempooltest origin"))
@@ -33,7 +33,7 @@ func NewWeightedCommittee(stakes ...remora.Amount) *remora.Committee {
 		binary.BigEndian.PutUint32(m.Header[4:], uint32(i))
 		members[i] = m
 	}
-	c, err := remora.NewCommittee(ChainID, 1, members)
+	c, err := remora.NewCommittee(Domain, 1, members)
 	if err != nil {
 		panic("mempooltest: " + err.Error())
 	}

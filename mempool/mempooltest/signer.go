@@ -54,7 +54,7 @@ func VerifyCertificate(committee *remora.Committee, c *remora.Certificate) bool 
 	if c.Check(committee) != nil {
 		return false
 	}
-	message := remora.VoteMessage(committee.ChainID, &c.Header)
+	message := remora.VoteMessage(committee.Domain, &c.Header)
 	var sig remora.BLSSignature
 	for a := range c.Signers.Members() {
 		combineSignatures(&sig, SignVote(a, message))

@@ -103,7 +103,7 @@ func newParted(t *testing.T, at, height remora.Height) *parted {
 
 // bend has the examiner ask peers, some of which change their answers.
 func (p *parted) bend(bent map[remora.Authority]bending) {
-	a := answers{&peers.Server{ChainID: "dev-parted", Store: p.theirs.Store, Head: p.theirs.Head}, p.examiner.Committee, bent}
+	a := answers{&peers.Server{Domain: p.examiner.Committee.Domain, Store: p.theirs.Store, Head: p.theirs.Head}, p.examiner.Committee, bent}
 	p.examiner.Client = a.client()
 }
 

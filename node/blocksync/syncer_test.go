@@ -104,7 +104,7 @@ func (s *swarm) answer(ctx context.Context, peer remora.Authority, r peers.Range
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.asked[peer]++
-		server := peers.Server{ChainID: swarmChain, Store: s.theirs.Store}
+		server := peers.Server{Domain: s.theirs.Genesis.Domain(), Store: s.theirs.Store}
 		raw, err := server.Handlers()[peers.ProtocolBlocks](ctx, "", remora.Encode(r))
 		if err != nil {
 			return a, err

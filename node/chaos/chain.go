@@ -19,7 +19,7 @@ type slot struct {
 
 // chain holds what one validator executed. It is read block by block, and nothing but the sequence is trusted.
 type chain struct {
-	id     string
+	domain remora.Domain
 	hashes []remora.Hash   // of the blocks, by height - 1
 	times  []remora.Millis // of the blocks
 	runs   []Run           // in order of execution
@@ -27,7 +27,7 @@ type chain struct {
 	faults []string
 }
 
-func newChain(id string) *chain { return &chain{id: id, signed: map[slot]remora.Hash{}} }
+func newChain(d remora.Domain) *chain { return &chain{domain: d, signed: map[slot]remora.Hash{}} }
 
 // Times returns the times of the blocks in order.
 func (c *Checked) Times() []time.Time {
@@ -54,7 +54,7 @@ func (c *chain) addBlock(cb *remora.CertifiedBlock) error {
 	if n := len(c.hashes); n > 0 && (h.Parent != c.hashes[n-1] || h.Time <= c.times[n-1]) {
 		c.noteFault("block %d of time %d has parent %s; block %d is %s of time %d", h.Height, h.Time, h.Parent, n, c.hashes[n-1], c.times[n-1])
 	}
-	if h.TxRoot != remora.TxRoot(c.id, b.Batches) || h.ResultsRoot != remora.ResultsRoot(c.id, b.Results) {
+	if h.TxRoot != remora.TxRoot(c.domain, b.Batches) || h.ResultsRoot != remora.ResultsRoot(c.domain, b.Results) {
 		c.noteFault("block %d: its roots are not those of its batches and results", h.Height)
 	}
 	c.hashes, c.times = append(c.hashes, h.Hash()), append(c.times, h.Time)

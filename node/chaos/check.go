@@ -39,12 +39,12 @@ type Checked struct {
 // client may.
 func (n *Network) Check(ctx context.Context, h *History) (*Checked, error) {
 	submits := h.allSubmits()
-	first := newChain(n.genesis.ChainID)
+	first := newChain(n.genesis.Domain())
 	if err := n.readUntilIdle(ctx, first, submits); err != nil {
 		return nil, err
 	}
 	for v := 1; v < Validators; v++ {
-		other := newChain(n.genesis.ChainID)
+		other := newChain(n.genesis.Domain())
 		if err := n.readChain(ctx, v, other, first.tipHeight()); err != nil {
 			return nil, fmt.Errorf("read the blocks of %s: %w", n.names[v], err)
 		}
@@ -127,7 +127,7 @@ func (n *Network) readStoredDAG(dir string) (store.DAG, error) {
 	if err != nil {
 		return store.DAG{}, err
 	}
-	kept, err := st.LoadDAG(n.genesis.ChainID, 0)
+	kept, err := st.LoadDAG(n.genesis.Domain(), 0)
 	return kept, errors.Join(err, st.Close())
 }
 

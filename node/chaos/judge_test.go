@@ -82,11 +82,11 @@ func equal(a, b Verdict) bool {
 func made(c *chain, headers ...*remora.Header) *remora.CertifiedBlock {
 	b := &remora.CertifiedBlock{Block: remora.Block{DAG: headers}}
 	h := &b.Block.Header
-	h.ChainID, h.Height, h.Time = c.id, c.tipHeight()+1, remora.Millis(100+10*c.tipHeight())
+	h.Domain, h.Height, h.Time = c.domain, c.tipHeight()+1, remora.Millis(100+10*c.tipHeight())
 	if n := len(c.hashes); n > 0 {
 		h.Parent = c.hashes[n-1]
 	}
-	h.TxRoot, h.ResultsRoot = remora.TxRoot(c.id, nil), remora.ResultsRoot(c.id, nil)
+	h.TxRoot, h.ResultsRoot = remora.TxRoot(c.domain, nil), remora.ResultsRoot(c.domain, nil)
 	b.Block.Seal()
 	return b
 }
@@ -120,7 +120,7 @@ func TestChainFindsFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newChain("dev-x")
+			c := newChain(remora.Domain{1})
 			for _, next := range []func() *remora.CertifiedBlock{
 				func() *remora.CertifiedBlock { return made(c, &remora.Header{Author: 1, Round: 2}) },
 				func() *remora.CertifiedBlock { return tt.spoil(c) },
@@ -139,7 +139,7 @@ func TestChainFindsFaults(t *testing.T) {
 
 // Two validators that executed different blocks are told apart.
 func TestChainsCompare(t *testing.T) {
-	a, b := newChain("dev-x"), newChain("dev-x")
+	a, b := newChain(remora.Domain{1}), newChain(remora.Domain{1})
 	for _, c := range []*chain{a, b} {
 		if err := c.addBlock(made(c)); err != nil {
 			t.Fatal(err)
@@ -163,7 +163,7 @@ func TestChainsCompare(t *testing.T) {
 
 // Headers in stores are compared with those in blocks: the same header again is no fault, another one of its round is.
 func TestSignedTwice(t *testing.T) {
-	c := newChain("dev-x")
+	c := newChain(remora.Domain{1})
 	c.noteSigned(slot{1, 2}, tx(1), "a")
 	c.noteSigned(slot{1, 2}, tx(1), "b")
 	c.noteSigned(slot{1, 3}, tx(2), "b")

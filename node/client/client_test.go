@@ -198,7 +198,7 @@ func TestSignPaysEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		message := tx.Message()
+		message := tx.Message(g.Domain())
 		if !ed25519.Verify(key.Public(), message[:], tx.Signature) || tx.Nonce != 3 {
 			t.Errorf("%+v: not signed", p)
 		}

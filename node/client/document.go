@@ -8,6 +8,7 @@ import (
 type Status struct {
 	ChainID         string        `json:"chain_id"`
 	Genesis         remora.Hash   `json:"genesis"`
+	Fork            uint32        `json:"fork" doc:"of the genesis; signatures bind it, with chain id and genesis"`
 	Node            string        `json:"node"`
 	Roles           string        `json:"roles"`
 	Version         string        `json:"version"`

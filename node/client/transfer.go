@@ -77,7 +77,7 @@ func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, nonce uint64)
 	if tx.Fee == 0 {
 		tx.Fee = leastFee(&g.Params, &tx)
 	}
-	message := tx.Message()
+	message := tx.Message(g.Domain())
 	tx.Signature = key.Sign(message[:])
 	return remora.Encode(&tx)
 }

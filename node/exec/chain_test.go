@@ -66,7 +66,7 @@ func newChain(t *testing.T, blocks int) *chain {
 	c := statetest.NewChain(t, newGenesis())
 	made := &chain{genesis: c.Genesis}
 	for i := range blocks {
-		ref := c.Batch(remora.Authority(i%4), statetest.Transfer(chainID, "alice", "bob", uint64(i), 5), remora.EncodeOpaque(fmt.Appendf(nil, "opaque %d", i)))
+		ref := c.Batch(remora.Authority(i%4), statetest.Transfer(c.Genesis, "alice", "bob", uint64(i), 5), remora.EncodeOpaque(fmt.Appendf(nil, "opaque %d", i)))
 		made.addBlock(c, remora.Authority(i%4), ref)
 	}
 	return made

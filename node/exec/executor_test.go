@@ -191,9 +191,9 @@ func TestPlacesIndexTheFirstExecution(t *testing.T) {
 	c := statetest.NewChain(t, newGenesis())
 	made := &chain{genesis: c.Genesis}
 	opaque := remora.EncodeOpaque([]byte("opaque"))
-	first := statetest.Transfer(chainID, "alice", "bob", 0, 5)
-	second := statetest.Transfer(chainID, "alice", "bob", 1, 5)
-	refused := statetest.Transfer(chainID, "alice", "bob", 1, 6) // the nonce of second
+	first := statetest.Transfer(newGenesis(), "alice", "bob", 0, 5)
+	second := statetest.Transfer(newGenesis(), "alice", "bob", 1, 5)
+	refused := statetest.Transfer(newGenesis(), "alice", "bob", 1, 6) // the nonce of second
 	made.addBlock(c, 0, c.Batch(0, opaque, first, first))
 	made.addBlock(c, 1, c.Batch(1, first), c.Batch(1, opaque, second, refused))
 	made.addBlock(c, 2, c.Batch(2, refused, second))

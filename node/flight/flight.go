@@ -10,7 +10,7 @@ import (
 )
 
 // magic begins every recording; the digit is the version of its format.
-const magic = "RFLIGHT1"
+const magic = "RFLIGHT2"
 
 // A record is, big endian:
 //

@@ -30,7 +30,7 @@ func FuzzRecord(f *testing.F) {
 		mempool.Demand{Uncertified: true},
 		mempool.TipReceived{From: 1, Certificate: cert},
 	} {
-		r, err := encodeMessage(committee.ChainID, m)
+		r, err := encodeMessage(committee.Domain, m)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -45,11 +45,11 @@ func FuzzRecord(f *testing.F) {
 		if s, err := decodeStart(r); err == nil && !bytes.Equal(remora.Encode(s), body) {
 			t.Error("a start has two spellings")
 		}
-		m, err := decodeMessage(committee.ChainID, r)
+		m, err := decodeMessage(committee.Domain, r)
 		if err != nil {
 			return
 		}
-		again, err := encodeMessage(committee.ChainID, m)
+		again, err := encodeMessage(committee.Domain, m)
 		if err != nil || again.kind != r.kind || !bytes.Equal(again.body, body) {
 			t.Errorf("a message of kind %d has two spellings: %v", k, err)
 		}

@@ -77,9 +77,9 @@ type aggregated struct {
 }
 
 // encodeMessage returns the record of a message. Ordered sub-DAGs are recorded by their digests.
-func encodeMessage(chainID string, m mempool.Message) (record, error) {
+func encodeMessage(d remora.Domain, m mempool.Message) (record, error) {
 	if o, ordered := m.(mempool.Ordered); ordered {
-		return record{kindOrdered, remora.Encode(subDAGDigests(chainID, o.SubDAGs))}, nil
+		return record{kindOrdered, remora.Encode(subDAGDigests(d, o.SubDAGs))}, nil
 	}
 	for k, sample := range messages {
 		if reflect.TypeOf(sample) == reflect.TypeOf(m) {
@@ -90,7 +90,7 @@ func encodeMessage(chainID string, m mempool.Message) (record, error) {
 }
 
 // decodeMessage decodes a message other than Ordered and seals its headers.
-func decodeMessage(chainID string, r record) (mempool.Message, error) {
+func decodeMessage(d remora.Domain, r record) (mempool.Message, error) {
 	sample, known := messages[r.kind]
 	if !known {
 		return nil, fmt.Errorf("flight: %w: a record of kind %d is not a message", remora.ErrMalformed, r.kind)
@@ -102,11 +102,11 @@ func decodeMessage(chainID string, r record) (mempool.Message, error) {
 	message := decoded.Elem().Interface().(mempool.Message)
 	switch m := message.(type) {
 	case mempool.HeaderReceived:
-		sealHeader(chainID, m.Header)
+		sealHeader(d, m.Header)
 	case mempool.CertificateReceived:
-		sealCertificate(chainID, m.Certificate)
+		sealCertificate(d, m.Certificate)
 	case mempool.TipReceived:
-		sealCertificate(chainID, m.Certificate)
+		sealCertificate(d, m.Certificate)
 	}
 	return message, nil
 }
@@ -132,33 +132,33 @@ func decodeStart(r record) (start, error) {
 	if err != nil {
 		return s, err
 	}
-	chainID := s.Genesis.ChainID
-	sealHeader(chainID, s.Snapshot.Mempool.Proposed)
+	d := s.Genesis.Domain()
+	sealHeader(d, s.Snapshot.Mempool.Proposed)
 	for _, c := range s.Snapshot.Mempool.Certificates {
 		if c == nil {
 			return s, fmt.Errorf("flight: %w: a snapshot without one of its certificates", remora.ErrMalformed)
 		}
-		sealCertificate(chainID, c)
+		sealCertificate(d, c)
 	}
 	return s, nil
 }
 
-func sealHeader(chainID string, h *remora.Header) {
+func sealHeader(d remora.Domain, h *remora.Header) {
 	if h != nil {
-		h.Seal(chainID)
+		h.Seal(d)
 	}
 }
 
-func sealCertificate(chainID string, c *remora.Certificate) {
+func sealCertificate(d remora.Domain, c *remora.Certificate) {
 	if c != nil {
-		c.Header.Seal(chainID)
+		c.Header.Seal(d)
 	}
 }
 
-func subDAGDigests(chainID string, subs []remora.SubDAG) []remora.Hash {
+func subDAGDigests(d remora.Domain, subs []remora.SubDAG) []remora.Hash {
 	names := make([]remora.Hash, len(subs))
 	for i := range subs {
-		names[i] = subs[i].Digest(chainID)
+		names[i] = subs[i].Digest(d)
 	}
 	return names
 }

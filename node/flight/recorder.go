@@ -23,13 +23,13 @@ const (
 //
 // Consensus does not depend on it: when it cannot write, it logs a warning and stops.
 type Recorder struct {
-	dir     string
-	limit   int64 // bytes of a recording
-	log     *slog.Logger
-	file    *os.File // nil: not recording
-	size    int64    // of file
-	chainID string
-	done    remora.Hash // see chainWork
+	dir    string
+	limit  int64 // bytes of a recording
+	log    *slog.Logger
+	file   *os.File // nil: not recording
+	size   int64    // of file
+	domain remora.Domain
+	done   remora.Hash // see chainWork
 }
 
 // New returns a recorder for a folder, which it creates and which holds at most limit bytes.
@@ -47,7 +47,7 @@ func (r *Recorder) Start(s restore.Snapshot, c restore.Config) (*restore.Cores, 
 	if err := r.beginFile(); err != nil {
 		r.stopRecording(err)
 	}
-	r.chainID, r.done = c.Genesis.ChainID, remora.Hash{}
+	r.domain, r.done = c.Genesis.Domain(), remora.Hash{}
 	r.writeRecord(kindStart, remora.Encode(start{Genesis: *c.Genesis, Self: c.Self, Pace: c.Pace, Snapshot: s}))
 	if r.size > r.limit/2 { // it would soon be full again
 		r.stopRecording(fmt.Errorf("the snapshot takes %d of %d bytes: raise the limit", r.size, r.limit))
@@ -78,7 +78,7 @@ func (r *Recorder) Step(m mempool.Message) {
 	if r == nil || r.file == nil {
 		return
 	}
-	rec, err := encodeMessage(r.chainID, m)
+	rec, err := encodeMessage(r.domain, m)
 	if err != nil {
 		r.stopRecording(err)
 		return

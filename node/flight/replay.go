@@ -44,7 +44,7 @@ func Replay(recording []byte) (Outcome, error) {
 // player replays a tape.
 type player struct {
 	tape    *tape
-	chainID string
+	domain  remora.Domain
 	cores   *restore.Cores
 	done    remora.Hash     // see chainWork
 	ordered []remora.SubDAG // by the commit rule, not passed to the mempool yet
@@ -80,7 +80,7 @@ func (p *player) startCores() error {
 	if err != nil {
 		return err
 	}
-	p.chainID = s.Genesis.ChainID
+	p.domain = s.Genesis.Domain()
 	cores, err := restore.Start(s.Snapshot, restore.Config{
 		Genesis: &s.Genesis, Committee: committee, Self: s.Self, Signer: (*prompter)(p), Pace: s.Pace,
 	})
@@ -107,7 +107,7 @@ func (p *player) playRecord(r record) error {
 	case kindHeaderSigned, kindVoteSigned, kindAggregated:
 		return fmt.Errorf("%w: the recording has a signature that is not asked for now", ErrDiffers)
 	default:
-		m, err := decodeMessage(p.chainID, r)
+		m, err := decodeMessage(p.domain, r)
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (p *player) playRecord(r record) error {
 // takeWork takes work from the core, as the shell did, and passes the delivered certificates to the commit rule.
 func (p *player) takeWork(r record) error {
 	if len(p.ordered) > 0 {
-		return fmt.Errorf("%w: sub-DAGs are ordered that the recording does not have, first %s", ErrDiffers, p.ordered[0].Digest(p.chainID))
+		return fmt.Errorf("%w: sub-DAGs are ordered that the recording does not have, first %s", ErrDiffers, p.ordered[0].Digest(p.domain))
 	}
 	rd, ok := p.cores.Mempool.Ready()
 	if !ok {
@@ -149,7 +149,7 @@ func (p *player) stepOrdered(r record) error {
 	if err != nil {
 		return err
 	}
-	if got := subDAGDigests(p.chainID, p.ordered); !slices.Equal(got, names) {
+	if got := subDAGDigests(p.domain, p.ordered); !slices.Equal(got, names) {
 		return fmt.Errorf("%w: sub-DAGs %v are ordered, the recording has %v", ErrDiffers, got, names)
 	}
 	err = p.cores.Mempool.Step(mempool.Ordered{SubDAGs: p.ordered})

@@ -118,8 +118,8 @@ func (c *Certified) openHeader(g *remora.Genesis) (*remora.BlockHeader, error) {
 // CheckHeader checks that a header has the chain and term of the committee and the protocol version of this build.
 func CheckHeader(committee *remora.Committee, h *remora.BlockHeader) error {
 	switch {
-	case h.ChainID != committee.ChainID:
-		return unverified("block %d is of chain %.40q, the genesis is of %q", h.Height, h.ChainID, committee.ChainID)
+	case h.Domain != committee.Domain:
+		return unverified("block %d is of another chain or fork than the genesis: domain %s, want %s", h.Height, h.Domain, committee.Domain)
 	case h.Version != remora.ProtocolVersion:
 		return unverified("block %d is of protocol version %d, this build knows %d", h.Height, h.Version, remora.ProtocolVersion)
 	case h.Term != committee.Term:

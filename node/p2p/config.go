@@ -52,7 +52,7 @@ type Handler func(ctx context.Context, peer string, request []byte) ([]byte, err
 type Config struct {
 	Key       [32]byte // Ed25519 seed
 	Listen    []string // multiaddrs such as /ip4/127.0.0.1/tcp/0
-	Namespace string   // part of every protocol name: nodes of different chains share no protocol
+	Namespace string   // part of every protocol name, of the chain's domain: nodes of different chains share no protocol
 	Peers     []Peer
 	Channels  []Channel
 	Serve     map[string]Handler // by request protocol
@@ -125,11 +125,11 @@ func completeChannels(list []Channel) ([]Channel, error) {
 }
 
 func (c Config) channelProtocol(name string) protocol.ID {
-	return protocol.ID("/remora/" + c.Namespace + "/channel/" + name + "/1")
+	return protocol.ID("/remora/" + c.Namespace + "/channel/" + name + "/2")
 }
 
 func (c Config) requestProtocol(name string) protocol.ID {
-	return protocol.ID("/remora/" + c.Namespace + "/request/" + name + "/1")
+	return protocol.ID("/remora/" + c.Namespace + "/request/" + name + "/2")
 }
 
 // parsePeer decodes a peer's id and addresses. An address may end in /p2p/ and the peer's own id.

@@ -76,7 +76,7 @@ func OpenCertificates(committee *trust.Committee, items [][]byte) (list []*remor
 	}
 	list = make([]*remora.Certificate, len(items))
 	for i, item := range items {
-		if list[i], err = remora.DecodeCertificate(committee.ChainID, item); err != nil {
+		if list[i], err = remora.DecodeCertificate(committee.Domain, item); err != nil {
 			return nil, err
 		}
 	}

@@ -14,9 +14,9 @@ import (
 
 // Server answers peers' requests from the store and the views of a node.
 type Server struct {
-	ChainID string
-	Store   *store.Store
-	Head    *head.Head
+	Domain remora.Domain
+	Store  *store.Store
+	Head   *head.Head
 }
 
 // Handlers returns the requests that every node answers, by protocol.
@@ -60,7 +60,7 @@ func (s *Server) findLayer(r remora.Round, wanted []remora.Parent, limit int) ([
 	var parents []remora.Parent
 	named := map[remora.Parent]bool{}
 	for _, w := range wanted[:min(len(wanted), limit)] {
-		c, err := s.Store.Certificate(s.ChainID, r, w.Author)
+		c, err := s.Store.Certificate(s.Domain, r, w.Author)
 		if errors.Is(err, remora.ErrNotFound) || err == nil && c.Digest() != w.Digest {
 			continue
 		}

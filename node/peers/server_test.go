@@ -28,8 +28,8 @@ func storedBlocks(t *testing.T, batches ...int) *Server {
 	for i, n := range batches {
 		height := remora.Height(i + 1)
 		leader := &remora.Header{Term: 1, Round: remora.Round(2 * height)}
-		leader.Seal("dev-x")
-		block := &remora.Block{Header: remora.BlockHeader{ChainID: "dev-x", Height: height}, DAG: []*remora.Header{leader}}
+		leader.Seal(remora.Domain{1})
+		block := &remora.Block{Header: remora.BlockHeader{Domain: remora.Domain{1}, Height: height}, DAG: []*remora.Header{leader}}
 		for range n {
 			var b remora.BatchBuilder
 			for range 8 {
@@ -49,7 +49,7 @@ func storedBlocks(t *testing.T, batches ...int) *Server {
 			t.Fatal(err)
 		}
 	}
-	return &Server{ChainID: "dev-x", Store: st}
+	return &Server{Domain: remora.Domain{1}, Store: st}
 }
 
 // TestAnswersFit asks for blocks of any size: each answer is one that the requester accepts, and brings it forward.
@@ -106,7 +106,7 @@ func TestAnswersWithoutMissingBatches(t *testing.T) {
 	s := storedBlocks(t, 1, 1, 1)
 	leader := &remora.Header{Term: 1, Round: 8}
 	block := &remora.Block{
-		Header: remora.BlockHeader{ChainID: "dev-x", Height: 4}, DAG: []*remora.Header{leader}, Batches: []remora.Hash{{7}},
+		Header: remora.BlockHeader{Domain: remora.Domain{1}, Height: 4}, DAG: []*remora.Header{leader}, Batches: []remora.Hash{{7}},
 	}
 	cert := &remora.BlockCertificate{Height: 4, Signers: remora.NewBitmap(4, 0, 1, 2)}
 	if err := s.Store.Commit(store.Commit{Block: block, Certificate: cert}); err != nil {
@@ -139,7 +139,7 @@ func FuzzRequest(f *testing.F) {
 			f.Error(err)
 		}
 	})
-	s := &Server{ChainID: "dev-wire", Store: st, Head: head.New(head.NewView(st, state.View{}, nil))}
+	s := &Server{Domain: remora.Domain{1}, Store: st, Head: head.New(head.NewView(st, state.View{}, nil))}
 	f.Cleanup(func() {
 		if err := s.Head.Close(); err != nil {
 			f.Error(err)

@@ -66,7 +66,7 @@ func openBlock(item []byte, height remora.Height) (exec.Certified, error) {
 		return exec.Certified{}, fmt.Errorf("%w: it is block %d", remora.ErrInvalid, h.Height)
 	case cert == nil || cert.Height != height || cert.Hash != h.Hash():
 		return exec.Certified{}, fmt.Errorf("%w: no certificate, or one for another block", remora.ErrInvalid)
-	case remora.TxRoot(h.ChainID, cb.Block.Batches) != h.TxRoot:
+	case remora.TxRoot(h.Domain, cb.Block.Batches) != h.TxRoot:
 		return exec.Certified{}, fmt.Errorf("%w: other batches than its header names", remora.ErrInvalid)
 	}
 	c := exec.Certified{Block: &cb.Block, Certificate: cert}
@@ -99,7 +99,7 @@ func checkLink(b *remora.Block, previous *remora.BlockHeader) error {
 // CheckSubDAG checks that a block's header names the sub-DAG that follows previous.
 func CheckSubDAG(b *remora.Block, previous remora.Hash) error {
 	sub := b.SubDAG(previous)
-	if digest := sub.Digest(b.Header.ChainID); digest != b.Header.SubDAG {
+	if digest := sub.Digest(b.Header.Domain); digest != b.Header.SubDAG {
 		return fmt.Errorf("%w: its sub-DAG is %s, its header names %s", remora.ErrInvalid, digest, b.Header.SubDAG)
 	}
 	return nil

@@ -22,7 +22,7 @@ func FuzzSpan(f *testing.F) {
 	for range 3 {
 		c.Certify(c.Block(remora.EncodeOpaque([]byte("payload"))).Header.Height)
 	}
-	raw, err := (&Server{ChainID: "dev-span", Store: c.Store}).serveBlocks(f.Context(), "", remora.Encode(RangeRequest{From: 1, Count: 9}))
+	raw, err := (&Server{Domain: c.Genesis.Domain(), Store: c.Store}).serveBlocks(f.Context(), "", remora.Encode(RangeRequest{From: 1, Count: 9}))
 	if err != nil {
 		f.Fatal(err)
 	}

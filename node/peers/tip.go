@@ -73,9 +73,9 @@ func (s *TipServer) serveTip(_ context.Context, peer string, _ []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	newest, own, err := s.Store.Tips(s.Committee.ChainID, near, author)
+	newest, own, err := s.Store.Tips(s.Committee.Domain, near, author)
 	if err == nil && newest == nil {
-		newest, own, err = s.Store.Tips(s.Committee.ChainID, 0, author)
+		newest, own, err = s.Store.Tips(s.Committee.Domain, 0, author)
 	}
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func OpenTip(committee *trust.Committee, self remora.Authority, items [][]byte) 
 	if len(items[tipHeader]) == 0 {
 		return t, nil
 	}
-	t.Header, err = remora.DecodeHeader(committee.ChainID, items[tipHeader])
+	t.Header, err = remora.DecodeHeader(committee.Domain, items[tipHeader])
 	if err == nil {
 		err = committee.CheckHeader(t.Header)
 	}
@@ -164,7 +164,7 @@ func openCertificate(committee *trust.Committee, item []byte) (*remora.Certifica
 	if len(item) == 0 {
 		return nil, nil //nolint:nilnil // the peer has none
 	}
-	cert, err := remora.DecodeCertificate(committee.ChainID, item)
+	cert, err := remora.DecodeCertificate(committee.Domain, item)
 	if err != nil {
 		return nil, err
 	}

@@ -66,11 +66,11 @@ func (a *audit) checkContent(j job) ([]remora.Batch, error) {
 	cb, h := j.block, &j.block.Block.Header
 	sub := cb.Block.SubDAG(j.previous)
 	switch {
-	case sub.Digest(h.ChainID) != h.SubDAG:
+	case sub.Digest(h.Domain) != h.SubDAG:
 		return nil, unverified(h, "its headers are not those of sub-DAG %s", h.SubDAG)
-	case remora.TxRoot(h.ChainID, cb.Block.Batches) != h.TxRoot:
+	case remora.TxRoot(h.Domain, cb.Block.Batches) != h.TxRoot:
 		return nil, unverified(h, "its list of batches is not the one that was signed")
-	case remora.ResultsRoot(h.ChainID, cb.Block.Results) != h.ResultsRoot:
+	case remora.ResultsRoot(h.Domain, cb.Block.Results) != h.ResultsRoot:
 		return nil, unverified(h, "its results are not the ones that were signed")
 	case !h.NextCommittee.IsZero():
 		return nil, unverified(h, "it changes the committee, which this version cannot follow")

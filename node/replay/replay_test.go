@@ -139,7 +139,7 @@ func TestTampered(t *testing.T) {
 			m.forge(c, at, func(h *remora.BlockHeader) { h.Time = replaytest.StartTime })
 		}},
 		{"signed, other chain", func(c *replaytest.Chain, m *memory) {
-			m.forge(c, at, func(h *remora.BlockHeader) { h.ChainID = other.ChainID })
+			m.forge(c, at, func(h *remora.BlockHeader) { h.Domain = other.Domain() })
 		}},
 		{"signed, other term", func(c *replaytest.Chain, m *memory) { m.forge(c, at, func(h *remora.BlockHeader) { h.Term = 2 }) }},
 		{"signed, other protocol", func(c *replaytest.Chain, m *memory) { m.forge(c, at, func(h *remora.BlockHeader) { h.Version = 9 }) }},

@@ -120,7 +120,7 @@ func TestGoesOnWhereTheBlocksEnd(t *testing.T) {
 			t.Fatalf("after %d blocks: %d leaders committed, want %d", blocks, len(cores.Committed), len(want))
 		}
 		for i := range want {
-			if got := cores.Committed[i].Digest(h.committee.ChainID); got != want[i].Digest(h.committee.ChainID) {
+			if got := cores.Committed[i].Digest(h.committee.Domain); got != want[i].Digest(h.committee.Domain) {
 				t.Errorf("after %d blocks: sub-DAG %d differs", blocks, blocks+i)
 			}
 		}

@@ -58,7 +58,7 @@ func Load(st *store.Store, c Config) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	dag, err := st.LoadDAG(c.Genesis.ChainID, ordered.Leader-min(ordered.Leader, depth))
+	dag, err := st.LoadDAG(c.Genesis.Domain(), ordered.Leader-min(ordered.Leader, depth))
 	if err != nil {
 		return Snapshot{}, err
 	}

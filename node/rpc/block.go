@@ -27,7 +27,7 @@ func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Bloc
 	}
 	header := &block.Header
 	doc := &client.Block{
-		Version: header.Version, ChainID: header.ChainID,
+		Version: header.Version, ChainID: s.Genesis.ChainID,
 		Height: header.Height, Epoch: header.Epoch, Term: header.Term, Time: header.Time,
 		Hash: header.Hash(), Parent: header.Parent, SubDAG: header.SubDAG,
 		TxRoot: header.TxRoot, ResultsRoot: header.ResultsRoot, StateRoot: header.StateRoot,

@@ -16,7 +16,7 @@ func (s *Server) readStatus(context.Context, client.None) (*client.Status, error
 	view := s.Head.Newest()
 	defer view.Release()
 	doc := &client.Status{
-		ChainID: s.Genesis.ChainID, Genesis: s.origin,
+		ChainID: s.Genesis.ChainID, Genesis: s.origin, Fork: s.Genesis.Fork,
 		Node: own.Name, Roles: own.Roles.String(), Version: own.Version,
 		Height: view.Tip.Height, Hash: view.Tip.Hash, Time: view.Tip.Time,
 		Term: s.committee.Term, Round: own.Round,

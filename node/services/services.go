@@ -85,7 +85,7 @@ func (s *Services) openCache() error {
 	s.closers = append(s.closers, journal.Close)
 	self := s.c.Key.Public()
 	sold, err := delivery.New(delivery.Config{
-		ChainID: s.c.Genesis.ChainID, Params: s.c.Genesis.Params, Self: self, Store: s.content, Journal: journal,
+		Domain: s.c.Genesis.Domain(), Params: s.c.Genesis.Params, Self: self, Store: s.content, Journal: journal,
 		Chain:  deliveries{chain: s.chain, self: self, epochMillis: s.c.Genesis.Params.EpochMillis},
 		Sender: &s.outbox, Logger: s.c.Logger,
 	})

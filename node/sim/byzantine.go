@@ -69,7 +69,7 @@ func (a *actor) equivocate(h *remora.Header) {
 	second.CreatedAt++
 	second.Payload = slices.Clone(h.Payload)
 	slices.Reverse(second.Payload)
-	second.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(second.Seal(chainID))
+	second.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(second.Seal(a.v.world.committee.Domain))
 	a.second, a.votes = &second, nil
 	a.collectVote(a.signVote(&second))
 	a.sendToHalf(&mempool.Outgoing{Header: h}, false)
@@ -114,7 +114,7 @@ func (a *actor) otherAuthorities() []remora.Authority {
 func (a *actor) signVote(h *remora.Header) remora.Vote {
 	return remora.Vote{
 		Term: h.Term, Round: h.Round, Author: h.Author, Digest: h.Digest(), Voter: a.v.self,
-		Signature: a.v.world.signed.signerOf(a.v.self).SignVote(remora.VoteMessage(chainID, h)),
+		Signature: a.v.world.signed.signerOf(a.v.self).SignVote(remora.VoteMessage(a.v.world.committee.Domain, h)),
 	}
 }
 
@@ -142,7 +142,7 @@ func (a *actor) collectVote(vote remora.Vote) bool {
 	if stake < committee.Quorum() {
 		return true
 	}
-	signature, signers, _ := a.v.world.signed.signerOf(a.v.self).Aggregate(remora.VoteMessage(chainID, a.second), a.votes)
+	signature, signers, _ := a.v.world.signed.signerOf(a.v.self).Aggregate(remora.VoteMessage(a.v.world.committee.Domain, a.second), a.votes)
 	certificate := &remora.Certificate{Header: *a.second, Signers: signers, Signature: signature}
 	a.second = nil
 	a.sendToHalf(&mempool.Outgoing{Certificate: certificate}, true)
@@ -174,7 +174,7 @@ func (a *actor) addFarHeaders(h *remora.Header) {
 	for _, ahead := range []remora.Round{2*a.v.world.scenario.GCDepth - 3, 1 << 40} {
 		far := *h
 		far.Round += ahead
-		far.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(far.Seal(chainID))
+		far.Signature = a.v.world.signed.signerOf(a.v.self).SignHeader(far.Seal(a.v.world.committee.Domain))
 		a.v.transmitMessage(&mempool.Outgoing{Broadcast: true, Header: &far}, 0)
 	}
 }
@@ -202,13 +202,13 @@ func (a *actor) sendGarbage(o *mempool.Outgoing) {
 
 // receiveBytes takes bytes that may be anything, as a node's shell does.
 func (v *host) receiveBytes(raw []byte) {
-	if h, err := remora.DecodeHeader(chainID, raw); err == nil {
+	if h, err := remora.DecodeHeader(v.world.committee.Domain, raw); err == nil {
 		v.receiveMessage(mempool.HeaderReceived{Header: h})
 	}
 	if vote, err := remora.DecodeVote(raw); err == nil {
 		v.receiveMessage(mempool.VoteReceived{Vote: *vote})
 	}
-	if c, err := remora.DecodeCertificate(chainID, raw); err == nil {
+	if c, err := remora.DecodeCertificate(v.world.committee.Domain, raw); err == nil {
 		v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 	}
 	if b, err := remora.ParseBatch(raw); err == nil {
@@ -295,11 +295,11 @@ func (a *actor) forgeBlock(item []byte) []byte {
 
 // forgeItem changes a certificate so that it is still one in form, and one bit of anything else.
 func (a *actor) forgeItem(protocol string, item []byte) []byte {
-	if cert, err := remora.DecodeCertificate(chainID, item); err == nil {
+	if cert, err := remora.DecodeCertificate(a.v.world.committee.Domain, item); err == nil {
 		if cert.Header.CreatedAt++; protocol == peers.ProtocolTip {
 			cert.Header.Round += 1000
 		}
-		cert.Header.Seal(chainID)
+		cert.Header.Seal(a.v.world.committee.Domain)
 		return remora.Encode(cert)
 	}
 	forged := slices.Clone(item)

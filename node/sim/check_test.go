@@ -82,11 +82,11 @@ func TestCheckerCatches(t *testing.T) {
 			parents = remora.GenesisParents(committee, remora.Hash{byte(round)})
 		}
 		h := &remora.Header{Term: 1, Round: round, Author: author, Parents: parents}
-		h.Seal(chainID)
+		h.Seal(committee.Domain)
 		return h
 	}
 	block := func(height remora.Height, dag ...*remora.Header) *remora.Block {
-		return &remora.Block{Header: remora.BlockHeader{Height: height, ChainID: chainID}, DAG: dag}
+		return &remora.Block{Header: remora.BlockHeader{Height: height, Domain: committee.Domain}, DAG: dag}
 	}
 	var builder remora.BatchBuilder
 	builder.Add([]byte("transaction"))

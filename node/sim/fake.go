@@ -57,25 +57,25 @@ func (f fake) signerOf(a remora.Authority) mempool.Signer {
 }
 
 func (f fake) blockSignerOf(a remora.Authority) validator.BlockSigner {
-	return fakeBlockSigner{f.committee.Members[a], a}
+	return fakeBlockSigner{f.committee, a}
 }
 
 func (f fake) newVerdicts() exec.Verdicts { return new(statetest.Verifier) }
 
 // fakeBlockSigner implements validator.BlockSigner.
 type fakeBlockSigner struct {
-	member remora.Member
-	self   remora.Authority
+	committee *remora.Committee
+	self      remora.Authority
 }
 
 // SignShare implements validator.BlockSigner.
 func (f fakeBlockSigner) SignShare(h *remora.BlockHeader) remora.Share {
 	hash := h.Hash()
-	return remora.Share{Height: h.Height, Hash: hash, Signature: mempooltest.SignVote(f.self, remora.BlockMessage(chainID, h.Height, hash))}
+	return remora.Share{Height: h.Height, Hash: hash, Signature: mempooltest.SignVote(f.self, remora.BlockMessage(f.committee.Domain, h.Height, hash))}
 }
 
 // SignContribution implements validator.BlockSigner.
 func (f fakeBlockSigner) SignContribution(after remora.Seed) remora.Contribution {
-	message := remora.BeaconMessage(chainID, after.Step+1, after.Hash)
-	return remora.Contribution{Step: after.Step + 1, Signature: statetest.SignBLS(f.member.Beacon, message[:])}
+	message := remora.BeaconMessage(f.committee.Domain, after.Step+1, after.Hash)
+	return remora.Contribution{Step: after.Step + 1, Signature: statetest.SignBLS(f.committee.Members[f.self].Beacon, message[:])}
 }

@@ -150,7 +150,7 @@ func (v *host) wireDecisions() {
 		Self: v.self, Committee: w.signed.committee, Signer: w.signed.blockSignerOf(v.self), Store: v.store, Exec: v.exec,
 		Progress: &v.progress,
 	})
-	v.handlers = (&peers.Server{ChainID: chainID, Store: v.store}).Handlers()
+	v.handlers = (&peers.Server{Domain: w.committee.Domain, Store: v.store}).Handlers()
 	tips := &peers.TipServer{Committee: w.signed.committee, Store: v.store, Depth: w.scenario.GCDepth, Heard: v.heard}
 	maps.Copy(v.handlers, tips.Handlers())
 }
@@ -162,7 +162,8 @@ func (v *host) judgeDisk() (mempool.Doubt, error) {
 	}
 	var doubt mempool.Doubt
 	var err error
-	v.signing, doubt, err = validator.OpenSigning(v.store, v.disk.record, keystore.Record{ChainID: chainID}, func(r keystore.Record) error {
+	identity := keystore.Record{ChainID: chainID}
+	v.signing, doubt, err = validator.OpenSigning(v.store, v.world.committee.Domain, v.disk.record, identity, func(r keystore.Record) error {
 		v.disk.record = &r
 		return nil
 	})

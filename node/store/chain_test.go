@@ -47,7 +47,7 @@ func newHistory(t *testing.T, blocks int) *history {
 	}
 	h := &history{genesis: g.Hash(), initial: out.Changes, rows: []string{dump(t, c.Tables())}, dag: mempooltest.NewBuilder(mempooltest.NewCommittee(4))}
 	for i := range blocks {
-		signed := statetest.Transfer(chainID, "alice", "bob", uint64(i), 5)
+		signed := statetest.Transfer(g, "alice", "bob", uint64(i), 5)
 		ref := c.Batch(0, signed, remora.EncodeOpaque(fmt.Appendf(nil, "opaque %d", i)))
 		out := c.Next(statetest.Draft{
 			Time: c.View.Tip.Time + 10, Payload: map[remora.Authority][]remora.BatchRef{0: {ref}}, Beacon: []remora.Authority{0, 1, 2},

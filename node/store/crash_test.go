@@ -8,6 +8,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/store/crashfs"
 )
@@ -161,7 +162,7 @@ func (h *history) checkBlocks(t *testing.T, s *store.Store, p progress) {
 
 func (h *history) checkDAG(t *testing.T, s *store.Store, p progress) {
 	t.Helper()
-	d, err := s.LoadDAG(mempooltestChain, 0)
+	d, err := s.LoadDAG(mempooltest.Domain, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +192,6 @@ func (h *history) checkDAG(t *testing.T, s *store.Store, p progress) {
 		}
 	}
 }
-
-// mempooltestChain is the chain of the tests' DAG.
-const mempooltestChain = "dev-test"
 
 // TestSurvivesEveryCrashPoint cuts the power at each file operation.
 func TestSurvivesEveryCrashPoint(t *testing.T) {

@@ -88,10 +88,10 @@ func (s *Store) BeginDAG() error {
 
 // LoadDAG returns the accepted certificates above a round, the newest own header, the newest vote per author and the
 // floor.
-func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
+func (s *Store) LoadDAG(domain remora.Domain, above remora.Round) (DAG, error) {
 	var d DAG
 	err := s.scanRange(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(_, v []byte) error {
-		c, err := remora.DecodeCertificate(chainID, v)
+		c, err := remora.DecodeCertificate(domain, v)
 		d.Certificates = append(d.Certificates, c)
 		return err
 	})
@@ -113,7 +113,7 @@ func (s *Store) LoadDAG(chainID string, above remora.Round) (DAG, error) {
 		return d, err
 	}
 	if v != nil {
-		if d.Proposed, err = remora.DecodeHeader(chainID, v); err != nil {
+		if d.Proposed, err = remora.DecodeHeader(domain, v); err != nil {
 			return d, fmt.Errorf("stored own header: %w: %v", remora.ErrCorrupt, err)
 		}
 	}
@@ -141,7 +141,7 @@ func (s *Store) loadFloor() (remora.Round, Mark, error) {
 }
 
 // Certificate returns the accepted certificate of an author in a round, ErrNotFound if it is not stored or was pruned.
-func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) (*remora.Certificate, error) {
+func (s *Store) Certificate(domain remora.Domain, r remora.Round, a remora.Authority) (*remora.Certificate, error) {
 	v, err := s.readValue(vertexKey(r, a))
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) 
 	if v == nil {
 		return nil, fmt.Errorf("certificate of round %d by authority %d: %w", r, a, remora.ErrNotFound)
 	}
-	c, err := remora.DecodeCertificate(chainID, v)
+	c, err := remora.DecodeCertificate(domain, v)
 	if err != nil {
 		return nil, fmt.Errorf("stored certificate: %w: %v", remora.ErrCorrupt, err)
 	}
@@ -158,7 +158,7 @@ func (s *Store) Certificate(chainID string, r remora.Round, a remora.Authority) 
 
 // Tips returns two of the accepted certificates above a round: one of the highest round, and the newest one of an
 // author. Each is nil if there is none.
-func (s *Store) Tips(chainID string, above remora.Round, author remora.Authority) (tip, own *remora.Certificate, err error) {
+func (s *Store) Tips(domain remora.Domain, above remora.Round, author remora.Authority) (tip, own *remora.Certificate, err error) {
 	var newest, authors []byte
 	err = s.scanRange(vertexKey(above+1, 0), []byte{keyVertex + 1}, func(k, v []byte) error {
 		if newest = v; bytes.Equal(k[9:], vertexKey(0, author)[9:]) {
@@ -171,7 +171,7 @@ func (s *Store) Tips(chainID string, above remora.Round, author remora.Authority
 		to  **remora.Certificate
 	}{{newest, &tip}, {authors, &own}} {
 		if err == nil && found.raw != nil {
-			*found.to, err = remora.DecodeCertificate(chainID, found.raw)
+			*found.to, err = remora.DecodeCertificate(domain, found.raw)
 		}
 	}
 	if err != nil {

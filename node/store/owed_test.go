@@ -101,7 +101,7 @@ func (l *ledger) execute(batches ...remora.Batch) {
 	l.t.Helper()
 	height := l.st.Height() + 1
 	leader := &remora.Header{Term: 1, Round: remora.Round(2 * height)}
-	block := &remora.Block{Header: remora.BlockHeader{ChainID: chainID, Height: height}, DAG: []*remora.Header{leader}}
+	block := &remora.Block{Header: remora.BlockHeader{Height: height}, DAG: []*remora.Header{leader}}
 	for _, b := range batches {
 		block.Batches = append(block.Batches, b.Digest)
 		if b.Author == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/store/crashfs"
 	"github.com/remora-network/remora/state/table"
@@ -89,7 +90,7 @@ func TestAbsentThings(t *testing.T) {
 	_, noBatch := s.Batch(remora.Hash{1})
 	_, noBlock := s.Block(1)
 	_, noTx := s.Tx(remora.Hash{1})
-	_, noCertificate := s.Certificate(chainID, 1, 0)
+	_, noCertificate := s.Certificate(mempooltest.Domain, 1, 0)
 	_, noCertified := s.CertifiedBlock(7)
 	for what, err := range map[string]error{
 		"batch": noBatch, "block": noBlock, "transaction": noTx, "certificate": noCertificate, "certified block": noCertified,
@@ -132,11 +133,11 @@ func TestPruneDAGLeavesWhatIsAbove(t *testing.T) {
 	if err := s.PruneDAG(2); err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.LoadDAG(mempooltestChain, 0)
+	d, err := s.LoadDAG(mempooltest.Domain, 0)
 	if err != nil || len(d.Certificates) != 8 || d.Certificates[0].Round() != 3 || d.Certificates[7].Round() != 4 {
 		t.Fatalf("%d certificates left, error %v", len(d.Certificates), err)
 	}
-	if d, err = s.LoadDAG(mempooltestChain, 3); err != nil || len(d.Certificates) != 4 {
+	if d, err = s.LoadDAG(mempooltest.Domain, 3); err != nil || len(d.Certificates) != 4 {
 		t.Fatalf("%d certificates above round 3, error %v", len(d.Certificates), err)
 	}
 }
@@ -149,7 +150,7 @@ func TestNewestVotePerAuthor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d, err := s.LoadDAG(mempooltestChain, 0); err != nil || len(d.Votes) != 1 || d.Votes[0] != *h.vote(3) {
+	if d, err := s.LoadDAG(mempooltest.Domain, 0); err != nil || len(d.Votes) != 1 || d.Votes[0] != *h.vote(3) {
 		t.Fatalf("votes %+v, error %v", d.Votes, err)
 	}
 }
@@ -200,7 +201,7 @@ func TestRecordIsCompleteOrNot(t *testing.T) {
 	s := h.begin(t)
 	expect := func(mark store.Mark, floor remora.Round) {
 		t.Helper()
-		d, err := s.LoadDAG(mempooltestChain, 0)
+		d, err := s.LoadDAG(mempooltest.Domain, 0)
 		if err != nil || d.Mark != mark || d.Floor != floor {
 			t.Fatalf("mark %d above %d, want %d above %d, error %v", d.Mark, d.Floor, mark, floor, err)
 		}
@@ -229,7 +230,7 @@ func TestRecordIsCompleteOrNot(t *testing.T) {
 func TestTips(t *testing.T) {
 	h := newHistory(t, 4)
 	s := h.begin(t)
-	if tip, own, err := s.Tips(mempooltestChain, 0, 2); tip != nil || own != nil || err != nil {
+	if tip, own, err := s.Tips(mempooltest.Domain, 0, 2); tip != nil || own != nil || err != nil {
 		t.Fatalf("of nothing: %v, %v, error %v", tip, own, err)
 	}
 	for r := remora.Round(1); r <= 3; r++ {
@@ -240,11 +241,11 @@ func TestTips(t *testing.T) {
 	if err := s.SaveDAG(h.certificates(4)[:2], false); err != nil {
 		t.Fatal(err)
 	}
-	tip, own, err := s.Tips(mempooltestChain, 0, 2)
+	tip, own, err := s.Tips(mempooltest.Domain, 0, 2)
 	if err != nil || tip.Round() != 4 || own.Round() != 3 || own.Author() != 2 {
 		t.Fatalf("tip %v, own %v, error %v", tip, own, err)
 	}
-	if tip, own, err = s.Tips(mempooltestChain, 3, 2); err != nil || tip.Round() != 4 || own != nil {
+	if tip, own, err = s.Tips(mempooltest.Domain, 3, 2); err != nil || tip.Round() != 4 || own != nil {
 		t.Fatalf("above 3: tip %v, own %v, error %v", tip, own, err)
 	}
 }

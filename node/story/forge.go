@@ -53,7 +53,7 @@ func (s *Story) forgeClaims(ctx context.Context, honest string) error {
 type forger struct {
 	sayf    func(format string, args ...any)
 	node    *client.Client
-	chainID string
+	domain  remora.Domain
 	name    string
 	key     *ed25519.PrivateKey
 	session remora.SessionID
@@ -71,7 +71,7 @@ func (s *Story) newForger(honest string) (*forger, error) {
 			return nil, err
 		}
 		key, err := home.OpenAccount(h.AccountKeyPath())
-		return &forger{sayf: s.sayf, node: s.nodes[0], chainID: s.genesis.ChainID, name: n.Name, key: key}, err
+		return &forger{sayf: s.sayf, node: s.nodes[0], domain: s.genesis.Domain(), name: n.Name, key: key}, err
 	}
 	return nil, fmt.Errorf("%w: there is no second cache to forge a claim", ErrBroken)
 }
@@ -111,11 +111,11 @@ func (f *forger) claimTooMuch(ctx context.Context, grants []client.Grant) error 
 
 // claimInvented claims for a delivery that never happened. The chain takes the commitment and refuses the opening.
 func (f *forger) claimInvented(ctx context.Context) error {
-	invented, err := inventDelivery(f.chainID, remora.Receipt{Session: f.session, Node: f.key.Public(), Epoch: f.epoch})
+	invented, err := inventDelivery(f.domain, remora.Receipt{Session: f.session, Node: f.key.Public(), Epoch: f.epoch})
 	if err != nil {
 		return err
 	}
-	commit := delivery.NewCommitClaim(f.chainID, f.epoch, []remora.Receipt{invented.receipt.Receipt})
+	commit := delivery.NewCommitClaim(f.domain, f.epoch, []remora.Receipt{invented.receipt.Receipt})
 	if _, err := f.node.Send(ctx, f.key, client.Draft{Kind: remora.KindCommitClaim, Body: commit}, true); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (f *forger) claimInvented(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opening, err := invented.openClaim(delivery.Challenge{ChainID: f.chainID, Items: commit.Items, Seed: seed, Claim: remora.Claim{
+	opening, err := invented.openClaim(delivery.Challenge{Domain: f.domain, Items: commit.Items, Seed: seed, Claim: remora.Claim{
 		ID: known.ID, Node: known.Node, Epoch: known.Epoch, Bytes: known.Bytes, Count: known.Receipts, Receipts: commit.Receipts,
 	}})
 	if err != nil {
@@ -168,7 +168,7 @@ type invention struct {
 }
 
 // inventDelivery completes a receipt, whose session, node and epoch are given, with content and a signature.
-func inventDelivery(chainID string, receipt remora.Receipt) (*invention, error) {
+func inventDelivery(d remora.Domain, receipt remora.Receipt) (*invention, error) {
 	v := &invention{data: make([]byte, forgedBytes)}
 	_, _ = rand.Read(v.data) // never fails
 	var tree bytes.Buffer
@@ -189,7 +189,7 @@ func inventDelivery(chainID string, receipt remora.Receipt) (*invention, error) 
 	if err != nil {
 		return nil, err
 	}
-	message := receipt.Message(chainID, remora.SchemeBLS)
+	message := receipt.Message(d, remora.SchemeBLS)
 	v.receipt = remora.SignedReceipt{Receipt: receipt, Signature: signer.Sign(message[:])}
 	return v, nil
 }

@@ -10,18 +10,18 @@ import (
 
 // TestInvention checks that only the signature of a forged opening is wrong: the chain must notice that.
 func TestInvention(t *testing.T) {
-	const chainID = "dev-story"
+	domain := remora.Domain{1}
 	node := remora.Address{1}
-	v, err := inventDelivery(chainID, remora.Receipt{Session: 7, Node: node, Epoch: 3})
+	v, err := inventDelivery(domain, remora.Receipt{Session: 7, Node: node, Epoch: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit := delivery.NewCommitClaim(chainID, 3, []remora.Receipt{v.receipt.Receipt})
+	commit := delivery.NewCommitClaim(domain, 3, []remora.Receipt{v.receipt.Receipt})
 	if err := commit.Check(); err != nil {
 		t.Fatal(err)
 	}
-	challenge := delivery.Challenge{ChainID: chainID, Items: commit.Items, Seed: remora.SumBLAKE3([]byte("seed")), Claim: remora.Claim{
-		ID: commit.ID(chainID, node), Node: node, Epoch: commit.Epoch, Bytes: commit.Total, Count: uint32(len(commit.Items)), Receipts: commit.Receipts,
+	challenge := delivery.Challenge{Domain: domain, Items: commit.Items, Seed: remora.SumBLAKE3([]byte("seed")), Claim: remora.Claim{
+		ID: commit.ID(domain, node), Node: node, Epoch: commit.Epoch, Bytes: commit.Total, Count: uint32(len(commit.Items)), Receipts: commit.Receipts,
 	}}
 	o, err := v.openClaim(challenge)
 	if err != nil {
@@ -39,7 +39,7 @@ func TestInvention(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message := receipts[0].Message(chainID, remora.SchemeBLS)
+	message := receipts[0].Message(domain, remora.SchemeBLS)
 	if bls.Verify(public, message[:], o.Signature) == nil {
 		t.Error("carol's key verifies a receipt that she never signed")
 	}

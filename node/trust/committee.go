@@ -70,7 +70,7 @@ func (c *Committee) CheckCertificates(certificates []*remora.Certificate) []erro
 			continue
 		}
 		items = append(items, Aggregate{
-			Signers: cert.Signers, Message: remora.VoteMessage(c.ChainID, &cert.Header), Signature: cert.Signature,
+			Signers: cert.Signers, Message: remora.VoteMessage(c.Domain, &cert.Header), Signature: cert.Signature,
 		})
 		places = append(places, i)
 	}
@@ -95,9 +95,9 @@ func (c *Committee) Aggregate(message remora.Hash, by []remora.Authority, sigs [
 
 // CheckBlockCertificate checks that a quorum signed this block header.
 func (c *Committee) CheckBlockCertificate(h *remora.BlockHeader, cert *remora.BlockCertificate) error {
-	if hash := h.Hash(); h.ChainID != c.ChainID || cert.Height != h.Height || cert.Hash != hash {
-		return fmt.Errorf("%w: block %d %s of chain %s, certificate for block %d %s of chain %s",
-			ErrMismatch, h.Height, hash, h.ChainID, cert.Height, cert.Hash, c.ChainID)
+	if hash := h.Hash(); h.Domain != c.Domain || cert.Height != h.Height || cert.Hash != hash {
+		return fmt.Errorf("%w: block %d %s of domain %s, certificate for block %d %s of domain %s",
+			ErrMismatch, h.Height, hash, h.Domain, cert.Height, cert.Hash, c.Domain)
 	}
 	return c.CheckBlockCertificates([]*remora.BlockCertificate{cert})[0]
 }
@@ -113,7 +113,7 @@ func (c *Committee) CheckBlockCertificates(certificates []*remora.BlockCertifica
 			continue
 		}
 		items = append(items, Aggregate{
-			Signers: cert.Signers, Message: remora.BlockMessage(c.ChainID, cert.Height, cert.Hash), Signature: cert.Signature,
+			Signers: cert.Signers, Message: remora.BlockMessage(c.Domain, cert.Height, cert.Hash), Signature: cert.Signature,
 		})
 		places = append(places, i)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/node/trust"
 )
 
-const chainID = "dev-trust"
+var domain = remora.Domain{1}
 
 // council is a committee of four with its secrets, by authority.
 type council struct {
@@ -42,7 +42,7 @@ func newCouncil(t *testing.T) *council {
 			Header: header.Public(), PeerID: fmt.Sprint("peer", i),
 		})
 	}
-	c, err := remora.NewCommittee(chainID, 1, members)
+	c, err := remora.NewCommittee(domain, 1, members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func (c *council) aggregate(t *testing.T, message remora.Hash, by ...remora.Auth
 
 func (c *council) newHeader(author remora.Authority) *remora.Header {
 	h := &remora.Header{Term: 1, Author: author, Round: 1, CreatedAt: 5, Parents: remora.GenesisParents(c.Committee.Committee, remora.Hash{1})}
-	digest := h.Seal(chainID)
+	digest := h.Seal(domain)
 	h.Signature = c.header[author].Sign(digest[:])
 	return h
 }
@@ -82,7 +82,7 @@ func (c *council) newHeader(author remora.Authority) *remora.Header {
 func (c *council) certificate(t *testing.T, author remora.Authority, by ...remora.Authority) *remora.Certificate {
 	h := c.newHeader(author)
 	return &remora.Certificate{
-		Header: *h, Signers: remora.NewBitmap(4, by...), Signature: c.aggregate(t, remora.VoteMessage(chainID, h), by...),
+		Header: *h, Signers: remora.NewBitmap(4, by...), Signature: c.aggregate(t, remora.VoteMessage(domain, h), by...),
 	}
 }
 
@@ -96,11 +96,11 @@ func TestHeader(t *testing.T) {
 		want   error
 	}{
 		"another member's signature": {func(h *remora.Header) { h.Signature = c.newHeader(1).Signature }, trust.ErrSignature},
-		"a changed field":            {func(h *remora.Header) { h.CreatedAt++; h.Seal(chainID) }, trust.ErrSignature},
-		"another chain":              {func(h *remora.Header) { h.Seal("dev-other") }, trust.ErrSignature},
-		"no member":                  {func(h *remora.Header) { h.Author = 4; h.Seal(chainID) }, remora.ErrInvalid},
-		"another term":               {func(h *remora.Header) { h.Term = 2; h.Seal(chainID) }, remora.ErrInvalid},
-		"two parents":                {func(h *remora.Header) { h.Parents = h.Parents[:2]; h.Seal(chainID) }, remora.ErrInvalid},
+		"a changed field":            {func(h *remora.Header) { h.CreatedAt++; h.Seal(domain) }, trust.ErrSignature},
+		"another chain":              {func(h *remora.Header) { h.Seal(remora.Domain{2}) }, trust.ErrSignature},
+		"no member":                  {func(h *remora.Header) { h.Author = 4; h.Seal(domain) }, remora.ErrInvalid},
+		"another term":               {func(h *remora.Header) { h.Term = 2; h.Seal(domain) }, remora.ErrInvalid},
+		"two parents":                {func(h *remora.Header) { h.Parents = h.Parents[:2]; h.Seal(domain) }, remora.ErrInvalid},
 	} {
 		h := c.newHeader(2)
 		tt.change(h)
@@ -123,13 +123,13 @@ func TestCertificates(t *testing.T) {
 		"no point":             {func(s *remora.Certificate) { s.Signature = remora.BLSSignature{1} }, trust.ErrSignature},
 		"point at infinity":    {func(s *remora.Certificate) { s.Signature = remora.BLSSignature{0xc0} }, trust.ErrSignature},
 		"header of another":    {func(s *remora.Certificate) { s.Header = *c.newHeader(1) }, trust.ErrSignature},
-		"another chain":        {func(s *remora.Certificate) { s.Header.Seal("dev-other") }, trust.ErrSignature},
+		"another chain":        {func(s *remora.Certificate) { s.Header.Seal(remora.Domain{2}) }, trust.ErrSignature},
 		"two signers":          {func(s *remora.Certificate) { s.Signers = remora.NewBitmap(4, 0, 1) }, remora.ErrInvalid},
 		"bits above":           {func(s *remora.Certificate) { s.Signers[0] |= 0x80 }, remora.ErrInvalid},
 		"bitmap too long":      {func(s *remora.Certificate) { s.Signers = append(s.Signers, 0) }, remora.ErrInvalid},
 		"no bitmap":            {func(s *remora.Certificate) { s.Signers = nil }, remora.ErrInvalid},
-		"author outside":       {func(s *remora.Certificate) { s.Header.Author = 9; s.Header.Seal(chainID) }, remora.ErrInvalid},
-		"one of genesis round": {func(s *remora.Certificate) { s.Header.Round = 0; s.Header.Seal(chainID) }, remora.ErrInvalid},
+		"author outside":       {func(s *remora.Certificate) { s.Header.Author = 9; s.Header.Seal(domain) }, remora.ErrInvalid},
+		"one of genesis round": {func(s *remora.Certificate) { s.Header.Round = 0; s.Header.Seal(domain) }, remora.ErrInvalid},
 	}
 	list := []*remora.Certificate{c.certificate(t, 0, 0, 1, 2)}
 	wants := []error{nil}
@@ -179,19 +179,19 @@ func TestAggregateNamesCulprits(t *testing.T) {
 
 func TestBlockCertificate(t *testing.T) {
 	c := newCouncil(t)
-	h := &remora.BlockHeader{Version: 1, ChainID: chainID, Height: 5, Term: 1}
+	h := &remora.BlockHeader{Version: 1, Domain: domain, Height: 5, Term: 1}
 	certify := func(h *remora.BlockHeader, by ...remora.Authority) *remora.BlockCertificate {
 		hash := h.Hash()
 		return &remora.BlockCertificate{
 			Height: h.Height, Hash: hash, Signers: remora.NewBitmap(4, by...),
-			Signature: c.aggregate(t, remora.BlockMessage(chainID, h.Height, hash), by...),
+			Signature: c.aggregate(t, remora.BlockMessage(domain, h.Height, hash), by...),
 		}
 	}
 	if err := c.CheckBlockCertificate(h, certify(h, 0, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	foreign := *h
-	foreign.ChainID = "dev-other"
+	foreign.Domain = remora.Domain{2}
 	higher := *h
 	higher.Height++
 	for name, tt := range map[string]struct {
@@ -222,7 +222,7 @@ func TestCommitteeWithABrokenKey(t *testing.T) {
 	c := newCouncil(t)
 	members := slices.Clone(c.Members)
 	members[2].Consensus = remora.BLSPublicKey{1, 2, 3}
-	if _, err := trust.New(&remora.Committee{ChainID: chainID, Term: 1, Members: members}); err == nil {
+	if _, err := trust.New(&remora.Committee{Domain: domain, Term: 1, Members: members}); err == nil {
 		t.Error("a key that is no point is accepted")
 	}
 }

@@ -23,10 +23,10 @@ func testForgedChain(t *testing.T) {
 		for _, p := range parents {
 			h.Parents = append(h.Parents, p.Header.ID())
 		}
-		digest := h.Seal(chainID)
+		digest := h.Seal(domain)
 		h.Signature = c.header[author].Sign(digest[:])
 		return &remora.Certificate{
-			Header: *h, Signers: remora.NewBitmap(4, 0, 1, 2), Signature: c.aggregate(t, remora.VoteMessage(chainID, h), 0, 1, 2),
+			Header: *h, Signers: remora.NewBitmap(4, 0, 1, 2), Signature: c.aggregate(t, remora.VoteMessage(domain, h), 0, 1, 2),
 		}
 	}
 	base := []*remora.Certificate{c.certificate(t, 0, 0, 1, 2), c.certificate(t, 1, 0, 1, 3), c.certificate(t, 2, 1, 2, 3)}
@@ -34,7 +34,7 @@ func testForgedChain(t *testing.T) {
 	invented := c.certificate(t, 3, 3) // its author signs it alone and names others as well
 	invented.Signers = remora.NewBitmap(4, 1, 2, 3)
 	forged := child(3, base[0], base[1], invented)
-	forged.Signature = c.aggregate(t, remora.VoteMessage(chainID, &forged.Header), 3)
+	forged.Signature = c.aggregate(t, remora.VoteMessage(domain, &forged.Header), 3)
 
 	answer := append(slices.Clone(base), leaf, invented, forged)
 	for turn := range answer {

@@ -11,7 +11,7 @@ func TestVerifiedSetIsBounded(t *testing.T) {
 	v := newVerifiedSet()
 	cert := func(i int) *remora.Certificate {
 		c := &remora.Certificate{Header: remora.Header{Round: remora.Round(i)}}
-		c.Header.Seal("dev-trust")
+		c.Header.Seal(remora.Domain{1})
 		return c
 	}
 	const n = 3 * verifiedLimit

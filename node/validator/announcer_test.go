@@ -115,7 +115,7 @@ func TestAdoptNoticesAnotherBlock(t *testing.T) {
 	a := NewAnnouncer(AnnouncerConfig{Committee: committee})
 	a.certifier.enterBlock(5, remora.Hash{1})
 	theirs := remora.Hash{2}
-	message := remora.BlockMessage(committee.ChainID, 5, theirs)
+	message := remora.BlockMessage(committee.Domain, 5, theirs)
 	by, sigs := []remora.Authority{0, 1, 2}, make([]remora.BLSSignature, 3)
 	for i, a := range by {
 		sigs[i] = keys[a].Sign(message[:])

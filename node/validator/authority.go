@@ -17,7 +17,7 @@ var ErrNotValidator = errors.New("these keys belong to no validator of this chai
 func FindSelf(c *trust.Committee, keys *home.Signers) (remora.Authority, error) {
 	self, found := c.ByConsensusKey(keys.Consensus.Public())
 	if !found {
-		return 0, fmt.Errorf("%w: chain %s; check --home and genesis.json", ErrNotValidator, c.ChainID)
+		return 0, fmt.Errorf("%w; check --home and genesis.json", ErrNotValidator)
 	}
 	m := c.Members[self]
 	id, err := p2p.SeedPeerID(keys.Network)
@@ -50,12 +50,12 @@ func (a *authority) dagSigner() *trust.Signer {
 // SignShare signs an executed block.
 func (a *authority) SignShare(h *remora.BlockHeader) remora.Share {
 	hash := h.Hash()
-	message := remora.BlockMessage(a.committee.ChainID, h.Height, hash)
+	message := remora.BlockMessage(a.committee.Domain, h.Height, hash)
 	return remora.Share{Height: h.Height, Hash: hash, Signature: a.keys.Consensus.Sign(message[:])}
 }
 
 // SignContribution signs the step of the beacon that follows a seed.
 func (a *authority) SignContribution(after remora.Seed) remora.Contribution {
-	message := remora.BeaconMessage(a.committee.ChainID, after.Step+1, after.Hash)
+	message := remora.BeaconMessage(a.committee.Domain, after.Step+1, after.Hash)
 	return remora.Contribution{Step: after.Step + 1, Signature: a.keys.Beacon.Sign(message[:])}
 }

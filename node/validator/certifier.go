@@ -84,7 +84,7 @@ func (c *certifier) formCertificate(height remora.Height) *remora.BlockCertifica
 	if stake < c.committee.Quorum() {
 		return nil
 	}
-	sig, signers, bad := c.committee.Aggregate(remora.BlockMessage(c.committee.ChainID, height, hash), by, sigs)
+	sig, signers, bad := c.committee.Aggregate(remora.BlockMessage(c.committee.Domain, height, hash), by, sigs)
 	for _, a := range bad {
 		delete(c.shares[height], a)
 	}

@@ -32,7 +32,7 @@ func newNotary(t *testing.T) *notary {
 			Header: remora.Address{i + 1}, PeerID: fmt.Sprint("peer", i),
 		})
 	}
-	committee, err := remora.NewCommittee("dev-certifier", 1, members)
+	committee, err := remora.NewCommittee(remora.Domain{1}, 1, members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +48,11 @@ func newNotary(t *testing.T) *notary {
 }
 
 func (n *notary) header(height remora.Height) *remora.BlockHeader {
-	return &remora.BlockHeader{Version: 1, ChainID: n.committee.ChainID, Height: height, Term: 1}
+	return &remora.BlockHeader{Version: 1, Domain: n.committee.Domain, Height: height, Term: 1}
 }
 
 func (n *notary) share(a remora.Authority, height remora.Height, hash remora.Hash) remora.Share {
-	message := remora.BlockMessage(n.committee.ChainID, height, hash)
+	message := remora.BlockMessage(n.committee.Domain, height, hash)
 	return remora.Share{Height: height, Hash: hash, Signature: n.secrets[a].Sign(message[:])}
 }
 

@@ -73,8 +73,8 @@ func (f *Findings) Doubt() mempool.Doubt {
 
 // OpenSigning compares the record of an identity, nil when there is none, with the store and returns how far the store
 // can be trusted. A loss is recorded: it lasts over restarts, until the authority has rejoined. The new record is saved.
-func OpenSigning(st *store.Store, found *keystore.Record, identity keystore.Record, save func(keystore.Record) error) (*Signing, mempool.Doubt, error) {
-	dag, err := st.LoadDAG(identity.ChainID, math.MaxInt64)
+func OpenSigning(st *store.Store, d remora.Domain, found *keystore.Record, identity keystore.Record, save func(keystore.Record) error) (*Signing, mempool.Doubt, error) {
+	dag, err := st.LoadDAG(d, math.MaxInt64)
 	if err != nil {
 		return nil, mempool.Lost, err
 	}
@@ -99,12 +99,12 @@ func OpenSigning(st *store.Store, found *keystore.Record, identity keystore.Reco
 // openRecord opens the signing of a validator with the record beside its key. Without a path no record is kept, and the
 // store alone counts.
 func openRecord(c *Config) (*Signing, mempool.Doubt, error) {
-	identity := keystore.Record{Key: c.Keys.Consensus.Public(), ChainID: c.Committee.ChainID, Genesis: c.Genesis.Hash()}
+	identity := keystore.Record{Key: c.Keys.Consensus.Public(), ChainID: c.Genesis.ChainID, Genesis: c.Genesis.Hash()}
 	found, err := c.findRecord(&identity)
 	if err != nil {
 		return nil, mempool.Lost, err
 	}
-	signing, doubt, err := OpenSigning(c.Store, found, identity, func(r keystore.Record) error {
+	signing, doubt, err := OpenSigning(c.Store, c.Committee.Domain, found, identity, func(r keystore.Record) error {
 		if c.Signing == "" {
 			return nil
 		}
@@ -120,7 +120,7 @@ func openRecord(c *Config) (*Signing, mempool.Doubt, error) {
 // if the store holds a signature or a mark.
 func (c *Config) findRecord(identity *keystore.Record) (*keystore.Record, error) {
 	if c.Signing == "" {
-		dag, err := c.Store.LoadDAG(c.Committee.ChainID, math.MaxInt64)
+		dag, err := c.Store.LoadDAG(c.Committee.Domain, math.MaxInt64)
 		return &keystore.Record{Used: dag.Signed() > 0 || dag.Mark != store.Unmarked}, err
 	}
 	r, err := keystore.LoadRecord(c.Signing)

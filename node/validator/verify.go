@@ -107,7 +107,7 @@ func (v *verifier) decodeFrame(m p2p.Message) (any, error) {
 		}
 		return mempool.VoteReceived{Vote: *vote}, nil
 	case peers.FrameCertificate:
-		return remora.DecodeCertificate(v.committee.ChainID, body)
+		return remora.DecodeCertificate(v.committee.Domain, body)
 	case peers.FrameAck:
 		if len(body) != remora.HashSize {
 			return nil, fmt.Errorf("ack: %w: %d bytes", remora.ErrMalformed, len(body))
@@ -118,7 +118,7 @@ func (v *verifier) decodeFrame(m p2p.Message) (any, error) {
 }
 
 func (v *verifier) openHeader(from remora.Authority, body []byte) (any, error) {
-	h, err := remora.DecodeHeader(v.committee.ChainID, body)
+	h, err := remora.DecodeHeader(v.committee.Domain, body)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // signedHeader is a header of round 1 that holds in every respect.
 func signedHeader(c *trust.Committee, author remora.Authority, signer *ed25519.PrivateKey) *remora.Header {
 	h := &remora.Header{Term: 1, Author: author, Round: 1, Parents: remora.GenesisParents(c.Committee, remora.Hash{9})}
-	digest := h.Seal(c.ChainID)
+	digest := h.Seal(c.Domain)
 	h.Signature = signer.Sign(digest[:])
 	return h
 }
@@ -28,7 +28,7 @@ func TestVerifierPassesWhatHolds(t *testing.T) {
 	c, keys, signers := trusttest.Committee(t)
 	v := testVerifier(c)
 	h := signedHeader(c, 2, signers[2])
-	message := remora.VoteMessage(c.ChainID, h)
+	message := remora.VoteMessage(c.Domain, h)
 	vote := remora.Vote{Term: 1, Round: 1, Author: 2, Digest: h.Digest(), Voter: 1, Signature: keys[1].Sign(message[:])}
 	digest := h.Digest()
 	for name, m := range map[string]p2p.Message{
@@ -49,9 +49,9 @@ func TestVerifierRefuses(t *testing.T) {
 	forged := signedHeader(c, 2, signers[1])
 	late := *good
 	late.Term = 2
-	late.Seal(c.ChainID)
+	late.Seal(c.Domain)
 	foreign := *good
-	digest := foreign.Seal("dev-other")
+	digest := foreign.Seal(remora.Domain{9})
 	foreign.Signature = signers[2].Sign(digest[:])
 	peer := func(a remora.Authority) string { return c.Members[a].PeerID }
 	for name, m := range map[string]p2p.Message{

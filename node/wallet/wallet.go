@@ -76,7 +76,9 @@ func (w Wallet) Quote(ctx context.Context, account remora.Address) (fetch.Quote,
 	if err != nil {
 		return fetch.Quote{}, err
 	}
-	return fetch.Quote{ChainID: genesis.ChainID, Epoch: status.Epoch, Price: genesis.Params.PricePerMiB, Balance: a.Balance}, nil
+	return fetch.Quote{
+		ChainID: genesis.ChainID, Domain: genesis.Domain(), Epoch: status.Epoch, Price: genesis.Params.PricePerMiB, Balance: a.Balance,
+	}, nil
 }
 
 // Session implements fetch.Chain.

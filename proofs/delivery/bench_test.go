@@ -23,12 +23,12 @@ func busyWorld(b *testing.B) *world {
 		r := first
 		r.Session = remora.SessionID(3*i + 5)
 		w.addKey(b, i)
-		w.receipts = append(w.receipts, w.signReceipt(i, testChain, r, remora.SchemeBLS))
+		w.receipts = append(w.receipts, w.signReceipt(i, testDomain, r, remora.SchemeBLS))
 		w.extents = append(w.extents, list)
 		w.commit.Items = append(w.commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
 		w.commit.Total += r.Bytes
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
+	w.commit.Receipts = ReceiptsRoot(testDomain, w.plainReceipts())
 	w.challenge = challengeOf(b, first.Node, &w.commit, remora.SumBLAKE3([]byte("seed")))
 	return w
 }

@@ -14,10 +14,10 @@ import (
 
 // Challenge is a claim with the seed that challenges it. Another seed draws other bytes.
 type Challenge struct {
-	ChainID string
-	Claim   remora.Claim
-	Items   []remora.ClaimItem // that the claim listed
-	Seed    remora.Hash        // fixed after the claim was committed
+	Domain remora.Domain
+	Claim  remora.Claim
+	Items  []remora.ClaimItem // that the claim listed
+	Seed   remora.Hash        // fixed after the claim was committed
 }
 
 // Offsets returns the bytes that the challenge draws, as ascending offsets in the bytes of all items. Each is uniform below
@@ -26,8 +26,8 @@ func (c *Challenge) Offsets() []uint64 {
 	if c.Claim.Bytes == 0 {
 		return nil
 	}
-	prefix := append(beginPreimage(make([]byte, 0, maxPreimage), offsetTag, c.ChainID), c.Seed[:]...)
-	prefix = append(prefix, c.Claim.ID[:]...)
+	prefix := append(beginPreimage(make([]byte, 0, maxPreimage), offsetTag), c.Domain[:]...)
+	prefix = append(append(prefix, c.Seed[:]...), c.Claim.ID[:]...)
 	offsets := make([]uint64, remora.ClaimSamples)
 	for j := range offsets {
 		h := blake3.Sum256(appendNumber(prefix, uint64(j)))

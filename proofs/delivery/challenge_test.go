@@ -22,8 +22,7 @@ func TestOffsetsByHand(t *testing.T) {
 	for j := range uint64(32) {
 		b := binary.BigEndian.AppendUint64(nil, uint64(len("remora/offset/1")))
 		b = append(b, "remora/offset/1"...)
-		b = binary.BigEndian.AppendUint64(b, uint64(len(testChain)))
-		b = append(b, testChain...)
+		b = append(b, testDomain[:]...)
 		b = append(append(b, c.Seed[:]...), c.Claim.ID[:]...)
 		h := remora.SumBLAKE3(binary.BigEndian.AppendUint64(b, j))
 		m := new(big.Int).SetBytes(h[:16])
@@ -34,9 +33,9 @@ func TestOffsetsByHand(t *testing.T) {
 		t.Errorf("got %d, want %d", got, want)
 	}
 	for name, other := range map[string]Challenge{
-		"chain": {ChainID: "dev-other", Claim: c.Claim, Seed: c.Seed},
-		"seed":  {ChainID: c.ChainID, Claim: c.Claim, Seed: remora.Hash{1}},
-		"claim": {ChainID: c.ChainID, Claim: remora.Claim{ID: remora.Hash{1}, Bytes: c.Claim.Bytes}, Seed: c.Seed},
+		"chain": {Domain: remora.Domain{1}, Claim: c.Claim, Seed: c.Seed},
+		"seed":  {Domain: c.Domain, Claim: c.Claim, Seed: remora.Hash{1}},
+		"claim": {Domain: c.Domain, Claim: remora.Claim{ID: remora.Hash{1}, Bytes: c.Claim.Bytes}, Seed: c.Seed},
 	} {
 		if slices.Equal(other.Offsets(), want) {
 			t.Errorf("another %s draws the same", name)
@@ -49,7 +48,7 @@ func TestOffsetsAreUniform(t *testing.T) {
 	for _, bytes := range []uint64{1, 10, 12345, 1 << 60, math.MaxUint64} {
 		const seeds, parts = 1000, 10
 		var hits [parts]int
-		c := Challenge{ChainID: testChain, Claim: remora.Claim{Bytes: bytes}}
+		c := Challenge{Domain: testDomain, Claim: remora.Claim{Bytes: bytes}}
 		for s := range uint64(seeds) {
 			binary.BigEndian.PutUint64(c.Seed[:], s)
 			offsets := c.Offsets()

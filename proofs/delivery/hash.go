@@ -16,16 +16,13 @@ const (
 	offsetTag   = "remora/offset/1"
 )
 
-// maxPreimage is room for all but the longest chain ids. Two blocks of BLAKE3 hold a leaf or node of either tree.
+// maxPreimage is room for every preimage here. Two blocks of BLAKE3 hold a leaf or node of either tree.
 const maxPreimage = 192
 
-// beginPreimage starts a preimage in the form of the root package: tag and chain id, each after its length, then fields of fixed
-// width. The trees leave the chain id empty: the receipt or claim that commits to their root has it.
-func beginPreimage(buf []byte, tag, chainID string) []byte {
-	for _, s := range [...]string{tag, chainID} {
-		buf = append(appendNumber(buf, uint64(len(s))), s...)
-	}
-	return buf
+// beginPreimage starts a preimage in the form of the root package: the tag after its length, then fields of fixed width. The
+// trees leave out the domain: the receipt or claim that commits to their root has it.
+func beginPreimage(buf []byte, tag string) []byte {
+	return append(appendNumber(buf, uint64(len(tag))), tag...)
 }
 
 func appendNumber(buf []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(buf, v) }
@@ -33,7 +30,7 @@ func appendNumber(buf []byte, v uint64) []byte { return binary.BigEndian.AppendU
 // hashExtent hashes an extent.
 func hashExtent(e remora.Extent) remora.SumNode {
 	var room [maxPreimage]byte
-	buf := append(beginPreimage(room[:0], extentTag, ""), e.Content.Root[:]...)
+	buf := append(beginPreimage(room[:0], extentTag), e.Content.Root[:]...)
 	buf = appendNumber(appendNumber(appendNumber(buf, e.Content.Length), e.First), e.Bytes)
 	return remora.SumNode{Bytes: e.Bytes, Hash: blake3.Sum256(buf)}
 }
@@ -41,7 +38,7 @@ func hashExtent(e remora.Extent) remora.SumNode {
 // hashSumNode hashes two neighbours of the sum tree. The sum of their bytes must not overflow.
 func hashSumNode(left, right remora.SumNode) remora.SumNode {
 	var room [maxPreimage]byte
-	buf := append(appendNumber(beginPreimage(room[:0], extentsTag, ""), left.Bytes), left.Hash[:]...)
+	buf := append(appendNumber(beginPreimage(room[:0], extentsTag), left.Bytes), left.Hash[:]...)
 	buf = append(appendNumber(buf, right.Bytes), right.Hash[:]...)
 	return remora.SumNode{Bytes: left.Bytes + right.Bytes, Hash: blake3.Sum256(buf)}
 }
@@ -49,6 +46,6 @@ func hashSumNode(left, right remora.SumNode) remora.SumNode {
 // hashReceiptNode hashes two neighbours of the tree over receipts.
 func hashReceiptNode(left, right remora.Hash) remora.Hash {
 	var room [maxPreimage]byte
-	buf := append(beginPreimage(room[:0], receiptsTag, ""), left[:]...)
+	buf := append(beginPreimage(room[:0], receiptsTag), left[:]...)
 	return blake3.Sum256(append(buf, right[:]...))
 }

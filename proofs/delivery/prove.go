@@ -29,7 +29,7 @@ func (c *Challenge) Open(receipts []remora.SignedReceipt, e Evidence) (*remora.O
 	p := prover{challenge: c, receipts: receipts, evidence: e, echo: newEcho(c.Seed)}
 	p.opened.Node, p.opened.Epoch = c.Claim.Node, c.Claim.Epoch
 	for i := range receipts {
-		p.leaves = append(p.leaves, receipts[i].Receipt.Leaf(c.ChainID))
+		p.leaves = append(p.leaves, receipts[i].Receipt.Leaf(c.Domain))
 	}
 	if err := c.walkDraws(&p); err != nil {
 		return nil, fmt.Errorf("claim %s: %w", c.Claim.ID, err)

@@ -8,21 +8,21 @@ import (
 
 // ReceiptsRoot returns the root of the tree over a claim's receipts, in the order of its items, to which the claim commits. It
 // is the zero hash if there are none.
-func ReceiptsRoot(chainID string, receipts []remora.Receipt) remora.Hash {
+func ReceiptsRoot(d remora.Domain, receipts []remora.Receipt) remora.Hash {
 	if len(receipts) == 0 {
 		return remora.Hash{}
 	}
 	leaves := make([]remora.Hash, len(receipts))
 	for i := range receipts {
-		leaves[i] = receipts[i].Leaf(chainID)
+		leaves[i] = receipts[i].Leaf(d)
 	}
 	root, _ := proveLeaf(leaves, 0, hashReceiptNode)
 	return root
 }
 
 // NewCommitClaim returns the claim of a node for its receipts of an epoch, which are in ascending order of their sessions.
-func NewCommitClaim(chainID string, epoch remora.Epoch, receipts []remora.Receipt) remora.CommitClaim {
-	c := remora.CommitClaim{Epoch: epoch, Receipts: ReceiptsRoot(chainID, receipts)}
+func NewCommitClaim(d remora.Domain, epoch remora.Epoch, receipts []remora.Receipt) remora.CommitClaim {
+	c := remora.CommitClaim{Epoch: epoch, Receipts: ReceiptsRoot(d, receipts)}
 	for i := range receipts {
 		c.Items = append(c.Items, remora.ClaimItem{Session: receipts[i].Session, Bytes: receipts[i].Bytes})
 		c.Total += receipts[i].Bytes

@@ -62,7 +62,7 @@ func TestEveryByteOfAnOpeningMatters(t *testing.T) {
 func TestEveryByteOfASignedReceiptMatters(t *testing.T) {
 	w := smallWorld(t)
 	verify := func(s *remora.SignedReceipt) error {
-		msg := s.Receipt.Message(testChain, remora.SchemeBLS)
+		msg := s.Receipt.Message(testDomain, remora.SchemeBLS)
 		return bls.Verify(w.public[0], msg[:], s.Signature)
 	}
 	if err := verify(&w.receipts[0]); err != nil {
@@ -89,7 +89,7 @@ func TestEveryByteOfACommitmentMatters(t *testing.T) {
 			return
 		}
 		others++
-		if c.ID(testChain, node) == w.challenge.Claim.ID {
+		if c.ID(testDomain, node) == w.challenge.Claim.ID {
 			t.Errorf("byte %d: the changed claim has the same name", at)
 		}
 		other := challengeOf(t, node, &c, w.challenge.Seed)
@@ -174,7 +174,7 @@ func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 	for name, change := range map[string]func(*Challenge){
 		"seed":     func(c *Challenge) { c.Seed[31]++ },
 		"claim":    func(c *Challenge) { c.Claim.ID[0]++ },
-		"chain":    func(c *Challenge) { c.ChainID += "x" },
+		"chain":    func(c *Challenge) { c.Domain[0] ^= 1 },
 		"node":     func(c *Challenge) { c.Claim.Node[3]++ },
 		"epoch":    func(c *Challenge) { c.Claim.Epoch++ },
 		"receipts": func(c *Challenge) { c.Claim.Receipts[9]++ },
@@ -212,27 +212,27 @@ func TestAnOpeningAnswersOneChallenge(t *testing.T) {
 func TestForeignSignatures(t *testing.T) {
 	for name, foreign := range map[string]func(w *world, r remora.Receipt) remora.SignedReceipt{
 		"chain": func(w *world, r remora.Receipt) remora.SignedReceipt {
-			return w.signReceipt(0, "dev-other", r, remora.SchemeBLS)
+			return w.signReceipt(0, remora.Domain{1}, r, remora.SchemeBLS)
 		},
-		"scheme": func(w *world, r remora.Receipt) remora.SignedReceipt { return w.signReceipt(0, testChain, r, 2) },
+		"scheme": func(w *world, r remora.Receipt) remora.SignedReceipt { return w.signReceipt(0, testDomain, r, 2) },
 		"key": func(w *world, r remora.Receipt) remora.SignedReceipt {
-			return w.signReceipt(1, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(1, testDomain, r, remora.SchemeBLS)
 		},
 		"node": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Node[0]++
-			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testDomain, r, remora.SchemeBLS)
 		},
 		"epoch": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Epoch--
-			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testDomain, r, remora.SchemeBLS)
 		},
 		"session": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Session++
-			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testDomain, r, remora.SchemeBLS)
 		},
 		"sum": func(w *world, r remora.Receipt) remora.SignedReceipt {
 			r.Bytes--
-			return w.signReceipt(0, testChain, r, remora.SchemeBLS)
+			return w.signReceipt(0, testDomain, r, remora.SchemeBLS)
 		},
 	} {
 		w := smallWorld(t)
@@ -250,9 +250,9 @@ func TestReceiptsOfAnotherEpoch(t *testing.T) {
 	for i := range w.receipts {
 		r := w.receipts[i].Receipt
 		r.Epoch++
-		w.receipts[i] = w.signReceipt(i, testChain, r, remora.SchemeBLS)
+		w.receipts[i] = w.signReceipt(i, testDomain, r, remora.SchemeBLS)
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
+	w.commit.Receipts = ReceiptsRoot(testDomain, w.plainReceipts())
 	w.challenge = challengeOf(t, w.challenge.Claim.Node, &w.commit, w.challenge.Seed)
 	if _, err := w.challenge.Open(w.receipts, w.evidenceOf()); !errors.Is(err, ErrOpening) {
 		t.Errorf("open: %v", err)
@@ -377,7 +377,7 @@ func (w *world) challengeFor(t *testing.T, extents []remora.Extent) error {
 	r := w.receipts[0].Receipt
 	r.Bytes, r.Extents, r.Root = root.Bytes, uint32(len(extents)), root.Hash
 	w.commit.Items[0].Bytes, w.commit.Total = r.Bytes, r.Bytes
-	w.commit.Receipts = r.Leaf(testChain)
+	w.commit.Receipts = r.Leaf(testDomain)
 	w.challenge = challengeOf(t, r.Node, &w.commit, w.challenge.Seed)
 	p := prover{challenge: &w.challenge, evidence: w.evidenceOf(), extents: extents, echo: newEcho(w.challenge.Seed)}
 	if err := w.challenge.walkDraws(&lenient{&p}); err != nil {

@@ -17,7 +17,6 @@ import (
 func naivePreimage(tag string, parts ...any) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(len(tag)))
 	b = append(b, tag...)
-	b = append(b, make([]byte, 8)...) // the chain id, empty
 	for _, p := range parts {
 		switch p := p.(type) {
 		case uint64:
@@ -51,14 +50,14 @@ func naiveSum(extents []remora.Extent) (bytes uint64, hash remora.Hash) {
 	}
 }
 
-func naiveReceipts(chain string, receipts []remora.Receipt) remora.Hash {
+func naiveReceipts(domain remora.Domain, receipts []remora.Receipt) remora.Hash {
 	switch n := len(receipts); n {
 	case 0:
 		return remora.Hash{}
 	case 1:
-		return receipts[0].Leaf(chain)
+		return receipts[0].Leaf(domain)
 	default:
-		l, r := naiveReceipts(chain, receipts[:largestPower(n)]), naiveReceipts(chain, receipts[largestPower(n):])
+		l, r := naiveReceipts(domain, receipts[:largestPower(n)]), naiveReceipts(domain, receipts[largestPower(n):])
 		return remora.SumBLAKE3(naivePreimage("remora/receipts/1", l, r))
 	}
 }
@@ -114,7 +113,7 @@ func TestTreesMatchTheNaiveOnes(t *testing.T) {
 		if tally.Bytes() != bytes || tally.Root() != root || int(tally.Len()) != n || !slices.Equal(tally.Extents(), extents) {
 			t.Errorf("%d extents: tally %d %s, want %d %s", n, tally.Bytes(), tally.Root(), bytes, root)
 		}
-		if got, want := ReceiptsRoot("chain", receipts), naiveReceipts("chain", receipts); got != want {
+		if got, want := ReceiptsRoot(testDomain, receipts), naiveReceipts(testDomain, receipts); got != want {
 			t.Errorf("%d receipts: root %s, want %s", n, got, want)
 		}
 	}
@@ -222,10 +221,10 @@ func TestEveryReceiptIsProvable(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
 	for n := uint32(1); n < 70; n++ {
 		receipts := someReceipts(rng, int(n))
-		root := naiveReceipts("chain", receipts)
+		root := naiveReceipts(testDomain, receipts)
 		var leaves []remora.Hash
 		for _, r := range receipts {
-			leaves = append(leaves, r.Leaf("chain"))
+			leaves = append(leaves, r.Leaf(testDomain))
 		}
 		for i, leaf := range leaves {
 			i := uint32(i)
@@ -243,7 +242,7 @@ func TestEveryReceiptIsProvable(t *testing.T) {
 				path       []remora.Hash
 			}{
 				{remora.Hash{1}, leaf, path},
-				{root, receipts[i].Leaf("chain2"), path},
+				{root, receipts[i].Leaf(remora.Domain{2}), path},
 				{root, leaf, append(slices.Clone(path), remora.Hash{})},
 				{root, leaf, append([]remora.Hash{{}}, path...)},
 			}
@@ -271,7 +270,7 @@ func TestPreimagesAreKeptApart(t *testing.T) {
 	all := map[remora.Hash]string{}
 	for name, hash := range map[string]remora.Hash{
 		"extent": hashExtent(e).Hash, "extents": hashSumNode(remora.SumNode{}, remora.SumNode{}).Hash,
-		"receipts": hashReceiptNode(h, h), "receipt": (&remora.Receipt{}).Leaf(""),
+		"receipts": hashReceiptNode(h, h), "receipt": (&remora.Receipt{}).Leaf(testDomain),
 	} {
 		if other, taken := all[hash]; taken {
 			t.Errorf("%s and %s have the same hash", name, other)

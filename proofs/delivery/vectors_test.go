@@ -56,27 +56,27 @@ type receiptVector struct {
 }
 
 type receiptFile struct {
-	ChainID  string          `json:"chain_id"`
+	Domain   remora.Domain   `json:"domain"`
 	Receipts []receiptVector `json:"receipts"`
 	Roots    []remora.Hash   `json:"roots"` // over the first 1, 2, 3, … receipts
 }
 
 type offsetVector struct {
-	ChainID string      `json:"chain_id"`
-	Seed    remora.Hash `json:"seed"`
-	Claim   remora.Hash `json:"claim_id"`
-	Bytes   uint64      `json:"bytes"`
-	Offsets []uint64    `json:"offsets"`
+	Domain  remora.Domain `json:"domain"`
+	Seed    remora.Hash   `json:"seed"`
+	Claim   remora.Hash   `json:"claim_id"`
+	Bytes   uint64        `json:"bytes"`
+	Offsets []uint64      `json:"offsets"`
 }
 
 type openingVector struct {
-	ChainID    string      `json:"chain_id"`
-	Node       string      `json:"node"`
-	Seed       remora.Hash `json:"seed"`
-	Commitment string      `json:"commitment"` // CBOR
-	Claim      remora.Hash `json:"claim_id"`
-	Keys       []string    `json:"keys"`    // of the items' sessions
-	Opening    string      `json:"opening"` // CBOR
+	Domain     remora.Domain `json:"domain"`
+	Node       string        `json:"node"`
+	Seed       remora.Hash   `json:"seed"`
+	Commitment string        `json:"commitment"` // CBOR
+	Claim      remora.Hash   `json:"claim_id"`
+	Keys       []string      `json:"keys"`    // of the items' sessions
+	Opening    string        `json:"opening"` // CBOR
 }
 
 // TestVectors compares what this package makes of fixed inputs with the files that other implementations check against.
@@ -95,7 +95,7 @@ func TestVectors(t *testing.T) {
 	w := smallWorld(t)
 	node := w.challenge.Claim.Node
 	opening := openingVector{
-		ChainID: testChain, Node: hex.EncodeToString(node[:]), Seed: w.challenge.Seed, Claim: w.challenge.Claim.ID,
+		Domain: testDomain, Node: hex.EncodeToString(node[:]), Seed: w.challenge.Seed, Claim: w.challenge.Claim.ID,
 		Commitment: hex.EncodeToString(remora.Encode(&w.commit)), Opening: hex.EncodeToString(remora.Encode(w.openChallenge(t))),
 	}
 	for _, k := range w.public {
@@ -137,7 +137,7 @@ func newSumVector(t *testing.T, extents []remora.Extent) sumVector {
 
 func newReceiptFile(t *testing.T, extents []remora.Extent) receiptFile {
 	t.Helper()
-	f := receiptFile{ChainID: testChain}
+	f := receiptFile{Domain: testDomain}
 	var plain []remora.Receipt
 	for i := range extents {
 		tally, err := NewTally(extents[:i+1])
@@ -151,18 +151,18 @@ func newReceiptFile(t *testing.T, extents []remora.Extent) receiptFile {
 		plain = append(plain, r)
 		f.Receipts = append(f.Receipts, receiptVector{
 			r.Session, hex.EncodeToString(r.Node[:]), r.Epoch, r.Bytes, r.Extents, r.Root, remora.SchemeBLS,
-			r.Message(testChain, remora.SchemeBLS), r.Leaf(testChain), hex.EncodeToString(remora.Encode(&r)),
+			r.Message(testDomain, remora.SchemeBLS), r.Leaf(testDomain), hex.EncodeToString(remora.Encode(&r)),
 		})
-		f.Roots = append(f.Roots, ReceiptsRoot(testChain, plain))
+		f.Roots = append(f.Roots, ReceiptsRoot(testDomain, plain))
 	}
 	return f
 }
 
 func newOffsetVectors() (all []offsetVector) {
 	for _, bytes := range []uint64{1, 5783, 1 << 32, 1<<60 - 1} {
-		c := Challenge{ChainID: testChain, Seed: remora.SumBLAKE3([]byte("seed"))}
+		c := Challenge{Domain: testDomain, Seed: remora.SumBLAKE3([]byte("seed"))}
 		c.Claim.ID, c.Claim.Bytes = remora.SumBLAKE3([]byte("claim")), bytes
-		all = append(all, offsetVector{c.ChainID, c.Seed, c.Claim.ID, bytes, c.Offsets()})
+		all = append(all, offsetVector{c.Domain, c.Seed, c.Claim.ID, bytes, c.Offsets()})
 	}
 	return all
 }
@@ -194,8 +194,8 @@ func TestVectorsVerify(t *testing.T) {
 		w.public = append(w.public, public)
 	}
 	c := challengeOf(t, remora.Address(decodeHex(t, v.Node)), &commit, v.Seed)
-	if c.Claim.ID != v.Claim || c.ChainID != v.ChainID {
-		t.Errorf("claim %s of chain %s, want %s of %s", c.Claim.ID, c.ChainID, v.Claim, v.ChainID)
+	if c.Claim.ID != v.Claim || c.Domain != v.Domain {
+		t.Errorf("claim %s of chain %s, want %s of %s", c.Claim.ID, c.Domain, v.Claim, v.Domain)
 	}
 	if err := w.verifyOpening(&c, &o); err != nil {
 		t.Error(err)

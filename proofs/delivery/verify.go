@@ -58,7 +58,7 @@ func (v *verifier) nextReceipt(item int) error {
 		Session: c.Items[item].Session, Node: c.Claim.Node, Epoch: c.Claim.Epoch,
 		Bytes: c.Items[item].Bytes, Extents: o.Extents, Root: o.Root,
 	}
-	if err := VerifyReceipt(c.Claim.Receipts, r.Leaf(c.ChainID), o.Path, uint32(item), c.Claim.Count); err != nil {
+	if err := VerifyReceipt(c.Claim.Receipts, r.Leaf(c.Domain), o.Path, uint32(item), c.Claim.Count); err != nil {
 		return fmt.Errorf("%w: receipt %d, of item %d: %w", ErrOpening, n, item, err)
 	}
 	v.receipts = append(v.receipts, r)

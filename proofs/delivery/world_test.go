@@ -10,7 +10,7 @@ import (
 	"github.com/remora-network/remora/proofs/content"
 )
 
-const testChain = "dev-delivery"
+var testDomain = remora.NewDomain("dev-delivery", remora.Hash{}, 0)
 
 // file is content with its outboard.
 type file struct {
@@ -76,11 +76,11 @@ func newWorld(tb testing.TB, files []*file, extents [][]remora.Extent) *world {
 			Session: remora.SessionID(3*i + 5), Node: node, Epoch: w.commit.Epoch,
 			Bytes: t.Bytes(), Extents: t.Len(), Root: t.Root(),
 		}
-		w.receipts = append(w.receipts, w.signReceipt(i, testChain, r, remora.SchemeBLS))
+		w.receipts = append(w.receipts, w.signReceipt(i, testDomain, r, remora.SchemeBLS))
 		w.commit.Items = append(w.commit.Items, remora.ClaimItem{Session: r.Session, Bytes: r.Bytes})
 		w.commit.Total += r.Bytes
 	}
-	w.commit.Receipts = ReceiptsRoot(testChain, w.plainReceipts())
+	w.commit.Receipts = ReceiptsRoot(testDomain, w.plainReceipts())
 	w.challenge = challengeOf(tb, node, &w.commit, remora.SumBLAKE3([]byte("seed")))
 	return w
 }
@@ -98,8 +98,8 @@ func (w *world) addKey(tb testing.TB, i int) {
 	w.secret, w.public = append(w.secret, secret), append(w.public, public)
 }
 
-func (w *world) signReceipt(i int, chain string, r remora.Receipt, scheme remora.Scheme) remora.SignedReceipt {
-	msg := r.Message(chain, scheme)
+func (w *world) signReceipt(i int, domain remora.Domain, r remora.Receipt, scheme remora.Scheme) remora.SignedReceipt {
+	msg := r.Message(domain, scheme)
 	return remora.SignedReceipt{Receipt: r, Signature: w.secret[i].Sign(msg[:])}
 }
 
@@ -118,10 +118,10 @@ func challengeOf(tb testing.TB, node remora.Address, c *remora.CommitClaim, seed
 		tb.Fatal(err)
 	}
 	claim := remora.Claim{
-		ID: c.ID(testChain, node), Node: node, Epoch: c.Epoch,
+		ID: c.ID(testDomain, node), Node: node, Epoch: c.Epoch,
 		Bytes: c.Total, Count: uint32(len(c.Items)), Receipts: c.Receipts,
 	}
-	return Challenge{ChainID: testChain, Claim: claim, Items: c.Items, Seed: seed}
+	return Challenge{Domain: testDomain, Claim: claim, Items: c.Items, Seed: seed}
 }
 
 func (w *world) evidenceOf() Evidence {
@@ -155,7 +155,7 @@ func (w *world) verifyOpening(c *Challenge, o *remora.OpenClaim) error {
 	}
 	keys, messages := make([]*bls.PublicKey, len(opened)), make([][]byte, len(opened))
 	for i := range opened {
-		msg := opened[i].Message(c.ChainID, remora.SchemeBLS)
+		msg := opened[i].Message(c.Domain, remora.SchemeBLS)
 		keys[i], messages[i] = w.public[(opened[i].Session-5)/3], msg[:]
 	}
 	return bls.VerifyDistinct(keys, messages, o.Signature)

@@ -69,7 +69,7 @@ func Advance(o *table.Overlay, c *remora.Committee, headers []*remora.Header, v 
 		b.countContribution(h, v)
 	}
 	if c.StakeOf(b.voted) >= c.Quorum() {
-		seed = nextSeed(c.ChainID, seed, b.pending)
+		seed = nextSeed(c.Domain, seed, b.pending)
 		putSeed(o, seed)
 		b.pending = nil
 	}
@@ -108,19 +108,18 @@ func Offered(c *remora.Committee, h *remora.Header, seed remora.Seed) (s verdict
 	}
 	return verdict.BLSSigned{
 		Public:    c.Members[h.Author].Beacon,
-		Message:   remora.BeaconMessage(c.ChainID, seed.Step+1, seed.Hash),
+		Message:   remora.BeaconMessage(c.Domain, seed.Step+1, seed.Hash),
 		Signature: h.Contributions[0].Signature,
 	}, true
 }
 
-// nextSeed hashes tag, chain id, step, previous seed and contributions. Strings and the list are preceded by their lengths;
+// nextSeed hashes tag, domain, step, previous seed and contributions. The tag and the list are preceded by their lengths;
 // integers have 8 bytes, big-endian.
-func nextSeed(chainID string, seed remora.Seed, contributions []Contribution) remora.Seed {
+func nextSeed(d remora.Domain, seed remora.Seed, contributions []Contribution) remora.Seed {
 	const tag = "remora/seed/1"
 	buf := binary.BigEndian.AppendUint64(nil, uint64(len(tag)))
 	buf = append(buf, tag...)
-	buf = binary.BigEndian.AppendUint64(buf, uint64(len(chainID)))
-	buf = append(buf, chainID...)
+	buf = append(buf, d[:]...)
 	buf = binary.BigEndian.AppendUint64(buf, seed.Step+1)
 	buf = append(buf, seed.Hash[:]...)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(len(contributions)))

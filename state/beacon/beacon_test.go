@@ -45,7 +45,7 @@ func newFixture(t *testing.T, stakes ...remora.Amount) *fixture {
 			Consensus: remora.BLSPublicKey{id, 1}, Beacon: remora.BLSPublicKey{id, 2},
 		})
 	}
-	c, err := remora.NewCommittee("dev-beacon", 1, members)
+	c, err := remora.NewCommittee(remora.Domain{1}, 1, members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func (f *fixture) newestSeed() remora.Seed {
 
 // contributionOf carries the author's contribution to the step after seed.
 func (f *fixture) contributionOf(author remora.Authority, seed remora.Seed) *remora.Header {
-	m := remora.BeaconMessage(f.committee.ChainID, seed.Step+1, seed.Hash)
+	m := remora.BeaconMessage(f.committee.Domain, seed.Step+1, seed.Hash)
 	c := remora.Contribution{Step: seed.Step + 1, Signature: signHash(f.committee.Members[author].Beacon, m[:])}
 	return &remora.Header{Author: author, Contributions: []remora.Contribution{c}}
 }
@@ -183,7 +183,7 @@ func TestSeedBindsEverything(t *testing.T) {
 		"0 1 3":          func(f *fixture) { f.contribute(0, 1, 3) },
 		"0 1 2 3":        func(f *fixture) { f.contribute(0, 1, 2, 3) },
 		"0 1 2, 0 1 2":   func(f *fixture) { f.contribute(0, 1, 2); f.contribute(0, 1, 2) },
-		"another chain":  func(f *fixture) { f.committee.ChainID = "dev-other"; f.contribute(0, 1, 2) },
+		"another chain":  func(f *fixture) { f.committee.Domain = remora.Domain{2}; f.contribute(0, 1, 2) },
 		"another origin": func(f *fixture) { f.restartFrom(remora.Hash{8}); f.contribute(0, 1, 2) },
 	} {
 		first, second := newFixture(t, 1, 1, 1, 1), newFixture(t, 1, 1, 1, 1)

@@ -42,7 +42,7 @@ func Commit(o *table.Overlay, b *Block, node remora.Address, in *remora.CommitCl
 		return err
 	}
 	putClaim(o, &remora.Claim{
-		ID: in.ID(b.ChainID, node), Node: node, Epoch: in.Epoch, Bytes: in.Total, Count: uint32(len(in.Items)), Receipts: in.Receipts,
+		ID: in.ID(b.Domain, node), Node: node, Epoch: in.Epoch, Bytes: in.Total, Count: uint32(len(in.Items)), Receipts: in.Receipts,
 		Step: b.Step + 2, Height: b.Height, Time: b.Time, Value: value, Deposit: value,
 	})
 	o.Put(table.ClaimItems, claimKey(node, in.Epoch), remora.Encode(in.Items))
@@ -108,7 +108,7 @@ func Settle(o *table.Overlay, b *Block, v verdict.Verifier, in *remora.OpenClaim
 	if err != nil {
 		return err
 	}
-	challenge := delivery.Challenge{ChainID: b.ChainID, Claim: c, Items: items, Seed: seed.Hash}
+	challenge := delivery.Challenge{Domain: b.Domain, Claim: c, Items: items, Seed: seed.Hash}
 	if err := verifyOpening(o, v, &challenge, in); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func verifyOpening(view table.View, v verdict.Verifier, challenge *delivery.Chal
 		if !exists {
 			return fmt.Errorf("%w: session %d was deleted before the claim of %s on it was closed", remora.ErrCorrupt, receipts[i].Session, challenge.Claim.Node)
 		}
-		sum.Parts[i] = verdict.Part{Public: s.Key, Message: receipts[i].Message(challenge.ChainID, s.Scheme)}
+		sum.Parts[i] = verdict.Part{Public: s.Key, Message: receipts[i].Message(challenge.Domain, s.Scheme)}
 	}
 	if !v.Holds(sum) {
 		return remora.Reject(remora.CodeBadOpening, "the signature is not the aggregate of the clients' signatures over the %d opened receipts", len(receipts))

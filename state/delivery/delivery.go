@@ -16,12 +16,12 @@ import (
 
 // Block is the data of a block that the rules executed in it need.
 type Block struct {
-	ChainID string
-	Params  *remora.Params
-	Height  remora.Height
-	Time    remora.Millis
-	Epoch   remora.Epoch
-	Step    uint64 // newest step of the beacon before the block
+	Domain remora.Domain
+	Params *remora.Params
+	Height remora.Height
+	Time   remora.Millis
+	Epoch  remora.Epoch
+	Step   uint64 // newest step of the beacon before the block
 }
 
 // Bounds of encoded records.

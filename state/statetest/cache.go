@@ -17,10 +17,10 @@ import (
 // Cache is the chain as one cache's deliveries see it: the rules of package state/delivery over tables in memory, with real
 // BLS signatures of clients. A test sets time, seeds, sessions and balance. Reads and transactions may be concurrent.
 type Cache struct {
-	tb      testing.TB
-	chainID string
-	node    remora.Address
-	params  remora.Params
+	tb     testing.TB
+	domain remora.Domain
+	node   remora.Address
+	params remora.Params
 
 	mu     sync.Mutex
 	tables table.Memory
@@ -31,9 +31,9 @@ type Cache struct {
 }
 
 // NewCache returns the chain of an account's cache, at the beginning of an epoch.
-func NewCache(tb testing.TB, chainID string, node remora.Address, epoch remora.Epoch, p remora.Params) *Cache {
+func NewCache(tb testing.TB, d remora.Domain, node remora.Address, epoch remora.Epoch, p remora.Params) *Cache {
 	tb.Helper()
-	c := &Cache{tb: tb, chainID: chainID, node: node, params: p, time: remora.Millis(epoch) * p.EpochMillis}
+	c := &Cache{tb: tb, domain: d, node: node, params: p, time: remora.Millis(epoch) * p.EpochMillis}
 	record := Node("cache", remora.RoleCache)
 	if err := c.change(func(o *table.Overlay, _ *delivery.Block) error {
 		return registry.Register(o, new(Verifier), node, &record)
@@ -49,7 +49,7 @@ func (c *Cache) change(rule func(o *table.Overlay, b *delivery.Block) error) err
 	defer c.mu.Unlock()
 	o := table.NewOverlay(&c.tables)
 	err := rule(o, &delivery.Block{
-		ChainID: c.chainID, Params: &c.params, Height: c.height, Time: c.time, Epoch: c.epoch(), Step: c.step,
+		Domain: c.domain, Params: &c.params, Height: c.height, Time: c.time, Epoch: c.epoch(), Step: c.step,
 	})
 	if err == nil {
 		c.tables.Apply(o.Changes())

@@ -107,11 +107,11 @@ func (c *Chain) SubDAG(d Draft) remora.SubDAG {
 		if slices.Contains(d.Beacon, i) {
 			h.Contributions = []remora.Contribution{c.Contribution(i)}
 		}
-		h.Seal(c.Genesis.ChainID)
+		h.Seal(c.Machine.Committee().Domain)
 		sub.Headers = append(sub.Headers, h)
 		leader.Parents = append(leader.Parents, h.ID())
 	}
-	leader.Seal(c.Genesis.ChainID)
+	leader.Seal(c.Machine.Committee().Domain)
 	sub.Headers = append(sub.Headers, &leader)
 	return sub
 }
@@ -121,7 +121,7 @@ func (c *Chain) Contribution(a remora.Authority) remora.Contribution {
 	c.tb.Helper()
 	seed, err := beacon.GetSeed(c.tables)
 	c.failOn(err)
-	m := remora.BeaconMessage(c.Genesis.ChainID, seed.Step+1, seed.Hash)
+	m := remora.BeaconMessage(c.Machine.Committee().Domain, seed.Step+1, seed.Hash)
 	key := c.Machine.Committee().Members[a].Beacon
 	return remora.Contribution{Step: seed.Step + 1, Signature: SignBLS(key, m[:])}
 }

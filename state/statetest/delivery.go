@@ -83,15 +83,15 @@ type Claim struct {
 	Node     remora.Address
 	Receipts []remora.SignedReceipt // in the order of the items
 
-	chainID string
+	domain  remora.Domain
 	extents [][]remora.Extent
 	files   map[remora.Content]*File
 }
 
 // NewClaim returns the claim of a named node for an epoch, with its clients' receipts.
-func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...Delivered) *Claim {
+func NewClaim(tb testing.TB, domain remora.Domain, node string, epoch remora.Epoch, list ...Delivered) *Claim {
 	tb.Helper()
-	c := &Claim{Node: Address(node), chainID: chainID, files: make(map[remora.Content]*File)}
+	c := &Claim{Node: Address(node), domain: domain, files: make(map[remora.Content]*File)}
 	list = slices.SortedFunc(slices.Values(list), func(a, b Delivered) int { return cmp.Compare(a.Session, b.Session) })
 	var receipts []remora.Receipt
 	for _, d := range list {
@@ -103,21 +103,21 @@ func NewClaim(tb testing.TB, chainID, node string, epoch remora.Epoch, list ...D
 			}
 		}
 		r := remora.Receipt{Session: d.Session, Node: c.Node, Epoch: epoch, Bytes: t.Bytes(), Extents: t.Len(), Root: t.Root()}
-		message := r.Message(chainID, remora.SchemeBLS)
+		message := r.Message(domain, remora.SchemeBLS)
 		receipts = append(receipts, r)
 		c.Receipts = append(c.Receipts, remora.SignedReceipt{Receipt: r, Signature: SignBLS(SessionKey(d.Key), message[:])})
 		c.extents = append(c.extents, t.Extents())
 	}
-	c.Commit = proof.NewCommitClaim(chainID, epoch, receipts)
+	c.Commit = proof.NewCommitClaim(domain, epoch, receipts)
 	return c
 }
 
 // Challenge returns the challenge of the claim by a seed.
 func (c *Claim) Challenge(seed remora.Hash) proof.Challenge {
 	return proof.Challenge{
-		ChainID: c.chainID, Items: c.Commit.Items, Seed: seed,
+		Domain: c.domain, Items: c.Commit.Items, Seed: seed,
 		Claim: remora.Claim{
-			ID: c.Commit.ID(c.chainID, c.Node), Node: c.Node, Epoch: c.Commit.Epoch,
+			ID: c.Commit.ID(c.domain, c.Node), Node: c.Node, Epoch: c.Commit.Epoch,
 			Bytes: c.Commit.Total, Count: uint32(len(c.Commit.Items)), Receipts: c.Commit.Receipts,
 		},
 	}

@@ -26,7 +26,7 @@ type relay struct {
 	innerID string
 	inside  *trust.Committee // the committee as the validator sees it
 	stand   []*p2p.Host      // stand-ins by authority; nil at self
-	chainID string
+	domain  remora.Domain
 
 	mu     sync.Mutex
 	held   map[remora.Hash]bool // batches that are not passed on
@@ -38,14 +38,14 @@ type relay struct {
 const relayRequests = 256
 
 func newRelay(m *member) (*relay, error) {
-	r := &relay{real: m.forger.committee, self: m.forger.self, chainID: m.genesis.ChainID}
+	r := &relay{real: m.forger.committee, self: m.forger.self, domain: m.forger.committee.Domain}
 	seed := randomSeed()
 	var err error
 	if r.innerID, err = p2p.SeedPeerID(seed); err != nil {
 		return nil, err
 	}
-	namespace := m.genesis.Hash().String()[:16]
-	server := peers.Server{ChainID: m.genesis.ChainID, Store: m.store, Head: m.head}
+	namespace := r.real.Domain.String()[:16]
+	server := peers.Server{Domain: r.real.Domain, Store: m.store, Head: m.head}
 	members := slices.Clone(r.real.Members)
 	members[r.self].PeerID, members[r.self].Addrs = r.innerID, nil
 	r.stand = make([]*p2p.Host, len(members))
@@ -187,7 +187,7 @@ func (r *relay) passes(to remora.Authority, channel string, frame []byte) bool {
 	if channel == peers.ChannelBatch {
 		return !r.held[frameBatch(frame)]
 	}
-	if !r.direct || !listsAny(r.chainID, frame, r.held) {
+	if !r.direct || !listsAny(r.domain, frame, r.held) {
 		return true
 	}
 	return to == r.turn

@@ -57,7 +57,7 @@ func (c crowd) prepare(_ context.Context, o *Order) (func(context.Context) error
 			group.Go(func() error { return through.run(ctx) })
 		}
 		for range c.size {
-			host, err := p2p.New(p2p.Config{Key: randomSeed(), Namespace: genesis.Hash().String()[:16], Peers: targets})
+			host, err := p2p.New(p2p.Config{Key: randomSeed(), Namespace: genesis.Domain().String()[:16], Peers: targets})
 			if err != nil {
 				return err
 			}

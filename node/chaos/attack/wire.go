@@ -43,7 +43,7 @@ func (f *forger) newHeader(round remora.Round) *remora.Header {
 	for a := range f.committee.Size() {
 		h.Parents = append(h.Parents, remora.Parent{Author: remora.Authority(a), Digest: f.inventHash()})
 	}
-	h.Seal(f.genesis.ChainID)
+	h.Seal(f.committee.Domain)
 	return h
 }
 
@@ -83,11 +83,11 @@ func frameKind(frame []byte) byte {
 }
 
 // listsAny reports whether a frame holds a header that lists one of the batches.
-func listsAny(chainID string, frame []byte, batches map[remora.Hash]bool) bool {
+func listsAny(d remora.Domain, frame []byte, batches map[remora.Hash]bool) bool {
 	if frameKind(frame) != peers.FrameHeader {
 		return false
 	}
-	h, err := remora.DecodeHeader(chainID, frame[1:])
+	h, err := remora.DecodeHeader(d, frame[1:])
 	if err != nil {
 		return false
 	}

@@ -173,7 +173,7 @@ func (c *Chain) SubDAG(batches ...remora.Batch) remora.SubDAG {
 	for _, b := range batches {
 		h.Payload = append(h.Payload, b.Ref())
 	}
-	h.Seal(c.Genesis.ChainID)
+	h.Seal(c.Genesis.Domain())
 	return remora.SubDAG{Headers: []*remora.Header{h}, Previous: tip.SubDAG}
 }
 
@@ -192,7 +192,7 @@ func (c *Chain) Certify(h remora.Height) *remora.BlockCertificate {
 func (c *Chain) Sign(h *remora.BlockHeader, by ...remora.Authority) *remora.BlockCertificate {
 	c.tb.Helper()
 	hash := h.Hash()
-	message := remora.BlockMessage(c.Genesis.ChainID, h.Height, hash)
+	message := remora.BlockMessage(c.Genesis.Domain(), h.Height, hash)
 	sigs := make([]remora.BLSSignature, len(by))
 	for i, a := range by {
 		sigs[i] = c.secretOf(a).Sign(message[:])
@@ -222,7 +222,7 @@ func (c *Chain) Transfer(from, to int, nonce uint64, amount remora.Amount) []byt
 		Kind: remora.KindTransfer, ChainID: c.Genesis.ChainID, From: key.Public(), Nonce: nonce, Fee: 5_000,
 		Body: remora.Encode(remora.Transfer{To: c.Keys.Accounts[to].Public(), Amount: amount}),
 	}
-	message := tx.Message()
+	message := tx.Message(c.Genesis.Domain())
 	tx.Signature = key.Sign(message[:])
 	return remora.Encode(&tx)
 }

@@ -31,7 +31,7 @@ func Committee(t testing.TB) (*trust.Committee, []*bls.SecretKey, []*ed25519.Pri
 			Header: header.Public(), PeerID: "p" + string(rune('0'+i)), Addrs: []string{"/x"},
 		}
 	}
-	c, err := remora.NewCommittee("dev-wire", 1, members)
+	c, err := remora.NewCommittee(remora.Domain{1}, 1, members)
 	if err != nil {
 		t.Fatal(err)
 	}
