@@ -20,16 +20,16 @@ func TestBatch(t *testing.T) {
 		for range 1 + rng.Intn(20) {
 			tx := make([]byte, 1+rng.Intn(300))
 			rng.Read(tx)
-			if before := b.Len(); !b.Fits(len(tx), before+4+len(tx)) || b.Fits(len(tx), before+3+len(tx)) {
+			if after := max(b.Len()+4+len(tx), 64*(b.Count()+1)); !b.Fits(len(tx), after) || b.Fits(len(tx), after-1) {
 				t.Fatal("Fits is not exact")
 			}
 			b.Add(tx)
 			txs = append(txs, slices.Clone(tx))
 			clear(tx) // the builder keeps a copy
 		}
-		count, size := b.Count(), b.Len()
+		count, size, weight := b.Count(), b.Len(), b.Weight()
 		epoch, author, worker, seq := remora.Epoch(rng.Uint64()), remora.Authority(rng.Intn(1<<16)), remora.Worker(rng.Intn(1<<16)), rng.Uint64()
-		sealed := b.Seal(epoch, author, worker, seq)
+		sealed := b.Seal(1, epoch, author, worker, seq)
 		if b.Count() != 0 || b.Len() != remora.BatchHeaderSize {
 			t.Fatal("Seal does not empty the builder")
 		}
@@ -43,7 +43,11 @@ func TestBatch(t *testing.T) {
 		if parsed.Digest != sealed.Digest || parsed.Ref() != sealed.Ref() || parsed.Author != author || parsed.Seq != seq || parsed.Count != count {
 			t.Fatalf("parsed %+v of sealed %+v", parsed.Ref(), sealed.Ref())
 		}
-		if want := (remora.BatchRef{Digest: remora.SumBLAKE3(sealed.Raw), Worker: worker, Epoch: epoch}); parsed.Ref() != want {
+		want := remora.BatchRef{
+			Digest: remora.SumBLAKE3(sealed.Raw), Author: author, Worker: worker, Epoch: epoch, Seq: seq,
+			Bytes: uint32(size), Count: uint32(count), Weight: weight,
+		}
+		if parsed.Ref() != want {
 			t.Fatalf("Ref = %+v, want %+v", parsed.Ref(), want)
 		}
 		for i, tx := range parsed.Txs() {
@@ -75,13 +79,13 @@ func TestParseBatchRefuses(t *testing.T) {
 		{"as made", good, nil},
 		{"nothing", nil, remora.ErrMalformed},
 		{"other magic", put(0, 1), remora.ErrMalformed},
-		{"no transaction", empty.Seal(1, 2, 3, 4).Raw, remora.ErrMalformed},
-		{"count too high", put(24, 3), remora.ErrMalformed},
-		{"count too low", put(24, 1), remora.ErrMalformed},
-		{"count of 2^32-1", put(24, 1<<32-1), remora.ErrMalformed},
-		{"transaction of no bytes", put(28, 0), remora.ErrMalformed},
-		{"transaction beyond the end", put(28, 60_000), remora.ErrMalformed},
-		{"transaction of 2^32-1 bytes", put(28, 1<<32-1), remora.ErrMalformed},
+		{"no transaction", empty.Seal(1, 1, 2, 3, 4).Raw, remora.ErrMalformed},
+		{"count too high", put(40, 3), remora.ErrMalformed},
+		{"count too low", put(40, 1), remora.ErrMalformed},
+		{"count of 2^32-1", put(40, 1<<32-1), remora.ErrTooLarge},
+		{"transaction of no bytes", put(44, 0), remora.ErrMalformed},
+		{"transaction beyond the end", put(44, 60_000), remora.ErrMalformed},
+		{"transaction of 2^32-1 bytes", put(44, 1<<32-1), remora.ErrMalformed},
 		{"half a length at the end", edit(func(b []byte) []byte { return append(b, 0, 0) }), remora.ErrMalformed},
 		{"too large", make([]byte, remora.MaxBatchBytes+1), remora.ErrTooLarge},
 		{"largest transaction", batchOf(remora.MaxTxBytes), nil},
@@ -100,7 +104,7 @@ func TestParseBatchRefuses(t *testing.T) {
 func batchOf(size int) []byte {
 	var b remora.BatchBuilder
 	b.Add(make([]byte, size))
-	return b.Seal(1, 2, 3, 4).Raw
+	return b.Seal(1, 1, 2, 3, 4).Raw
 }
 
 // FuzzParseBatch: a batch that parses can be walked and rebuilt from its parts.
@@ -116,7 +120,7 @@ func FuzzParseBatch(f *testing.F) {
 		for _, tx := range b.Txs() {
 			again.Add(tx)
 		}
-		if sealed := again.Seal(b.Epoch, b.Author, b.Worker, b.Seq); !bytes.Equal(sealed.Raw, raw) || sealed.Digest != b.Digest {
+		if sealed := again.Seal(1, b.Epoch, b.Author, b.Worker, b.Seq); !bytes.Equal(sealed.Raw, raw) || sealed.Digest != b.Digest {
 			t.Errorf("%x is built again as %x", raw, sealed.Raw)
 		}
 	})

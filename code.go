@@ -40,6 +40,7 @@ const (
 	CodeNotChallenged
 	CodeClaimClosed
 	CodeBadOpening
+	CodeSkipped
 	codeCount
 )
 
@@ -76,6 +77,7 @@ var codeNames = [codeCount]string{
 	CodeNotChallenged:       "TX_NOT_CHALLENGED",
 	CodeClaimClosed:         "TX_CLAIM_CLOSED",
 	CodeBadOpening:          "TX_BAD_OPENING",
+	CodeSkipped:             "TX_SKIPPED",
 }
 
 // String returns the code's stable name.

@@ -12,6 +12,7 @@ const MaxCommittee = 256
 // Member is a validator as a consensus member.
 type Member struct {
 	_         struct{} `cbor:",toarray"`
+	Account   Address
 	Name      string
 	Stake     Amount
 	Consensus BLSPublicKey // votes and block shares

@@ -25,7 +25,7 @@ var (
 	verifiers = []string{"crypto/bls", "crypto/ed25519"}
 	proofs    = []string{"proofs/content", "proofs/delivery", "proofs/bandwidth", "proofs/claim", "proofs/beacon"}
 	session   = []string{"app/session"}
-	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon"}
+	subjects  = []string{"state/delivery", "state/bandwidth", "state/governance", "state/beacon", "state/payload"}
 	apps      = []string{
 		"app/store", "app/transfer", "app/cache", "app/fetch", "app/route", "app/index",
 		"app/delivery", "app/gateway", "app/publish", "app/archive", "app/dashboard",

@@ -34,6 +34,8 @@ type Params struct {
 	GCDepth     Round    `json:"gc_depth"`     // rounds below a leader that it still orders
 	EpochMillis Millis   `json:"epoch_millis"` // least length of an epoch in block time
 	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0 means 1
+	BlockWeight Weight   `json:"block_weight"` // that a block executes at most
+	QueueBytes  uint64   `json:"queue_bytes"`  // of accepted batches of one validator that wait for execution, a batch counting 4 KiB or more
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
 	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
 
@@ -81,7 +83,7 @@ func (g *Genesis) Domain() Domain { return NewDomain(g.ChainID, g.Hash(), g.Fork
 func (g *Genesis) Committee() (*Committee, error) {
 	members := make([]Member, len(g.Validators))
 	for i := range g.Validators {
-		members[i] = g.Validators[i].Node.Member(g.Validators[i].Stake)
+		members[i] = g.Validators[i].Node.Member(g.Validators[i].Account, g.Validators[i].Stake)
 	}
 	return NewCommittee(g.Domain(), 1, members)
 }
@@ -106,6 +108,12 @@ func (g *Genesis) Check() error {
 	}
 	if g.Params.TreasuryPerMille > 1000 {
 		bad("treasury_per_mille %d, at most 1000", g.Params.TreasuryPerMille)
+	}
+	if w := g.Params.BlockWeight; w < MinBlockWeight || w > MaxBlockWeight {
+		bad("block_weight %d, want %d to %d", w, MinBlockWeight, MaxBlockWeight)
+	}
+	if b := g.Params.QueueBytes; b < MinQueueBytes || b > MaxQueueBytes {
+		bad("queue_bytes %d, want %d to %d", b, MinQueueBytes, MaxQueueBytes)
 	}
 	if g.Params.EpochMillis < 100 {
 		bad("epoch_millis %d, want at least 100", g.Params.EpochMillis)

@@ -3,24 +3,34 @@ package remora
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"slices"
 )
 
 // Limits of a header. A committee checks the count of parents.
 const (
 	MaxHeaderBatches = 256
+	MaxHeaderAdopted = 16
 	MaxHeaderShares  = 16
 	MaxHeaderBytes   = 64 << 10
 )
 
-// BatchRef names a batch in a header: its digest, its worker and the epoch in which it was sealed. Voters check all of it
-// against the batch's bytes, so that execution may rely on the reference alone.
+// BatchRef names a batch of the header's term. Voters check all of it against the batch's bytes, so that ordering and
+// execution may rely on the reference alone.
 type BatchRef struct {
 	_      struct{} `cbor:",toarray"`
 	Digest Hash
+	Author Authority // of the batch
 	Worker Worker
 	Epoch  Epoch
+	Seq    uint64
+	Bytes  uint32
+	Count  uint32 // transactions
+	Weight Weight
 }
+
+// Charge returns the bytes that a batch counts against the share of whoever is responsible for it.
+func (r *BatchRef) Charge() int { return max(int(r.Bytes), int(r.Count)*txFloor, batchFloor) }
 
 // Parent names a certificate of the round before.
 type Parent struct {
@@ -44,7 +54,8 @@ type Contribution struct {
 	Signature BLSSignature
 }
 
-// Header is an authority's proposal for a round. Its shares and contributions are neither payload nor checked for its
+// Header is an authority's proposal for a round. Its payload lists batches of its author and batches that it adopts from
+// others, each of which carries its author's signature: nobody can name a batch in another's name. Its shares and contributions are neither payload nor checked for its
 // validity.
 type Header struct {
 	_             struct{} `cbor:",toarray"`
@@ -53,7 +64,8 @@ type Header struct {
 	Round         Round
 	CreatedAt     Millis
 	Payload       []BatchRef
-	Parents       []Parent // strictly increasing by author, all of Round-1
+	Proofs        []Signature // over BatchMessage, by the authors of the adopted batches of Payload, in order
+	Parents       []Parent    // strictly increasing by author, all of Round-1
 	Shares        []Share
 	Contributions []Contribution // at most one
 	Signature     Signature      // Ed25519 over the digest
@@ -63,11 +75,15 @@ type Header struct {
 
 // Seal computes and stores the digest. A header that is filled by hand must be sealed before use and after every change.
 func (h *Header) Seal(d Domain) Hash {
-	p := newPreimage("remora/header/1", d)
+	p := newPreimage("remora/header/2", d)
 	p.addUint(uint64(h.Term)).addUint(uint64(h.Author)).addUint(uint64(h.Round)).addUint(uint64(h.CreatedAt))
 	p.addUint(uint64(len(h.Payload)))
-	for _, b := range h.Payload {
-		p.addHash(b.Digest).addUint(uint64(b.Worker)).addUint(uint64(b.Epoch))
+	for i := range h.Payload {
+		p.addRef(&h.Payload[i])
+	}
+	p.addUint(uint64(len(h.Proofs)))
+	for _, s := range h.Proofs {
+		p.addBytes(s[:])
 	}
 	p.addUint(uint64(len(h.Parents)))
 	for _, c := range h.Parents {
@@ -83,6 +99,27 @@ func (h *Header) Seal(d Domain) Hash {
 	}
 	h.digest = p.sumDigest()
 	return h.digest
+}
+
+func (p *preimage) addRef(r *BatchRef) *preimage {
+	p.addHash(r.Digest).addUint(uint64(r.Author)).addUint(uint64(r.Worker)).addUint(uint64(r.Epoch)).addUint(r.Seq)
+	return p.addUint(uint64(r.Bytes)).addUint(uint64(r.Count)).addUint(uint64(r.Weight))
+}
+
+// Adopted yields the batches of other authors in the payload, each with its author's signature. The header has passed Check.
+func (h *Header) Adopted() iter.Seq2[*BatchRef, Signature] {
+	return func(yield func(*BatchRef, Signature) bool) {
+		next := 0
+		for i := range h.Payload {
+			if h.Payload[i].Author == h.Author {
+				continue
+			}
+			if !yield(&h.Payload[i], h.Proofs[next]) {
+				return
+			}
+			next++
+		}
+	}
 }
 
 // Digest returns the digest that Seal computed. It names the header and its vertex, independent of the certificate's
@@ -109,13 +146,25 @@ func (h *Header) Check(c *Committee) error {
 	case len(h.Contributions) > 1:
 		return fmt.Errorf("%w: header with %d beacon contributions, at most 1", ErrInvalid, len(h.Contributions))
 	}
-	if err := h.checkPayload(); err != nil {
+	if err := h.checkPayload(c); err != nil {
 		return err
 	}
 	return h.checkParents(c)
 }
 
-func (h *Header) checkPayload() error {
+func (h *Header) checkPayload(c *Committee) error {
+	adopted := 0
+	for i := range h.Payload {
+		switch a := h.Payload[i].Author; {
+		case !c.Has(a):
+			return fmt.Errorf("%w: header lists a batch of author %d, who is not in the committee", ErrInvalid, a)
+		case a != h.Author:
+			adopted++
+		}
+	}
+	if adopted > MaxHeaderAdopted || adopted != len(h.Proofs) {
+		return fmt.Errorf("%w: header adopts %d batches with %d signatures, at most %d", ErrInvalid, adopted, len(h.Proofs), MaxHeaderAdopted)
+	}
 	refs := slices.Clone(h.Payload)
 	slices.SortFunc(refs, func(a, b BatchRef) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
 	for i := 1; i < len(refs); i++ {
@@ -165,6 +214,11 @@ func GenesisParents(c *Committee, origin Hash) []Parent {
 		parents[i] = Parent{Author: Authority(i), Digest: p.sumDigest()}
 	}
 	return parents
+}
+
+// BatchMessage returns the message by which the author of a batch vouches for its reference.
+func BatchMessage(d Domain, term Term, r *BatchRef) Hash {
+	return newPreimage("remora/batch/1", d).addUint(uint64(term)).addRef(r).sumDigest()
 }
 
 // VoteMessage returns the message that votes for a header sign and its certificate aggregates.

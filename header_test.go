@@ -19,13 +19,18 @@ func TestHeaderCheck(t *testing.T) {
 		{"all parents", func(h *remora.Header) {
 			h.Parents = slices.Insert(h.Parents, 2, remora.Parent{Author: 2, Digest: sampleHash(60)})
 		}, nil},
-		{"no payload", func(h *remora.Header) { h.Payload = nil }, nil},
+		{"no payload", func(h *remora.Header) { h.Payload, h.Proofs = nil, nil }, nil},
+		{"an adopted batch without proof", func(h *remora.Header) { h.Proofs = nil }, remora.ErrInvalid},
+		{"a proof too many", func(h *remora.Header) { h.Proofs = make([]remora.Signature, 2) }, remora.ErrInvalid},
+		{"a batch of no member", func(h *remora.Header) { h.Payload[1].Author = 4 }, remora.ErrInvalid},
+		{"most adopted batches", func(h *remora.Header) { adopt(h, remora.MaxHeaderAdopted) }, nil},
+		{"too many adopted batches", func(h *remora.Header) { adopt(h, remora.MaxHeaderAdopted+1) }, remora.ErrInvalid},
 		{"other term", func(h *remora.Header) { h.Term = 2 }, remora.ErrInvalid},
 		{"author of no member", func(h *remora.Header) { h.Author = 4 }, remora.ErrInvalid},
 		{"round 0", func(h *remora.Header) { h.Round = 0 }, remora.ErrInvalid},
-		{"too many batches", func(h *remora.Header) { h.Payload = payload(remora.MaxHeaderBatches + 1) }, remora.ErrInvalid},
-		{"most batches", func(h *remora.Header) { h.Payload = payload(remora.MaxHeaderBatches) }, nil},
-		{"a batch twice", func(h *remora.Header) { h.Payload = append(payload(9), payload(1)...) }, remora.ErrInvalid},
+		{"too many batches", func(h *remora.Header) { h.Payload, h.Proofs = payload(3, remora.MaxHeaderBatches+1), nil }, remora.ErrInvalid},
+		{"most batches", func(h *remora.Header) { h.Payload, h.Proofs = payload(3, remora.MaxHeaderBatches), nil }, nil},
+		{"a batch twice", func(h *remora.Header) { h.Payload, h.Proofs = append(payload(3, 9), payload(3, 1)...), nil }, remora.ErrInvalid},
 		{"too many shares", func(h *remora.Header) { h.Shares = make([]remora.Share, remora.MaxHeaderShares+1) }, remora.ErrInvalid},
 		{"most shares", func(h *remora.Header) { h.Shares = make([]remora.Share, remora.MaxHeaderShares) }, nil},
 		{"two contributions", func(h *remora.Header) { h.Contributions = make([]remora.Contribution, 2) }, remora.ErrInvalid},
@@ -47,9 +52,15 @@ func TestHeaderCheck(t *testing.T) {
 	}
 }
 
-func payload(n int) []remora.BatchRef {
+// adopt makes n batches of another author, with as many proofs, the header's payload.
+func adopt(h *remora.Header, n int) {
+	h.Payload, h.Proofs = payload(1, n), make([]remora.Signature, n)
+}
+
+func payload(author remora.Authority, n int) []remora.BatchRef {
 	refs := make([]remora.BatchRef, n)
 	for i := range refs {
+		refs[i].Author = author
 		refs[i].Digest[0], refs[i].Digest[1] = byte(i), byte(i>>8)
 	}
 	return refs
@@ -82,10 +93,15 @@ func TestLargestHeader(t *testing.T) {
 	stakes := slices.Repeat([]remora.Amount{1}, remora.MaxCommittee)
 	committee := sampleCommittee(t, stakes...)
 	const most = 1<<64 - 1
-	h := &remora.Header{Term: 1, Author: 255, Round: most, CreatedAt: most, Payload: payload(remora.MaxHeaderBatches)}
+	h := &remora.Header{Term: 1, Author: 255, Round: most, CreatedAt: most, Payload: payload(255, remora.MaxHeaderBatches)}
 	for i := range h.Payload {
-		h.Payload[i].Worker, h.Payload[i].Epoch = 65535, most
+		ref := &h.Payload[i]
+		ref.Worker, ref.Epoch, ref.Seq, ref.Bytes, ref.Count, ref.Weight = 65535, most, most, 1<<32-1, 1<<32-1, most
+		if i < remora.MaxHeaderAdopted {
+			ref.Author = 254
+		}
 	}
+	h.Proofs = make([]remora.Signature, remora.MaxHeaderAdopted)
 	for a := range remora.Authority(remora.MaxCommittee) {
 		h.Parents = append(h.Parents, remora.Parent{Author: a, Digest: sampleHash(byte(a))})
 	}

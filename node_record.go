@@ -94,10 +94,10 @@ func (n *Node) Check() error {
 	return nil
 }
 
-// Member returns the committee member that the node becomes with a stake.
-func (n *Node) Member(stake Amount) Member {
+// Member returns the committee member that the node of an account becomes with a stake.
+func (n *Node) Member(account Address, stake Amount) Member {
 	return Member{
-		Name: n.Name, Stake: stake, Consensus: n.Consensus, Beacon: n.Beacon,
+		Account: account, Name: n.Name, Stake: stake, Consensus: n.Consensus, Beacon: n.Beacon,
 		Header: n.Header, PeerID: n.PeerID, Addrs: n.Addrs,
 	}
 }

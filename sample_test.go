@@ -65,7 +65,11 @@ func sampleCommittee(t testing.TB, stakes ...remora.Amount) *remora.Committee {
 func sampleHeader() *remora.Header {
 	h := &remora.Header{
 		Term: 1, Author: 3, Round: 2, CreatedAt: 1_700_000_000_123,
-		Payload: []remora.BatchRef{{Digest: sampleHash(1), Worker: 2, Epoch: 300}, {Digest: sampleHash(2)}},
+		Payload: []remora.BatchRef{
+			{Digest: sampleHash(1), Author: 3, Worker: 2, Epoch: 300, Seq: 77, Bytes: 5000, Count: 9, Weight: 6000},
+			{Digest: sampleHash(2), Author: 1},
+		},
+		Proofs:  []remora.Signature{{7, 7}},
 		Parents: []remora.Parent{{Digest: sampleHash(3)}, {Author: 1, Digest: sampleHash(4)}, {Author: 3, Digest: sampleHash(5)}},
 		Shares:  []remora.Share{{Height: 70_000, Hash: sampleHash(6), Signature: sampleSignature(7)}},
 		Contributions: []remora.Contribution{
@@ -115,13 +119,13 @@ func sampleBatch() remora.Batch {
 	var b remora.BatchBuilder
 	b.Add(remora.Encode(sampleTx()))
 	b.Add(remora.EncodeOpaque([]byte("opaque")))
-	return b.Seal(7, 3, 1, 42)
+	return b.Seal(1, 7, 3, 1, 42)
 }
 
 func sampleGenesis() *remora.Genesis {
 	g := &remora.Genesis{
 		ChainID: chainID, Time: 1_700_000_000_000,
-		Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: 60_000, MinFee: 1, FeePerByte: 2},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 60_000, MinFee: 1, FeePerByte: 2},
 	}
 	for i, m := range sampleMembers(100, 100, 100, 100) {
 		v := remora.GenesisValidator{Stake: m.Stake, Node: remora.Node{

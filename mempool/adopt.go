@@ -25,7 +25,8 @@ type adopter struct {
 // foreign is a batch of a peer.
 type foreign struct {
 	ref   remora.BatchRef
-	since int // tick
+	proof remora.Signature // by its author
+	since int              // tick
 }
 
 func newAdopter(n int) adopter {
@@ -34,13 +35,14 @@ func newAdopter(n int) adopter {
 	}
 }
 
-// rememberBatch adds a peer's stored batch.
-func (a *adopter) rememberBatch(author remora.Authority, ref remora.BatchRef, tick int) {
-	if a.open[ref.Digest] || a.done.Has(ref.Digest) || len(a.byAuthor[author]) >= maxForeign {
+// rememberBatch adds a peer's stored batch that its author has signed.
+func (a *adopter) rememberBatch(ref remora.BatchRef, proof remora.Signature, tick int) {
+	list := a.byAuthor[ref.Author]
+	if proof == (remora.Signature{}) || a.open[ref.Digest] || a.done.Has(ref.Digest) || len(list) >= maxForeign {
 		return
 	}
 	a.open[ref.Digest] = true
-	a.byAuthor[author] = append(a.byAuthor[author], foreign{ref: ref, since: tick})
+	a.byAuthor[ref.Author] = append(list, foreign{ref: ref, proof: proof, since: tick})
 }
 
 // forgetOrdered drops the batches that an ordered header lists.
@@ -65,6 +67,7 @@ func (c *Core) adoptBatches() {
 			if open := c.foreign.open[first.ref.Digest]; open && c.clock-first.since < patience {
 				break
 			} else if open {
+				c.own.proofs[first.ref.Digest] = first.proof
 				c.own.enqueueBatch(first.ref)
 				delete(c.foreign.open, first.ref.Digest)
 			}

@@ -67,7 +67,7 @@ func TestAdoption(t *testing.T) {
 		for i := range 2000 {
 			r.must(stored(batch(3, uint64(i))))
 		}
-		if got := r.carried(2 * patience); len(got) != 256 {
+		if got := r.carried(4 * patience); len(got) != 256 {
 			t.Errorf("adopted %d batches of one author", len(got))
 		}
 	})

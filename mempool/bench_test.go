@@ -61,7 +61,7 @@ func relay(b *testing.B, cores []*mempool.Core, from remora.Authority, ready mem
 	}
 	for _, w := range ready.Want {
 		for _, ref := range w.Batches {
-			step(b, cores[from], mempool.BatchStored{Author: w.From, Ref: ref})
+			step(b, cores[from], mempool.BatchStored{Ref: ref})
 		}
 	}
 	for _, cert := range ready.Delivered {

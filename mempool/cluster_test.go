@@ -298,7 +298,7 @@ func (c *cluster) reportTip(from, to remora.Authority) {
 
 // batch names a batch by its author and number, so that a stored one can be described from its digest.
 func batch(author remora.Authority, seq uint64) remora.BatchRef {
-	ref := remora.BatchRef{Worker: 0, Epoch: 1}
+	ref := remora.BatchRef{Author: author, Seq: seq, Epoch: 1}
 	copy(ref.Digest[:], fmt.Sprintf("batch %04d/%06d", author, seq))
 	return ref
 }
@@ -309,7 +309,8 @@ func stored(ref remora.BatchRef) mempool.BatchStored {
 	if _, err := fmt.Sscanf(string(ref.Digest[:]), "batch %d/%d", &author, &seq); err != nil {
 		panic(err)
 	}
-	return mempool.BatchStored{Author: author, Ref: batch(author, seq)}
+	own := batch(author, seq)
+	return mempool.BatchStored{Ref: own, Proof: mempooltest.SignBatch(mempooltest.NewCommittee(4), &own)}
 }
 
 func ready(ref remora.BatchRef) mempool.BatchReady { return mempool.BatchReady{Ref: ref} }

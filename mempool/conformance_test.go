@@ -97,8 +97,8 @@ func TestVoter(t *testing.T) {
 	})
 	t.Run("wrong_worker_id_refused", func(t *testing.T) {
 		for name, wrong := range map[string]mempool.BatchStored{
-			"worker": {Author: 2, Ref: remora.BatchRef{Digest: batch(2, 1).Digest, Worker: 1, Epoch: 1}},
-			"epoch":  {Author: 2, Ref: remora.BatchRef{Digest: batch(2, 1).Digest, Epoch: 2}},
+			"worker": {Ref: remora.BatchRef{Digest: batch(2, 1).Digest, Author: 2, Seq: 1, Worker: 1, Epoch: 1}},
+			"epoch":  {Ref: remora.BatchRef{Digest: batch(2, 1).Digest, Author: 2, Seq: 1, Epoch: 2}},
 		} {
 			r := newRig(t)
 			r.must(mempool.HeaderReceived{Header: mempooltest.NewHeader(r.Committee, 2, 1, r.Parents(0), batch(2, 1))})

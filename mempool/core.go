@@ -85,7 +85,7 @@ func (c *Core) applyMessage(m Message) error {
 	case CertificateReceived:
 		return c.receiveCertificate(m.Certificate)
 	case BatchStored:
-		return c.confirmBatch(m.Author, m.Ref)
+		return c.confirmBatch(m.Ref, m.Proof)
 	case BatchReady:
 		c.own.enqueueBatch(m.Ref)
 	case Ordered:

@@ -113,7 +113,7 @@ func TestCertificateRefused(t *testing.T) {
 	if _, err := r.step(mempool.HeaderReceived{}); !errors.Is(err, remora.ErrInvalid) {
 		t.Errorf("no header: got %v", err)
 	}
-	if _, err := r.step(mempool.BatchStored{Author: 9}); !errors.Is(err, mempool.ErrPayload) {
+	if _, err := r.step(mempool.BatchStored{Ref: remora.BatchRef{Author: 9}}); !errors.Is(err, mempool.ErrPayload) {
 		t.Errorf("batch of nobody: got %v", err)
 	}
 	if n, _, _ := r.core.Held(); n != 0 {

@@ -15,15 +15,18 @@ type proposer struct {
 	entered      int            // tick at which that quorum was complete
 	lasted       int            // ticks between that quorum and the one before
 	queue        []remora.BatchRef
-	known        map[remora.Hash]bool // batches in queue and in flight
-	flight       []*remora.Header     // unordered own headers, oldest first
+	known        map[remora.Hash]bool             // batches in queue and in flight
+	proofs       map[remora.Hash]remora.Signature // of the adopted ones among them
+	flight       []*remora.Header                 // unordered own headers, oldest first
 	shares       []remora.Share
 	contribution []remora.Contribution // at most one
 	busyUntil    int                   // tick up to which a peer's payload is expected to be certified
 	demand       bool
 }
 
-func newProposer(at int) proposer { return proposer{at: at, known: make(map[remora.Hash]bool)} }
+func newProposer(at int) proposer {
+	return proposer{at: at, known: make(map[remora.Hash]bool), proofs: make(map[remora.Hash]remora.Signature)}
+}
 
 // enqueueBatch queues a batch of this authority for the next header, unless it is queued or in flight. The worker's
 // limit on unexecuted batches bounds the queue.
@@ -120,21 +123,40 @@ func (c *Core) composeHeader(round remora.Round) *remora.Header {
 		c.requeuePayload(c.votes.header)
 	}
 	c.requeuePassedOver()
-	batches, shares := min(len(p.queue), remora.MaxHeaderBatches), p.shares
+	payload, proofs := p.takePayload(c.config.Self)
 	h := &remora.Header{
 		Term:          c.config.Committee.Term,
 		Author:        c.config.Self,
 		Round:         round,
 		CreatedAt:     c.now, // own clock only: if peers' times were taken over, one wrong clock would spread to all, past the median
-		Payload:       slices.Clone(p.queue[:batches]),
+		Payload:       payload,
+		Proofs:        proofs,
 		Parents:       slices.Clone(c.dag.parentsFrom(round - 1)),
-		Shares:        shares,
+		Shares:        p.shares,
 		Contributions: p.contribution,
 	}
-	p.queue = slices.Delete(p.queue, 0, batches)
 	p.shares, p.contribution = nil, nil
 	h.Signature = c.config.Signer.SignHeader(h.Seal(c.config.Committee.Domain))
 	return h
+}
+
+// takePayload takes the oldest batches out of the queue, as many of its own and of others as a header may list. Others come
+// with their authors' signatures.
+func (p *proposer) takePayload(self remora.Authority) (payload []remora.BatchRef, proofs []remora.Signature) {
+	rest := p.queue[:0]
+	for _, ref := range p.queue {
+		adopted := ref.Author != self
+		if len(payload) == remora.MaxHeaderBatches || adopted && len(proofs) == remora.MaxHeaderAdopted {
+			rest = append(rest, ref)
+			continue
+		}
+		payload = append(payload, ref)
+		if adopted {
+			proofs = append(proofs, p.proofs[ref.Digest])
+		}
+	}
+	p.queue = rest
+	return payload, proofs
 }
 
 // publishHeader records and sends a new header. The record keeps a restarted core from making another for the round.
@@ -200,6 +222,7 @@ func (p *proposer) forgetPayload(h *remora.Header) {
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f.Digest() == h.Digest() })
 	for _, ref := range h.Payload {
 		delete(p.known, ref.Digest)
+		delete(p.proofs, ref.Digest)
 	}
 	p.queue = slices.DeleteFunc(p.queue, func(ref remora.BatchRef) bool { return !p.known[ref.Digest] }) // requeued before
 }

@@ -117,7 +117,7 @@ func TestCrashesOfOne(t *testing.T) {
 // resubmit gives a restarted node its unordered batches again, as its worker would.
 func (c *cluster) resubmit(a remora.Authority) {
 	for _, ref := range c.unordered() {
-		if stored(ref).Author == a {
+		if stored(ref).Ref.Author == a {
 			c.step(a, ready(ref))
 		}
 	}

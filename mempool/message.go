@@ -16,11 +16,12 @@ type VoteReceived struct{ Vote remora.Vote }
 // names.
 type CertificateReceived struct{ Certificate *remora.Certificate }
 
-// BatchStored confirms that the bytes of a batch are durable here, in answer to a Want or because a peer sent them.
-// Author and Ref come from the bytes, not from a header that names them.
+// BatchStored confirms that the bytes of a batch are durable here, in answer to a Want or because its author sent them. Ref
+// comes from the bytes, not from a header that names them. Proof is the author's verified signature over
+// remora.BatchMessage, zero if the bytes came without: then the batch cannot be adopted.
 type BatchStored struct {
-	Author remora.Authority
-	Ref    remora.BatchRef
+	Ref   remora.BatchRef
+	Proof remora.Signature
 }
 
 // BatchReady adds a batch of this authority that a quorum holds to the payload of the next headers.

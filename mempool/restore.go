@@ -122,4 +122,7 @@ func (c *Core) restoreHeader(h *remora.Header, open bool) {
 	for _, ref := range h.Payload {
 		c.own.known[ref.Digest] = true
 	}
+	for ref, proof := range h.Adopted() {
+		c.own.proofs[ref.Digest] = proof
+	}
 }

@@ -161,13 +161,13 @@ func (c *Core) voteIfComplete(w *waiting) {
 }
 
 // confirmBatch marks a batch as stored in the waiting headers, and refuses headers that list it with other attributes.
-func (c *Core) confirmBatch(author remora.Authority, ref remora.BatchRef) error {
-	if !c.config.Committee.Has(author) {
-		return fmt.Errorf("%w: batch of author %d, who is not in the committee", ErrPayload, author)
+func (c *Core) confirmBatch(ref remora.BatchRef, proof remora.Signature) error {
+	if !c.config.Committee.Has(ref.Author) {
+		return fmt.Errorf("%w: batch of author %d, who is not in the committee", ErrPayload, ref.Author)
 	}
-	if author != c.config.Self {
+	if ref.Author != c.config.Self {
 		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it soon
-		c.foreign.rememberBatch(author, ref, c.clock)
+		c.foreign.rememberBatch(ref, proof, c.clock)
 	}
 	for _, w := range c.peers.waiting {
 		if w == nil {
@@ -178,7 +178,7 @@ func (c *Core) confirmBatch(author remora.Authority, ref remora.BatchRef) error 
 			continue
 		}
 		if named != ref {
-			c.refuseWaiting(w, fmt.Errorf("%w: batch %s is of worker %d, epoch %d", ErrPayload, ref.Digest, ref.Worker, ref.Epoch))
+			c.refuseWaiting(w, fmt.Errorf("%w: the header lists %+v, the batch is %+v", ErrPayload, named, ref))
 			continue
 		}
 		delete(w.batches, ref.Digest)

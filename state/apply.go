@@ -2,11 +2,13 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/delivery"
 	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/payload"
 	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
 	"github.com/remora-network/remora/state/verdict"
@@ -31,11 +33,11 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	batches, err := sortPayload(view.Tables, &in.SubDAG, epoch.Number)
+	schedule, fate, run, err := m.schedulePayload(view, &in.SubDAG, epoch.Number)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := checkBatches(batches.execute, in.Batches); err != nil {
+	if err := checkBatches(run, in.Batches); err != nil {
 		return Outcome{}, err
 	}
 
@@ -60,16 +62,13 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 	if err := delivery.Advance(o, block, header.Beacon); err != nil {
 		return Outcome{}, err
 	}
-	markExecuted(o, batches.execute, header.Height)
-	if err := pruneExecuted(o, view.Tables, epoch.Number, len(batches.execute)); err != nil {
-		return Outcome{}, err
-	}
+	schedule.Save(o)
 	if next := epoch.After(header.Time, header.Height, &m.genesis.Params); next != epoch {
 		registry.PutEpoch(o, next)
 	}
 	out := Outcome{
-		Block:   remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: batchDigests(batches.execute), Results: results},
-		Expired: batches.expired,
+		Block: remora.Block{Header: header, DAG: in.SubDAG.Headers, Batches: batchDigests(run), Results: results},
+		Fate:  fate,
 	}
 	return out, out.finishBlock(view, o)
 }
@@ -92,6 +91,36 @@ func (o *Outcome) finishBlock(view View, overlay *table.Overlay) error {
 	return nil
 }
 
+// Pending returns the batches that the block after view executes, in order. References alone decide: the bytes of other
+// batches are never needed.
+func (m *Machine) Pending(view View, sub *remora.SubDAG) ([]remora.BatchRef, error) {
+	if err := m.checkSubDAG(view, sub); err != nil {
+		return nil, err
+	}
+	epoch, err := registry.GetEpoch(view.Tables)
+	if err != nil {
+		return nil, err
+	}
+	_, _, run, err := m.schedulePayload(view, sub, epoch.Number)
+	return run, err
+}
+
+// schedulePayload accepts the payload of a sub-DAG and cuts the block after view out of what waits.
+func (m *Machine) schedulePayload(view View, sub *remora.SubDAG, epoch remora.Epoch) (
+	*payload.Schedule, payload.Fate, []remora.BatchRef, error,
+) {
+	s, err := payload.Load(view.Tables, &m.genesis.Params)
+	if err != nil {
+		return nil, payload.Fate{}, nil, err
+	}
+	fate, err := s.AcceptSubDAG(m.committee, epoch, sub)
+	if err != nil {
+		return nil, payload.Fate{}, nil, err
+	}
+	run, err := s.CutBlock(m.committee)
+	return s, fate, run, err
+}
+
 // checkSubDAG refuses a sub-DAG that does not follow the view, or whose headers are missing or not of this committee.
 func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
 	if sub.Previous != view.Tip.SubDAG {
@@ -104,7 +133,7 @@ func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
 		switch {
 		case h == nil || h.Digest().IsZero():
 			return fmt.Errorf("%w: header %d of the sub-DAG is missing or unsealed", ErrInput, i)
-		case h.Term != m.committee.Term || !m.committee.Has(h.Author):
+		case h.Term != m.committee.Term || !m.committee.Has(h.Author) || !hasAuthors(m.committee, h.Payload):
 			return fmt.Errorf("%w: header %d of the sub-DAG is by author %d of term %d, this is term %d with a committee of %d",
 				ErrInput, i, h.Author, h.Term, m.committee.Term, m.committee.Size())
 		}
@@ -112,12 +141,17 @@ func (m *Machine) checkSubDAG(view View, sub *remora.SubDAG) error {
 	return nil
 }
 
+// hasAuthors reports whether all batches are of members.
+func hasAuthors(c *remora.Committee, refs []remora.BatchRef) bool {
+	return !slices.ContainsFunc(refs, func(r remora.BatchRef) bool { return !c.Has(r.Author) })
+}
+
 func checkBatches(refs []remora.BatchRef, batches []remora.Batch) error {
 	if len(refs) != len(batches) {
 		return fmt.Errorf("%w: got %d batches, the block executes %d", ErrInput, len(batches), len(refs))
 	}
 	for i := range refs {
-		if b := &batches[i]; b.Digest != refs[i].Digest || len(b.Raw) < remora.BatchHeaderSize {
+		if b := &batches[i]; len(b.Raw) < remora.BatchHeaderSize || b.Ref() != refs[i] {
 			return fmt.Errorf("%w: batch %d is %s, want %s", ErrInput, i, b.Digest, refs[i].Digest)
 		}
 	}

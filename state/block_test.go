@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/registry"
@@ -165,13 +163,12 @@ func TestTimeBetweenHonestClocks(t *testing.T) {
 }
 
 // TestExactlyOnce lists random known and new batches in random headers over many epochs: each executes once if it is
-// ever listed in time, and never twice. The rows about executed batches stay few.
+// ever listed in time, and never twice. What the state keeps about them is one row.
 func TestExactlyOnce(t *testing.T) {
 	r := rand.New(rand.NewSource(2))
 	c := statetest.NewChain(t, statetest.Genesis(dev, 4))
 	var known []remora.BatchRef
 	executed, owed := make(map[remora.Hash]remora.Height), make(map[remora.Hash]bool)
-	largest := 0
 	for range 400 {
 		epoch := c.Epoch().Number
 		lists := make(payload)
@@ -193,41 +190,12 @@ func TestExactlyOnce(t *testing.T) {
 			}
 			executed[digest] = out.Block.Header.Height
 		}
-		largest = max(largest, c.Tables().Len(table.Executed))
 	}
 	if len(executed) != len(owed) {
 		t.Errorf("%d batches executed, %d were listed in time", len(executed), len(owed))
 	}
-	if c.Epoch().Number < 20 || largest > 150 {
-		t.Errorf("%d epochs, at most %d rows: the table is not pruned or the test too short", c.Epoch().Number, largest)
-	}
-}
-
-// TestPruningIsEven fills an epoch and counts how many rows each block of later ones deletes.
-func TestPruningIsEven(t *testing.T) {
-	c := statetest.NewChain(t, statetest.Genesis(dev, 4))
-	batches := func(n int) payload {
-		lists := make(payload)
-		for range n {
-			lists[0] = append(lists[0], c.Batch(0, []byte{1}))
-		}
-		return lists
-	}
-	c.Next(statetest.Draft{Time: c.View.Tip.Time + 1, Payload: batches(100)})
-	for range 2 { // to epoch 3
-		c.Next(statetest.Draft{Time: c.View.Tip.Time + statetest.EpochMillis})
-	}
-	var got []int
-	for _, n := range []int{0, 10, 0, 40} {
-		out := c.Next(statetest.Draft{Time: c.View.Tip.Time + 1, Payload: batches(n)})
-		_, deleted := countChanges(out.Changes, table.Executed)
-		got = append(got, deleted)
-	}
-	if diff := cmp.Diff([]int{16, 36, 16, 32}, got); diff != "" {
-		t.Errorf("rows deleted by each block (-want +got):\n%s", diff)
-	}
-	if rows := c.Tables().Len(table.Executed); rows != 50 {
-		t.Errorf("%d rows are left, want those of this epoch, 50", rows)
+	if rows := c.Tables().Len(table.Accepted); c.Epoch().Number < 20 || rows != 1 {
+		t.Errorf("%d epochs, %d rows", c.Epoch().Number, rows)
 	}
 }
 

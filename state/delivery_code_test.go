@@ -215,7 +215,7 @@ func checkOnlyFee(t *testing.T, before, now table.View, raw []byte) {
 		t.Errorf("totals %+v (%v), want %+v", got, err, was)
 	}
 	for _, id := range table.All() {
-		if slices.Contains([]table.ID{table.Money, table.Chain, table.Beacon, table.Executed}, id) {
+		if slices.Contains([]table.ID{table.Money, table.Chain, table.Beacon, table.Accepted}, id) {
 			continue
 		}
 		old, is := readRowsBut(t, before, id, tx.From), readRowsBut(t, now, id, tx.From)

@@ -57,42 +57,77 @@ func (x *execution) runBatches(batches []remora.Batch) ([]byte, error) {
 	}
 	results := make([]byte, 0, count)
 	for i := range batches {
-		for _, raw := range batches[i].Txs() {
-			code, err := x.runForCode(raw)
-			if err != nil {
-				return nil, err
-			}
-			results = append(results, byte(code))
+		var err error
+		if results, err = x.runBatch(results, &batches[i]); err != nil {
+			return nil, err
 		}
 	}
 	return results, ledger.Collect(x.tables, x.fees)
 }
 
-// runForCode executes a transaction and returns its result. The error is a failure to read the state.
-func (x *execution) runForCode(raw []byte) (remora.Code, error) {
-	err := x.runTx(raw)
-	if err == nil {
-		return remora.CodeOK, nil
+// runBatch executes a batch and appends its results. What follows the first fault of its author is skipped, unverified, and
+// so is what would pass the weight that the author declared.
+func (x *execution) runBatch(results []byte, b *remora.Batch) ([]byte, error) {
+	left, skip := b.Weight, false
+	for _, raw := range b.Txs() {
+		if weight := remora.WeighTx(raw); skip || weight > left {
+			skip = true
+			results = append(results, byte(remora.CodeSkipped))
+			continue
+		} else {
+			left -= weight
+		}
+		code, isFault, err := x.runForCode(raw)
+		if err != nil {
+			return nil, err
+		}
+		skip = isFault
+		results = append(results, byte(code))
 	}
+	return results, nil
+}
+
+// runForCode executes a transaction and returns its result, and whether it is one that no honest author puts into a batch.
+// The error is a failure to read the state.
+func (x *execution) runForCode(raw []byte) (code remora.Code, isFault bool, err error) {
+	err = x.runTx(raw)
+	if err == nil {
+		return remora.CodeOK, false, nil
+	}
+	var f fault
 	var r *remora.Rejection
 	if errors.As(err, &r) {
-		return r.Code, nil
+		return r.Code, errors.As(err, &f), nil
 	}
-	return 0, err
+	return 0, false, err
 }
+
+// fault is the rejection of a transaction that is wrong whatever the state is.
+type fault struct{ *remora.Rejection }
+
+func asFault(err error) error {
+	var r *remora.Rejection
+	if errors.As(err, &r) {
+		return fault{r}
+	}
+	return err
+}
+
+// Unwrap makes a fault a Rejection.
+func (f fault) Unwrap() error { return f.Rejection }
 
 // runTx executes a transaction. A Rejection before the sender is charged leaves the state as it was; after a later one,
 // fee and nonce remain taken.
 func (x *execution) runTx(raw []byte) error {
 	if remora.IsOpaque(raw) {
-		return x.checkOpaque(raw)
+		return asFault(x.checkOpaque(raw))
 	}
 	tx, err := decodeSigned(raw, x.chainID)
 	if err != nil {
-		return err
+		return asFault(err)
 	}
 	if !x.verifier.Holds(signatureOf(tx, x.block.Domain)) {
-		return remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From)
+		return asFault(remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From))
 	}
 	if err := x.chargeSender(tx, len(raw)); err != nil {
 		return err

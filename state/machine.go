@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/state/payload"
 	"github.com/remora-network/remora/state/table"
 	"github.com/remora-network/remora/state/tree"
 )
@@ -38,9 +39,7 @@ type Outcome struct {
 	Block   remora.Block   // zero for the genesis state
 	Changes []table.Change // sorted by table and key, one per key
 	Tree    tree.Tree      // after the changes
-	// Expired are batches of the sub-DAG that were not executed because they were sealed neither in the block's epoch nor in
-	// the one before. Their authors must seal the transactions again.
-	Expired []remora.BatchRef
+	Fate    payload.Fate   // of the batches that the sub-DAG lists
 	tip     Tip
 }
 

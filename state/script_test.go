@@ -156,7 +156,7 @@ func (s *script) printBlock(out state.Outcome, before []string) {
 		results = results[count:]
 		s.printf("execute %s: %s", s.names[digest], strings.Join(codes, " "))
 	}
-	for _, ref := range out.Expired {
+	for _, ref := range out.Fate.Expired {
 		s.printf("expired %s of epoch %d", s.names[ref.Digest], ref.Epoch)
 	}
 	for i, line := range s.accountsOf(s.chain.Tables()) {

@@ -68,7 +68,7 @@ func (p *program) printGenesis(g *remora.Genesis, asJSON bool) error {
 func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 	g := &remora.Genesis{
 		ChainID: c.String("chain-id"), Time: remora.Millis(time.Now().UnixMilli()),
-		Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: remora.Millis(c.Duration("epoch").Milliseconds())},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: remora.Millis(c.Duration("epoch").Milliseconds())},
 	}
 	g.Params.TreasuryPerMille = uint16(min(c.Uint("treasury-per-mille"), 1<<16-1))
 	for flag, fee := range map[string]*remora.Amount{

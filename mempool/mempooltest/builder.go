@@ -11,8 +11,18 @@ func NewHeader(c *remora.Committee, author remora.Authority, round remora.Round,
 	sorted := slices.Clone(parents)
 	slices.SortFunc(sorted, func(a, b remora.Parent) int { return int(a.Author) - int(b.Author) })
 	h := &remora.Header{Term: c.Term, Author: author, Round: round, CreatedAt: remora.Millis(round), Parents: sorted, Payload: payload}
+	for i := range payload {
+		if payload[i].Author != author {
+			h.Proofs = append(h.Proofs, SignBatch(c, &payload[i]))
+		}
+	}
 	Sign(c, h)
 	return h
+}
+
+// SignBatch returns the signature of a batch's author over its reference.
+func SignBatch(c *remora.Committee, ref *remora.BatchRef) remora.Signature {
+	return Signer{Self: ref.Author}.SignHeader(remora.BatchMessage(c.ChainID, c.Term, ref))
 }
 
 // Sign seals and signs a header after a change.

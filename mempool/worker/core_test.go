@@ -75,7 +75,7 @@ func step(t testing.TB, c *worker.Core, m worker.Message) worker.Ready {
 func batchOf(author remora.Authority, epoch remora.Epoch, seq uint64, size int) remora.Batch {
 	var b remora.BatchBuilder
 	b.Add(bytes.Repeat([]byte{byte(seq)}, size))
-	return b.Seal(epoch, author, 0, seq)
+	return b.Seal(1, epoch, author, 0, seq)
 }
 
 func txs(batches []remora.Batch) []string {
@@ -265,7 +265,7 @@ func TestResendAfterSilence(t *testing.T) {
 func TestPeerBatch(t *testing.T) {
 	c := newCore(t, nil)
 	b := batchOf(2, 5, 1, 100)
-	stored, ack := []worker.Stored{{Author: 2, Ref: b.Ref()}}, []worker.Ack{{To: 2, Digest: b.Digest}}
+	stored, ack := []worker.Stored{{Ref: b.Ref()}}, []worker.Ack{{To: 2, Digest: b.Digest}}
 	first := step(t, c, worker.PeerBatch{From: 2, Batch: b})
 	if diff := cmp.Diff(worker.Ready{Persist: []remora.Batch{b}, Stored: stored, Acks: ack}, first); diff != "" {
 		t.Errorf("first (-want +got):\n%s", diff)

@@ -8,6 +8,7 @@ var (
 	ErrTxSize = errors.New("transaction of a wrong size")
 	ErrAuthor = errors.New("wrong author of a batch")
 	ErrWorker = errors.New("batch of another worker")
+	ErrTerm   = errors.New("batch of another term")
 	ErrEpoch  = errors.New("batch of a wrong epoch")
 	ErrQuota  = errors.New("author has too many unexecuted batches here")
 	ErrAck    = errors.New("unexpected acknowledgement")

@@ -11,11 +11,13 @@ type Acked struct {
 	Digest remora.Hash
 }
 
-// PeerBatch carries another authority's batch, parsed and hashed. It counts against the quota of From: the sender or, if
+// PeerBatch carries another authority's batch, parsed and hashed, with its author's verified signature over
+// remora.BatchMessage unless it was fetched. It counts against the quota of From: the sender or, if
 // Fetched, the author of the header that lists it, from whichever peer it was fetched.
 type PeerBatch struct {
 	From    remora.Authority
 	Batch   remora.Batch
+	Proof   remora.Signature
 	Fetched bool
 }
 

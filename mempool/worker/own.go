@@ -70,7 +70,7 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 // sealBatch finishes the batch under construction and sends it to the peers.
 func (c *Core) sealBatch() {
 	m := &c.own
-	b := m.builder.Seal(c.ahead, c.config.Self, c.config.ID, m.seq)
+	b := m.builder.Seal(c.config.Committee.Term, c.ahead, c.config.Self, c.config.ID, m.seq)
 	m.seq++
 	c.out.Persist = append(c.out.Persist, b)
 	c.out.Sealed = append(c.out.Sealed, Sealed{Seq: b.Seq, Digest: b.Digest, Count: b.Count})
@@ -165,7 +165,7 @@ func (c *Core) resealBatch(b remora.Batch) {
 	for _, tx := range b.Txs() {
 		builder.Add(tx)
 	}
-	renewed := builder.Seal(c.ahead, c.config.Self, c.config.ID, b.Seq)
+	renewed := builder.Seal(c.config.Committee.Term, c.ahead, c.config.Self, c.config.ID, b.Seq)
 	c.out.Persist = append(c.out.Persist, renewed)
 	c.offerBatch(renewed)
 }

@@ -40,6 +40,8 @@ func (c *Core) receiveBatch(m PeerBatch) error {
 	case !c.config.Committee.Has(m.From) || m.From == c.config.Self ||
 		!c.config.Committee.Has(b.Author) || b.Author != m.From && !m.Fetched:
 		return fmt.Errorf("%w: author %d, answered for by %d", ErrAuthor, b.Author, m.From)
+	case b.Term != c.config.Committee.Term:
+		return fmt.Errorf("%w: term %d, this is %d", ErrTerm, b.Term, c.config.Committee.Term)
 	case b.Worker != c.config.ID:
 		return fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
 	}
@@ -48,7 +50,7 @@ func (c *Core) receiveBatch(m PeerBatch) error {
 			return err
 		}
 	}
-	c.out.Stored = append(c.out.Stored, Stored{Author: b.Author, Ref: b.Ref()})
+	c.out.Stored = append(c.out.Stored, Stored{Ref: b.Ref(), Proof: m.Proof})
 	if !m.Fetched {
 		c.out.Acks = append(c.out.Acks, Ack{To: m.From, Digest: b.Digest})
 	}

@@ -15,8 +15,8 @@ type Ready struct {
 
 // Stored is a peer's batch whose bytes are durable here.
 type Stored struct {
-	Author remora.Authority
-	Ref    remora.BatchRef
+	Ref   remora.BatchRef
+	Proof remora.Signature // zero if it came without
 }
 
 // Resend is a batch of this authority for one peer.

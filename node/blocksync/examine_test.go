@@ -164,7 +164,7 @@ func TestExamineOfASyncedBlock(t *testing.T) {
 	}
 }
 
-// TestSyncedBlockThatTheStateRefuses has a row that says that a batch was executed before: the block that executes it does
+// TestSyncedBlockThatTheStateRefuses has a row that says that a batch was accepted before: the block that executes it does
 // not even apply.
 func TestSyncedBlockThatTheStateRefuses(t *testing.T) {
 	p := newParted(t, 9, 2)
@@ -173,12 +173,17 @@ func TestSyncedBlockThatTheStateRefuses(t *testing.T) {
 	for i := range blocks {
 		blocks[i].Certificate = p.theirs.Certify(blocks[i].Block.Header.Height)
 	}
-	key := append(binary.BigEndian.AppendUint64(nil, uint64(batch.Epoch)), batch.Digest[:]...)
-	if err := p.ours.Store.Init(p.ours.Genesis.Hash(), []table.Change{{Table: table.Executed, Key: key, Value: make([]byte, 8)}}); err != nil {
+	committee, err := p.theirs.Genesis.Committee()
+	if err != nil {
+		t.Fatal(err)
+	}
+	author := committee.Members[batch.Author].Account
+	key := binary.BigEndian.AppendUint16(author[:], uint16(batch.Worker))
+	if err := p.ours.Store.Init(p.ours.Genesis.Hash(), []table.Change{{Table: table.Accepted, Key: key, Value: remora.Encode([]any{batch.Seq, []byte{}})}}); err != nil {
 		t.Fatal(err)
 	}
 	i := &Importer{Executor: p.ours.Executor, Store: p.ours.Store}
-	_, err := i.executeBlocks(blocks)
+	_, err = i.executeBlocks(blocks)
 	err = p.examiner.explainEnd(t.Context(), err)
 	if !errors.Is(err, ErrMinority) || !strings.Contains(err.Error(), "block 4") || !strings.Contains(err.Error(), state.ErrInput.Error()) {
 		t.Errorf("error %v, want %v with block 4 and the reason", err, ErrMinority)

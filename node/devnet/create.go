@@ -61,7 +61,7 @@ func createChain(dir string, s *Spec) (*topology, error) {
 		ChainID: t.ChainID,
 		Time:    remora.Millis(time.Now().UnixMilli()),
 		Params: remora.Params{
-			Rule: "bullshark", GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()),
+			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()),
 			MinFee: minFee, FeePerByte: feePerByte, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
 		},
 	}

@@ -200,7 +200,7 @@ func (c *cluster) send(from remora.Authority, o mempool.Outgoing, now int) {
 
 func (c *cluster) serve(m *member, w mempool.Want, now int) {
 	for _, ref := range w.Batches {
-		message := mempool.BatchStored{Author: remora.Authority(ref.Digest[8]), Ref: ref}
+		message := mempool.BatchStored{Ref: ref}
 		m.recorder.Step(message)
 		_ = m.cores.Mempool.Step(message)
 	}

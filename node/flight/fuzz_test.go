@@ -23,7 +23,7 @@ func FuzzRecord(f *testing.F) {
 		mempool.VoteReceived{Vote: vote},
 		mempool.CertificateReceived{Certificate: cert},
 		mempool.CertificateReceived{},
-		mempool.BatchStored{Author: 3},
+		mempool.BatchStored{Ref: remora.BatchRef{Author: 3}},
 		mempool.BatchReady{},
 		mempool.ShareMade{},
 		mempool.ContributionMade{},

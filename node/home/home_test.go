@@ -62,7 +62,7 @@ func genesisOf(t *testing.T, chainID string, keys *keystore.Keys) *remora.Genesi
 		t.Fatal(err)
 	}
 	return &remora.Genesis{
-		ChainID: chainID, Time: 1, Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: 1000},
+		ChainID: chainID, Time: 1, Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 1000},
 		Validators: []remora.GenesisValidator{{Account: keys.Public.Account, Stake: 1, Node: record}},
 	}
 }

@@ -63,7 +63,7 @@ func (m *market) list(t *testing.T, author remora.Authority, count, size int) *r
 		for left := size; left > 0; left -= 100_000 {
 			b.Add(make([]byte, min(left, 100_000)))
 		}
-		batch := b.Seal(1, author, 0, m.seq)
+		batch := b.Seal(1, 1, author, 0, m.seq)
 		m.seq++
 		h.Payload = append(h.Payload, batch.Ref())
 		if err := m.server.Store.AppendBatches([]remora.Batch{batch}); err != nil {

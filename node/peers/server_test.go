@@ -36,7 +36,7 @@ func storedBlocks(t *testing.T, batches ...int) *Server {
 				b.Add(tx)
 			}
 			seq++
-			batch := b.Seal(1, 0, 0, seq)
+			batch := b.Seal(1, 1, 0, 0, seq)
 			block.Batches = append(block.Batches, batch.Digest)
 			if err := st.AppendBatches([]remora.Batch{batch}); err != nil {
 				t.Fatal(err)

@@ -52,7 +52,7 @@ const (
 func Channels() []p2p.Channel {
 	return []p2p.Channel{
 		{Name: ChannelDAG, MaxFrame: remora.MaxCertificateBytes + 1, QueueFrames: 4096, QueueBytes: 16 << 20},
-		{Name: ChannelBatch, MaxFrame: remora.MaxBatchBytes, QueueFrames: 256, QueueBytes: 64 << 20},
+		{Name: ChannelBatch, MaxFrame: remora.SignatureSize + remora.MaxBatchBytes, QueueFrames: 256, QueueBytes: 64 << 20},
 	}
 }
 
@@ -113,6 +113,20 @@ func DecodeItems(b []byte) ([][]byte, error) {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	return a.Items, nil
+}
+
+// EncodeBatch makes the frame by which an author sends a batch on ChannelBatch: its signature over the reference, and the batch.
+func EncodeBatch(b remora.Batch, proof remora.Signature) []byte {
+	return append(append(make([]byte, 0, len(proof)+len(b.Raw)), proof[:]...), b.Raw...)
+}
+
+// DecodeBatch parses such a frame. The signature is not verified.
+func DecodeBatch(frame []byte) (remora.Batch, remora.Signature, error) {
+	if len(frame) < remora.SignatureSize {
+		return remora.Batch{}, remora.Signature{}, fmt.Errorf("%w: a batch frame of %d bytes", remora.ErrMalformed, len(frame))
+	}
+	b, err := remora.ParseBatch(frame[remora.SignatureSize:])
+	return b, remora.Signature(frame[:remora.SignatureSize]), err
 }
 
 // EncodeFrame makes a frame of a kind for ChannelDAG.

@@ -136,7 +136,7 @@ func TestOwedBatchesAreOfferedAgain(t *testing.T) {
 	st := h.stored(t, 0)
 	var builder remora.BatchBuilder
 	builder.Add([]byte("transaction"))
-	owed := builder.Seal(1, 2, 0, 7)
+	owed := builder.Seal(1, 1, 2, 0, 7)
 	if err := st.AppendBatches([]remora.Batch{owed}); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
+	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/mempool/worker"
 )
 
@@ -44,7 +45,7 @@ func (v *host) carryOutWorker() bool {
 		delete(v.clients, s.Seq)
 	}
 	for _, s := range rd.Stored {
-		v.stepMempool(mempool.BatchStored{Author: s.Author, Ref: s.Ref})
+		v.stepMempool(mempool.BatchStored{Ref: s.Ref, Proof: s.Proof})
 	}
 	for _, ref := range rd.Certified {
 		v.own.Add(ref)
@@ -78,8 +79,10 @@ func (v *host) sendBatch(to remora.Authority, b remora.Batch) {
 	if v.actor != nil && v.actor.withholdsBatch(to, b) {
 		return
 	}
+	ref := b.Ref()
+	proof := mempooltest.SignBatch(v.world.committee, &ref)
 	v.world.sendMessage(v, to, batchArrives, b.Digest, func(peer *host) {
-		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b})
+		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b, Proof: proof})
 	})
 }
 

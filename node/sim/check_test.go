@@ -90,9 +90,9 @@ func TestCheckerCatches(t *testing.T) {
 	}
 	var builder remora.BatchBuilder
 	builder.Add([]byte("transaction"))
-	batch := builder.Seal(1, 0, 0, 1)
+	batch := builder.Seal(1, 1, 0, 0, 1)
 	builder.Add([]byte("transaction"))
-	renewed := builder.Seal(2, 0, 0, 1)
+	renewed := builder.Seal(1, 2, 0, 0, 1)
 	parent := header(1, 1)
 	executed := func(c *checker, by remora.Authority, b *remora.Block, batches ...remora.Batch) {
 		c.checkExecuted(correct(c, by), b, batches)

@@ -18,8 +18,8 @@ var errForged = errors.New("forged aggregate")
 // fakeScheme implements trust.Scheme with hashes.
 type fakeScheme struct{ committee *remora.Committee }
 
-// VerifyHeader implements trust.Scheme.
-func (f fakeScheme) VerifyHeader(author remora.Authority, digest remora.Hash, sig remora.Signature) bool {
+// VerifyDigest implements trust.Scheme.
+func (f fakeScheme) VerifyDigest(author remora.Authority, digest remora.Hash, sig remora.Signature) bool {
 	return sig == mempooltest.Signer{Self: author}.SignHeader(digest)
 }
 

@@ -95,12 +95,12 @@ func (v *host) bringCertificates(w mempool.Want) {
 func (v *host) bringBatches(w mempool.Want) {
 	var absent []remora.Hash
 	for _, ref := range w.Batches {
-		author, stored, err := v.store.BatchRef(ref.Digest)
+		stored, err := v.store.BatchRef(ref.Digest)
 		if err != nil {
 			absent = append(absent, ref.Digest)
 			continue
 		}
-		v.stepMempool(mempool.BatchStored{Author: author, Ref: stored})
+		v.stepMempool(mempool.BatchStored{Ref: stored})
 	}
 	if len(absent) > 0 {
 		v.fetchBatches(w.From, w.Author, absent)

@@ -13,7 +13,8 @@ import (
 func (s *Store) AppendBatches(batches []remora.Batch) error {
 	for _, b := range batches {
 		r := segment.Record{
-			Digest: b.Digest, Author: uint16(b.Author), Worker: uint16(b.Worker), Epoch: uint64(b.Epoch), Payload: b.Raw,
+			Digest: b.Digest, Author: uint16(b.Author), Worker: uint16(b.Worker), Epoch: uint64(b.Epoch),
+			Seq: b.Seq, Weight: uint64(b.Weight), Count: uint32(b.Count), Payload: b.Raw,
 		}
 		if _, err := s.batches.Append(r); err != nil {
 			return fmt.Errorf("store batch %s: %w", b.Digest, err)
@@ -41,19 +42,21 @@ func (s *Store) Batch(digest remora.Hash) ([]byte, error) {
 	return raw, err
 }
 
-// BatchRef returns the author of a stored batch and the reference by which a header may list it, without reading the
-// batch. The batch is durable when BatchRef returns: a vote that relies on it promises to produce the bytes.
-func (s *Store) BatchRef(digest remora.Hash) (remora.Authority, remora.BatchRef, error) {
+// BatchRef returns the reference by which a header may list a stored batch, without reading the batch. The batch is durable
+// when BatchRef returns: a vote that relies on it promises to produce the bytes.
+func (s *Store) BatchRef(digest remora.Hash) (remora.BatchRef, error) {
 	r, err := s.batches.Describe(digest)
 	switch {
 	case errors.Is(err, segment.ErrNotFound):
-		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w", digest, remora.ErrNotFound)
+		return remora.BatchRef{}, fmt.Errorf("batch %s: %w", digest, remora.ErrNotFound)
 	case err != nil:
-		return 0, remora.BatchRef{}, fmt.Errorf("batch %s: %w: %v", digest, remora.ErrCorrupt, err)
+		return remora.BatchRef{}, fmt.Errorf("batch %s: %w: %v", digest, remora.ErrCorrupt, err)
 	}
 	if err := s.batches.Sync(); err != nil {
-		return 0, remora.BatchRef{}, fmt.Errorf("sync batches: %w", err)
+		return remora.BatchRef{}, fmt.Errorf("sync batches: %w", err)
 	}
-	ref := remora.BatchRef{Digest: digest, Worker: remora.Worker(r.Worker), Epoch: remora.Epoch(r.Epoch)}
-	return remora.Authority(r.Author), ref, nil
+	return remora.BatchRef{
+		Digest: digest, Author: remora.Authority(r.Author), Worker: remora.Worker(r.Worker), Epoch: remora.Epoch(r.Epoch),
+		Seq: r.Seq, Bytes: r.Size, Count: r.Count, Weight: remora.Weight(r.Weight),
+	}, nil
 }

@@ -264,7 +264,7 @@ func (h *history) checkAcked(t *testing.T, fs *crashfs.FS, acked remora.Height) 
 		t.Fatalf("height %d, %d acknowledged", s.Height(), acked)
 	}
 	for height := remora.Height(1); height <= acked; height++ {
-		if _, _, err := s.BatchRef(h.batches[height-1][0].Digest); err != nil {
+		if _, err := s.BatchRef(h.batches[height-1][0].Digest); err != nil {
 			t.Fatalf("batch of block %d, acknowledged, is gone", height)
 		}
 	}

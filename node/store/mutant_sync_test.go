@@ -14,7 +14,7 @@ import (
 func TestReadBatchIsDurableBeforeItCounts(t *testing.T) {
 	for name, rely := range map[string]func(*Store, remora.Batch) error{
 		"a vote": func(s *Store, b remora.Batch) error {
-			_, _, err := s.BatchRef(b.Digest)
+			_, err := s.BatchRef(b.Digest)
 			return err
 		},
 		"a block": func(s *Store, b remora.Batch) error {
@@ -27,7 +27,7 @@ func TestReadBatchIsDurableBeforeItCounts(t *testing.T) {
 			s := openAt(t, fs)
 			var builder remora.BatchBuilder
 			builder.Add([]byte("transaction"))
-			b := builder.Seal(1, 0, 0, 1)
+			b := builder.Seal(1, 1, 0, 0, 1)
 			if _, err := s.batches.Append(segment.Record{Digest: b.Digest, Epoch: uint64(b.Epoch), Payload: b.Raw}); err != nil {
 				t.Fatal(err)
 			}

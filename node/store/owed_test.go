@@ -87,7 +87,7 @@ func (l *ledger) seal(author remora.Authority, epoch remora.Epoch, seq uint64, s
 	for left := size; left > 0; left -= 100_000 {
 		builder.Add(make([]byte, min(left, 100_000)))
 	}
-	b := builder.Seal(epoch, author, 0, seq)
+	b := builder.Seal(1, epoch, author, 0, seq)
 	if err := l.st.AppendBatches([]remora.Batch{b}); err != nil {
 		l.t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestUnexecutedListsOwnOpenBatches(t *testing.T) {
 	s := h.begin(t)
 	var foreign remora.BatchBuilder
 	foreign.Add([]byte("by another author"))
-	if err := s.AppendBatches([]remora.Batch{h.batches[2][0], foreign.Seal(0, 1, 0, 1), h.batches[0][0], h.batches[1][0]}); err != nil {
+	if err := s.AppendBatches([]remora.Batch{h.batches[2][0], foreign.Seal(1, 0, 1, 0, 1), h.batches[0][0], h.batches[1][0]}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(h.commits[0]); err != nil {

@@ -40,16 +40,33 @@ func NewWith(c *remora.Committee, s Scheme) *Committee {
 	return &Committee{Committee: c, scheme: s, verified: newVerifiedSet()}
 }
 
-// CheckHeader checks structure and author's signature of a sealed header.
+// CheckHeader checks structure and author's signature of a sealed header, and the signatures of the authors of the batches
+// that it adopts.
 func (c *Committee) CheckHeader(h *remora.Header) error {
 	if err := h.Check(c.Committee); err != nil {
 		return err
 	}
-	return c.checkAuthor(h)
+	if err := c.checkAuthor(h); err != nil {
+		return err
+	}
+	for ref, proof := range h.Adopted() {
+		if err := c.CheckBatch(ref, proof); err != nil {
+			return fmt.Errorf("header of round %d by authority %d: %w", h.Round, h.Author, err)
+		}
+	}
+	return nil
+}
+
+// CheckBatch checks the signature of a batch's author over its reference.
+func (c *Committee) CheckBatch(ref *remora.BatchRef, proof remora.Signature) error {
+	if !c.Has(ref.Author) || !c.scheme.VerifyDigest(ref.Author, remora.BatchMessage(c.ChainID, c.Term, ref), proof) {
+		return fmt.Errorf("batch %s by authority %d: %w", ref.Digest, ref.Author, ErrSignature)
+	}
+	return nil
 }
 
 func (c *Committee) checkAuthor(h *remora.Header) error {
-	if !c.scheme.VerifyHeader(h.Author, h.Digest(), h.Signature) {
+	if !c.scheme.VerifyDigest(h.Author, h.Digest(), h.Signature) {
 		return fmt.Errorf("header of round %d by authority %d: %w", h.Round, h.Author, ErrSignature)
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 // Scheme is the cryptography behind a committee's signatures: BLS12-381 for votes and shares, Ed25519 for headers in the
 // node; simulations have one that is a thousand times cheaper. It is safe for use by several goroutines.
 type Scheme interface {
-	// VerifyHeader reports whether a signature over a header's digest is its author's.
-	VerifyHeader(author remora.Authority, digest remora.Hash, sig remora.Signature) bool
+	// VerifyDigest reports whether a member's header key made a signature over a digest.
+	VerifyDigest(author remora.Authority, digest remora.Hash, sig remora.Signature) bool
 	// VerifyAggregates checks that all signers of each item signed its message. The result has one entry per item, nil
 	// where it holds.
 	VerifyAggregates(items []Aggregate) []error
@@ -45,8 +45,8 @@ func newPairings(c *remora.Committee) (*pairings, error) {
 	return &pairings{committee: c, ring: bls.NewKeyring(keys)}, nil
 }
 
-// VerifyHeader implements Scheme.
-func (p *pairings) VerifyHeader(author remora.Authority, digest remora.Hash, sig remora.Signature) bool {
+// VerifyDigest implements Scheme.
+func (p *pairings) VerifyDigest(author remora.Authority, digest remora.Hash, sig remora.Signature) bool {
 	return ed25519.Verify(p.committee.Members[author].Header, digest[:], sig)
 }
 

@@ -15,12 +15,14 @@ import (
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 )
 
 // batcher owns the worker core: clients' transactions into batches, peers' batches onto the disk.
 type batcher struct {
 	self      remora.Authority
-	committee *remora.Committee
+	committee *trust.Committee
+	signer    mempool.Signer
 	core      *worker.Core
 	store     *store.Store
 	host      *p2p.Host
@@ -90,7 +92,11 @@ func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 	if !known {
 		return
 	}
-	batch, err := remora.ParseBatch(m.Payload)
+	batch, proof, err := peers.DecodeBatch(m.Payload)
+	if err == nil {
+		ref := batch.Ref()
+		err = b.committee.CheckBatch(&ref, proof)
+	}
 	if err != nil {
 		b.log.DebugContext(ctx, "dropped a peer's batch", slog.Any("peer", m.Peer), slog.Any("reason", err))
 		return
@@ -100,7 +106,7 @@ func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 		b.host.Send(m.Peer, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, batch.Digest[:]))
 		return
 	}
-	b.stepCore(ctx, worker.PeerBatch{From: from, Batch: batch})
+	b.stepCore(ctx, worker.PeerBatch{From: from, Batch: batch, Proof: proof})
 }
 
 // takeFetched hands fetched batches to the core, in order, until the quota of the author that listed them is used up.
@@ -160,24 +166,31 @@ var errStopped = errors.New("the disk failed: restart the node when it is health
 // sendBatches sends batches and acknowledgements to peers.
 func (b *batcher) sendBatches(rd *worker.Ready) {
 	for _, batch := range rd.Broadcast {
+		frame := b.encodeBatch(batch)
 		for a, m := range b.committee.Members {
 			if remora.Authority(a) != b.self {
-				b.host.Send(m.PeerID, peers.ChannelBatch, batch.Raw)
+				b.host.Send(m.PeerID, peers.ChannelBatch, frame)
 			}
 		}
 	}
 	for _, r := range rd.Resend {
-		b.host.Send(b.committee.Members[r.To].PeerID, peers.ChannelBatch, r.Batch.Raw)
+		b.host.Send(b.committee.Members[r.To].PeerID, peers.ChannelBatch, b.encodeBatch(r.Batch))
 	}
 	for _, a := range rd.Acks {
 		b.host.Send(b.committee.Members[a.To].PeerID, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, a.Digest[:]))
 	}
 }
 
+// encodeBatch returns the frame of an own batch, with the signature by which others may adopt it.
+func (b *batcher) encodeBatch(batch remora.Batch) []byte {
+	ref := batch.Ref()
+	return peers.EncodeBatch(batch, b.signer.SignHeader(remora.BatchMessage(b.committee.ChainID, batch.Term, &ref)))
+}
+
 // informPrimary names batches that are stored here, and own ones that a quorum holds.
 func (b *batcher) informPrimary(ctx context.Context, rd *worker.Ready) error {
 	for _, s := range rd.Stored {
-		if err := sendTo(ctx, b.primary, mempool.Message(mempool.BatchStored{Author: s.Author, Ref: s.Ref})); err != nil {
+		if err := sendTo(ctx, b.primary, mempool.Message(mempool.BatchStored{Ref: s.Ref, Proof: s.Proof})); err != nil {
 			return err
 		}
 	}

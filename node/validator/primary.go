@@ -257,12 +257,12 @@ func (p *primary) findAbsent(ctx context.Context, refs []remora.BatchRef) []remo
 	for _, ref := range refs {
 		stored, ok := p.recent.Get(ref.Digest)
 		if !ok {
-			author, found, err := p.store.BatchRef(ref.Digest)
+			found, err := p.store.BatchRef(ref.Digest)
 			if err != nil { // a damaged batch counts as absent, so it is fetched again
 				absent = append(absent, ref)
 				continue
 			}
-			stored = mempool.BatchStored{Author: author, Ref: found}
+			stored = mempool.BatchStored{Ref: found}
 		}
 		p.stepCore(ctx, stored)
 	}

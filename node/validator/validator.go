@@ -108,7 +108,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
-		self: c.Self, committee: members, core: batches, store: c.Store, host: c.Host, log: log,
+		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
 		waitlist: waitlist{},

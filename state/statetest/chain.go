@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 	"testing"
@@ -85,9 +86,20 @@ func (c *Chain) BatchOf(epoch remora.Epoch, author remora.Authority, txs ...[]by
 		b.Add(tx)
 	}
 	c.seq++
-	sealed := b.Seal(epoch, author, 0, c.seq)
+	sealed := b.Seal(c.Machine.Committee().Term, epoch, author, 0, c.seq)
 	c.batches[sealed.Digest] = sealed
 	return sealed.Ref()
+}
+
+// UnderweighedBatch seals transactions into a batch whose author declares another weight than theirs.
+func (c *Chain) UnderweighedBatch(author remora.Authority, declared remora.Weight, txs ...[]byte) remora.BatchRef {
+	c.tb.Helper()
+	raw := c.Stored(c.Batch(author, txs...).Digest).Raw
+	binary.BigEndian.PutUint64(raw[remora.BatchWeightOffset:], uint64(declared))
+	forged, err := remora.ParseBatch(raw)
+	c.failOn(err)
+	c.batches[forged.Digest] = forged
+	return forged.Ref()
 }
 
 // Stored returns a batch that was sealed before.

@@ -28,7 +28,7 @@ func Genesis(chainID string, validators int, funded ...string) *remora.Genesis {
 		ChainID: chainID,
 		Time:    StartTime,
 		Params: remora.Params{
-			Rule: "bullshark", GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, FeePerByte: FeePerByte,
+			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, FeePerByte: FeePerByte,
 			PricePerMiB: PricePerMiB, TreasuryPerMille: TreasuryPerMille,
 		},
 	}

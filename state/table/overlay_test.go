@@ -134,11 +134,11 @@ func TestChangesAcrossTables(t *testing.T) {
 	o.Put(Stakes, []byte("a"), []byte("2"))
 	o.Put(Accounts, []byte("b"), []byte("1"))
 	o.Put(Accounts, []byte("b"), []byte("3"))
-	o.Delete(Executed, []byte("c"))
+	o.Delete(Accepted, []byte("c"))
 	want := []Change{
 		{Table: Accounts, Key: []byte("b"), Value: []byte("3")},
 		{Table: Stakes, Key: []byte("a"), Value: []byte("2")},
-		{Table: Executed, Key: []byte("c")},
+		{Table: Accepted, Key: []byte("c")},
 	}
 	if diff := cmp.Diff(want, o.Changes()); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -214,7 +214,7 @@ func TestOverlayPassesErrors(t *testing.T) {
 }
 
 func TestAll(t *testing.T) {
-	if all := All(); len(all) != 16 || all[0] != Accounts || all[8] != Executed || all[15] != Deadlines || !slices.IsSorted(all) {
+	if all := All(); len(all) != 18 || all[0] != Accounts || all[8] != Accepted || all[17] != Queued || !slices.IsSorted(all) {
 		t.Errorf("tables %v: none may be renumbered; a new one goes to the end, and into this test", all)
 	}
 }

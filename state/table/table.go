@@ -16,9 +16,9 @@ const (
 	Nodes                        // account -> remora.Node
 	NodeNames                    // name -> account
 	NodeKeys                     // key or peer id of a node -> account
-	Chain                        // "epoch" -> registry.Epoch, "term" -> registry.Term
+	Chain                        // "epoch" -> registry.Epoch, "term" -> registry.Term, "turn" -> payload.turn
 	Beacon                       // "seed" -> remora.Seed, "pending" -> []beacon.Contribution
-	Executed                     // epoch, digest of a batch -> height that executed it
+	Accepted                     // account, worker -> which of its batches were accepted: see state/payload
 	Contents                     // root, 1 for a directory -> remora.ContentEntry
 	Sessions                     // id -> remora.Session, "next" -> id
 	SessionNumbers               // owner, number -> id of a session
@@ -26,14 +26,17 @@ const (
 	Claims                       // node, epoch -> remora.Claim
 	ClaimItems                   // node, epoch -> []remora.ClaimItem, until the claim is settled, rejected or slashed
 	Deadlines                    // what is due when: see state/delivery
+	Queues                       // account -> what waits in its queue of accepted batches
+	Queued                       // account, place -> remora.BatchRef
 	end
 )
 
 // names are for messages. No record contains them.
 var names = [end]string{
 	Accounts: "accounts", Stakes: "stakes", Money: "money", Nodes: "nodes", NodeNames: "node names", NodeKeys: "node keys",
-	Chain: "chain", Beacon: "beacon", Executed: "executed batches", Contents: "contents", Sessions: "sessions",
+	Chain: "chain", Beacon: "beacon", Accepted: "accepted batches", Contents: "contents", Sessions: "sessions",
 	SessionNumbers: "session numbers", Grants: "grants", Claims: "claims", ClaimItems: "claim items", Deadlines: "deadlines",
+	Queues: "queues", Queued: "queued batches",
 }
 
 // String returns the table's name.

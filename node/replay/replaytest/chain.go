@@ -40,7 +40,7 @@ func Genesis(tb testing.TB, chainID string) (*remora.Genesis, *Keys) {
 	tb.Helper()
 	g := &remora.Genesis{
 		ChainID: chainID, Time: StartTime,
-		Params: remora.Params{Rule: "bullshark", GCDepth: 50, EpochMillis: 1_000, MinFee: 10, FeePerByte: 1},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 1_000, MinFee: 10, FeePerByte: 1},
 	}
 	keys := new(Keys)
 	for i := range Validators {
@@ -134,7 +134,7 @@ func (c *Chain) Batch(txs ...[]byte) remora.Batch {
 	}
 	c.seq++
 	epoch := remora.Epoch((c.Executor.View().Tip.Time-StartTime)/c.Genesis.Params.EpochMillis) + 1
-	batch := b.Seal(epoch, 0, 0, c.seq)
+	batch := b.Seal(1, epoch, 0, 0, c.seq)
 	c.failOn(c.Store.AppendBatches([]remora.Batch{batch}))
 	return batch
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/remora-network/remora/node/store/segment"
 )
 
-const headerSize = 60
+const headerSize = 80
 
 func fileOf(loc segment.Location) string { return fmt.Sprintf("%s/%08d.seg", dir, loc.Segment) }
 

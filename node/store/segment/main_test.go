@@ -41,7 +41,8 @@ func newRecord(i int) segment.Record {
 		payload[j] = byte(i*j + j>>8)
 	}
 	return segment.Record{
-		Digest: remora.SumBLAKE3(payload), Author: uint16(i), Worker: uint16(i + 1), Epoch: uint64(i) << 40, Payload: payload,
+		Digest: remora.SumBLAKE3(payload), Author: uint16(i), Worker: uint16(i + 1), Epoch: uint64(i) << 40,
+		Seq: uint64(i) << 41, Weight: uint64(i) << 42, Count: uint32(i), Size: uint32(len(payload)), Payload: payload,
 	}
 }
 
