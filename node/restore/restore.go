@@ -6,6 +6,7 @@
 package restore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -135,13 +136,15 @@ func replayCertificates(order *consensus.Bullshark, certificates []*remora.Certi
 }
 
 // Worker returns a worker core with this validator's batches that were acknowledged to clients and that no block has
-// executed, and their number.
+// executed, and their number. It goes on numbering where the store ends, at c.FirstSeq where the store has no own batch: a
+// batch whose number is far below that of an accepted one is not accepted any more.
 func Worker(st *store.Store, c worker.Config) (*worker.Core, int, error) {
-	core, err := worker.New(c)
+	owed, next, err := st.Unexecuted(c.Self)
 	if err != nil {
 		return nil, 0, err
 	}
-	owed, err := st.Unexecuted(c.Self)
+	c.FirstSeq = cmp.Or(next, c.FirstSeq)
+	core, err := worker.New(c)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -166,7 +166,7 @@ func TestSendTxs(t *testing.T) {
 	if diff := cmp.Diff([]string{"TX_MALFORMED", "TX_MALFORMED", "TX_TOO_LARGE", "TX_NONCE_TOO_FAR"}, codes); diff != "" {
 		t.Errorf("codes (-want +got):\n%s", diff)
 	}
-	owed, err := f.Store.Unexecuted(0)
+	owed, _, err := f.Store.Unexecuted(0)
 	if err != nil || len(owed) != 1 || owed[0].Count != 2 || owed[0].Digest != got.Batches[0] {
 		t.Fatalf("stored %v, %v", owed, err)
 	}

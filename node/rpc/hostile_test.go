@@ -190,7 +190,7 @@ func TestBodyCutOff(t *testing.T) {
 	if _, err := f.Client.Status(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if owed, err := f.Store.Unexecuted(0); err != nil || len(owed) > 0 {
+	if owed, _, err := f.Store.Unexecuted(0); err != nil || len(owed) > 0 {
 		t.Errorf("taken from half a body: %v, %v", owed, err)
 	}
 }

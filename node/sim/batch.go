@@ -5,7 +5,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
-	"github.com/remora-network/remora/mempool/mempooltest"
 	"github.com/remora-network/remora/mempool/worker"
 )
 
@@ -80,7 +79,7 @@ func (v *host) sendBatch(to remora.Authority, b remora.Batch) {
 		return
 	}
 	ref := b.Ref()
-	proof := mempooltest.SignBatch(v.world.committee, &ref)
+	proof := v.world.signed.signerOf(v.self).SignHeader(remora.BatchMessage(chainID, b.Term, &ref))
 	v.world.sendMessage(v, to, batchArrives, b.Digest, func(peer *host) {
 		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b, Proof: proof})
 	})

@@ -23,32 +23,36 @@ type owedBatch struct {
 // own batches, those that it acknowledged to clients and still has to get executed. A batch that was sealed again in a
 // later epoch keeps its number: of several with one number the newest counts, and none if any was executed.
 //
+// next is the number after the highest of the author's batches that it reads, 0 if there is none: the newest segment is always
+// read.
+//
 // It reads only the headers of batches, and only from the first segment that held an unexecuted batch the last time,
 // since executed batches stay executed.
-func (s *Store) Unexecuted(author remora.Authority) ([]remora.Batch, error) {
+func (s *Store) Unexecuted(author remora.Authority) (batches []remora.Batch, next uint64, err error) {
 	from, err := s.firstOwedSegment(author)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	open := map[uint64]owedBatch{}
 	err = s.batches.Headers(from, func(loc segment.Location, r segment.Record) error {
 		if r.Author != uint16(author) {
 			return nil
 		}
+		next = max(next, r.Seq+1)
 		return s.countOwnBatch(open, loc, r)
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	low := from
 	if all := s.batches.Segments(); len(all) > 0 {
 		low = all[len(all)-1]
 	}
-	list := make([]remora.Batch, 0, len(open))
+	batches = make([]remora.Batch, 0, len(open))
 	for _, number := range slices.Sorted(maps.Keys(open)) {
-		list, low = append(list, open[number].batch), min(low, open[number].segment)
+		batches, low = append(batches, open[number].batch), min(low, open[number].segment)
 	}
-	return list, s.putFirstOwedSegment(author, low)
+	return batches, next, s.putFirstOwedSegment(author, low)
 }
 
 // countOwnBatch enters a record: as an open batch, or as the execution of an open one.

@@ -117,7 +117,7 @@ func (l *ledger) execute(batches ...remora.Batch) {
 func (l *ledger) check() int {
 	l.t.Helper()
 	l.fs.read = 0
-	got, err := l.st.Unexecuted(0)
+	got, _, err := l.st.Unexecuted(0)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestUnexecutedListsOwnOpenBatches(t *testing.T) {
 	if err := s.Commit(h.commits[0]); err != nil {
 		t.Fatal(err)
 	}
-	owed, err := s.Unexecuted(0)
+	owed, _, err := s.Unexecuted(0)
 	if err != nil || len(owed) != 2 || owed[0].Digest != h.batches[1][0].Digest || owed[1].Digest != h.batches[2][0].Digest {
 		t.Fatalf("%d batches owed, want those of blocks 2 and 3 in the order of their numbers; error %v", len(owed), err)
 	}
