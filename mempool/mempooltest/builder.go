@@ -22,7 +22,7 @@ func NewHeader(c *remora.Committee, author remora.Authority, round remora.Round,
 
 // SignBatch returns the signature of a batch's author over its reference.
 func SignBatch(c *remora.Committee, ref *remora.BatchRef) remora.Signature {
-	return Signer{Self: ref.Author}.SignHeader(remora.BatchMessage(c.ChainID, c.Term, ref))
+	return Signer{Self: ref.Author}.SignHeader(remora.BatchMessage(c.Domain, c.Term, ref))
 }
 
 // Sign seals and signs a header after a change.

@@ -79,7 +79,7 @@ func (v *host) sendBatch(to remora.Authority, b remora.Batch) {
 		return
 	}
 	ref := b.Ref()
-	proof := v.world.signed.signerOf(v.self).SignHeader(remora.BatchMessage(chainID, b.Term, &ref))
+	proof := v.world.signed.signerOf(v.self).SignHeader(remora.BatchMessage(v.world.committee.Domain, b.Term, &ref))
 	v.world.sendMessage(v, to, batchArrives, b.Digest, func(peer *host) {
 		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b, Proof: proof})
 	})

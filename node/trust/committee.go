@@ -59,7 +59,7 @@ func (c *Committee) CheckHeader(h *remora.Header) error {
 
 // CheckBatch checks the signature of a batch's author over its reference.
 func (c *Committee) CheckBatch(ref *remora.BatchRef, proof remora.Signature) error {
-	if !c.Has(ref.Author) || !c.scheme.VerifyDigest(ref.Author, remora.BatchMessage(c.ChainID, c.Term, ref), proof) {
+	if !c.Has(ref.Author) || !c.scheme.VerifyDigest(ref.Author, remora.BatchMessage(c.Domain, c.Term, ref), proof) {
 		return fmt.Errorf("batch %s by authority %d: %w", ref.Digest, ref.Author, ErrSignature)
 	}
 	return nil

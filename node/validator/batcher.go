@@ -184,7 +184,7 @@ func (b *batcher) sendBatches(rd *worker.Ready) {
 // encodeBatch returns the frame of an own batch, with the signature by which others may adopt it.
 func (b *batcher) encodeBatch(batch remora.Batch) []byte {
 	ref := batch.Ref()
-	return peers.EncodeBatch(batch, b.signer.SignHeader(remora.BatchMessage(b.committee.ChainID, batch.Term, &ref)))
+	return peers.EncodeBatch(batch, b.signer.SignHeader(remora.BatchMessage(b.committee.Domain, batch.Term, &ref)))
 }
 
 // informPrimary names batches that are stored here, and own ones that a quorum holds.

@@ -27,7 +27,7 @@ func newRig(t *testing.T, stakes ...remora.Amount) *rig {
 			Beacon: remora.BLSPublicKey{1, byte(i)}, Header: remora.Address{2, byte(i)}, PeerID: fmt.Sprint("p", i),
 		}
 	}
-	c := &remora.Committee{ChainID: "dev", Term: 1, Members: members}
+	c := &remora.Committee{Term: 1, Members: members}
 	return &rig{
 		t: t, committee: c, tables: new(table.Memory), epoch: 5,
 		params: remora.Params{BlockWeight: 40_960, QueueBytes: 1 << 20},

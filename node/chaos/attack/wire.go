@@ -31,11 +31,15 @@ func (f *forger) sealBatch(epoch remora.Epoch, txs [][]byte) remora.Batch {
 		b.Add(tx)
 	}
 	f.seq++
-	return b.Seal(epoch, f.self, 0, f.seq)
+	return b.Seal(f.committee.Term, epoch, f.self, 0, f.seq)
 }
 
 // batchFrame returns a batch as it is sent to other members.
-func (f *forger) batchFrame(b remora.Batch) []byte { return b.Raw }
+func (f *forger) batchFrame(b remora.Batch) []byte {
+	ref := b.Ref()
+	message := remora.BatchMessage(f.committee.Domain, b.Term, &ref)
+	return peers.EncodeBatch(b, f.keys.Header.Sign(message[:]))
+}
 
 // newHeader returns a header of a round whose parents nobody has, different at each call.
 func (f *forger) newHeader(round remora.Round) *remora.Header {
