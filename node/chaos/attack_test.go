@@ -39,27 +39,7 @@ func chosenAttacks() []string {
 func besiege(t *testing.T, kind string, length time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*length+5*time.Minute)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "remora-siege-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			_ = os.RemoveAll(dir)
-		} else {
-			t.Logf("homes and logs are kept in %s", dir)
-		}
-	})
-	s, err := chaos.Besiege(ctx, dir, *binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Down(); err != nil {
-			t.Error(err)
-		}
-	}()
-	row, err := s.Run(ctx, kind, length)
+	row, err := startSiege(ctx, t).Run(ctx, kind, length)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,4 +47,30 @@ func besiege(t *testing.T, kind string, length time.Duration) {
 	for _, broken := range row.Broken() {
 		t.Error(broken)
 	}
+}
+
+// startSiege starts a network that ends with the test. Its directory stays when the test fails.
+func startSiege(ctx context.Context, t *testing.T) *chaos.Siege {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "remora-siege-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(dir)
+			return
+		}
+		t.Logf("homes and logs are kept in %s", dir)
+	})
+	s, err := chaos.Besiege(ctx, dir, *binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Down(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }

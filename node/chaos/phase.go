@@ -37,6 +37,7 @@ type Phase struct {
 	RSS       float64  // MiB of the largest honest node
 	Disk      float64  // MiB by which the largest honest node grew
 	CPU       float64  // cores that the attacker used
+	Paid      float64  // MiB that the attacker's accounts paid for, at one unit a byte
 	Named     []string // where nodes name who attacks them
 }
 
@@ -74,7 +75,7 @@ func (s *Siege) Watch(ctx context.Context, d time.Duration, a *Attacker) (*Phase
 	var transfers sync.WaitGroup
 	limited, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	disk, cpu, logs := s.diskUse(), a.cpuTime(), s.logSizes()
+	disk, cpu, logs, rich := s.diskUse(), a.cpuTime(), s.logSizes(), s.balance(ctx)
 	begin, height := time.Now(), s.height(ctx)
 	senders := s.senders()
 	nextTransfer := begin
@@ -101,6 +102,7 @@ func (s *Siege) Watch(ctx context.Context, d time.Duration, a *Attacker) (*Phase
 		p.Named = s.whoIsNamed(ctx, a.kind, logs)
 	}
 	transfers.Wait()
+	p.Paid = float64(rich-min(rich, s.balance(ctx))) / (1 << 20)
 	slices.Sort(p.Latencies)
 	return p, ctx.Err()
 }
@@ -152,6 +154,22 @@ func (s *Siege) height(ctx context.Context) remora.Height {
 	return highest
 }
 
+// balance returns what the accounts of the attackers hold, or what they held when it was last known.
+func (s *Siege) balance(ctx context.Context) remora.Amount {
+	var all remora.Amount
+	for _, key := range s.hostile {
+		limited, cancel := context.WithTimeout(ctx, transferLimit)
+		account, err := s.nodes[0].Account(limited, key.Public())
+		cancel()
+		if err != nil {
+			return s.held
+		}
+		all += account.Balance
+	}
+	s.held = all
+	return all
+}
+
 // memory returns the resident memory of the largest honest node in MiB.
 func (s *Siege) memory() float64 {
 	largest := 0.0
@@ -190,7 +208,7 @@ func (s *Siege) diskUse() []int64 {
 				return nil //nolint:nilerr // as above
 			}
 			if st, ok := info.Sys().(*syscall.Stat_t); ok {
-				all[i] += st.Blocks * 512
+				all[i] += min(st.Blocks*512, info.Size()) // neither what is set aside for a file nor its holes
 			}
 			return nil
 		})

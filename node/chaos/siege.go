@@ -35,7 +35,9 @@ type Siege struct {
 	nodes   []*client.Client      // by status.Nodes
 	keys    []*ed25519.PrivateKey // by status.Accounts
 	records []client.Node
-	poor    string // key file of an account with one fee
+	poor    string                // key file of an account with one fee
+	hostile []*ed25519.PrivateKey // of the accounts of attackers
+	held    remora.Amount         // by them, when it was last asked
 }
 
 // siegeEpoch is longer than a siege: what expires does not help the defence.
@@ -106,11 +108,11 @@ func (s *Siege) fundPoor(ctx context.Context, path string) error {
 	if err := keystore.Save(path, keys, nil); err != nil {
 		return err
 	}
-	s.poor = path
 	key, err := home.Account(keys)
 	if err != nil {
 		return err
 	}
+	s.poor, s.hostile = path, []*ed25519.PrivateKey{s.keys[len(s.keys)-2], key}
 	draft := client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: key.Public(), Amount: 1}}
 	tx, err := remora.DecodeTx(client.Sign(key, s.genesis, draft, 0))
 	if err != nil {
@@ -131,6 +133,35 @@ type Attacker struct {
 // isMember reports whether an attack is one of a member of the committee.
 func isMember(kind string) bool { return strings.HasPrefix(kind, "member-") }
 
+func isStranger(kind string) bool { return strings.HasPrefix(kind, "stranger-") }
+
+// restartCache restarts a cache when strangers have had time to take their places, and returns how long it takes until
+// the cache is ready.
+func (s *Siege) restartCache(ctx context.Context) (time.Duration, error) {
+	devnet.Pause(ctx, 2*time.Second)
+	cache := s.status.Nodes[s.find("cache-0")]
+	if err := s.net.Stop(ctx, cache.Name); err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	if err := s.net.Start(ctx, cache.Name); err != nil {
+		return 0, err
+	}
+	limited, cancel := context.WithTimeout(ctx, 2*recoverMost)
+	defer cancel()
+	err := devnet.Poll(limited, func() (bool, error) {
+		return strings.Contains(fetchText(limited, cache.RPC+"/readyz"), `"ready":true`), nil
+	})
+	took := time.Since(begin)
+	if err != nil && limited.Err() != nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		s.status, err = s.net.Status() // its process is another one
+	}
+	return took, err
+}
+
 // Prepare starts an attacker, which takes its place and waits. One of the committee takes that of a validator that is stopped
 // for it.
 func (s *Siege) Prepare(ctx context.Context, kind string, percent int) (*Attacker, error) {
@@ -145,7 +176,7 @@ func (s *Siege) Prepare(ctx context.Context, kind string, percent int) (*Attacke
 			return nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, "nice", program, order.Home) // the devnet knows the user of a home by its arguments
+	cmd := exec.CommandContext(ctx, program, order.Home) // the devnet knows the user of a home by its arguments
 	cmd.Env, cmd.Stderr = append(os.Environ(), attack.Mark+"=1"), os.Stderr
 	in, inErr := cmd.StdinPipe()
 	out, outErr := cmd.StdoutPipe()
@@ -216,7 +247,11 @@ func (a *Attacker) end() error {
 	err := a.in.Close()
 	kill := time.AfterFunc(patience, func() { _ = a.cmd.Process.Kill() })
 	defer kill.Stop()
-	return errors.Join(err, a.cmd.Wait())
+	failed := a.cmd.Wait()
+	if a.cmd.ProcessState.ExitCode() < 0 { // a member that has too much to write is killed, and its home survives that
+		failed = nil
+	}
+	return errors.Join(err, failed)
 }
 
 // End ends an attack, and starts the validator whose place it had.

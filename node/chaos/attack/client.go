@@ -81,15 +81,14 @@ func (do abuse) prepare(ctx context.Context, o *Order) (func(context.Context) er
 	return func(ctx context.Context) error {
 		var group sync.WaitGroup
 		var mu sync.Mutex
-		tally := map[string]int{}
+		tally := map[string]int{} // of rounds, by how they ended
 		for _, t := range o.Targets {
 			group.Go(func() {
 				for ctx.Err() == nil {
-					if err := do(ctx, a, t); err != nil && ctx.Err() == nil {
-						mu.Lock()
-						tally[fmt.Sprintf("%.120s", err)]++
-						mu.Unlock()
-					}
+					err := do(ctx, a, t)
+					mu.Lock()
+					tally[fmt.Sprintf("%.120v", err)]++
+					mu.Unlock()
 					devnet.Pause(ctx, pauseBetween)
 				}
 			})
@@ -116,7 +115,10 @@ func (a *abuser) post(ctx context.Context, t Target, path, media string, body io
 		return err
 	}
 	defer answer.Body.Close()
-	_, err = io.Copy(io.Discard, answer.Body)
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answer %d: %.80s", answer.StatusCode, text)
+	}
 	return err
 }
 
@@ -162,7 +164,7 @@ func sendFromPoor(ctx context.Context, a *abuser, t Target) error {
 	return a.submit(ctx, t, txs)
 }
 
-// sendFalseSessions sends 2,000 openings of sessions whose proof of possession is of another key.
+// sendFalseSessions sends four times, at once, 2,000 openings of sessions whose proof of possession is of another key.
 func sendFalseSessions(ctx context.Context, a *abuser, t Target) error {
 	txs := make([][]byte, 2000)
 	key, err := bls.DeriveKey(a.order.seed())
@@ -182,7 +184,7 @@ func sendFalseSessions(ctx context.Context, a *abuser, t Target) error {
 			Number: uint64(i), Key: key.Public(), Possession: other.ProvePossession(), Allotments: []remora.Allotment{{Node: cache, Bytes: 1}},
 		})
 	}
-	return a.submit(ctx, t, txs)
+	return atOnce(4, func(int) error { return a.submit(ctx, t, txs) })
 }
 
 // seed returns what keys of the attack are derived from.
@@ -305,6 +307,9 @@ func (a *abuser) holdPaths(ctx context.Context, t Target, paths []string) error 
 			return err
 		}
 		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: answer %d", paths[i][:8], answer.StatusCode)
+		}
 		_, err = io.Copy(io.Discard, answer.Body)
 		return err
 	})

@@ -49,23 +49,25 @@ func pushQuota(txs [][]byte, count int) func(context.Context, *member) error {
 		if err != nil {
 			return err
 		}
+		var group sync.WaitGroup
 		for _, a := range m.relay.others() {
-			for range count {
-				if ctx.Err() != nil {
-					return nil
+			own := m.forger
+			own.seq += uint64(count) * uint64(a)
+			group.Go(func() {
+				for range count {
+					m.relay.push(ctx, a, peers.ChannelBatch, own.batchFrame(own.sealBatch(epoch+1, txs)))
 				}
-				b := m.forger.sealBatch(epoch+1, txs)
-				m.relay.push(ctx, a, peers.ChannelBatch, m.forger.batchFrame(b))
-			}
+			})
 		}
+		group.Wait()
 		return nil
 	}
 }
 
-// fill seals batches of the transactions that next returns until they have stockBytes.
-func (m *member) fill(epoch remora.Epoch, next func(room int) [][]byte) []remora.Batch {
+// fill seals batches of the transactions that next returns until they have so many bytes.
+func (m *member) fill(epoch remora.Epoch, bytes int, next func(room int) [][]byte) []remora.Batch {
 	var all []remora.Batch
-	for size := 0; size < stockBytes; size += remora.MaxBatchBytes {
+	for size := 0; size < bytes; size += remora.MaxBatchBytes {
 		all = append(all, m.forger.sealBatch(epoch, next(remora.MaxBatchBytes-1024)))
 	}
 	return all
@@ -84,11 +86,11 @@ func repeat(room int, makeTx func() []byte) [][]byte {
 }
 
 func stockFar(m *member, _ *Order, _ remora.Epoch) ([]remora.Batch, error) {
-	return m.fill(farEpoch, func(room int) [][]byte { return noiseTxs(room) }), nil
+	return m.fill(farEpoch, pushedBytes, func(room int) [][]byte { return noiseTxs(room) }), nil
 }
 
 func stockTinyTxs(m *member, _ *Order, epoch remora.Epoch) ([]remora.Batch, error) {
-	return m.fill(epoch, func(room int) [][]byte {
+	return m.fill(epoch, stockBytes, func(room int) [][]byte {
 		return repeat(room, func() []byte { return []byte{1, 2, 3, 4} })
 	}), nil
 }
@@ -107,7 +109,7 @@ func stockBadSignatures(m *member, o *Order, epoch remora.Epoch) ([]remora.Batch
 		return nil, err
 	}
 	good, n := transfer(key, m.genesis, key.Public(), 0), uint64(0)
-	return m.fill(epoch, func(room int) [][]byte {
+	return m.fill(epoch, stockBytes, func(room int) [][]byte {
 		return repeat(room, func() []byte { n++; return spoilSignature(good, n) })
 	}), nil
 }
@@ -118,7 +120,7 @@ func stockCopies(m *member, o *Order, epoch remora.Epoch) ([]remora.Batch, error
 		return nil, err
 	}
 	good := transfer(key, m.genesis, key.Public(), 0)
-	return m.fill(epoch, func(room int) [][]byte { return repeat(room, func() []byte { return good }) }), nil
+	return m.fill(epoch, stockBytes, func(room int) [][]byte { return repeat(room, func() []byte { return good }) }), nil
 }
 
 // flood sends frames to all other members as fast as they take them. Each of them gets the frames of a maker of its own.
