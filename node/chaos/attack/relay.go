@@ -109,19 +109,19 @@ func requestNames() []string {
 	return append(names, slices.Collect(maps.Keys(new(peers.TipServer).Handlers()))...)
 }
 
-// forwardInward answers requests of nodes outside the committee from the store, and passes those of members on to the
-// validator.
+// forwardInward answers from the store what every node answers, and passes on to the validator what members ask of one.
 func (r *relay) forwardInward(answers map[string]p2p.Handler) map[string]p2p.Handler {
-	forward := map[string]p2p.Handler{}
+	forward := maps.Clone(answers)
 	for _, name := range requestNames() {
+		if answers[name] != nil {
+			continue
+		}
 		forward[name] = func(ctx context.Context, peer string, request []byte) ([]byte, error) {
-			if a, known := r.real.ByPeer(peer); known {
-				return r.stand[a].Request(ctx, r.innerID, name, request, peers.MaxAnswer)
+			a, known := r.real.ByPeer(peer)
+			if !known {
+				return nil, p2p.ErrNotFound
 			}
-			if answer := answers[name]; answer != nil {
-				return answer(ctx, peer, request)
-			}
-			return nil, p2p.ErrNotFound
+			return r.stand[a].Request(ctx, r.innerID, name, request, peers.MaxAnswer)
 		}
 	}
 	return forward
