@@ -36,12 +36,12 @@ var (
 	belowSubject = join(belowLedger, []string{"state/ledger", "state/registry"})
 	belowNode    = join(
 		belowSubject, subjects, floor, session, apps,
-		[]string{"state", "crypto/keystore", "mempool", "mempool/worker", "consensus"},
+		[]string{"state", "crypto/keystore", "mempool", "mempool/admission", "mempool/worker", "consensus"},
 	)
 	// spine lists the packages that several parts of the shell share, from the disk upwards. Each may import those before it.
 	spine = []string{
 		"node/store/segment", "node/store", "node/exec", "node/restore", "node/flight", "node/trust", "node/head", "node/p2p",
-		"node/metrics", "node/peers", "node/blocksync",
+		"node/metrics", "node/door", "node/peers", "node/blocksync",
 		"node/client/strict", "node/client/param", "node/light", "node/client", "node/home", "node/port", "node/config", "node/validator",
 	}
 	belowShell = join(belowNode, spine)
@@ -53,7 +53,7 @@ var layers = slices.Concat([]layer{
 	{join(floor, []string{"testdata/goldentest"}), nil},
 	{verifiers, root},
 	{[]string{"crypto/keystore"}, join(root, floor)},
-	{[]string{"mempool", "mempool/worker", "consensus", "state/table", "state/tree", "state/verdict", "proofs/content"}, root},
+	{[]string{"mempool", "mempool/admission", "mempool/worker", "consensus", "state/table", "state/tree", "state/verdict", "proofs/content"}, root},
 	{proofs[1:], join(root, verifiers, proofs[:1])},
 	{[]string{"state/ledger"}, belowLedger},
 	{[]string{"state/registry"}, join(belowLedger, []string{"state/ledger"})},

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/blocksync"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/home"
@@ -86,8 +86,9 @@ type role interface {
 // chainRole is the role that owns the executor.
 type chainRole interface {
 	role
-	// Submit returns when the batches that took the transactions are durable. Those that found no room are left off the end.
-	Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error)
+	// Submit returns when the batches that took the transactions are durable, with an answer for each. An error says that
+	// none was taken.
+	Submit(ctx context.Context, txs [][]byte) ([]door.Answer, error)
 }
 
 // Node is a validator, or a follower that executes what the validators certified. New builds it, Run runs it once.
@@ -99,6 +100,7 @@ type Node struct {
 	head      *head.Head
 	host      *p2p.Host
 	chain     chainRole
+	door      *door.Door   // through which transactions come in
 	roles     []role       // chain first
 	hits      *limits.Hits // of every limit of the node
 	counts    metrics.Counts
@@ -156,6 +158,7 @@ func (n *Node) buildParts() error {
 	if err := n.openHost(validates); err != nil {
 		return err
 	}
+	n.openDoor(executor, validates, self)
 	if !validates {
 		n.chain = n.newFollower(executor)
 	} else if n.chain, err = n.newValidator(executor, self); err != nil {
@@ -236,13 +239,13 @@ func (n *Node) openHost(validates bool) (err error) {
 }
 
 func (n *Node) newValidator(executor *exec.Executor, self remora.Authority) (*validator.Validator, error) {
-	submit := peers.SubmitServer{Head: n.head, Machine: n.machine, Submit: n.Submit}
+	submit := peers.SubmitServer{Door: n.door}
 	if err := n.host.Handle(submit.Handlers()); err != nil {
 		return nil, err
 	}
 	return validator.New(validator.Config{
 		Genesis: n.config.Genesis, Committee: n.committee, Self: self, Keys: n.config.Keys, Executor: executor,
-		Store: n.store, Head: n.head, Host: n.host, Counts: &n.counts, Logger: n.config.Logger,
+		Store: n.store, Head: n.head, Host: n.host, Door: n.door, Counts: &n.counts, Logger: n.config.Logger,
 		Signing: n.config.Signing, Tuning: n.config.Tuning, ClockOffset: n.config.ClockOffset,
 	})
 }
@@ -256,7 +259,7 @@ func (n *Node) addRole(r role) error {
 func (n *Node) openServices() error {
 	s, err := services.New(services.Config{
 		Genesis: n.config.Genesis, Key: n.config.Keys.Account, Roles: n.config.Roles, Record: n.config.Record,
-		Dir: n.config.ContentDir, Quota: n.config.Quota, Store: n.store, Head: n.head, Host: n.host, Submit: n.Submit,
+		Dir: n.config.ContentDir, Quota: n.config.Quota, Store: n.store, Head: n.head, Host: n.host, Submit: n.submitOwn,
 		Logger: n.config.Logger,
 	})
 	if err != nil {
@@ -276,11 +279,9 @@ func (n *Node) openServices() error {
 
 // openServers opens the API, and the metrics unless they are off.
 func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
-	verifier := exec.NewVerifier()
 	api, err := rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
-		Admit:     func(v state.View, raw []byte) error { return n.machine.Admit(v, raw, verifier) },
-		Submitter: n, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Hits: n.hits, Content: uploads, Sales: sales,
+		Door: n.door, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Hits: n.hits, Content: uploads, Sales: sales,
 	})
 	if err != nil {
 		return nil, err
@@ -297,17 +298,40 @@ func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
 	return api, nil
 }
 
-// Submit implements rpc.Submitter: it returns when the batches that took the transactions are durable, here or at
-// validators. A node that has no room, or no validator to pass them on to, is busy: clients come back.
-func (n *Node) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
-	batches, err := n.chain.Submit(ctx, txs)
-	switch {
-	case errors.Is(err, worker.ErrBusy):
-		err = rpc.ErrBusy
-	case errors.Is(err, p2p.ErrNotConnected) && ctx.Err() == nil:
-		err = errors.Join(rpc.ErrBusy, err)
+// passedBlocks is the number of blocks for which a follower's door remembers what validators took: if that long no block has
+// executed it, the validator may have lost it, and the same bytes may be passed on again.
+const passedBlocks = 128
+
+// openDoor builds the door through which transactions come in, at a validator into its own batches.
+func (n *Node) openDoor(executor *exec.Executor, validates bool, self remora.Authority) {
+	c := door.Config{
+		Machine: n.machine, Genesis: n.config.Genesis, Head: n.head, Verifier: exec.NewVerifier(), Pass: n.passTxs,
+		Patience: passedBlocks, Hits: n.hits,
 	}
-	return batches, err
+	if validates {
+		c.Owns, c.Patience = func(b *remora.Batch) bool { return b.Author == self }, 0
+	}
+	n.door = door.New(c)
+	executor.Observe = n.door.NoteBlock
+}
+
+// passTxs hands admitted transactions to the role that has the chain. A node that has no validator to pass them on to is
+// busy: clients come back.
+func (n *Node) passTxs(ctx context.Context, txs [][]byte) ([]door.Answer, error) {
+	answers, err := n.chain.Submit(ctx, txs)
+	if errors.Is(err, p2p.ErrNotConnected) && ctx.Err() == nil {
+		err = errors.Join(door.ErrBusy, err)
+	}
+	return answers, err
+}
+
+// submitOwn submits transactions of the node's own account.
+func (n *Node) submitOwn(ctx context.Context, txs [][]byte) error {
+	answers, err := n.door.Submit(ctx, n.config.Name, txs)
+	for i := range answers {
+		err = errors.Join(err, answers[i].Err())
+	}
+	return err
 }
 
 // Close releases addresses and files. Run closes everything else that it started.

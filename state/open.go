@@ -91,3 +91,9 @@ func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
 	}
 	return found
 }
+
+// DecodeSigned decodes a signed transaction and makes all checks that need neither state nor signature. The error is a
+// Rejection.
+func (m *Machine) DecodeSigned(raw []byte) (*remora.Tx, error) {
+	return decodeSigned(raw, m.genesis.ChainID)
+}

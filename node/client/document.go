@@ -115,10 +115,11 @@ type Tx struct {
 type Submitted struct {
 	Batches  []remora.Hash `json:"batches" doc:"digests of the batches that hold the transactions, durable at this node"`
 	Tx       []int         `json:"tx" min:"-1" doc:"for each transaction its place in batches, -1 when it was rejected"`
+	Waiting  []int         `json:"waiting" doc:"indices of those that waited at this node already, ascending: they are in the batch of the first submission"`
 	Rejected []Rejected    `json:"rejected" doc:"by index, ascending"`
 }
 
-// Rejected is the reason to reject a transaction: a code of the state machine, or SERVER_BUSY.
+// Rejected is the reason to reject a transaction: a code of the state machine or of the node that was asked.
 type Rejected struct {
 	Index   int    `json:"index"`
 	Code    string `json:"code"`
@@ -132,9 +133,10 @@ type SentTxs struct {
 
 // SentTx is the batch that holds a transaction, or the reason to reject it.
 type SentTx struct {
-	Hash  remora.Hash  `json:"hash"`
-	Batch *remora.Hash `json:"batch,omitempty"`
-	Error *ErrorBody   `json:"error,omitempty"`
+	Hash    remora.Hash  `json:"hash"`
+	Batch   *remora.Hash `json:"batch,omitempty"`
+	Waiting bool         `json:"waiting,omitempty" doc:"it waited at this node already"`
+	Error   *ErrorBody   `json:"error,omitempty"`
 }
 
 // Event announces an executed block.

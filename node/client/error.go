@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/admission"
 )
 
 // Stable codes of the API's errors, besides the codes of rejected transactions (remora.Code).
@@ -18,8 +19,12 @@ const (
 	CodeTooLarge         = "TOO_LARGE"
 	CodeUnsupportedMedia = "UNSUPPORTED_MEDIA_TYPE"
 	CodeServerBusy       = "SERVER_BUSY"
+	CodeClientBusy       = "CLIENT_BUSY" // this client uses up its part of the node
 	CodeInternal         = "INTERNAL"
 )
+
+// CodeNoncePending says that another transaction of the sender that waits at the node has the nonce.
+const CodeNoncePending = admission.CodeNoncePending
 
 // Sentinels to branch on, besides remora.ErrNotFound.
 var (
@@ -54,7 +59,7 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 // Is matches the sentinels of this package and remora.ErrNotFound by code.
 func (e *Error) Is(target error) bool {
 	switch e.Code {
-	case CodeServerBusy:
+	case CodeServerBusy, CodeClientBusy:
 		return target == ErrBusy
 	case CodeNotCertified:
 		return target == ErrNotCertified

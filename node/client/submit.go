@@ -74,6 +74,11 @@ func (s *Submitted) checkCount(count int) error {
 	if rejected != len(s.Rejected) {
 		return unusableAnswer("%d transactions were rejected, %d with a reason", rejected, len(s.Rejected))
 	}
+	for _, i := range s.Waiting {
+		if i < 0 || i >= count || s.Tx[i] == -1 {
+			return unusableAnswer("transaction %d waits, which was not taken", i)
+		}
+	}
 	last := -1
 	for _, r := range s.Rejected {
 		if r.Index <= last || r.Index >= count || s.Tx[r.Index] != -1 {

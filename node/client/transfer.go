@@ -4,13 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/ed25519"
 )
 
-// staleTries bounds the attempts to send a transaction whose nonce other transactions use first.
-const staleTries = 8
+const (
+	// staleTries bounds the attempts to send a transaction whose nonce other transactions use first.
+	staleTries = 8
+	// takenTries bounds the attempts to find a nonce that no transaction at the node waits with. With the pauses between them
+	// they take about ten seconds.
+	takenTries = 64
+	takenPause = 10 * time.Millisecond // grows with each attempt
+)
+
+// errNonceTaken says that another transaction which waits at the node has the nonce.
+var errNonceTaken = errors.New("the nonce is taken by a transaction that waits at the node")
 
 // Sent is a submitted transaction, with its execution if the caller waited for it.
 type Sent struct {
@@ -39,13 +49,34 @@ func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft,
 	if err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
+	for stale, taken := 0, 0; ; {
 		sent, err := c.sendDraft(ctx, key, genesis, draft, wait)
-		var rejection *remora.Rejection
-		stale := errors.As(err, &rejection) && rejection.Code == remora.CodeNonceUsed
-		if !stale || try == staleTries {
+		switch {
+		case CodeOf(err) == remora.CodeNonceUsed.String():
+			stale++
+		case errors.Is(err, errNonceTaken):
+			taken++
+			if pauseErr := pause(ctx, time.Duration(min(taken, 20))*takenPause); pauseErr != nil {
+				return sent, errors.Join(err, pauseErr)
+			}
+		default:
 			return sent, err
 		}
+		if stale == staleTries || taken == takenTries {
+			return sent, err
+		}
+	}
+}
+
+// pause waits, at most until the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -55,7 +86,7 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 		return nil, err
 	}
 	raw := Sign(key, g, draft, nonce)
-	batch, err := c.SendTx(ctx, raw)
+	batch, err := c.sendOnce(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +98,23 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 		return sent, fmt.Errorf("transaction %s was submitted; waiting for its execution: %w", sent.Hash, err)
 	}
 	return sent, sent.Tx.Err()
+}
+
+// sendOnce submits a transaction that nobody submitted before: equal bytes that wait at the node are another sender's, who
+// was handed the same nonce.
+func (c *Client) sendOnce(ctx context.Context, raw []byte) (remora.Hash, error) {
+	s, err := c.SendTxs(ctx, [][]byte{raw})
+	switch {
+	case err != nil:
+		return remora.Hash{}, err
+	case len(s.Rejected) > 0 && s.Rejected[0].Code == CodeNoncePending:
+		return remora.Hash{}, fmt.Errorf("%w: %w", errNonceTaken, s.Rejected[0].Err())
+	case len(s.Rejected) > 0:
+		return remora.Hash{}, s.Rejected[0].Err()
+	case len(s.Waiting) > 0:
+		return remora.Hash{}, fmt.Errorf("%w: %w", errNonceTaken, &Error{Code: CodeNoncePending, Message: "another sender submitted the same transaction"})
+	}
+	return s.Batches[s.Tx[0]], nil
 }
 
 // Sign returns the signed bytes of a draft with a nonce.

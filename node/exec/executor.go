@@ -26,6 +26,10 @@ type Verdicts interface {
 
 // Executor applies blocks to the state in a store. It belongs to one goroutine.
 type Executor struct {
+	// Observe is called with each block that was executed and the batches in it; nil: nobody wants to know. It is set before
+	// the first block.
+	Observe func(*remora.Block, []remora.Batch)
+
 	machine  *state.Machine
 	store    *store.Store
 	verifier Verdicts
@@ -206,6 +210,9 @@ func (e *Executor) commitBlock(
 		return err
 	}
 	e.view = outcome.View(e.view.Tables)
+	if e.Observe != nil {
+		e.Observe(&outcome.Block, batches)
+	}
 	return nil
 }
 

@@ -43,7 +43,6 @@ const (
 	MaxBatchRange       = 32
 	MaxBlockRange       = 256
 	maxRequestBytes     = 64 << 10
-	MaxSubmitBytes      = 768 << 10 // of transactions that a follower passes on at a time
 	maxPatience         = 3 * time.Second
 	maxNodeBytes        = 128 // an encoded node of the state tree
 )

@@ -140,9 +140,9 @@ func TestOwedBatchesAreOfferedAgain(t *testing.T) {
 	if err := st.AppendBatches([]remora.Batch{owed}); err != nil {
 		t.Fatal(err)
 	}
-	core, n, err := restore.Worker(st, worker.Config{Committee: h.committee, Self: 2, Epoch: 1})
-	if err != nil || n != 1 {
-		t.Fatalf("%d batches owed, %v", n, err)
+	core, restored, err := restore.Worker(st, worker.Config{Committee: h.committee, Self: 2, Epoch: 1})
+	if err != nil || len(restored) != 1 {
+		t.Fatalf("%d batches owed, %v", len(restored), err)
 	}
 	if rd, ok := core.Ready(); !ok || len(rd.Broadcast) != 1 || rd.Broadcast[0].Digest != owed.Digest {
 		t.Errorf("offers %v", rd.Broadcast)

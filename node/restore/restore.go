@@ -136,22 +136,22 @@ func replayCertificates(order *consensus.Bullshark, certificates []*remora.Certi
 }
 
 // Worker returns a worker core with this validator's batches that were acknowledged to clients and that no block has
-// executed, and their number. It goes on numbering where the store ends, at c.FirstSeq where the store has no own batch: a
+// executed, and these batches. It goes on numbering where the store ends, at c.FirstSeq where the store has no own batch: a
 // batch whose number is far below that of an accepted one is not accepted any more.
-func Worker(st *store.Store, c worker.Config) (*worker.Core, int, error) {
+func Worker(st *store.Store, c worker.Config) (*worker.Core, []remora.Batch, error) {
 	owed, next, err := st.Unexecuted(c.Self)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	c.FirstSeq = cmp.Or(next, c.FirstSeq)
 	core, err := worker.New(c)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	for _, b := range owed {
 		if err := core.Step(worker.Restored{Batch: b}); err != nil {
-			return nil, 0, fmt.Errorf("own batch %s: %w", b.Digest, err)
+			return nil, nil, fmt.Errorf("own batch %s: %w", b.Digest, err)
 		}
 	}
-	return core, len(owed), nil
+	return core, owed, nil
 }

@@ -1,8 +1,6 @@
 package rpc
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,21 +8,11 @@ import (
 	"slices"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/store"
-	"github.com/remora-network/remora/state"
 )
-
-// ErrBusy says that a Submitter has no room. Clients are told to retry later.
-var ErrBusy = errors.New("too many transactions wait to be ordered")
-
-// Submitter takes transactions into batches.
-type Submitter interface {
-	// Submit returns the digest of each transaction's batch once the batches are durable. When only the first
-	// transactions found room it returns their digests and ErrBusy. It takes ownership of the slices.
-	Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error)
-}
 
 // Status is the part of a node's status that the store and the head do not know.
 type Status struct {
@@ -40,18 +28,17 @@ type Status struct {
 
 // Config holds the dependencies of a Server. All but Hits, Sales and Content are required.
 type Config struct {
-	Listen    string // host:port; port 0 for any
-	Genesis   *remora.Genesis
-	Store     *store.Store
-	Head      *head.Head
-	Admit     func(view state.View, raw []byte) error // returns a *remora.Rejection, or a failure to read the state
-	Submitter Submitter
-	Status    func() Status
-	Ready     func() (ready bool, reasons []string)
-	Logger    *slog.Logger
-	Hits      *limits.Hits // who is held to a limit; nil: nobody remembers
-	Sales     http.Handler // POST /v1/deliveries/{node}: paid deliveries of a cache; nil: none
-	Content   http.Handler // PUT and HEAD /v1/content/{cid}: uploads to a cache; nil: none
+	Listen  string // host:port; port 0 for any
+	Genesis *remora.Genesis
+	Store   *store.Store
+	Head    *head.Head
+	Door    *door.Door // through which transactions come in
+	Status  func() Status
+	Ready   func() (ready bool, reasons []string)
+	Logger  *slog.Logger
+	Hits    *limits.Hits // who is held to a limit; nil: nobody remembers
+	Sales   http.Handler // POST /v1/deliveries/{node}: paid deliveries of a cache; nil: none
+	Content http.Handler // PUT and HEAD /v1/content/{cid}: uploads to a cache; nil: none
 }
 
 var optional = []string{"Hits", "Sales", "Content"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/door"
 )
 
 // Numbers of JSON-RPC errors: those of the specification, then those of this API.
@@ -55,8 +56,10 @@ func (s *Server) explainError(ctx context.Context, err error) *client.Error {
 		return known
 	case errors.As(err, &rejection):
 		return newError(http.StatusUnprocessableEntity, rejection.Code.String(), "%s", rejection.Reason)
-	case errors.Is(err, ErrBusy):
-		return serverBusy("%v: retry later", ErrBusy)
+	case errors.Is(err, door.ErrBusy):
+		return serverBusy("%v: retry later", door.ErrBusy)
+	case errors.Is(err, door.ErrOverdrawn):
+		return newError(http.StatusTooManyRequests, client.CodeClientBusy, "%v", err)
 	case errors.Is(err, remora.ErrNotFound):
 		return notFound("%v", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -72,12 +75,13 @@ var errorNumbers = map[string]int{
 	client.CodeNotFound:     rpcNotFound,
 	client.CodeNotCertified: rpcNotCertified,
 	client.CodeServerBusy:   rpcBusy,
+	client.CodeClientBusy:   rpcBusy,
 	client.CodeTooLarge:     rpcInvalid,
 	client.CodeInternal:     rpcInternal,
 }
 
 func writeError(w http.ResponseWriter, e *client.Error) {
-	if e.Code == client.CodeServerBusy {
+	if e.Status == http.StatusTooManyRequests || e.Code == client.CodeServerBusy {
 		w.Header().Set("Retry-After", retryAfterSeconds)
 	}
 	writeJSON(w, e.Status, client.ErrorDocument{Error: client.ErrorBody{Code: e.Code, Message: e.Message}})

@@ -39,7 +39,7 @@ func (s *Server) guardHandler(next http.Handler) http.Handler {
 			writeError(w, badRequest("%s takes no body", r.Method))
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, withOwner(r))
 	})
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/replay/replaytest"
 	"github.com/remora-network/remora/node/rpc"
-	"github.com/remora-network/remora/state"
 )
 
 // do sends a request as it is and returns status and body.
@@ -292,14 +291,9 @@ func TestStopsWithSubscribers(t *testing.T) {
 
 func TestPortInUse(t *testing.T) {
 	f := serve(t, "dev-port")
-	machine, err := state.NewMachine(f.Genesis)
-	if err != nil {
-		t.Fatal(err)
-	}
 	address := strings.TrimPrefix(f.URL, "http://")
-	_, err = rpc.New(rpc.Config{
-		Listen: address, Genesis: f.Genesis, Store: f.Store, Head: f.Head, Submitter: f,
-		Admit:  func(v state.View, raw []byte) error { return machine.Admit(v, raw, nil) },
+	_, err := rpc.New(rpc.Config{
+		Listen: address, Genesis: f.Genesis, Store: f.Store, Head: f.Head, Door: openDoor(t, f.Chain, f.Submit),
 		Status: f.status, Ready: f.readiness, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), fmt.Sprintf("process %d (", os.Getpid())) {

@@ -82,17 +82,6 @@ func TestWaitersAreBounded(t *testing.T) {
 	}
 }
 
-func TestSubmissionsAreBounded(t *testing.T) {
-	s := &Server{submitting: semaphore.NewWeighted(1)}
-	if !s.submitting.TryAcquire(1) || s.submitting.TryAcquire(1) {
-		t.Fatal("one slot is not one slot")
-	}
-	s.submitting.Release(1)
-	if !s.submitting.TryAcquire(1) {
-		t.Error("a slot given back is not free")
-	}
-}
-
 func TestNoncesExpire(t *testing.T) {
 	n := newNonces()
 	now := time.Unix(1_000, 0)

@@ -20,7 +20,6 @@ const (
 	maxConnections = 2048
 	maxHeaderBytes = 16 << 10
 	maxWaiting     = 1024 // requests that wait for a block or a certificate
-	maxSubmitting  = 256  // requests that wait for their transactions to be durable
 	maxSubscribers = 64
 
 	headerTimeout = 5 * time.Second
@@ -44,7 +43,6 @@ type Server struct {
 	nonces    *nonces
 
 	waiting     *semaphore.Weighted
-	submitting  *semaphore.Weighted
 	subscribers *semaphore.Weighted
 	running     sync.RWMutex // each running handler holds it for reading, a stopped server for writing
 }
@@ -76,7 +74,6 @@ func New(c Config) (*Server, error) {
 		committee:   committee,
 		nonces:      newNonces(),
 		waiting:     semaphore.NewWeighted(maxWaiting),
-		submitting:  semaphore.NewWeighted(maxSubmitting),
 		subscribers: semaphore.NewWeighted(maxSubscribers),
 	}
 	s.http = &http.Server{

@@ -10,7 +10,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/admission"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/replay/replaytest"
 	"github.com/remora-network/remora/node/rpc"
@@ -37,21 +39,34 @@ type fixture struct {
 func serve(t *testing.T, chainID string) *fixture {
 	t.Helper()
 	f := &fixture{Chain: replaytest.New(t, chainID), room: -1, ready: true}
-	f.Client = serveChain(t, f.Chain, rpc.Config{Submitter: f, Status: f.status, Ready: f.readiness})
+	f.Client = serveChain(t, f.Chain, f.Submit, rpc.Config{Status: f.status, Ready: f.readiness})
 	f.URL = f.Client.URL()
 	return f
 }
 
-// serveChain serves a chain until the test ends, with what the config says beyond it. It returns a client.
-func serveChain(tb testing.TB, chain *replaytest.Chain, c rpc.Config) *client.Client {
+// pass hands admitted transactions on.
+type pass func(context.Context, [][]byte) ([]door.Answer, error)
+
+// openDoor returns the door of a node that makes the batches of a chain.
+func openDoor(tb testing.TB, chain *replaytest.Chain, pass pass) *door.Door {
 	tb.Helper()
 	machine, err := state.NewMachine(chain.Genesis)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	verifier := exec.NewVerifier()
+	d := door.New(door.Config{
+		Machine: machine, Genesis: chain.Genesis, Head: chain.Head, Verifier: exec.NewVerifier(), Pass: pass,
+		Owns: func(*remora.Batch) bool { return true },
+	})
+	chain.Executor.Observe = d.NoteBlock
+	return d
+}
+
+// serveChain serves a chain until the test ends, with what the config says beyond it. It returns a client.
+func serveChain(tb testing.TB, chain *replaytest.Chain, pass pass, c rpc.Config) *client.Client {
+	tb.Helper()
 	c.Listen, c.Genesis, c.Store, c.Head, c.Logger = "127.0.0.1:0", chain.Genesis, chain.Store, chain.Head, slog.New(slog.DiscardHandler)
-	c.Admit = func(v state.View, raw []byte) error { return machine.Admit(v, raw, verifier) }
+	c.Door = openDoor(tb, chain, pass)
 	server, err := rpc.New(c)
 	if err != nil {
 		tb.Fatal(err)
@@ -96,23 +111,25 @@ func (f *fixture) with(change func(*fixture)) {
 
 var errDisk = errors.New("disk is gone")
 
-// Submit implements rpc.Submitter.
-func (f *fixture) Submit(_ context.Context, txs [][]byte) ([]remora.Hash, error) {
+// Submit takes admitted transactions.
+func (f *fixture) Submit(_ context.Context, txs [][]byte) ([]door.Answer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var full error
+	answers := make([]door.Answer, len(txs))
 	switch {
 	case f.room == 0:
-		return nil, rpc.ErrBusy
+		return nil, door.ErrBusy
 	case f.room > 0 && len(txs) > f.room:
-		txs, full = txs[:f.room], rpc.ErrBusy
+		for i := range answers[f.room:] {
+			answers[f.room+i].Refusal = &admission.Refusal{Code: admission.CodeFull, Reason: "full"}
+		}
+		txs = txs[:f.room]
 	case len(txs) > 1000:
 		return nil, errDisk
 	}
 	batch := f.Batch(txs...)
-	digests := make([]remora.Hash, len(txs))
-	for i := range digests {
-		digests[i] = batch.Digest
+	for i := range txs {
+		answers[i].Batch = batch.Digest
 	}
 	if f.rival != nil {
 		f.Block(f.rival)
@@ -121,5 +138,5 @@ func (f *fixture) Submit(_ context.Context, txs [][]byte) ([]remora.Hash, error)
 	if f.blocks {
 		f.Certify(f.Execute(batch).Header.Height)
 	}
-	return digests, full
+	return answers, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/door"
+	"github.com/remora-network/remora/node/limits"
 )
 
 func (s *Server) readTx(ctx context.Context, q client.TxQuery) (*client.Tx, error) {
@@ -36,7 +38,7 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 	}
 	place, err := s.Store.Tx(hash)
 	if errors.Is(err, remora.ErrNotFound) {
-		return s.findInBatch(hash, batch)
+		return s.findUnpaid(hash, batch)
 	}
 	if err != nil {
 		return nil, err
@@ -65,11 +67,30 @@ func (s *Server) isExecuted(hash, batch remora.Hash) (bool, error) {
 	if err == nil || !errors.Is(err, remora.ErrNotFound) {
 		return err == nil && place.Height <= s.Head.Tip().Height, err
 	}
+	if _, ended := s.Door.Executed(hash); ended {
+		return true, nil
+	}
 	if batch.IsZero() {
 		return false, nil
 	}
 	height, done, err := s.Store.BatchHeight(batch)
 	return done && height <= s.Head.Tip().Height, err
+}
+
+// findUnpaid finds a transaction for which nobody was charged: one that came in here, or one in a named batch.
+func (s *Server) findUnpaid(hash, batch remora.Hash) (*client.Tx, error) {
+	outcome, ended := s.Door.Executed(hash)
+	switch {
+	case !ended:
+		return s.findInBatch(hash, batch)
+	case outcome.Refusal != nil:
+		return nil, newError(http.StatusUnprocessableEntity, outcome.Refusal.Code, "%s", outcome.Refusal.Reason)
+	}
+	block, err := s.Store.Block(outcome.Height)
+	if err != nil {
+		return nil, err
+	}
+	return txDocument(block, hash, outcome.Position)
 }
 
 // findInBatch finds a transaction in an executed batch. Its place among the block's results follows from the batches
@@ -117,7 +138,7 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if refused != nil {
 		return refused
 	}
-	doc, err := s.submitValid(r.Context(), txs)
+	doc, err := s.submitTxs(r.Context(), txs)
 	if err != nil {
 		return err
 	}
@@ -135,7 +156,7 @@ func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentT
 	for i, tx := range q.Txs {
 		txs[i] = tx
 	}
-	sent, err := s.submitValid(ctx, txs)
+	sent, err := s.submitTxs(ctx, txs)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +166,9 @@ func (s *Server) sendTxs(ctx context.Context, q client.SendQuery) (*client.SentT
 		if place := sent.Tx[i]; place >= 0 {
 			results[i].Batch = &sent.Batches[place]
 		}
+	}
+	for _, i := range sent.Waiting {
+		results[i].Waiting = true
 	}
 	for _, r := range sent.Rejected {
 		results[r.Index].Error = &client.ErrorBody{Code: r.Code, Message: r.Message}
@@ -179,74 +203,48 @@ func splitFrames(body []byte) ([][]byte, *client.Error) {
 	return txs, nil
 }
 
-// submitValid checks each transaction against the newest state and submits the valid ones. It returns when they are durable.
-func (s *Server) submitValid(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
-	good, refusals, err := s.admitTxs(ctx, txs)
+// submitTxs has the transactions of a request admitted, and returns when those that were are durable.
+func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
+	answers, err := s.Door.Submit(ctx, ownerOf(ctx), txs)
 	if err != nil {
 		return nil, err
 	}
-	var digests []remora.Hash
-	if len(good) > 0 {
-		if !s.submitting.TryAcquire(1) {
-			return nil, ErrBusy
-		}
-		defer s.submitting.Release(1)
-		digests, err = s.Submitter.Submit(ctx, good)
-		if err != nil && (len(digests) == 0 || !errors.Is(err, ErrBusy)) {
-			return nil, err
-		}
-	}
-	return submittedDocument(len(txs), digests, refusals), nil
+	return submittedDocument(answers), nil
 }
 
-// admitTxs returns the valid transactions, and the reasons to reject the others by ascending index.
-func (s *Server) admitTxs(ctx context.Context, txs [][]byte) ([][]byte, []client.Rejected, error) {
-	view := s.Head.Newest()
-	defer view.Release()
-	good := make([][]byte, 0, len(txs))
-	var refused []client.Rejected
-	for i, tx := range txs {
-		err := s.Admit(view.View, tx)
-		if err == nil {
-			good = append(good, tx)
-			continue
-		}
-		var rejection *remora.Rejection
-		if !errors.As(err, &rejection) {
-			return nil, nil, err
-		}
-		refused = append(refused, client.Rejected{Index: i, Code: rejection.Code.String(), Message: rejection.Reason})
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-	}
-	return good, refused, nil
-}
-
-// submittedDocument merges the digests of the submitted transactions with the reasons to reject others. Valid transactions
-// beyond the digests found no room.
-func submittedDocument(count int, digests []remora.Hash, refused []client.Rejected) *client.Submitted {
-	doc := &client.Submitted{Batches: []remora.Hash{}, Tx: make([]int, count), Rejected: make([]client.Rejected, 0, len(refused))}
+// submittedDocument lists batches, waiting transactions and refusals.
+func submittedDocument(answers []door.Answer) *client.Submitted {
+	doc := &client.Submitted{Batches: []remora.Hash{}, Tx: make([]int, len(answers)), Waiting: []int{}, Rejected: []client.Rejected{}}
 	places := map[remora.Hash]int{}
-	for i := range doc.Tx {
-		doc.Tx[i] = -1
-		if len(refused) > 0 && refused[0].Index == i {
-			doc.Rejected = append(doc.Rejected, refused[0])
-			refused = refused[1:]
+	for i, a := range answers {
+		if a.Refusal != nil {
+			doc.Tx[i] = -1
+			doc.Rejected = append(doc.Rejected, client.Rejected{Index: i, Code: a.Refusal.Code, Message: a.Refusal.Reason})
 			continue
 		}
-		if len(digests) == 0 {
-			doc.Rejected = append(doc.Rejected, client.Rejected{Index: i, Code: client.CodeServerBusy, Message: ErrBusy.Error()})
-			continue
-		}
-		place, known := places[digests[0]]
+		place, known := places[a.Batch]
 		if !known {
 			place = len(doc.Batches)
-			places[digests[0]] = place
-			doc.Batches = append(doc.Batches, digests[0])
+			places[a.Batch] = place
+			doc.Batches = append(doc.Batches, a.Batch)
 		}
 		doc.Tx[i] = place
-		digests = digests[1:]
+		if a.Waiting {
+			doc.Waiting = append(doc.Waiting, i)
+		}
 	}
 	return doc
+}
+
+type ownerKey struct{}
+
+// withOwner names the client of a request, for the calls in it.
+func withOwner(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), ownerKey{}, limits.OwnerOf(r.RemoteAddr)))
+}
+
+// ownerOf returns the client of a request.
+func ownerOf(ctx context.Context) string {
+	owner, _ := ctx.Value(ownerKey{}).(string)
+	return owner
 }

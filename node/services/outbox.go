@@ -23,7 +23,7 @@ type outbox struct {
 	genesis *remora.Genesis
 	store   *store.Store
 	chain   chain
-	submit  func(ctx context.Context, txs [][]byte) ([]remora.Hash, error)
+	submit  func(ctx context.Context, txs [][]byte) error
 
 	mu sync.Mutex
 }
@@ -44,7 +44,7 @@ func (b *outbox) Send(ctx context.Context, kind remora.Kind, body any) error {
 		return err
 	}
 	raw := client.Sign(b.key, b.genesis, client.Draft{Kind: kind, Body: body}, account.Nonce())
-	if _, err := b.submit(ctx, [][]byte{raw}); err != nil {
+	if err := b.submit(ctx, [][]byte{raw}); err != nil {
 		return err
 	}
 	hash := remora.TxHash(raw)

@@ -31,7 +31,7 @@ type Config struct {
 	Store   *store.Store // of the chain
 	Head    *head.Head
 	Host    *p2p.Host
-	Submit  func(ctx context.Context, txs [][]byte) ([]remora.Hash, error)
+	Submit  func(ctx context.Context, txs [][]byte) error
 	Logger  *slog.Logger
 }
 

@@ -39,11 +39,13 @@ type batcher struct {
 	counts      *metrics.Counts
 
 	waitlist waitlist
+	stopped  chan<- struct{} // closed when no submission is answered any more
 	own      OwnBatches
 }
 
 // bundleTxs is the loop of the batcher.
 func (b *batcher) bundleTxs(ctx context.Context) error {
+	defer close(b.stopped)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for ticking := true; ; {

@@ -2,6 +2,7 @@ package validator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/blocksync"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/head"
@@ -36,6 +38,7 @@ type Config struct {
 	Store     *store.Store
 	Head      *head.Head
 	Host      *p2p.Host
+	Door      *door.Door // through which transactions come in
 	Counts    *metrics.Counts
 	Logger    *slog.Logger
 
@@ -56,6 +59,7 @@ type Tuning struct {
 type Validator struct {
 	c           Config
 	submissions chan submission
+	stopped     chan struct{} // closed when the batcher answers no more
 	heard       *peers.Heard
 	loops       []func(context.Context) error
 }
@@ -65,7 +69,7 @@ const localQueue = 1024
 
 // New builds the loops. It compares the signing record with the store and saves the outcome.
 func New(c Config) (*Validator, error) {
-	v := &Validator{c: c, submissions: make(chan submission, 1024), heard: peers.NewHeard(c.Committee.Size())}
+	v := &Validator{c: c, submissions: make(chan submission, 1024), stopped: make(chan struct{}), heard: peers.NewHeard(c.Committee.Size())}
 	batches, err := newWorker(&c)
 	if err != nil {
 		return nil, err
@@ -111,7 +115,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
-		waitlist: waitlist{},
+		waitlist: waitlist{}, stopped: v.stopped,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
@@ -147,8 +151,11 @@ func newWorker(c *Config) (*worker.Core, error) {
 		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks,
 		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number,
 	})
-	if owed > 0 {
-		c.Logger.Info("acknowledged batches wait to be ordered", slog.Any("batches", owed))
+	for _, b := range owed {
+		c.Door.Restore(b)
+	}
+	if len(owed) > 0 {
+		c.Logger.Info("acknowledged batches wait to be ordered", slog.Any("batches", len(owed)))
 	}
 	return core, err
 }
@@ -164,18 +171,21 @@ func (v *Validator) Handlers() map[string]p2p.Handler {
 	return tips.Handlers()
 }
 
-// Submit returns when the batches that took the transactions are durable here. Those that found no room are left off the
-// end, with worker.ErrBusy. The validator keeps the slices.
-func (v *Validator) Submit(ctx context.Context, txs [][]byte) ([]remora.Hash, error) {
+// errStopping says that the node stops: whether batches took the transactions is not known.
+var errStopping = errors.New("the node is stopping")
+
+// Submit puts transactions into batches and returns when these are durable here. door.ErrBusy says that none found room.
+// Once the transactions are handed over the end of ctx changes nothing. The validator keeps the slices.
+func (v *Validator) Submit(ctx context.Context, txs [][]byte) ([]door.Answer, error) {
 	reply := make(chan submitted, 1)
 	if err := sendTo(ctx, v.submissions, submission{txs: txs, reply: reply}); err != nil {
 		return nil, err
 	}
 	select {
 	case s := <-reply:
-		return s.batches, s.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return s.answerAll(len(txs))
+	case <-v.stopped:
+		return nil, errStopping
 	}
 }
 

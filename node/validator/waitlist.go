@@ -1,8 +1,12 @@
 package validator
 
 import (
+	"errors"
+
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/mempool/admission"
 	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/door"
 )
 
 // submission is a client's request: it is answered when every batch that took one of its transactions is durable.
@@ -14,7 +18,26 @@ type submission struct {
 // submitted names the batch of each transaction, in order, up to the first that found no room.
 type submitted struct {
 	batches []remora.Hash
-	err     error
+	err     error // why the rest found none
+}
+
+// answerAll returns an answer for each of count transactions, or door.ErrBusy if none found room.
+func (s *submitted) answerAll(count int) ([]door.Answer, error) {
+	if errors.Is(s.err, worker.ErrBusy) && len(s.batches) == 0 {
+		return nil, door.ErrBusy
+	}
+	if s.err != nil && !errors.Is(s.err, worker.ErrBusy) {
+		return nil, s.err
+	}
+	answers := make([]door.Answer, count)
+	for i := range answers {
+		if i < len(s.batches) {
+			answers[i].Batch = s.batches[i]
+			continue
+		}
+		answers[i].Refusal = &admission.Refusal{Code: admission.CodeFull, Reason: door.ErrBusy.Error()}
+	}
+	return answers, nil
 }
 
 // waiter is a submission whose batches are not all durable yet.
