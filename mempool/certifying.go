@@ -13,8 +13,13 @@ type certifier struct {
 	votes       []*remora.Vote // by voter
 	stake       remora.Amount
 	banned      []bool              // voters that sent a wrong signature for it
+	suspect     []remora.Round      // by voter: below this round a vote is verified before it is counted
 	certificate *remora.Certificate // the newest own one
 }
+
+// suspectRounds is the number of rounds for which votes of an authority that sent a bad one are verified alone. Otherwise one
+// bad vote a round would cost the check of every vote of every round.
+const suspectRounds = 1024
 
 // collectVotes starts to collect votes for a header of this authority, beginning with its own. That vote needs no
 // record: it is implied by the header, which is durable before it leaves.
@@ -55,8 +60,18 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	case v.banned[vote.Voter]:
 		return fmt.Errorf("%w: voter %d sent a wrong signature for round %d before", ErrVoter, vote.Voter, vote.Round)
 	}
+	if vote.Round < v.suspect[vote.Voter] && !c.holdsAlone(vote) {
+		c.banVoter(vote.Voter)
+		return nil
+	}
 	c.countVote(vote)
 	return nil
+}
+
+// holdsAlone verifies a vote for the newest own header.
+func (c *Core) holdsAlone(vote remora.Vote) bool {
+	_, _, bad := c.config.Signer.Aggregate(c.votes.message, []remora.Vote{vote})
+	return len(bad) == 0
 }
 
 // countVote adds a vote and makes the certificate when the votes hold a quorum. Only then are votes verified, as one
@@ -84,13 +99,14 @@ func (c *Core) countVote(vote remora.Vote) {
 	c.publishCertificate(&remora.Certificate{Header: *v.header, Signers: signers, Signature: signature})
 }
 
+// banVoter takes no more votes of a voter for the newest own header, and removes the one that was counted.
 func (c *Core) banVoter(voter remora.Authority) {
 	v := &c.votes
-	if v.votes[voter] == nil {
-		return
+	if v.votes[voter] != nil {
+		v.votes[voter] = nil
+		v.stake -= c.config.Committee.Stake(voter)
 	}
-	v.votes[voter], v.banned[voter] = nil, true
-	v.stake -= c.config.Committee.Stake(voter)
+	v.banned[voter], v.suspect[voter] = true, v.header.Round+suspectRounds
 	c.out.addEvent(BadVote{Voter: voter, Round: v.header.Round})
 }
 

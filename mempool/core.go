@@ -47,7 +47,7 @@ func New(config Config, snapshot Snapshot) (*Core, error) {
 		committed: snapshot.Committed,
 		dag:       newDAG(config.Committee, config.Origin, gcHorizon(snapshot.Committed, config.GCDepth)),
 		own:       newProposer(-config.Pace.IdleDelay),
-		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n)},
+		votes:     certifier{votes: make([]*remora.Vote, n), banned: make([]bool, n), suspect: make([]remora.Round, n)},
 		peers:     voter{ballots: make([]ballot, n), waiting: make([]*waiting, n), accused: make([]remora.Round, n)},
 		missing:   fetcher{wants: make(map[absence]*want)},
 		foreign:   newAdopter(n),

@@ -460,6 +460,31 @@ func TestVotes(t *testing.T) {
 			t.Error("banned beyond the header")
 		}
 	})
+	t.Run("votes_after_a_bad_one_are_verified_alone", func(t *testing.T) {
+		r := newRig(t)
+		checks := &countingSigner{Signer: r.config.Signer}
+		r.config.Signer = checks
+		r.start(0)
+		r.waitFor(1)
+		for round := range 4 {
+			bad := vote(r, 1)
+			bad.Signature[0] ^= 1
+			checks.spoiled = 0
+			ready := r.must(mempool.VoteReceived{Vote: bad})
+			ready.Events = append(ready.Events, r.must(mempool.VoteReceived{Vote: vote(r, 2)}).Events...)
+			if found := events[mempool.BadVote](ready); len(found) != 1 || found[0].Voter != 1 {
+				t.Fatalf("round %d: events %v", round, ready.Events)
+			}
+			if ready = r.must(mempool.VoteReceived{Vote: vote(r, 3)}); len(events[mempool.Certified](ready)) != 1 {
+				t.Fatalf("round %d: no certificate", round)
+			}
+			if want := max(0, 1-round); checks.spoiled != want {
+				t.Errorf("round %d: %d aggregates of several were spoiled, want %d", round, checks.spoiled, want)
+			}
+			r.deliver(r.mine.Round)
+			r.waitFor(200)
+		}
+	})
 	t.Run("repeated_vote_counts_once", func(t *testing.T) {
 		r := proposed(t)
 		for range 3 {
@@ -534,4 +559,18 @@ func TestVotes(t *testing.T) {
 			t.Errorf("the key is used twice: %v", err)
 		}
 	})
+}
+
+// countingSigner counts the aggregates of several votes of which one is bad.
+type countingSigner struct {
+	mempool.Signer
+	spoiled int
+}
+
+func (s *countingSigner) Aggregate(message remora.Hash, votes []remora.Vote) (remora.BLSSignature, remora.Bitmap, []remora.Authority) {
+	sig, signers, bad := s.Signer.Aggregate(message, votes)
+	if len(votes) > 1 && len(bad) > 0 {
+		s.spoiled++
+	}
+	return sig, signers, bad
 }

@@ -245,7 +245,7 @@ func (n *Node) newValidator(executor *exec.Executor, self remora.Authority) (*va
 	}
 	return validator.New(validator.Config{
 		Genesis: n.config.Genesis, Committee: n.committee, Self: self, Keys: n.config.Keys, Executor: executor,
-		Store: n.store, Head: n.head, Host: n.host, Door: n.door, Counts: &n.counts, Logger: n.config.Logger,
+		Store: n.store, Head: n.head, Host: n.host, Door: n.door, Counts: &n.counts, Hits: n.hits, Logger: n.config.Logger,
 		Signing: n.config.Signing, Tuning: n.config.Tuning, ClockOffset: n.config.ClockOffset,
 	})
 }

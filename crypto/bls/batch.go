@@ -31,8 +31,35 @@ type checkedItem struct {
 // The result has one entry per item, nil if it verifies. When the equation fails, each item is checked alone, so that
 // every verdict equals that of VerifyAggregate.
 func VerifyAggregates(items []AggregateItem) []error {
-	errs := make([]error, len(items))
-	checked := make([]checkedItem, 0, len(items))
+	checked, errs, _ := checkItems(items)
+	if len(checked) > 1 && verifyWeighted(checked) {
+		return errs
+	}
+	for _, c := range checked {
+		if !verifyPoint(c.key, c.point, c.message, signatureTag) {
+			errs[c.index] = ErrSignature
+		}
+	}
+	return errs
+}
+
+// HoldTogether reports whether all aggregates verify, by one pairing equation.
+func HoldTogether(items []AggregateItem) bool {
+	checked, _, valid := checkItems(items)
+	switch {
+	case !valid:
+		return false
+	case len(checked) == 1:
+		return verifyPoint(checked[0].key, checked[0].point, checked[0].message, signatureTag)
+	}
+	return len(checked) == 0 || verifyWeighted(checked)
+}
+
+// checkItems checks signers and points. It returns the items that pass, the errors of the others by item, and whether there
+// are none.
+func checkItems(items []AggregateItem) (checked []checkedItem, errs []error, valid bool) {
+	errs = make([]error, len(items))
+	checked = make([]checkedItem, 0, len(items))
 	for i, it := range items {
 		key, err := it.Ring.sumKeys(it.Signers)
 		if err != nil {
@@ -46,15 +73,7 @@ func VerifyAggregates(items []AggregateItem) []error {
 		}
 		checked = append(checked, checkedItem{index: i, key: key, point: point, message: it.Message})
 	}
-	if len(checked) > 1 && verifyWeighted(checked) {
-		return errs
-	}
-	for _, c := range checked {
-		if !verifyPoint(c.key, c.point, c.message, signatureTag) {
-			errs[c.index] = ErrSignature
-		}
-	}
-	return errs
+	return checked, errs, len(checked) == len(items)
 }
 
 // verifyWeighted checks the sum of the items, each multiplied by a random weight. Items of the same signers cost one

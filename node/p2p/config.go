@@ -42,6 +42,7 @@ type Channel struct {
 	MaxFrame    int // bytes; a peer that announces a longer frame loses its stream
 	QueueFrames int // frames waiting per peer
 	QueueBytes  int // bytes waiting per peer
+	Rate        int // bytes per second taken from each peer, a frame counting 1 KiB or more; 0: no limit. A second's worth may come at once
 }
 
 // Handler answers one request. The context ends at the request's deadline or with the host; the handler owns the request.
@@ -116,8 +117,8 @@ func completeChannels(list []Channel) ([]Channel, error) {
 		ch.MaxFrame = cmp.Or(ch.MaxFrame, DefaultMaxFrame)
 		ch.QueueFrames = cmp.Or(ch.QueueFrames, DefaultQueueFrames)
 		ch.QueueBytes = cmp.Or(ch.QueueBytes, DefaultQueueBytes)
-		if ch.MaxFrame < 0 || ch.MaxFrame > maxFrameCap || ch.QueueFrames < 0 || ch.QueueBytes < ch.MaxFrame {
-			return nil, fmt.Errorf("p2p: channel %s: want a frame limit up to %d, and a queue that holds one frame", ch.Name, maxFrameCap)
+		if ch.MaxFrame < 0 || ch.MaxFrame > maxFrameCap || min(ch.QueueFrames, ch.Rate) < 0 || ch.QueueBytes < ch.MaxFrame {
+			return nil, fmt.Errorf("p2p: channel %s: want a frame limit up to %d, a queue that holds one frame, and no negative number", ch.Name, maxFrameCap)
 		}
 		channels[i] = ch
 	}

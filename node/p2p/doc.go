@@ -17,11 +17,11 @@
 // outlives a short interruption. When the link has been down for longer than a second, the queue is emptied and refuses
 // frames until the link is back, so that a peer that returns after an hour does not receive an hour-old backlog.
 //
-// Incoming frames of one channel name, from all peers, leave through one Go channel of a few slots. Every peer has its
-// own reader that holds at most one decoded frame and blocks on that Go channel. Blocked senders of a Go channel are served
-// in order of arrival, so a peer that floods gets one turn per round like every other peer. A slow consumer therefore
-// stops the readers, the flow-control windows fill, and frames pile up and are dropped in the sender's queue: the
-// receiver drops nothing, and a flooder fills only its own memory.
+// Incoming frames of one channel name wait in a queue for each peer, bounded in frames and bytes, and leave in turn through
+// one Go channel: each peer with something waiting is served once before any is served again. A channel may have a rate, and
+// a consumer may hold a peer ([Host.Hold]); a peer over its rate, or held, is passed over. A slow consumer, or one that holds
+// a peer, therefore fills that peer's queue, its reader stops, the flow-control window fills, and frames pile up and are
+// dropped in the sender's queue: the receiver drops nothing, and a flooder fills only its own memory.
 //
 // # Peers
 //

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -23,9 +24,6 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// receiveSlots is the number of messages of a channel that may wait for the consumer, beside the one in each reader.
-const receiveSlots = 8
-
 // Host is the local end of the network. Its methods may be called from any goroutine.
 type Host struct {
 	cfg      Config
@@ -35,7 +33,7 @@ type Host struct {
 	remotes  map[peer.ID]*remote // fixed after New
 	names    map[string]*remote  // remotes by printed id
 	channels map[string]int      // index by name
-	receive  []chan Message      // by channel index
+	inboxes  []*inbox            // by channel index
 	requests *requestSlots
 	log      *slog.Logger
 
@@ -65,7 +63,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	for i, ch := range cfg.Channels {
 		h.channels[ch.Name] = i
-		h.receive = append(h.receive, make(chan Message, receiveSlots))
+		h.inboxes = append(h.inboxes, newInbox(ch))
 	}
 	var peers []peer.AddrInfo
 	for _, p := range cfg.Peers {
@@ -100,7 +98,7 @@ func (h *Host) addRemote(info peer.AddrInfo) {
 			queue: newFrameQueue(ch.QueueFrames, ch.QueueBytes), wake: make(chan struct{}, 1),
 		})
 		r.readers = append(r.readers, &reader{
-			from: r, index: i, channel: ch, out: h.receive[i], log: h.log, timeout: h.cfg.WriteTimeout,
+			from: r, index: i, channel: ch, in: h.inboxes[i], place: h.inboxes[i].addQueue(r.name), log: h.log, timeout: h.cfg.WriteTimeout,
 		})
 	}
 	h.remotes[r.id] = r
@@ -178,6 +176,9 @@ func (h *Host) Run(ctx context.Context) error {
 	h.net.Notify(&network.NotifyBundle{ConnectedF: h.noteConnection, DisconnectedF: h.noteDisconnection})
 	h.gate.openGate()
 	var group sync.WaitGroup
+	for _, b := range h.inboxes {
+		group.Go(func() { b.deliverInTurn(ctx) })
+	}
 	for _, r := range h.remotes {
 		if len(r.addrs) > 0 {
 			group.Go(func() { r.keepConnected(ctx, h.net) })
@@ -191,8 +192,8 @@ func (h *Host) Run(ctx context.Context) error {
 	err := h.lib.Close()
 	group.Wait()
 	h.handlers.Wait()
-	for _, c := range h.receive {
-		close(c)
+	for _, b := range h.inboxes {
+		close(b.out)
 	}
 	return err
 }
@@ -328,13 +329,22 @@ func (h *Host) findLink(peer, channel string) (*remote, int, bool) {
 	return r, i, ok && r != nil
 }
 
-// Receive returns the messages of a channel from all peers, nil for an unknown channel. It is closed when Run returns.
+// Receive returns the messages of a channel from all peers, in turn, nil for an unknown channel. It is closed when Run
+// returns.
 func (h *Host) Receive(channel string) <-chan Message {
 	i, ok := h.channels[channel]
 	if !ok {
 		return nil
 	}
-	return h.receive[i]
+	return h.inboxes[i].out
+}
+
+// Hold passes a peer's frames of a channel over for a while, a second from now at most: for a consumer to whom they cost
+// more than their bytes say. They wait in the peer's queue, and when that is full on its stream.
+func (h *Host) Hold(peer, channel string, d time.Duration) {
+	if r, i, ok := h.findLink(peer, channel); ok {
+		r.readers[i].in.holdPeer(r.readers[i].place, d)
+	}
 }
 
 // Connected returns, sorted, the peers whose channels are all alive in both directions.

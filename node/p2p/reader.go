@@ -22,12 +22,13 @@ type Message struct {
 	Payload []byte
 }
 
-// reader receives one channel from one peer: at most one stream at a time, at most one frame in memory.
+// reader receives one channel from one peer: at most one stream at a time, and one frame beside those in the inbox.
 type reader struct {
 	from    *remote
 	index   int // of the channel
 	channel Channel
-	out     chan<- Message // shared by the readers of the channel
+	in      *inbox // shared by the readers of the channel
+	place   int    // of the peer's queue in it
 	timeout time.Duration
 	log     *slog.Logger
 
@@ -123,12 +124,8 @@ func (r *reader) readFrames(ctx context.Context, t *turn) error {
 		}
 		r.received.Add(1)
 		r.bytes.Add(uint64(len(payload)))
-		select {
-		case r.out <- Message{Peer: r.from.name, Channel: r.channel.Name, Payload: payload}:
-		case <-t.replaced:
-			return errReplaced
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := r.in.enterFrame(ctx, r.place, payload, t.replaced); err != nil {
+			return err
 		}
 	}
 }

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -68,24 +69,41 @@ func (c *Client) AskCertificates(ctx context.Context, from remora.Authority, r C
 	return OpenCertificates(c.committee, items)
 }
 
-// OpenCertificates decodes and verifies an answer with certificates. On an error it returns those before the first
-// invalid one.
+// answerStep is the number of certificates of an answer that are checked together.
+const answerStep = 16
+
+// OpenCertificates decodes and verifies an answer with certificates, a few at a time. On an error it returns those before
+// the first invalid one: what follows costs nothing.
 func OpenCertificates(committee *trust.Committee, items [][]byte) (list []*remora.Certificate, err error) {
 	if len(items) > MaxCertificateRange {
 		return nil, fmt.Errorf("%w: %d certificates in an answer, at most %d", remora.ErrInvalid, len(items), MaxCertificateRange)
 	}
-	list = make([]*remora.Certificate, len(items))
-	for i, item := range items {
-		if list[i], err = remora.DecodeCertificate(committee.Domain, item); err != nil {
-			return nil, err
+	for step := range slices.Chunk(items, answerStep) {
+		opened, err := openStep(committee, step)
+		if list = append(list, opened...); err != nil {
+			return list, err
 		}
+	}
+	return list, nil
+}
+
+func openStep(committee *trust.Committee, items [][]byte) ([]*remora.Certificate, error) {
+	var list []*remora.Certificate
+	var malformed error
+	for _, item := range items {
+		cert, err := remora.DecodeCertificate(committee.Domain, item)
+		if err != nil {
+			malformed = err
+			break
+		}
+		list = append(list, cert)
 	}
 	for i, bad := range committee.CheckCertificates(list) {
 		if bad != nil {
 			return list[:i], bad
 		}
 	}
-	return list, nil
+	return list, malformed
 }
 
 // AskBatches asks for batches by digest and returns those that the peer had.

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/remora-network/remora"
@@ -9,10 +10,11 @@ import (
 	"github.com/remora-network/remora/state/tree"
 )
 
-// The channels between validators: small urgent frames, and batches.
+// The channels between validators: headers, votes and certificates; batches; and what acknowledges batches.
 const (
 	ChannelDAG   = "dag"
 	ChannelBatch = "batch"
+	ChannelAck   = "ack"
 )
 
 // The first byte of a frame on ChannelDAG.
@@ -20,7 +22,6 @@ const (
 	FrameHeader      = 'H'
 	FrameVote        = 'V'
 	FrameCertificate = 'C'
-	FrameAck         = 'A' // followed by the digest of a batch
 )
 
 // The request protocols.
@@ -45,13 +46,16 @@ const (
 	maxRequestBytes     = 64 << 10
 	maxPatience         = 3 * time.Second
 	maxNodeBytes        = 128 // an encoded node of the state tree
+	MaxFrameAcks        = 256 // digests in a frame on ChannelAck
 )
 
-// Channels returns the channels between validators.
+// Channels returns the channels between validators. The rates are many times what an honest validator needs: they bound what
+// the frames of a flooding one cost beside their bytes.
 func Channels() []p2p.Channel {
 	return []p2p.Channel{
-		{Name: ChannelDAG, MaxFrame: remora.MaxCertificateBytes + 1, QueueFrames: 4096, QueueBytes: 16 << 20},
+		{Name: ChannelDAG, MaxFrame: remora.MaxCertificateBytes + 1, QueueFrames: 4096, QueueBytes: 16 << 20, Rate: 8 << 20},
 		{Name: ChannelBatch, MaxFrame: remora.SignatureSize + remora.MaxBatchBytes, QueueFrames: 256, QueueBytes: 64 << 20},
+		{Name: ChannelAck, MaxFrame: MaxFrameAcks * remora.HashSize, QueueFrames: 1024, QueueBytes: 1 << 20, Rate: 1 << 20},
 	}
 }
 
@@ -130,3 +134,28 @@ func DecodeBatch(frame []byte) (remora.Batch, remora.Signature, error) {
 
 // EncodeFrame makes a frame of a kind for ChannelDAG.
 func EncodeFrame(kind byte, body []byte) []byte { return append([]byte{kind}, body...) }
+
+// EncodeAcks makes frames for ChannelAck: the digests of batches that are stored here, one after the other.
+func EncodeAcks(digests []remora.Hash) [][]byte {
+	var frames [][]byte
+	for some := range slices.Chunk(digests, MaxFrameAcks) {
+		frame := make([]byte, 0, len(some)*remora.HashSize)
+		for _, digest := range some {
+			frame = append(frame, digest[:]...)
+		}
+		frames = append(frames, frame)
+	}
+	return frames
+}
+
+// DecodeAcks returns the digests in a frame of ChannelAck.
+func DecodeAcks(frame []byte) ([]remora.Hash, error) {
+	if n := len(frame) / remora.HashSize; n == 0 || n > MaxFrameAcks || len(frame)%remora.HashSize != 0 {
+		return nil, fmt.Errorf("acks: %w: %d bytes", remora.ErrMalformed, len(frame))
+	}
+	var digests []remora.Hash
+	for digest := range slices.Chunk(frame, remora.HashSize) {
+		digests = append(digests, remora.Hash(digest))
+	}
+	return digests, nil
+}

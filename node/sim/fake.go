@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
@@ -36,6 +37,11 @@ func (f fakeScheme) VerifyAggregates(items []trust.Aggregate) []error {
 		}
 	}
 	return errs
+}
+
+// HoldTogether implements trust.Scheme.
+func (f fakeScheme) HoldTogether(items []trust.Aggregate) bool {
+	return !slices.ContainsFunc(f.VerifyAggregates(items), func(err error) bool { return err != nil })
 }
 
 // Aggregate implements trust.Scheme.

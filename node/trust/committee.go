@@ -79,16 +79,12 @@ func (c *Committee) CheckCertificates(certificates []*remora.Certificate) []erro
 	var items []Aggregate
 	var places []int
 	for i, cert := range certificates {
-		if errs[i] = cert.Check(c.Committee); errs[i] != nil || c.verified.hasCertificate(cert) {
-			continue
-		}
 		// Votes do not cover the author's signature: a peer that relays a certificate could change it.
-		if errs[i] = c.checkAuthor(&cert.Header); errs[i] != nil {
+		var proven bool
+		if proven, errs[i] = c.CheckUnproven(cert); proven || errs[i] != nil {
 			continue
 		}
-		items = append(items, Aggregate{
-			Signers: cert.Signers, Message: remora.VoteMessage(c.Domain, &cert.Header), Signature: cert.Signature,
-		})
+		items = append(items, c.aggregateOf(cert))
 		places = append(places, i)
 	}
 	for i, err := range c.scheme.VerifyAggregates(items) {
@@ -100,6 +96,38 @@ func (c *Committee) CheckCertificates(certificates []*remora.Certificate) []erro
 		errs[places[i]] = fmt.Errorf("certificate of round %d by authority %d: %w: %w", cert.Round(), cert.Author(), ErrSignature, err)
 	}
 	return errs
+}
+
+// CheckUnproven checks structure and author's signature of a sealed certificate, and reports whether its aggregate was found
+// valid before. If it was not, ProveTogether has to follow.
+func (c *Committee) CheckUnproven(cert *remora.Certificate) (proven bool, err error) {
+	if err := cert.Check(c.Committee); err != nil {
+		return false, err
+	}
+	if c.verified.hasCertificate(cert) {
+		return true, nil
+	}
+	return false, c.checkAuthor(&cert.Header)
+}
+
+// ProveTogether checks the aggregates of certificates in one equation and reports whether all of them hold. CheckUnproven
+// has passed each of them.
+func (c *Committee) ProveTogether(certificates []*remora.Certificate) bool {
+	items := make([]Aggregate, len(certificates))
+	for i, cert := range certificates {
+		items[i] = c.aggregateOf(cert)
+	}
+	if !c.scheme.HoldTogether(items) {
+		return false
+	}
+	for _, cert := range certificates {
+		c.verified.addCertificate(cert)
+	}
+	return true
+}
+
+func (c *Committee) aggregateOf(cert *remora.Certificate) Aggregate {
+	return Aggregate{Signers: cert.Signers, Message: remora.VoteMessage(c.Domain, &cert.Header), Signature: cert.Signature}
 }
 
 // Aggregate combines signatures of members over one message: as one aggregate, one by one when that fails. It returns

@@ -16,6 +16,8 @@ type Scheme interface {
 	// VerifyAggregates checks that all signers of each item signed its message. The result has one entry per item, nil
 	// where it holds.
 	VerifyAggregates(items []Aggregate) []error
+	// HoldTogether reports whether all signers of every item signed its message, at the cost of one check.
+	HoldTogether(items []Aggregate) bool
 	// Aggregate combines signatures over one message, see Committee.Aggregate.
 	Aggregate(message remora.Hash, by []remora.Authority, sigs []remora.BLSSignature) (remora.BLSSignature, remora.Bitmap, []remora.Authority)
 }
@@ -52,13 +54,20 @@ func (p *pairings) VerifyDigest(author remora.Authority, digest remora.Hash, sig
 
 // VerifyAggregates implements Scheme, with one pairing equation for all items.
 func (p *pairings) VerifyAggregates(items []Aggregate) []error {
+	return bls.VerifyAggregates(p.listItems(items))
+}
+
+// HoldTogether implements Scheme.
+func (p *pairings) HoldTogether(items []Aggregate) bool { return bls.HoldTogether(p.listItems(items)) }
+
+func (p *pairings) listItems(items []Aggregate) []bls.AggregateItem {
 	list := make([]bls.AggregateItem, len(items))
 	for i := range items {
 		list[i] = bls.AggregateItem{
 			Ring: p.ring, Signers: signerIndices(items[i].Signers), Message: items[i].Message[:], Signature: items[i].Signature,
 		}
 	}
-	return bls.VerifyAggregates(list)
+	return list
 }
 
 // Aggregate implements Scheme.

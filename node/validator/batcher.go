@@ -30,12 +30,13 @@ type batcher struct {
 
 	submissions <-chan submission
 	network     <-chan p2p.Message    // batches of peers
-	acks        <-chan worker.Message // of peers, for own batches
+	acks        <-chan p2p.Message    // of peers, for own batches
 	local       <-chan worker.Message // from the engine; never dropped
 	fetched     <-chan fetched        // batches that headers list
 	reannounce  <-chan struct{}       // tell the primary again which own batches wait
 	primary     chan<- mempool.Message
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
+	judge       *judge
 	counts      *metrics.Counts
 
 	waitlist waitlist
@@ -64,7 +65,8 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			b.takeBatch(ctx, m)
 			takeMore(b.network, func(m p2p.Message) { b.takeBatch(ctx, m) })
 		case m := <-b.acks:
-			b.stepCore(ctx, m)
+			b.takeAcks(ctx, m)
+			takeMore(b.acks, func(m p2p.Message) { b.takeAcks(ctx, m) })
 		case m := <-b.local:
 			b.own.Forget(m)
 			b.stepCore(ctx, m)
@@ -88,27 +90,65 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 	}
 }
 
-// takeBatch hands a peer's batch to the core.
+const (
+	// refusedRate is the pace in bytes per second at which a peer's batches are taken while they change nothing, refused
+	// ones or copies, and leastRefusal what each of them counts at least, for signature and lookups.
+	refusedRate  = 8 << 20
+	leastRefusal = 16 << 10
+)
+
+// holdTime is how long a batch of some bytes that changes nothing holds its sender up.
+func holdTime(bytes int) time.Duration {
+	return time.Duration(max(bytes, leastRefusal)) * time.Second / refusedRate
+}
+
+// takeBatch hands a peer's batch to the core. Batches that change nothing hold their sender's next ones up.
 func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 	from, known := b.committee.ByPeer(m.Peer)
 	if !known {
 		return
 	}
+	hold := func() { b.host.Hold(m.Peer, peers.ChannelBatch, holdTime(len(m.Payload))) }
 	batch, proof, err := peers.DecodeBatch(m.Payload)
-	if err == nil {
+	if err == nil && batch.Term == b.committee.Term { // the core refuses others, and nobody is to blame for them
 		ref := batch.Ref()
 		err = b.committee.CheckBatch(&ref, proof)
 	}
 	if err != nil {
-		b.log.DebugContext(ctx, "dropped a peer's batch", slog.Any("peer", m.Peer), slog.Any("reason", err))
+		hold()
+		b.judge.blameMember(ctx, from, err)
 		return
 	}
 	if _, done, err := b.store.BatchHeight(batch.Digest); err == nil && done {
 		// It comes late, or from an author that restarted, and needs only the acknowledgement.
-		b.host.Send(m.Peer, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, batch.Digest[:]))
+		hold()
+		b.sendAcks(from, []remora.Hash{batch.Digest})
 		return
 	}
-	b.stepCore(ctx, worker.PeerBatch{From: from, Batch: batch, Proof: proof})
+	if b.store.HasBatch(batch.Digest) {
+		hold()
+	}
+	if err := b.core.Step(worker.PeerBatch{From: from, Batch: batch, Proof: proof}); err != nil {
+		hold()
+		b.judge.recordHit(limitBatches, from)
+		b.log.DebugContext(ctx, "refused a batch", slog.String("peer", m.Peer), slog.Any("reason", err))
+	}
+}
+
+// takeAcks hands a peer's acknowledgements to the core.
+func (b *batcher) takeAcks(ctx context.Context, m p2p.Message) {
+	from, known := b.committee.ByPeer(m.Peer)
+	if !known {
+		return
+	}
+	digests, err := peers.DecodeAcks(m.Payload)
+	if err != nil {
+		b.judge.blameMember(ctx, from, err)
+		return
+	}
+	for _, digest := range digests {
+		b.stepCore(ctx, worker.Acked{From: from, Digest: digest})
+	}
 }
 
 // takeFetched hands fetched batches to the core, in order, until the quota of the author that listed them is used up.
@@ -178,8 +218,18 @@ func (b *batcher) sendBatches(rd *worker.Ready) {
 	for _, r := range rd.Resend {
 		b.host.Send(b.committee.Members[r.To].PeerID, peers.ChannelBatch, b.encodeBatch(r.Batch))
 	}
+	acks := make([][]remora.Hash, b.committee.Size())
 	for _, a := range rd.Acks {
-		b.host.Send(b.committee.Members[a.To].PeerID, peers.ChannelDAG, peers.EncodeFrame(peers.FrameAck, a.Digest[:]))
+		acks[a.To] = append(acks[a.To], a.Digest)
+	}
+	for to, digests := range acks {
+		b.sendAcks(remora.Authority(to), digests)
+	}
+}
+
+func (b *batcher) sendAcks(to remora.Authority, digests []remora.Hash) {
+	for _, frame := range peers.EncodeAcks(digests) {
+		b.host.Send(b.committee.Members[to].PeerID, peers.ChannelAck, frame)
 	}
 }
 

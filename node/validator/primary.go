@@ -18,6 +18,7 @@ import (
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/restore"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 )
 
 // tick is the length of a core's logical tick.
@@ -62,6 +63,7 @@ type ports struct {
 	engine  chan<- Work
 	epoch   *atomic.Uint64      // after what is ordered, for the batcher
 	wants   []chan mempool.Want // by authority
+	judge   *judge              // of bad votes
 }
 
 // driveCores is the loop of the primary.
@@ -294,7 +296,7 @@ func (p *primary) noteEvents(ctx context.Context, events []mempool.Event) {
 		case mempool.Rejoined:
 			p.log.InfoContext(ctx, "rejoined: signs again, above a round", slog.Uint64("round", uint64(e.Floor)))
 		case mempool.BadVote:
-			p.log.WarnContext(ctx, "an authority sent a vote whose signature is wrong", slog.Int("voter", int(e.Voter)))
+			p.ports.judge.blameMember(ctx, e.Voter, fmt.Errorf("vote in round %d: %w", e.Round, trust.ErrSignature))
 		}
 	}
 }

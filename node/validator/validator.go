@@ -19,6 +19,7 @@ import (
 	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
@@ -40,6 +41,7 @@ type Config struct {
 	Host      *p2p.Host
 	Door      *door.Door // through which transactions come in
 	Counts    *metrics.Counts
+	Hits      *limits.Hits // optional
 	Logger    *slog.Logger
 
 	// Signing is the path of the record beside the consensus key. Without one an empty store is taken for a new authority's.
@@ -87,7 +89,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	c := &v.c
 	auth, members, log := &authority{committee: c.Committee, self: c.Self, keys: c.Keys}, c.Committee.Committee, c.Logger
 	network, toPrimary := make(chan mempool.Message, localQueue), make(chan mempool.Message, localQueue)
-	acks, toBatcher := make(chan worker.Message, localQueue), make(chan worker.Message, localQueue)
+	toBatcher := make(chan worker.Message, localQueue)
 	wants, toEngine := make([]chan mempool.Want, members.Size()), make(chan Work)
 	for a := range wants {
 		wants[a] = make(chan mempool.Want, wantQueue)
@@ -96,26 +98,28 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	rebuilt, reannounce, ordered := make(chan struct{}), make(chan struct{}), new(atomic.Uint64)
 	progress, client := new(Progress), peers.NewClient(c.Committee, c.Host.Request)
 
+	judge := newJudge(c.Committee, progress, c.Hits, log)
 	check := &verifier{
-		committee: c.Committee, network: c.Host.Receive(peers.ChannelDAG), messages: network, acks: acks, log: log,
+		committee: c.Committee, network: c.Host.Receive(peers.ChannelDAG), messages: network, judge: judge, log: log,
 	}
 	fetch := &fetcher{
 		self: c.Self, client: client, store: c.Store, progress: progress, log: log, wants: wants, network: network, batcher: downloads,
+		judge: judge,
 	}
 	dag := &primary{
 		committee: members, store: c.Store, host: c.Host, log: log, signing: signed, heard: v.heard, progress: progress,
 		rebuild: Rebuild{Cores: restore.Config{
 			Genesis: c.Genesis, Committee: members, Self: c.Self, Signer: auth.dagSigner(), Pace: c.Tuning.Pace, Doubt: doubt,
 		}},
-		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, wants: wants},
+		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, wants: wants, judge: judge},
 		head:  c.Head, retention: Retention{Served: servedFor}, flight: c.Tuning.Flight, counts: c.Counts,
 		recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
-		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: acks, local: toBatcher, fetched: downloads,
+		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: c.Host.Receive(peers.ChannelAck), local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
-		waitlist: waitlist{}, stopped: v.stopped,
+		waitlist: waitlist{}, stopped: v.stopped, judge: judge,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{

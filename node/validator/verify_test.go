@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/remora-network/remora"
+	"github.com/remora-network/remora/crypto/bls"
 	"github.com/remora-network/remora/crypto/ed25519"
+	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/trust"
@@ -20,31 +22,50 @@ func signedHeader(c *trust.Committee, author remora.Authority, signer *ed25519.P
 	return h
 }
 
-func testVerifier(c *trust.Committee) *verifier {
-	return &verifier{committee: c, log: slog.New(slog.DiscardHandler)}
+func testVerifier(c *trust.Committee, out chan mempool.Message) *verifier {
+	log := slog.New(slog.DiscardHandler)
+	return &verifier{committee: c, messages: out, judge: newJudge(c, new(Progress), nil, log), log: log}
 }
 
 func TestVerifierPassesWhatHolds(t *testing.T) {
 	c, keys, signers := trusttest.Committee(t)
-	v := testVerifier(c)
+	out := make(chan mempool.Message, 8)
+	v := testVerifier(c, out)
 	h := signedHeader(c, 2, signers[2])
 	message := remora.VoteMessage(c.Domain, h)
 	vote := remora.Vote{Term: 1, Round: 1, Author: 2, Digest: h.Digest(), Voter: 1, Signature: keys[1].Sign(message[:])}
-	digest := h.Digest()
+	cert := certify(t, c, keys, h)
 	for name, m := range map[string]p2p.Message{
-		"header": {Peer: c.Members[2].PeerID, Payload: peers.EncodeFrame(peers.FrameHeader, remora.Encode(h))},
-		"vote":   {Peer: c.Members[1].PeerID, Payload: peers.EncodeFrame(peers.FrameVote, remora.Encode(vote))},
-		"ack":    {Peer: c.Members[3].PeerID, Payload: peers.EncodeFrame(peers.FrameAck, digest[:])},
+		"header":      {Peer: c.Members[2].PeerID, Payload: peers.EncodeFrame(peers.FrameHeader, remora.Encode(h))},
+		"vote":        {Peer: c.Members[1].PeerID, Payload: peers.EncodeFrame(peers.FrameVote, remora.Encode(vote))},
+		"certificate": {Peer: c.Members[2].PeerID, Payload: peers.EncodeFrame(peers.FrameCertificate, remora.Encode(cert))},
+		"known again": {Peer: c.Members[1].PeerID, Payload: peers.EncodeFrame(peers.FrameCertificate, remora.Encode(cert))},
 	} {
-		if got, err := v.decodeFrame(m); got == nil || err != nil {
-			t.Errorf("%s: %v, %v", name, got, err)
+		if err := v.passValid(t.Context(), v.admitFrames(t.Context(), []p2p.Message{m})); err != nil || len(out) != 1 {
+			t.Errorf("%s: %d messages passed, %v", name, len(out), err)
 		}
+		<-out
 	}
+}
+
+// certify is the certificate of a header, by the first three members.
+func certify(t testing.TB, c *trust.Committee, keys []*bls.SecretKey, h *remora.Header) *remora.Certificate {
+	t.Helper()
+	message := remora.VoteMessage(c.Domain, h)
+	var sigs []remora.BLSSignature
+	for _, k := range keys[:3] {
+		sigs = append(sigs, k.Sign(message[:]))
+	}
+	sum, err := bls.Aggregate(sigs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &remora.Certificate{Header: *h, Signers: remora.NewBitmap(4, 0, 1, 2), Signature: sum}
 }
 
 func TestVerifierRefuses(t *testing.T) {
 	c, _, signers := trusttest.Committee(t)
-	v := testVerifier(c)
+	out := make(chan mempool.Message, 8)
 	good := signedHeader(c, 2, signers[2])
 	forged := signedHeader(c, 2, signers[1])
 	late := *good
@@ -65,10 +86,15 @@ func TestVerifierRefuses(t *testing.T) {
 		"truncated":             {Peer: peer(2), Payload: peers.EncodeFrame(peers.FrameHeader, remora.Encode(good)[:50])},
 		"trailing":              {Peer: peer(2), Payload: append(peers.EncodeFrame(peers.FrameHeader, remora.Encode(good)), 0)},
 		"vote for another":      {Peer: peer(2), Payload: peers.EncodeFrame(peers.FrameVote, remora.Encode(remora.Vote{Voter: 1}))},
-		"short ack":             {Peer: peer(2), Payload: []byte{peers.FrameAck, 1, 2}},
 	} {
-		if got, err := v.decodeFrame(m); err == nil {
-			t.Errorf("%s: passed as %v", name, got)
+		v := testVerifier(c, out)
+		if err := v.passValid(t.Context(), v.admitFrames(t.Context(), []p2p.Message{m})); err != nil || len(out) != 0 {
+			t.Errorf("%s: passed, %v", name, err)
+		}
+		from, member := c.ByPeer(m.Peer)
+		blames := member && name != "empty" && name != "header of other term"
+		if member && v.judge.isAlone(from) != blames {
+			t.Errorf("%s: blamed: %v", name, !blames)
 		}
 	}
 }
@@ -78,12 +104,15 @@ func FuzzFrame(f *testing.F) {
 	f.Add(peers.EncodeFrame(peers.FrameHeader, remora.Encode(signedHeader(c, 0, signers[0]))))
 	f.Add(peers.EncodeFrame(peers.FrameCertificate, remora.Encode(remora.Certificate{Header: *signedHeader(c, 0, signers[0])})))
 	f.Add(peers.EncodeFrame(peers.FrameVote, remora.Encode(remora.Vote{Voter: 0})))
-	f.Add(peers.EncodeFrame(peers.FrameAck, make([]byte, 32)))
-	v := testVerifier(c)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m, err := v.decodeFrame(p2p.Message{Peer: c.Members[0].PeerID, Payload: payload})
-		if certificate, ok := m.(*remora.Certificate); ok && err == nil {
-			c.CheckCertificates([]*remora.Certificate{certificate})
+		out := make(chan mempool.Message, 1)
+		v := testVerifier(c, out)
+		m := p2p.Message{Peer: c.Members[0].PeerID, Payload: payload}
+		if err := v.passValid(t.Context(), v.admitFrames(t.Context(), []p2p.Message{m})); err != nil {
+			t.Fatal(err)
+		}
+		if len(out) > 0 && v.judge.isAlone(0) {
+			t.Error("passed, and its sender is blamed")
 		}
 	})
 }

@@ -2,13 +2,16 @@ package validator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/node/peers"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/trust"
 )
 
 // wantQueue bounds the wants that wait for one authority. The core repeats those that find no room.
@@ -20,6 +23,7 @@ type fetcher struct {
 	client   *peers.Client
 	store    *store.Store
 	progress *Progress
+	judge    *judge
 	log      *slog.Logger
 
 	wants   []chan mempool.Want    // by authority: one that hangs does not delay the others
@@ -83,7 +87,21 @@ func (f *fetcher) bringCertificates(ctx context.Context, w mempool.Want) error {
 			return err
 		}
 	}
+	if errors.Is(failed, trust.ErrSignature) || errors.Is(failed, remora.ErrInvalid) {
+		f.judge.blameMember(ctx, w.From, failed)
+		return f.waitPause(ctx, w.From)
+	}
 	return failed
+}
+
+// waitPause waits until certificates of an authority are checked again.
+func (f *fetcher) waitPause(ctx context.Context, from remora.Authority) error {
+	select {
+	case <-time.After(f.judge.pauseLeft(from)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // bringBatches fetches the batches that a header lists, an answer at a time, until its author's quota is used up.

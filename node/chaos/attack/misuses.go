@@ -33,7 +33,7 @@ func memberStages() map[string]stage {
 		"member-tinybatches": {stock: stockTinyBatches},
 		"member-certs":       {attack: flood(peers.ChannelDAG, falseCertificates)},
 		"member-headers":     {attack: flood(peers.ChannelDAG, unsignedHeaders)},
-		"member-acks":        {attack: flood(peers.ChannelDAG, acksForNothing)},
+		"member-acks":        {attack: flood(peers.ChannelAck, acksForNothing)},
 		"member-epochs":      {attack: flood(peers.ChannelBatch, impossibleEpochs)},
 	} {
 		all[name] = stage{m.prepare}

@@ -235,7 +235,7 @@ func (r *relay) releaseBatches(ctx context.Context, m *member, stock []remora.Ba
 				if !direct {
 					r.push(ctx, a, peers.ChannelBatch, m.forger.batchFrame(b))
 				}
-				for !r.stand[a].Send(r.innerID, peers.ChannelDAG, ackFrame(b.Digest)) && ctx.Err() == nil {
+				for !r.stand[a].Send(r.innerID, peers.ChannelAck, ackFrame(b.Digest)) && ctx.Err() == nil {
 					devnet.Pause(ctx, 2*time.Millisecond)
 				}
 			}

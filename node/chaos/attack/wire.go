@@ -76,7 +76,7 @@ func (f *forger) unrelatedSignature() remora.BLSSignature {
 }
 
 // ackFrame returns the acknowledgement of a batch.
-func ackFrame(batch remora.Hash) []byte { return peers.EncodeFrame(peers.FrameAck, batch[:]) }
+func ackFrame(batch remora.Hash) []byte { return peers.EncodeAcks([]remora.Hash{batch})[0] }
 
 // frameKind returns the kind of a frame on the channel of the DAG.
 func frameKind(frame []byte) byte {
