@@ -134,8 +134,14 @@ func noiseTxs(bytes int) [][]byte {
 	return txs
 }
 
-// frameBatch returns the digest of the batch in a frame of the batches' channel.
-func frameBatch(frame []byte) remora.Hash { return remora.SumBLAKE3(frame) }
+// frameBatch returns the digest of the batch in a frame of the batches' channel, zero if there is none.
+func frameBatch(frame []byte) remora.Hash {
+	b, _, err := peers.DecodeBatch(frame)
+	if err != nil {
+		return remora.Hash{}
+	}
+	return b.Digest
+}
 
 // openSession returns a signed opening of a session that lasts long enough.
 func openSession(owner *ed25519.PrivateKey, g *remora.Genesis, body remora.OpenSession) []byte {
