@@ -27,13 +27,16 @@ type Genesis struct {
 	Accounts   []GenesisAccount   `json:"accounts"`
 }
 
+// DefaultEpochBlocks is the least number of blocks in an epoch that new chains take: 16 wrong clocks in a row must not end 16 epochs.
+const DefaultEpochBlocks Height = 16
+
 // Params are the constants of a chain.
 type Params struct {
 	_           struct{} `cbor:",toarray"`
 	Rule        string   `json:"rule"`         // commit rule; only "bullshark"
 	GCDepth     Round    `json:"gc_depth"`     // rounds below a leader that it still orders
-	EpochMillis Millis   `json:"epoch_millis"` // least length of an epoch in block time
-	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0 means 1
+	EpochMillis Millis   `json:"epoch_millis"` // least length of an epoch on the active clock
+	EpochBlocks Height   `json:"epoch_blocks"` // least number of blocks in an epoch; 0 means 1, which is legal: see DefaultEpochBlocks
 	BlockWeight Weight   `json:"block_weight"` // that a block executes at most
 	QueueBytes  uint64   `json:"queue_bytes"`  // of accepted batches of one validator that wait for execution, a batch counting 4 KiB or more
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction

@@ -76,6 +76,7 @@ type Session struct {
 	Price  Amount       `json:"price" doc:"of a MiB, fixed when the session was opened"`
 	Opened Epoch        `json:"opened"`
 	Expiry Epoch        `json:"expiry" doc:"the last epoch whose receipts count"`
+	Nodes  []Address    `cbor:"nodes" json:"-"` // that hold grants, strictly increasing; they are the documents' grants
 }
 
 // Grant is the present state of a session's allotment to one node.

@@ -35,6 +35,7 @@ func (n *Node) partFigures() []metrics.Figure {
 	received := traffic(func(_, _, r uint64) uint64 { return r })
 	return []metrics.Figure{
 		{Name: "height", Help: "Height of the newest executed block.", Value: height},
+		{Name: "block_time_ahead_seconds", Help: "Time of the newest block minus the wall clock when it came.", Value: n.drift.seconds},
 		{Name: "peers", Help: "Validators connected in both directions.", Value: connected},
 		{Name: "frames_sent_total", Help: "Frames sent to validators.", Counter: true, Value: sent},
 		{Name: "frames_dropped_total", Help: "Frames dropped because a peer's queue was full.", Counter: true, Value: dropped},

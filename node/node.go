@@ -104,6 +104,7 @@ type Node struct {
 	roles     []role       // chain first
 	hits      *limits.Hits // of every limit of the node
 	counts    metrics.Counts
+	drift     drift
 	figures   []metrics.Figure
 	servers   []func(context.Context) error // of clients
 	closers   []func() error                // in the order of opening

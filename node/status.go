@@ -31,6 +31,7 @@ func (n *Node) ready() (bool, []string) {
 	for _, r := range n.roles {
 		reasons = append(reasons, r.Unready()...)
 	}
+	reasons = append(reasons, n.drift.Unready()...)
 	switch last := n.counts.LastBlock.Load(); {
 	case last == 0:
 		reasons = append(reasons, "no block executed since the start")

@@ -29,7 +29,12 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	block, err := m.describeBlock(view, blockTime(m.committee, view.Tip.Time, &in.SubDAG))
+	clock, err := registry.GetClock(view.Tables)
+	if err != nil {
+		return Outcome{}, err
+	}
+	clock = clock.After(blockMedian(m.committee, &in.SubDAG))
+	block, err := m.describeBlock(view, clock.Active)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -48,7 +53,7 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 		Height:  view.Tip.Height + 1,
 		Epoch:   epoch.Number,
 		Term:    m.committee.Term,
-		Time:    block.Time,
+		Time:    clock.Time,
 		Parent:  view.Tip.Hash,
 		SubDAG:  in.SubDAG.Digest(m.committee.Domain),
 	}
@@ -63,7 +68,8 @@ func (m *Machine) Apply(view View, in Input, v verdict.Verifier) (Outcome, error
 		return Outcome{}, err
 	}
 	schedule.Save(o)
-	if next := epoch.After(header.Time, header.Height, &m.genesis.Params); next != epoch {
+	registry.PutClock(o, clock)
+	if next := epoch.After(clock.Active, header.Height, &m.genesis.Params); next != epoch {
 		registry.PutEpoch(o, next)
 	}
 	out := Outcome{

@@ -5,13 +5,13 @@ import (
 	"github.com/remora-network/remora/state/registry"
 )
 
-// Calendar tracks the epochs of blocks that are ordered and not executed yet: times and epochs follow from the headers of
+// Calendar tracks the epochs of blocks that are ordered and not executed yet: clocks and epochs follow from the headers of
 // sub-DAGs alone. It is used by one goroutine.
 type Calendar struct {
 	committee *remora.Committee
 	params    *remora.Params
 	height    remora.Height
-	time      remora.Millis
+	clock     registry.Clock
 	subDAG    remora.Hash
 	epoch     registry.Epoch
 }
@@ -22,7 +22,11 @@ func NewCalendar(c *remora.Committee, p *remora.Params, v View) (*Calendar, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Calendar{committee: c, params: p, height: v.Tip.Height, time: v.Tip.Time, subDAG: v.Tip.SubDAG, epoch: epoch}, nil
+	clock, err := registry.GetClock(v.Tables)
+	if err != nil {
+		return nil, err
+	}
+	return &Calendar{committee: c, params: p, height: v.Tip.Height, clock: clock, subDAG: v.Tip.SubDAG, epoch: epoch}, nil
 }
 
 // Order adds the sub-DAG of the next block. One that does not follow the newest belongs to a block already in the view, and
@@ -32,9 +36,9 @@ func (c *Calendar) Order(sub *remora.SubDAG) {
 		return
 	}
 	c.height++
-	c.time = blockTime(c.committee, c.time, sub)
+	c.clock = c.clock.After(blockMedian(c.committee, sub))
 	c.subDAG = sub.Digest(c.committee.Domain)
-	c.epoch = c.epoch.After(c.time, c.height, c.params)
+	c.epoch = c.epoch.After(c.clock.Active, c.height, c.params)
 }
 
 // Epoch returns the epoch of the block after the newest ordered one.

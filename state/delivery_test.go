@@ -211,8 +211,8 @@ func TestReject(t *testing.T) {
 	w.requireOK(w.Run(commit))
 	committed := w.View.Tip
 	w.FixSeed() // one is not enough
-	w.Idle(1, remora.SeedEpochs*statetest.EpochMillis-10)
-	w.Idle(remora.OpenBlocks-2, 0)
+	w.Idle(2, (remora.SeedEpochs*statetest.EpochMillis-10)/2)
+	w.Idle(remora.OpenBlocks-3, 0)
 	if late := w.View.Tip; late.Height != committed.Height+remora.OpenBlocks || late.Time-committed.Time <= remora.SeedEpochs*statetest.EpochMillis {
 		t.Fatalf("%d blocks and %d ms later", late.Height-committed.Height, late.Time-committed.Time)
 	}
@@ -235,7 +235,9 @@ func TestRejectNeedsTime(t *testing.T) {
 	w.requireOK(w.Run(w.commitClaim("nora", w.makeClaim("nora", 1, w.deliverFile(id, 9_000)))))
 	committed := w.View.Tip.Time
 	w.Idle(2*remora.OpenBlocks, 1)
-	w.Next(statetest.Draft{Time: committed + remora.SeedEpochs*statetest.EpochMillis})
+	for _, half := range []remora.Millis{1, 2} {
+		w.Next(statetest.Draft{Time: committed + half*remora.SeedEpochs*statetest.EpochMillis/2})
+	}
 	w.requireStage(remora.ClaimCommitted, "nora", 1)
 	w.Idle(1, 1)
 	w.requireStage(remora.ClaimRejected, "nora", 1)

@@ -15,7 +15,11 @@ import (
 // Admit judges one transaction as if it were alone in the next block after view. The error is the *remora.Rejection
 // that execution would record, or a failure to read the state.
 func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
-	block, err := m.describeBlock(view, view.Tip.Time+1)
+	clock, err := registry.GetClock(view.Tables)
+	if err != nil {
+		return err
+	}
+	block, err := m.describeBlock(view, clock.Active+1)
 	if err != nil {
 		return err
 	}
@@ -23,7 +27,7 @@ func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
 	return x.runTx(raw)
 }
 
-// describeBlock returns the data of the block after view that the rules need.
+// describeBlock returns the data of the block after view that the rules need, among it its time on the active clock.
 func (m *Machine) describeBlock(view View, time remora.Millis) (*delivery.Block, error) {
 	epoch, err := registry.GetEpoch(view.Tables)
 	if err != nil {

@@ -52,6 +52,7 @@ func (m *Machine) Genesis(v verdict.Verifier) (Outcome, error) {
 	}
 	ledger.PutTotals(o, ledger.Totals{Supply: m.sumSupply()})
 	registry.PutTerm(o, registry.Term{Number: m.committee.Term, Committee: m.committee.Hash()})
+	registry.PutClock(o, registry.NewClock(m.genesis.Time))
 	registry.PutEpoch(o, registry.Epoch{Number: 1, StartTime: m.genesis.Time, StartHeight: 1})
 	beacon.Start(o, m.origin)
 	if err := ledger.CheckChanges(o); err != nil {

@@ -2,21 +2,16 @@ package state
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/remora-network/remora"
 )
 
-// blockTime returns the time of the block that executes sub: later than its parent's, else the stake-weighted median
-// of CreatedAt over the leader's parents. These hold a quorum of stake, so that the median lies between two clocks of
-// honest members.
-func blockTime(c *remora.Committee, parent remora.Millis, sub *remora.SubDAG) remora.Millis {
-	earliest := parent
-	if earliest < math.MaxUint64 {
-		earliest++
-	}
-	return max(earliest, medianTime(c, leaderParents(sub)))
+// blockMedian returns the time at which the committee's clocks see the block that executes sub: the stake-weighted median of
+// CreatedAt over the leader's parents. These hold a quorum of stake, so that the median lies between two clocks of honest
+// members.
+func blockMedian(c *remora.Committee, sub *remora.SubDAG) remora.Millis {
+	return medianTime(c, leaderParents(sub))
 }
 
 // leaderParents returns the headers that the sub-DAG's leader names as parents. The sub-DAG holds all of them, since their

@@ -33,6 +33,7 @@ func (p *program) genesisCommands() *cli.Command {
 				&cli.StringSliceFlag{Name: "allocate", Usage: "ADDRESS=AMOUNT: an account and its balance; repeat for each"},
 				&cli.StringFlag{Name: "out", Required: true, Usage: "file to create"},
 				&cli.DurationFlag{Name: "epoch", Value: time.Hour, Usage: "length of an epoch"},
+				&cli.Uint64Flag{Name: "epoch-blocks", Value: uint64(remora.DefaultEpochBlocks), Usage: "least number of blocks in an epoch"},
 				&cli.StringFlag{Name: "min-fee", Value: "10", Usage: "minimum fee of a transaction"},
 				&cli.StringFlag{Name: "fee-per-byte", Value: "1", Usage: "fee per byte of a transaction"},
 				&cli.StringFlag{Name: "price-per-mib", Value: "100000", Usage: "price that sessions prepay for each MiB that a cache delivers"},
@@ -68,7 +69,7 @@ func (p *program) printGenesis(g *remora.Genesis, asJSON bool) error {
 func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 	g := &remora.Genesis{
 		ChainID: c.String("chain-id"), Time: remora.Millis(time.Now().UnixMilli()),
-		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: remora.Millis(c.Duration("epoch").Milliseconds())},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: remora.Millis(c.Duration("epoch").Milliseconds()), EpochBlocks: remora.Height(c.Uint64("epoch-blocks"))},
 	}
 	g.Params.TreasuryPerMille = uint16(min(c.Uint("treasury-per-mille"), 1<<16-1))
 	for flag, fee := range map[string]*remora.Amount{

@@ -61,7 +61,7 @@ func createChain(dir string, s *Spec) (*topology, error) {
 		ChainID: t.ChainID,
 		Time:    remora.Millis(time.Now().UnixMilli()),
 		Params: remora.Params{
-			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()),
+			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()), EpochBlocks: epochBlocks(s.Epoch),
 			MinFee: minFee, FeePerByte: feePerByte, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
 		},
 	}
@@ -167,3 +167,9 @@ func renderConfig(p *place, extra map[string]string) ([]byte, error) {
 }
 
 func keyPath(dir, name string) string { return filepath.Join(dir, accountsDir, name+".json") }
+
+// epochBlocks returns the least number of blocks in an epoch of a length: 16, or about as many as an idle chain makes in a
+// shorter one, at one a second.
+func epochBlocks(length time.Duration) remora.Height {
+	return min(remora.DefaultEpochBlocks, remora.Height(length/time.Second)+1)
+}

@@ -26,9 +26,8 @@ func (s *Server) readSession(_ context.Context, q client.SessionQuery) (*client.
 
 func sessionDocument(v table.View, s remora.Session) (client.Session, error) {
 	doc := client.Session{Session: s, Grants: []client.Grant{}}
-	err := delivery.Grants(v, s.ID, func(node remora.Address, g remora.Grant) bool {
+	err := delivery.Grants(v, &s, func(node remora.Address, g remora.Grant) {
 		doc.Grants = append(doc.Grants, client.Grant{Node: node, Grant: g})
-		return true
 	})
 	return doc, err
 }

@@ -15,12 +15,16 @@ type deliveries struct {
 	epochMillis remora.Millis // length of an epoch
 }
 
-// Epoch returns the epoch of the next block, its age in block time and its length.
+// Epoch returns the epoch of the next block, its age on the active clock and its length.
 func (d deliveries) Epoch() (number remora.Epoch, age, length remora.Millis, err error) {
 	view := d.head.Newest()
 	defer view.Release()
 	e, err := registry.GetEpoch(view.Tables)
-	return e.Number, view.Tip.Time - min(e.StartTime, view.Tip.Time), d.epochMillis, err
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	clock, err := registry.GetClock(view.Tables)
+	return e.Number, clock.Active - e.StartTime, d.epochMillis, err
 }
 
 // Session returns a session and its grant to this node, and whether both exist.

@@ -19,14 +19,14 @@ type Block struct {
 	Domain remora.Domain
 	Params *remora.Params
 	Height remora.Height
-	Time   remora.Millis
+	Time   remora.Millis // on the active clock
 	Epoch  remora.Epoch
 	Step   uint64 // newest step of the beacon before the block
 }
 
 // Bounds of encoded records.
 const (
-	maxSession = 512
+	maxSession = 256 + (2+remora.AddressSize)*remora.MaxAllotments
 	maxGrant   = 64
 	maxClaim   = 512
 	maxItems   = 20*remora.MaxClaimItems + 16
@@ -63,13 +63,19 @@ func GetGrant(v table.View, id remora.SessionID, node remora.Address) (g remora.
 	return g, exists, err
 }
 
-// Grants visits the grants of a session in the order of their nodes, until visit returns false.
-func Grants(v table.View, id remora.SessionID, visit func(remora.Address, remora.Grant) bool) error {
-	return table.Visit(v, table.Grants, sessionKey(id), maxGrant, func(key []byte, g remora.Grant) bool {
-		var node remora.Address
-		copy(node[:], key[8:])
-		return visit(node, g)
-	})
+// Grants visits the grants of a session in the order of their nodes. It reads the rows that the session names, and scans none.
+func Grants(v table.View, s *remora.Session, visit func(remora.Address, remora.Grant)) error {
+	for _, node := range s.Nodes {
+		g, exists, err := GetGrant(v, s.ID, node)
+		if err == nil && !exists {
+			err = fmt.Errorf("%w: session %d has no grant for %s", remora.ErrCorrupt, s.ID, node)
+		}
+		if err != nil {
+			return err
+		}
+		visit(node, g)
+	}
+	return nil
 }
 
 // ByNumber returns the session that an account opened under a number, and whether there is one.

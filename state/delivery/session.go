@@ -46,7 +46,10 @@ func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, 
 	}
 	s := remora.Session{
 		ID: id, Owner: owner, Number: in.Number, Scheme: in.Scheme, Key: in.Key,
-		Price: b.Params.PricePerMiB, Opened: b.Epoch, Expiry: in.Expiry,
+		Price: b.Params.PricePerMiB, Opened: b.Epoch, Expiry: in.Expiry, Nodes: make([]remora.Address, len(in.Allotments)),
+	}
+	for i, a := range in.Allotments {
+		s.Nodes[i] = a.Node
 	}
 	o.Put(table.Sessions, sessionKey(id), remora.Encode(s))
 	o.Put(table.SessionNumbers, numberKey(owner, in.Number), sessionKey(id))
@@ -117,17 +120,13 @@ func Close(o *table.Overlay, b *Block, owner remora.Address, in *remora.CloseSes
 
 // refundSession returns the coins left in a session to its owner and deletes it.
 func refundSession(o *table.Overlay, s *remora.Session) error {
-	var nodes []remora.Address
 	var sum remora.Amount
-	err := Grants(o, s.ID, func(node remora.Address, g remora.Grant) bool {
-		nodes, sum = append(nodes, node), sum+g.Held
-		return true
+	err := Grants(o, s, func(node remora.Address, g remora.Grant) {
+		sum += g.Held
+		o.Delete(table.Grants, grantKey(s.ID, node))
 	})
 	if err != nil {
 		return err
-	}
-	for _, node := range nodes {
-		o.Delete(table.Grants, grantKey(s.ID, node))
 	}
 	o.Delete(table.Sessions, sessionKey(s.ID))
 	o.Delete(table.SessionNumbers, numberKey(s.Owner, s.Number))

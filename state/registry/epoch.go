@@ -10,18 +10,19 @@ import (
 var (
 	epochKey = []byte("epoch")
 	termKey  = []byte("term")
+	clockKey = []byte("clock")
 )
 
 // Epoch is the accounting period that the next block belongs to.
 type Epoch struct {
 	_           struct{} `cbor:",toarray"`
 	Number      remora.Epoch
-	StartTime   remora.Millis // of the block that ended the epoch before, of genesis for the first
+	StartTime   remora.Millis // on the active clock, of the block that ended the epoch before, of genesis for the first
 	StartHeight remora.Height // of the epoch's first block
 }
 
-// After returns the epoch of the block that follows a block of this epoch, whose time is not before StartTime. The epoch
-// ends once it has its length both in time and in blocks.
+// After returns the epoch of the block that follows a block of this epoch, whose time on the active clock is not before
+// StartTime. The epoch ends once it has its length both in time and in blocks.
 func (e Epoch) After(time remora.Millis, height remora.Height, p *remora.Params) Epoch {
 	if time-e.StartTime < p.EpochMillis || height+1-e.StartHeight < p.EpochBlocks {
 		return e

@@ -2,7 +2,7 @@
 // content, the epoch, the term and its committee.
 //
 // Register and RegisterContent are the rules of two kinds of transactions. Get, ByName, ByKey and All read nodes, GetContent
-// and AllContent content, GetEpoch and GetTerm the calendar. No two nodes share a name, a key or a peer id.
+// and AllContent content, GetEpoch, GetTerm and GetClock the calendar. No two nodes share a name, a key or a peer id.
 package registry
 
 import (

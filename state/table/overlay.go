@@ -2,9 +2,10 @@ package table
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"strings"
+
+	"github.com/google/btree"
 )
 
 // Overlay is a View with changes on top of another View. It caches what it reads: a row is read once from the View below,
@@ -12,12 +13,16 @@ import (
 type Overlay struct {
 	base  View
 	cells [end]map[string]*cell
+	// sorted holds the changed cells of a table by key, and none that was only read or whose change was undone: Ascend sees
+	// what its prefix selects, however much the block touched.
+	sorted [end]*btree.BTreeG[*cell]
 	// undo holds what the cells were before the changes since the last Checkpoint, oldest first.
 	undo []undone
 }
 
 // cell is one row as the overlay sees it.
 type cell struct {
+	key     string
 	base    []byte // value in the View below; meaningful once read
 	value   []byte // value now
 	read    bool
@@ -32,6 +37,7 @@ func (c *cell) isChanged() bool {
 
 type undone struct {
 	cell    *cell
+	table   ID
 	value   []byte
 	changed bool
 }
@@ -57,14 +63,30 @@ func (o *Overlay) Get(t ID, key []byte) ([]byte, error) {
 }
 
 // Put sets the value under key. The overlay keeps the value, which is not nil, and copies the key.
-func (o *Overlay) Put(t ID, key, value []byte) { o.changeCell(o.cellOf(t, key), value) }
+func (o *Overlay) Put(t ID, key, value []byte) { o.changeCell(t, key, value) }
 
 // Delete removes key, which need not exist.
-func (o *Overlay) Delete(t ID, key []byte) { o.changeCell(o.cellOf(t, key), nil) }
+func (o *Overlay) Delete(t ID, key []byte) { o.changeCell(t, key, nil) }
 
-func (o *Overlay) changeCell(c *cell, value []byte) {
-	o.undo = append(o.undo, undone{cell: c, value: c.value, changed: c.changed})
+func (o *Overlay) changeCell(t ID, key, value []byte) {
+	c := o.cellOf(t, key)
+	o.undo = append(o.undo, undone{cell: c, table: t, value: c.value, changed: c.changed})
+	if !c.changed {
+		o.sortedCells(t).ReplaceOrInsert(c)
+	}
 	c.value, c.changed = value, true
+}
+
+// degree of the trees: up to twice as many cells are in a node.
+const degree = 32
+
+func byKey(a, b *cell) bool { return a.key < b.key }
+
+func (o *Overlay) sortedCells(t ID) *btree.BTreeG[*cell] {
+	if o.sorted[t] == nil {
+		o.sorted[t] = btree.NewG(degree, byKey)
+	}
+	return o.sorted[t]
 }
 
 func (o *Overlay) cellOf(t ID, key []byte) *cell {
@@ -74,8 +96,8 @@ func (o *Overlay) cellOf(t ID, key []byte) *cell {
 	if o.cells[t] == nil {
 		o.cells[t] = make(map[string]*cell)
 	}
-	c := new(cell)
-	o.cells[t][string(key)] = c
+	c := &cell{key: string(key)}
+	o.cells[t][c.key] = c
 	return c
 }
 
@@ -89,29 +111,32 @@ func (o *Overlay) Checkpoint() {
 func (o *Overlay) Rollback() {
 	for _, u := range slices.Backward(o.undo) {
 		u.cell.value, u.cell.changed = u.value, u.changed
+		if !u.changed {
+			o.sortedCells(u.table).Delete(u.cell)
+		}
 	}
 	o.Checkpoint()
 }
 
 // Ascend implements View: rows of the View below merged with the changes. The visitor must not change the overlay.
 func (o *Overlay) Ascend(t ID, prefix []byte, visit func(key, value []byte) bool) error {
-	changed := o.changedKeys(t, string(prefix))
-	more := true
-	emit := func(key string) {
-		if v := o.cells[t][key].value; v != nil {
-			more = visit([]byte(key), v)
+	changed, more := o.firstChanged(t, string(prefix), string(prefix)), true
+	emit := func() {
+		if changed.value != nil {
+			more = visit([]byte(changed.key), changed.value)
+		}
+		if more {
+			changed = o.firstChanged(t, changed.key+"\x00", string(prefix))
 		}
 	}
 	err := o.base.Ascend(t, prefix, func(key, value []byte) bool {
-		for more && len(changed) > 0 && changed[0] < string(key) {
-			emit(changed[0])
-			changed = changed[1:]
+		for more && changed != nil && changed.key < string(key) {
+			emit()
 		}
 		switch {
 		case !more:
-		case len(changed) > 0 && changed[0] == string(key):
-			emit(changed[0])
-			changed = changed[1:]
+		case changed != nil && changed.key == string(key):
+			emit()
 		default:
 			more = visit(key, value)
 		}
@@ -120,29 +145,49 @@ func (o *Overlay) Ascend(t ID, prefix []byte, visit func(key, value []byte) bool
 	if err != nil {
 		return err
 	}
-	for ; more && len(changed) > 0; changed = changed[1:] {
-		emit(changed[0])
+	for more && changed != nil {
+		emit()
 	}
 	return nil
 }
 
-// changedKeys returns the changed keys with prefix, sorted. A row that was never read counts as changed once it is put.
-func (o *Overlay) changedKeys(t ID, prefix string) []string {
-	var keys []string
-	for _, k := range slices.Sorted(maps.Keys(o.cells[t])) {
-		if strings.HasPrefix(k, prefix) && o.cells[t][k].isChanged() {
-			keys = append(keys, k)
+// firstChanged returns the first changed cell from a key on whose own key has the prefix, nil if there is none.
+func (o *Overlay) firstChanged(t ID, from, prefix string) *cell {
+	var first *cell
+	o.sortedCells(t).AscendGreaterOrEqual(&cell{key: from}, func(c *cell) bool {
+		switch {
+		case !strings.HasPrefix(c.key, prefix):
+			return false
+		case !c.isChanged():
+			return true
 		}
+		first = c
+		return false
+	})
+	return first
+}
+
+// changedCells returns the changed cells of a table, sorted by key. A row that was never read counts as changed once it is put.
+func (o *Overlay) changedCells(t ID) []*cell {
+	if o.sorted[t] == nil {
+		return nil
 	}
-	return keys
+	cells := make([]*cell, 0, o.sorted[t].Len())
+	o.sorted[t].Ascend(func(c *cell) bool {
+		if c.isChanged() {
+			cells = append(cells, c)
+		}
+		return true
+	})
+	return cells
 }
 
 // Changes returns the changes, sorted by table and key, one per key. The caller owns the slice and the keys.
 func (o *Overlay) Changes() []Change {
 	var changes []Change
 	for _, t := range All() {
-		for _, k := range o.changedKeys(t, "") {
-			changes = append(changes, Change{Table: t, Key: []byte(k), Value: o.cells[t][k].value})
+		for _, c := range o.changedCells(t) {
+			changes = append(changes, Change{Table: t, Key: []byte(c.key), Value: c.value})
 		}
 	}
 	return changes
@@ -151,16 +196,15 @@ func (o *Overlay) Changes() []Change {
 // Diff visits the changed rows of a table in the order of their keys, with the values before and now. nil stands for no row. It
 // reads the value before from the View below if need be, stops at the first error and returns it.
 func (o *Overlay) Diff(t ID, visit func(key string, before, now []byte) error) error {
-	for _, k := range o.changedKeys(t, "") {
-		c := o.cells[t][k]
+	for _, c := range o.changedCells(t) {
 		before := c.base
 		if !c.read {
 			var err error
-			if before, err = o.base.Get(t, []byte(k)); err != nil {
+			if before, err = o.base.Get(t, []byte(c.key)); err != nil {
 				return err
 			}
 		}
-		if err := visit(k, before, c.value); err != nil {
+		if err := visit(c.key, before, c.value); err != nil {
 			return err
 		}
 	}

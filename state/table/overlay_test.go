@@ -2,12 +2,14 @@ package table
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/btree"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -228,5 +230,52 @@ func TestMemoryClone(t *testing.T) {
 	c.Apply([]Change{{Table: Nodes, Key: []byte("b"), Value: []byte("2")}})
 	if m.Len(Nodes) != 0 || m.Len(Chain) != 1 || c.Len(Nodes) != 2 || c.Len(Chain) != 0 {
 		t.Errorf("original has %d and %d rows, clone %d and %d", m.Len(Nodes), m.Len(Chain), c.Len(Nodes), c.Len(Chain))
+	}
+}
+
+// countComparisons makes an overlay on base whose cells of accounts count how often they are compared.
+func countComparisons(base View, count *int) *Overlay {
+	o := NewOverlay(base)
+	o.sorted[Accounts] = btree.NewG(degree, func(a, b *cell) bool {
+		*count++
+		return byKey(a, b)
+	})
+	return o
+}
+
+// TestAscendCost has a block touch 30,000 rows of a table, which it only read, changed back, or changed, and then asks 64 times
+// for the 32 rows of a prefix: what the prefix does not select costs nothing but the way to it.
+func TestAscendCost(t *testing.T) {
+	const rows, prefixes, each = 10_000, 64, 32
+	comparisons := 0
+	o := countComparisons(new(Memory), &comparisons)
+	key := func(letter byte, n int) []byte { return binary.BigEndian.AppendUint32([]byte{letter}, uint32(n)) }
+	for i := range rows {
+		o.Put(Accounts, key('c', i), []byte("changed"))
+	}
+	for p := range prefixes {
+		for i := range each {
+			o.Put(Accounts, append(key('p', p), byte(i)), []byte("due"))
+		}
+	}
+	o.Checkpoint()
+	for i := range rows {
+		if _, err := o.Get(Accounts, key('p', i)); err != nil {
+			t.Fatal(err)
+		}
+		o.Put(Accounts, append(key('p', i%prefixes), "undone"+string(key('u', i))...), []byte("undone"))
+	}
+	o.Rollback()
+	if kept := o.sorted[Accounts].Len(); kept != rows+prefixes*each {
+		t.Errorf("%d rows are kept in order, %d are changed", kept, rows+prefixes*each)
+	}
+	comparisons = 0
+	for p := range prefixes {
+		if found := collectRows(t, o, Accounts, string(key('p', p)), rows); len(found) != each {
+			t.Fatalf("%d rows of prefix %d, want %d", len(found), p, each)
+		}
+	}
+	if limit := prefixes * (each + 1) * 24; comparisons > limit {
+		t.Errorf("%d comparisons, want at most %d: 24 a row", comparisons, limit)
 	}
 }
