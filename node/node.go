@@ -44,7 +44,8 @@ var ErrClockOffset = errors.New("only chains whose id starts with dev take a clo
 // many clients.
 const contentRequests = 64
 
-// guests is the number of nodes outside the committee that may ask a validator at a time.
+// guests is the number of connections of nodes that are not registered: caches and gateways before their registration, and
+// auditors.
 const guests = 64
 
 // Config holds the parts and settings of a node. The zero value of an optional field means its default.
@@ -102,6 +103,7 @@ type Node struct {
 	chain     chainRole
 	door      *door.Door   // through which transactions come in
 	roles     []role       // chain first
+	directory directory    // which nodes are registered, for host
 	hits      *limits.Hits // of every limit of the node
 	counts    metrics.Counts
 	drift     drift
@@ -221,7 +223,7 @@ func (n *Node) openHost(validates bool) (err error) {
 	server := peers.Server{Domain: n.committee.Domain, Store: n.store, Head: n.head}
 	c := p2p.Config{
 		Key: n.config.Keys.Network, Listen: n.config.Listen, Namespace: n.committee.Domain.String()[:16],
-		Guests: guests, MaxRequest: peers.MaxSubmitBytes, Logger: n.config.Logger, Serve: server.Handlers(),
+		Guests: guests, MaxRequest: peers.MaxSubmitBytes, Logger: n.config.Logger, Serve: server.Handlers(), Hits: n.hits,
 	}
 	for _, m := range n.committee.Members {
 		c.Peers = append(c.Peers, p2p.Peer{ID: m.PeerID, Addrs: m.Addrs})
@@ -236,7 +238,8 @@ func (n *Node) openHost(validates bool) (err error) {
 		return err
 	}
 	n.closers = append(n.closers, n.host.Close)
-	return nil
+	n.directory = directory{head: n.head, register: n.host.Register, unregister: n.host.Unregister, log: n.config.Logger}
+	return n.directory.update()
 }
 
 func (n *Node) newValidator(executor *exec.Executor, self remora.Authority) (*validator.Validator, error) {
@@ -320,7 +323,7 @@ func (n *Node) openDoor(executor *exec.Executor, validates bool, self remora.Aut
 // busy: clients come back.
 func (n *Node) passTxs(ctx context.Context, txs [][]byte) ([]door.Answer, error) {
 	answers, err := n.chain.Submit(ctx, txs)
-	if errors.Is(err, p2p.ErrNotConnected) && ctx.Err() == nil {
+	if (errors.Is(err, p2p.ErrNotConnected) || errors.Is(err, p2p.ErrBusy)) && ctx.Err() == nil {
 		err = errors.Join(door.ErrBusy, err)
 	}
 	return answers, err

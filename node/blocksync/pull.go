@@ -97,17 +97,25 @@ func (p *Pull) Answered(q Question, got *peers.Span, err error, now time.Time) {
 	case errors.Is(err, peers.ErrLie):
 		p.Accuse(q.Peer, now)
 	case err != nil:
-		s.rest = now.Add(min(firstRest<<min(s.failures, 10), longestRest))
-		s.failures++
+		s.pauseSource(now)
 		if errors.Is(err, context.DeadlineExceeded) {
 			p.schedule.splitPart(q.From)
 		}
+	case len(got.Blocks) == 0 && got.Newest >= q.From:
+		s.newest, s.told = q.From-1, now // it claims to have what it does not send
+		s.pauseSource(now)
 	default:
 		s.failures, s.newest, s.told = 0, got.Newest, now
 		if len(got.Blocks) > 0 {
 			p.moved = now
 		}
 	}
+}
+
+// pauseSource lets a peer rest after a failure, longer after each one in a row.
+func (s *source) pauseSource(now time.Time) {
+	s.rest = now.Add(min(firstRest<<min(s.failures, 10), longestRest))
+	s.failures++
 }
 
 // Accuse bars a peer with an invalid answer for liarRest.

@@ -82,6 +82,35 @@ func TestPullLeavesLiarsAlone(t *testing.T) {
 	}
 }
 
+// TestPullJudgesClaims has a peer claim that it has every block, and send none: it is not asked again without a pause, which grows,
+// and counts as one that has no more.
+func TestPullJudgesClaims(t *testing.T) {
+	p := newPulling(t)
+	for pause := firstRest; pause < longestRest; pause *= 2 {
+		questions := slices.DeleteFunc(p.Questions(p.now), func(q Question) bool { return q.Peer != 1 })
+		if len(questions) == 0 {
+			t.Fatalf("not asked after a pause of %s", pause/2)
+		}
+		p.Start(1, p.now)
+		p.sources[1].busy, p.schedule.asked = 1, 1
+		p.Answered(questions[0], &peers.Span{Peer: 1, Newest: ^remora.Height(0)}, nil, p.now)
+		p.now = p.now.Add(pause - 1)
+		if asked := p.askPeers(); slices.Contains(asked, 1) {
+			t.Fatalf("asked again within %s", pause)
+		}
+		p.Start(1, p.now)
+		p.now = p.now.Add(1)
+	}
+	p.Start(1, p.now)
+	p.askPeers()
+	p.sources[1].busy, p.schedule.asked = 1, p.schedule.asked+1
+	p.Answered(Question{Peer: 1, From: 1, Count: 1}, &peers.Span{Peer: 1, Newest: ^remora.Height(0)}, nil, p.now)
+	p.answerOf(2, 0, nil)
+	if !p.HasEnded(p.now) {
+		t.Error("a claim that nothing follows holds the end up")
+	}
+}
+
 // TestPullEnds has the peers say, one after the other, that they have no more: two of four are a validity stake.
 func TestPullEnds(t *testing.T) {
 	p := newPulling(t)

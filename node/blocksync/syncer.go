@@ -96,6 +96,9 @@ func (s *Syncer) Follow(ctx context.Context, peer remora.Authority, patience tim
 	case err != nil:
 		return 0, 0, err
 	}
+	if count == 0 {
+		return 0, 0, nil // whatever the peer claims to have, it has not sent it
+	}
 	return count, got.Newest, nil
 }
 

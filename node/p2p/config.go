@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/remora-network/remora/node/limits"
 )
 
 // Defaults of a channel and of requests; a zero field of Config or Channel means its default.
@@ -23,6 +25,8 @@ const (
 	DefaultRequestTimeout = 10 * time.Second
 	DefaultPeerRequests   = 4
 	DefaultTotalRequests  = 64
+	DefaultGuestRequests  = 16
+	DefaultRegistered     = 256
 	DefaultWriteTimeout   = 10 * time.Second
 
 	maxPeers    = 1024
@@ -57,18 +61,24 @@ type Config struct {
 	Peers     []Peer
 	Channels  []Channel
 	Serve     map[string]Handler // by request protocol
-	Guests    int                // most connections of unknown peers at a time, for requests only
 	Logger    *slog.Logger
+	Hits      *limits.Hits // optional
+
+	Guests          int // most connections of unknown peers at a time, for requests only
+	RegisteredConns int // most connections of registered nodes at a time, for requests only
 
 	// Up, if set, is called when all of a peer's channels have come alive in both directions: the moment to re-send
 	// what the peer may have missed. It is called from network goroutines and must not block.
 	Up func(peer string)
 
 	MaxRequest     int           // bytes of a request that we serve
-	PeerRequests   int           // requests served at once per peer
-	TotalRequests  int           // requests served at once; guests get at most half
+	PeerRequests   int           // requests served at once per peer; of a guest at most DefaultPeerRequests
+	TotalRequests  int           // requests of registered nodes served at once
+	GuestRequests  int           // requests of guests served at once
 	RequestTimeout time.Duration // for serving a request, and for asking when the context has no deadline
 	WriteTimeout   time.Duration // a stream that makes no progress for this long is reset
+
+	now func() time.Time // of the limits; tests set it
 }
 
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
@@ -95,10 +105,15 @@ func (c Config) fillDefaults() (Config, error) {
 	c.MaxRequest = cmp.Or(c.MaxRequest, DefaultMaxRequest)
 	c.PeerRequests = cmp.Or(c.PeerRequests, DefaultPeerRequests)
 	c.TotalRequests = cmp.Or(c.TotalRequests, DefaultTotalRequests)
+	c.GuestRequests = cmp.Or(c.GuestRequests, DefaultGuestRequests)
+	c.RegisteredConns = cmp.Or(c.RegisteredConns, DefaultRegistered)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
-	if min(c.Guests, c.MaxRequest, c.PeerRequests, c.TotalRequests) < 0 || min(c.RequestTimeout, c.WriteTimeout) < 0 {
+	if min(c.Guests, c.RegisteredConns, c.MaxRequest, c.PeerRequests, c.TotalRequests, c.GuestRequests) < 0 || min(c.RequestTimeout, c.WriteTimeout) < 0 {
 		return c, fmt.Errorf("p2p: limits and timeouts must not be negative")
+	}
+	if c.now == nil {
+		c.now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

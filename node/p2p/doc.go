@@ -25,7 +25,10 @@
 //
 // # Peers
 //
-// Only configured peers may open channels. Unknown peers (guests) may connect up to Config.Guests, and introduced peers
-// ([Host.Introduce]) may be dialled; both are limited to requests. Identities are Ed25519 keys; the transport is TCP with
-// noise and yamux.
+// A peer is a member (configured), registered ([Host.Register]) or a guest. Only members may open channels; the others are
+// limited to requests, registered ones may be dialled. Each class has its own places for connections, slots for requests and
+// places for questions that wait ([Await]), so that guests never use up what registered nodes need. In a full room the
+// longest idle connection gives way, then one of the address that has the most. Guests are also bounded by address, in
+// connections, requests and their rates, and leave after half a minute without a request. Every limit that is hit is told to
+// Config.Hits. Identities are Ed25519 keys, compared by their bytes; the transport is TCP with noise and yamux.
 package p2p

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,9 @@ type Host struct {
 	requests *requestSlots
 	log      *slog.Logger
 
+	guestPace  *pace[peer.ID] // requests of guests
+	sourcePace *pace[netip.Prefix]
+
 	refused, served, failed atomic.Uint64
 
 	mu       sync.Mutex
@@ -59,7 +63,6 @@ func New(cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, log: cfg.Logger,
 		remotes: make(map[peer.ID]*remote), names: make(map[string]*remote), channels: make(map[string]int),
-		requests: newRequestSlots(cfg.PeerRequests, cfg.TotalRequests),
 	}
 	for i, ch := range cfg.Channels {
 		h.channels[ch.Name] = i
@@ -77,7 +80,10 @@ func New(cfg Config) (*Host, error) {
 		h.addRemote(info)
 		peers = append(peers, info)
 	}
-	h.gate = newGater(h.remotes, cfg.Guests)
+	h.gate = newGater(h.remotes, cfg)
+	h.requests = newRequestSlots(cfg)
+	h.guestPace = newPace[peer.ID](guestRequestRate, 2*guestRequestRate)
+	h.sourcePace = newPace[netip.Prefix](2*guestRequestRate, 4*guestRequestRate)
 	if err := h.buildLibrary(peers); err != nil {
 		return nil, err
 	}
@@ -112,7 +118,7 @@ func (h *Host) buildLibrary(peers []peer.AddrInfo) error {
 	if err != nil {
 		return fmt.Errorf("p2p: key: %w", err)
 	}
-	limits, err := newResourceManager(h.cfg, peers)
+	limits, err := newResourceManager(h.cfg, h.gate, peers)
 	if err != nil {
 		return fmt.Errorf("p2p: limits: %w", err)
 	}
@@ -179,6 +185,7 @@ func (h *Host) Run(ctx context.Context) error {
 	for _, b := range h.inboxes {
 		group.Go(func() { b.deliverInTurn(ctx) })
 	}
+	group.Go(func() { h.dropIdleGuests(ctx) })
 	for _, r := range h.remotes {
 		if len(r.addrs) > 0 {
 			group.Go(func() { r.keepConnected(ctx, h.net) })
@@ -261,16 +268,11 @@ func (h *Host) guardHandler(handler network.StreamHandler) network.StreamHandler
 
 func (h *Host) noteConnection(_ network.Network, c network.Conn) {
 	if r := h.remotes[c.RemotePeer()]; r != nil {
+		h.gate.endHandshake(c.RemoteMultiaddr())
 		r.wakeWaiters()
 		return
 	}
-	if _, introduced := h.gate.introducedAddrs(c.RemotePeer()); introduced {
-		return
-	}
-	if !h.gate.admitGuest(c) {
-		h.refused.Add(1)
-		go func() { _ = c.Close() }() // closing waits for this notification
-	}
+	h.closeConns(h.gate.admitConnection(c))
 }
 
 func (h *Host) noteDisconnection(_ network.Network, c network.Conn) {
@@ -278,7 +280,21 @@ func (h *Host) noteDisconnection(_ network.Network, c network.Conn) {
 		r.wakeWaiters()
 		return
 	}
-	h.gate.releaseGuest(c)
+	h.gate.releaseConnection(c)
+}
+
+// dropIdleGuests closes the connections of idle guests until the context ends.
+func (h *Host) dropIdleGuests(ctx context.Context) {
+	ticker := time.NewTicker(guestIdleTime / 10)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			h.closeConns(h.gate.findIdleGuests()...)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // ID returns the host's own peer id.
@@ -296,24 +312,6 @@ func (h *Host) Addrs() []string {
 		list[i] = a.String()
 	}
 	return list
-}
-
-// Introduce makes a peer known for requests; it is dialled at the first request. A second call replaces its addresses.
-// Configured peers keep theirs.
-func (h *Host) Introduce(p Peer) error {
-	info, err := parsePeer(p)
-	if err != nil {
-		return fmt.Errorf("p2p: %w", err)
-	}
-	if info.ID == h.lib.ID() || h.remotes[info.ID] != nil {
-		return nil
-	}
-	if !h.gate.introducePeer(info.ID, info.Addrs) {
-		return fmt.Errorf("p2p: introduce %s: %w: %d peers are known already", p.ID, ErrBusy, maxPeers)
-	}
-	h.lib.Peerstore().ClearAddrs(info.ID)
-	h.lib.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
-	return nil
 }
 
 // Send queues a frame for a peer and reports whether it was queued; the package comment says what is delivered. It never

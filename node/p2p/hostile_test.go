@@ -247,23 +247,3 @@ func TestOtherKeyTypesAreRefused(t *testing.T) {
 	r := newRogue(t, key)
 	eventually(t, "refusal", func() bool { return r.connect(t, n) != nil || len(n.net.ConnsToPeer(r.ID())) == 0 })
 }
-
-func TestGuestPlacesAreCounted(t *testing.T) {
-	type conn struct {
-		network.Conn
-		_ int // distinct addresses
-	}
-	g := newGater(nil, 2)
-	a, b, c := &conn{}, &conn{}, &conn{}
-	if !g.admitGuest(a) || !g.admitGuest(b) || g.admitGuest(c) {
-		t.Error("want two places and no third")
-	}
-	g.releaseGuest(c) // was never admitted
-	if g.admitGuest(c) {
-		t.Error("a place was freed by one who had none")
-	}
-	g.releaseGuest(a)
-	if !g.admitGuest(c) || len(g.guestConns) != 2 {
-		t.Error("a freed place is not free")
-	}
-}

@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -23,10 +22,14 @@ const (
 	// silently (power, cable) counts as connected.
 	keepalive = 5 * time.Second
 
-	connsPerPeer   = 8  // both sides may dial at once, and a lost connection stays until its keepalive fails
-	streamsPerPeer = 64 // requests and libp2p's own streams, besides the channels
-	connsPerGuest  = 2
-	spareConns     = 32 // handshakes in progress
+	connsPerPeer       = 8  // both sides may dial at once, and a lost connection stays until its keepalive fails
+	streamsPerPeer     = 64 // requests and libp2p's own streams, besides the channels
+	connsPerRegistered = 4
+	connsPerGuest      = 2
+	guestStreams       = 16 // that a guest has opened
+
+	// guestRequestRate is the number of requests a second of a guest; the guests of an address make at most twice as many.
+	guestRequestRate = 100
 )
 
 // yamuxTransport returns yamux with smaller messages and bounded windows.
@@ -39,17 +42,19 @@ func yamuxTransport() *yamux.Transport {
 	return &t
 }
 
-// resourceBudgets returns the resources for one known peer, for one guest, and for all together.
-func resourceBudgets(c Config) (known, guest, all rcmgr.ResourceLimits) {
+// resourceBudgets returns the resources for one member, for one other peer, and for all together. Guests have less than the
+// resource manager knows of: it does not see classes.
+func resourceBudgets(c Config) (known, other, all rcmgr.ResourceLimits) {
 	streams := 4*len(c.Channels) + streamsPerPeer + c.PeerRequests
 	windows := 2 * len(c.Channels) * lastWindow
+	perOther := 8 + 2*c.PeerRequests
 	known = boundResources(connsPerPeer, streams, windows)
-	guest = boundResources(connsPerGuest, 8+2*c.PeerRequests, 0)
+	other = boundResources(2*connsPerRegistered, perOther, 0) // one that replaces another is counted before that has ended
 	all = boundResources(
-		len(c.Peers)*connsPerPeer+c.Guests+spareConns,
-		len(c.Peers)*streams+c.Guests*(8+2*c.PeerRequests)+streamsPerPeer,
+		len(c.Peers)*connsPerPeer+c.Guests+c.RegisteredConns+2*maxHandshakes,
+		len(c.Peers)*streams+c.Guests*guestStreams+c.RegisteredConns*perOther+streamsPerPeer,
 		len(c.Peers)*windows)
-	return known, guest, all
+	return known, other, all
 }
 
 // boundResources returns limits for a number of connections, of streams in each direction, and for the memory of their
@@ -62,46 +67,34 @@ func boundResources(conns, streams, extra int) rcmgr.ResourceLimits {
 	}
 }
 
-// newResourceManager builds libp2p's resource manager with limits of our own. The default ones let an address connect 16
-// times and then once in five seconds, dials included: too few for a redial every two seconds, and for a committee behind
-// one address.
-func newResourceManager(c Config, peers []peer.AddrInfo) (network.ResourceManager, error) {
-	known, guest, all := resourceBudgets(c)
+// newResourceManager builds libp2p's resource manager with limits of our own. Those of an address are the gater's: libp2p's
+// let an address connect 16 times and then once in five seconds, dials included: too few for a redial every two seconds, and
+// for a committee behind one address.
+func newResourceManager(c Config, gate *gater, peers []peer.AddrInfo) (network.ResourceManager, error) {
+	known, other, all := resourceBudgets(c)
 	limits := rcmgr.PartialLimitConfig{
 		System: all, Transient: all, AllowlistedSystem: all, AllowlistedTransient: all,
-		PeerDefault: guest, Peer: make(map[peer.ID]rcmgr.ResourceLimits, len(peers)),
+		PeerDefault: other, Peer: make(map[peer.ID]rcmgr.ResourceLimits, len(peers)),
 	}
 	var reserved []multiaddr.Multiaddr
 	for _, p := range peers {
 		limits.Peer[p.ID] = known
 		reserved = append(reserved, allowlistAddrs(p)...)
 	}
-	perAddress := len(c.Peers)*connsPerPeer + connsPerGuest + spareConns
-	return rcmgr.NewResourceManager(
+	most := int(all.Conns)
+	manager, err := rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(rcmgr.InfiniteLimits)),
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithAllowlistedMultiaddrs(reserved),
 		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perAddress}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perAddress}}),
-		rcmgr.WithConnRateLimiters(connectionRate(perAddress)),
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: most}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: most}}),
+		rcmgr.WithConnRateLimiters(new(rate.Limiter)),
 	)
-}
-
-// connectionRate limits the new connections of an address per second; loopback is not limited.
-func connectionRate(perSecond int) *rate.Limiter {
-	limit := rate.Limit{RPS: float64(perSecond), Burst: 2 * perSecond}
-	return &rate.Limiter{
-		NetworkPrefixLimits: []rate.PrefixLimit{
-			{Prefix: netip.MustParsePrefix("127.0.0.0/8")},
-			{Prefix: netip.MustParsePrefix("::1/128")},
-		},
-		SubnetRateLimiter: rate.SubnetLimiter{
-			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: limit}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: limit}},
-			GracePeriod:      time.Minute,
-		},
+	if err != nil {
+		return nil, err
 	}
+	return &resources{ResourceManager: manager, gate: gate}, nil
 }
 
 // allowlistAddrs returns the addresses from which a known peer may connect even when strangers have exhausted the general

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func start(t testing.TB, cfg Config) *node {
 	n := &node{Host: h, cancel: cancel, stopped: make(chan error, 1)}
 	go func() { n.stopped <- h.Run(ctx) }()
 	t.Cleanup(func() { n.stop(t) })
-	eventually(t, "open gate", func() bool { return h.gate.InterceptAccept(nil) })
+	eventually(t, "open gate", func() bool { return h.gate.isOpen() })
 	return n
 }
 
@@ -164,9 +165,18 @@ type rogue struct {
 
 func newRogue(t testing.TB, key crypto.PrivKey, listen ...string) *rogue {
 	t.Helper()
+	return newRogueOver(t, key, nil, listen...)
+}
+
+func newRogueOver(t testing.TB, key crypto.PrivKey, dial tcp.Option, listen ...string) *rogue {
+	t.Helper()
+	transport := []any{tcp.DisableReuseport()}
+	if dial != nil {
+		transport = append(transport, dial)
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(key), libp2p.ListenAddrStrings(listen...),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Security(noise.ID, noise.New),
+		libp2p.Transport(tcp.NewTCPTransport, transport...), libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport), libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery(), libp2p.DisableMetrics(), libp2p.Ping(false),
 	)
@@ -179,6 +189,17 @@ func newRogue(t testing.TB, key crypto.PrivKey, listen ...string) *rogue {
 		}
 	})
 	return &rogue{h}
+}
+
+// rogueAt is a rogue with a key of its own, which dials from a loopback address of its own.
+func rogueAt(t testing.TB, i int, from string) *rogue {
+	t.Helper()
+	key, err := privateKey(seed(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	return newRogueOver(t, key, tcp.WithDialerForAddr(func(multiaddr.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
 }
 
 // rogueSeed is a rogue with the key of committee member i.

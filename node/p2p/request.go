@@ -19,7 +19,7 @@ const (
 	maxErrorMessage = 256
 )
 
-// Request asks a connected or introduced peer and returns its answer, which the caller owns. An answer of more than
+// Request asks a connected or registered peer and returns its answer, which the caller owns. An answer of more than
 // maxResponse bytes is refused before memory is allocated for it. Without a deadline in the context,
 // Config.RequestTimeout applies.
 func (h *Host) Request(ctx context.Context, name, protocol string, request []byte, maxResponse int) ([]byte, error) {
@@ -63,7 +63,7 @@ func (h *Host) resolveCallee(name string) (id peer.ID, dial bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if _, introduced := h.gate.introducedAddrs(id); !introduced {
+	if h.gate.classOf(id) == guest {
 		return "", false, ErrUnknownPeer
 	}
 	return id, true, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -132,37 +133,101 @@ func TestRequestLimitPerPeer(t *testing.T) {
 	}
 }
 
-func TestSlotsBoundPeersGuestsAndTotal(t *testing.T) {
-	s := newRequestSlots(2, 5)
+// TestSlotsAreOfAClass fills the slots of one class: those of the others are free.
+func TestSlotsAreOfAClass(t *testing.T) {
+	s := newRequestSlots(Config{Peers: make([]Peer, 1), PeerRequests: 2, TotalRequests: 3, GuestRequests: 4})
+	here, there := netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("127.0.0.2/32")
 	for i, step := range []struct {
-		peer  string
-		guest bool
-		want  bool
+		by   claimant
+		want bool
 	}{
-		{"a", false, true},
-		{"a", false, true},
-		{"a", false, false}, // its own limit
-		{"g", true, true},
-		{"h", true, true},
-		{"i", true, false}, // half of five
-		{"b", false, true},
-		{"c", false, false}, // the total
+		{claimant{guest, "g", here}, true},
+		{claimant{guest, "h", here}, true},
+		{claimant{guest, "i", here}, false}, // half of the guests' slots
+		{claimant{guest, "g", there}, true},
+		{claimant{guest, "g", there}, false}, // its own limit
+		{claimant{guest, "j", there}, true},
+		{claimant{guest, "k", netip.Prefix{}}, false}, // all of the guests' slots
+		{claimant{registered, "a", here}, true},
+		{claimant{registered, "a", here}, false}, // no more than half for one node
+		{claimant{registered, "b", here}, true},
+		{claimant{registered, "c", here}, true},
+		{claimant{registered, "d", here}, false},
+		{claimant{member, "m", here}, true},
+		{claimant{member, "m", here}, true},
+		{claimant{member, "m", here}, false},
 	} {
-		if got := s.takeSlot(peerID(step.peer), step.guest); got != step.want {
-			t.Errorf("step %d: peer %s got %v", i, step.peer, got)
+		if got := s.takeSlot(step.by); got != step.want {
+			t.Errorf("step %d: %v got %v", i, step.by, got)
 		}
 	}
-	s.releaseSlot("g", true)
-	if !s.takeSlot("i", true) || len(s.byPeer) != 4 {
-		t.Error("a released slot is not free")
+	for _, by := range []claimant{{guest, "g", here}, {guest, "h", here}, {guest, "g", there}, {guest, "j", there}} {
+		s.releaseSlot(by)
 	}
-	s.releaseSlot("a", false)
-	s.releaseSlot("a", false)
-	s.releaseSlot("b", false)
-	s.releaseSlot("h", true)
-	s.releaseSlot("i", true)
-	if s.used != 0 || s.guests != 0 || len(s.byPeer) != 0 {
-		t.Errorf("%d slots, %d guests and %d peers left", s.used, s.guests, len(s.byPeer))
+	if p := s.running[guest]; p.used != 0 || len(p.byPeer) != 0 || len(p.bySource) != 0 {
+		t.Errorf("left of the guests' slots: %+v", p)
+	}
+}
+
+// TestWaitingQuestionsHoldNoSlot has a peer with one slot ask questions that wait: it is still served, a third question does not
+// wait, and those that waited are answered.
+func TestWaitingQuestionsHoldNoSlot(t *testing.T) {
+	release, entered := make(chan struct{}), make(chan struct{}, 2)
+	asker, server := pair(t, map[string]Handler{
+		"echo": echo,
+		"wait": func(ctx context.Context, _ string, request []byte) ([]byte, error) {
+			return request, Await(ctx, func() error {
+				entered <- struct{}{}
+				select {
+				case <-release:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+		},
+	}, func(c *Config) { c.PeerRequests = 1 })
+	results := make(chan error, peerWaits)
+	for range peerWaits {
+		go func() {
+			_, err := asker.Request(within(t), server.ID(), "wait", []byte("x"), 1)
+			results <- err
+		}()
+		<-entered
+	}
+	if _, err := asker.Request(within(t), server.ID(), "echo", []byte("x"), 1); err != nil {
+		t.Errorf("while questions wait: %v", err)
+	}
+	if _, err := asker.Request(within(t), server.ID(), "wait", nil, 1); !errors.Is(err, ErrBusy) {
+		t.Errorf("one question too many: %v", err)
+	}
+	close(release)
+	for range peerWaits {
+		if err := <-results; err != nil {
+			t.Errorf("a question that waited: %v", err)
+		}
+	}
+	eventually(t, "all free", func() bool {
+		server.requests.mu.Lock()
+		defer server.requests.mu.Unlock()
+		return server.requests.running[member].used == 0 && server.requests.waiting[member].used == 0
+	})
+}
+
+// TestWaiterWithoutASlotEnds ends the context of a question that has waited and finds every slot taken: it leaves nothing behind.
+func TestWaiterWithoutASlotEnds(t *testing.T) {
+	s := newRequestSlots(Config{PeerRequests: 1, TotalRequests: 1, GuestRequests: 1})
+	by, other := claimant{class: registered, peer: "a"}, claimant{class: registered, peer: "b"}
+	if !s.takeSlot(by) || !s.beginWait(by) || !s.takeSlot(other) {
+		t.Fatal("want a slot, a wait, and the slot for another")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if s.endWait(ctx, by) {
+		t.Error("a second slot of one")
+	}
+	if s.waiting[registered].used != 0 || s.running[registered].used != 1 {
+		t.Errorf("%d wait and %d run", s.waiting[registered].used, s.running[registered].used)
 	}
 }
 

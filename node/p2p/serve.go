@@ -10,54 +10,11 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
-
-// requestSlots bounds the requests served at once, per peer and in total.
-type requestSlots struct {
-	perPeer, total int
-
-	mu     sync.Mutex
-	used   int
-	guests int             // of used
-	byPeer map[peer.ID]int // at most total entries
-}
-
-func newRequestSlots(perPeer, total int) *requestSlots {
-	return &requestSlots{perPeer: perPeer, total: total, byPeer: make(map[peer.ID]int)}
-}
-
-// takeSlot reserves a slot and reports whether there was one. Guests together get at most half of the slots, so that they
-// cannot lock out the known peers.
-func (s *requestSlots) takeSlot(id peer.ID, guest bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.used >= s.total || s.byPeer[id] >= s.perPeer || guest && s.guests >= s.total/2 {
-		return false
-	}
-	s.used++
-	s.byPeer[id]++
-	if guest {
-		s.guests++
-	}
-	return true
-}
-
-func (s *requestSlots) releaseSlot(id peer.ID, guest bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.used--
-	if s.byPeer[id]--; s.byPeer[id] == 0 {
-		delete(s.byPeer, id)
-	}
-	if guest {
-		s.guests--
-	}
-}
 
 // serveRequest answers one request. One RequestTimeout covers reading and handling it, another one the writing of the
 // answer, so a requester that neither writes nor reads holds its slot for at most twice that time.
@@ -70,12 +27,16 @@ func (h *Host) serveRequest(ctx context.Context, name string, handler Handler, s
 		return
 	}
 	id := stream.Conn().RemotePeer()
-	guest := h.remotes[id] == nil
-	if !h.requests.takeSlot(id, guest) {
-		h.writeReply(stream, nil, &RemoteError{Code: CodeBusy, Message: "too many requests at once"})
+	by := claimant{class: h.gate.classOf(id), peer: id, source: sourceOf(stream.Conn().RemoteMultiaddr())}
+	if err := h.admitRequest(by); err != nil {
+		h.writeReply(stream, nil, err)
 		return
 	}
-	defer h.requests.releaseSlot(id, guest)
+	slot := &lease{host: h, by: by, held: true}
+	defer slot.release()
+	h.gate.beginUse(stream.Conn())
+	defer h.gate.endUse(stream.Conn())
+	ctx = context.WithValue(ctx, leaseKey{}, slot)
 	request, err := readRequest(stream, h.cfg.MaxRequest)
 	if err != nil {
 		h.writeReply(stream, nil, &RemoteError{Code: CodeInvalid, Message: err.Error()})
@@ -83,6 +44,31 @@ func (h *Host) serveRequest(ctx context.Context, name string, handler Handler, s
 	}
 	answer, err := h.callHandler(ctx, name, handler, id, request)
 	h.writeReply(stream, answer, err)
+}
+
+// admitRequest takes a slot for a request. Guests may ask only so often, each of them and all of one address.
+func (h *Host) admitRequest(by claimant) error {
+	if by.class == guest {
+		now := h.gate.now()
+		if !h.guestPace.spendOne(by.peer, 1, now) || !h.sourcePace.spendOne(by.source, 1, now) {
+			h.recordHit(limitRate, by)
+			return &RemoteError{Code: CodeBusy, Message: "too many requests a second"}
+		}
+	}
+	if !h.requests.takeSlot(by) {
+		h.recordHit(limitRequests, by)
+		return &RemoteError{Code: CodeBusy, Message: "too many requests at once"}
+	}
+	return nil
+}
+
+// recordHit records that a peer hit a limit: a guest by its address, others by their id.
+func (h *Host) recordHit(limit string, by claimant) {
+	who := by.peer.String()
+	if by.class == guest {
+		who = sourceName(by.source)
+	}
+	h.cfg.Hits.RecordHit(limit, who)
 }
 
 func readRequest(r io.Reader, limit int) ([]byte, error) {

@@ -173,16 +173,20 @@ func (s *Server) findNewestCertified() (remora.Height, error) {
 	return 0, nil
 }
 
-// awaitCertificate waits as long as the request allows for the first block's certificate.
+// awaitCertificate waits as long as the request allows for the first block's certificate, unless it is here or far away. A
+// question that waits holds no slot.
 func (s *Server) awaitCertificate(ctx context.Context, r RangeRequest) error {
-	if r.Wait == 0 {
-		return nil
+	c, err := s.Store.BlockCertificate(r.From)
+	if c != nil || err != nil || r.Wait == 0 || r.From > s.Store.Height()+MaxBlockRange {
+		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, min(maxPatience, time.Duration(r.Wait)*time.Millisecond))
 	defer cancel()
-	err := s.Head.Until(limited, func() (bool, error) {
-		c, err := s.Store.BlockCertificate(r.From)
-		return c != nil, err
+	err = p2p.Await(ctx, func() error {
+		return s.Head.Until(limited, func() (bool, error) {
+			c, err := s.Store.BlockCertificate(r.From)
+			return c != nil, err
+		})
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil // the answer is empty

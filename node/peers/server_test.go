@@ -128,6 +128,19 @@ func TestAnswersWithoutMissingBatches(t *testing.T) {
 	}
 }
 
+// TestFarQuestionsDoNotWait asks for a block that is far away, with patience: the answer is empty, and comes at once. There is no
+// head whose blocks it could wait for.
+func TestFarQuestionsDoNotWait(t *testing.T) {
+	s := storedBlocks(t, 1)
+	for _, from := range []remora.Height{1 << 40, 1 + MaxBlockRange + 1} {
+		raw, err := s.serveBlocks(t.Context(), "", remora.Encode(RangeRequest{From: from, Count: 1, Wait: 3000}))
+		var a BlocksAnswer
+		if err != nil || remora.Decode(raw, MaxAnswer, &a) != nil || len(a.Items) != 0 {
+			t.Errorf("from block %d: %d blocks, %v", from, len(a.Items), err)
+		}
+	}
+}
+
 // FuzzRequest sends a server any bytes: its answers have the form of their protocol.
 func FuzzRequest(f *testing.F) {
 	st, err := store.InMemory()

@@ -3,6 +3,7 @@ package peers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/exec"
@@ -46,9 +47,11 @@ func OpenSpan(committee *trust.Committee, peer remora.Authority, r RangeRequest,
 		}
 		certificates[i] = s.Blocks[i].Certificate
 	}
-	for _, err := range committee.CheckBlockCertificates(certificates) {
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLie, err)
+	for some := range slices.Chunk(certificates, answerStep) {
+		for _, err := range committee.CheckBlockCertificates(some) {
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrLie, err)
+			}
 		}
 	}
 	return s, nil

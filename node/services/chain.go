@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/gateway"
@@ -58,18 +56,11 @@ func (c chain) WaitBlock(ctx context.Context) error {
 	return c.head.Until(ctx, func() (bool, error) { return c.head.Tip().Height > height, nil })
 }
 
-// httpSuffix ends the multiaddr of a node's API among its addresses.
-const httpSuffix = "/http"
-
 // network reaches caches over the peer-to-peer network of the chain.
 type network struct{ host *p2p.Host }
 
-// Ask sends a request to a cache, at the addresses of its registry entry.
+// Ask sends a request to a cache, which the host knows from the registry.
 func (n network) Ask(ctx context.Context, cache transfer.Cache, protocol string, request []byte, maxAnswer int) ([]byte, error) {
-	addrs := slices.DeleteFunc(slices.Clone(cache.Addrs), func(a string) bool { return strings.HasSuffix(a, httpSuffix) })
-	if err := n.host.Introduce(p2p.Peer{ID: cache.PeerID, Addrs: addrs}); err != nil {
-		return nil, err
-	}
 	answer, err := n.host.Request(ctx, cache.PeerID, protocol, request, maxAnswer)
 	if _, answered := errors.AsType[*p2p.RemoteError](err); answered {
 		err = fmt.Errorf("%w: %w", gateway.ErrAnswered, err)
