@@ -42,7 +42,7 @@ var (
 	spine = []string{
 		"node/store/segment", "node/store", "node/exec", "node/restore", "node/flight", "node/trust", "node/head", "node/p2p",
 		"node/metrics", "node/door", "node/peers", "node/blocksync",
-		"node/client/strict", "node/client/param", "node/light", "node/client", "node/home", "node/port", "node/config", "node/validator",
+		"node/client/strict", "node/client/param", "node/light", "node/client", "node/home", "node/port", "node/web", "node/config", "node/validator",
 	}
 	belowShell = join(belowNode, spine)
 )

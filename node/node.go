@@ -11,6 +11,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/node/validator"
+	"github.com/remora-network/remora/node/web"
 	"github.com/remora-network/remora/state"
 )
 
@@ -57,6 +59,7 @@ type Config struct {
 	DataDir string       // exists; owned by this process
 	Listen  []string     // multiaddrs of the validators' network
 	RPC     string       // host:port
+	Bounds  web.Bounds   // of what clients may have of the API and of a gateway; zero: the default
 	Metrics string       // host:port; empty: none
 	Version string       // of the program
 	Logger  *slog.Logger
@@ -117,6 +120,7 @@ func New(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Bounds = cmp.Or(c.Bounds, web.DefaultBounds)
 	if c.Roles == 0 {
 		c.Roles = remora.RoleValidator
 	}
@@ -264,7 +268,7 @@ func (n *Node) openServices() error {
 	s, err := services.New(services.Config{
 		Genesis: n.config.Genesis, Key: n.config.Keys.Account, Roles: n.config.Roles, Record: n.config.Record,
 		Dir: n.config.ContentDir, Quota: n.config.Quota, Store: n.store, Head: n.head, Host: n.host, Submit: n.submitOwn,
-		Logger: n.config.Logger,
+		Bounds: n.config.Bounds, Hits: n.hits, Logger: n.config.Logger,
 	})
 	if err != nil {
 		return err
@@ -285,7 +289,7 @@ func (n *Node) openServices() error {
 func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
 	api, err := rpc.New(rpc.Config{
 		Listen: n.config.RPC, Genesis: n.config.Genesis, Store: n.store, Head: n.head,
-		Door: n.door, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Hits: n.hits, Content: uploads, Sales: sales,
+		Door: n.door, Status: n.status, Ready: n.ready, Logger: n.config.Logger, Bounds: n.config.Bounds, Hits: n.hits, Content: uploads, Sales: sales,
 	})
 	if err != nil {
 		return nil, err
@@ -294,7 +298,7 @@ func (n *Node) openServers(uploads, sales http.Handler) (*rpc.Server, error) {
 	if n.config.Metrics == "" {
 		return api, nil
 	}
-	figures, err := metrics.New(n.config.Metrics, n.figures, hitSeries(n.hits))
+	figures, err := metrics.New(n.config.Metrics, n.figures, api.Health(), hitSeries(n.hits))
 	if err != nil {
 		return nil, err
 	}
@@ -319,8 +323,8 @@ func (n *Node) openDoor(executor *exec.Executor, validates bool, self remora.Aut
 	executor.Observe = n.door.NoteBlock
 }
 
-// passTxs hands admitted transactions to the role that has the chain. A node that has no validator to pass them on to is
-// busy: clients come back.
+// passTxs hands admitted transactions to the role that has the chain. A node that has no validator to pass them on to, or
+// busy ones only, is busy: clients come back.
 func (n *Node) passTxs(ctx context.Context, txs [][]byte) ([]door.Answer, error) {
 	answers, err := n.chain.Submit(ctx, txs)
 	if (errors.Is(err, p2p.ErrNotConnected) || errors.Is(err, p2p.ErrBusy)) && ctx.Err() == nil {

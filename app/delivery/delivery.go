@@ -19,6 +19,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/node/limits"
 )
 
 // ErrStopped says that the journal could not be written.
@@ -54,6 +55,7 @@ type Config struct {
 	Journal Journal
 	Chain   Chain
 	Sender  Sender
+	Hits    *limits.Hits // who is held to a limit; may be nil
 	Logger  *slog.Logger
 }
 
@@ -69,7 +71,8 @@ const (
 type Service struct {
 	c        Config
 	slots    *semaphore.Weighted // one per request in progress
-	writing  *semaphore.Weighted // one per answer to a web client
+	writing  *limits.Queue       // one per answer to a web client
+	bodies   *limits.Bodies      // of web clients
 	verified verified
 	accounts *accounts
 	journal  *journal
@@ -80,7 +83,9 @@ type Service struct {
 // New returns a service over what the journal holds. It starts nothing.
 func New(c Config) (*Service, error) {
 	s := &Service{
-		c: c, slots: semaphore.NewWeighted(maxServing), writing: semaphore.NewWeighted(maxWriting),
+		c: c, slots: semaphore.NewWeighted(maxServing), writing: limits.NewQueue(maxWriting, maxOwnWriting, maxWebWaiters),
+		bodies: limits.NewBodies(webBodies, webBodies/2, limits.ClientPace),
+
 		verified: newVerified(), journal: newJournal(c),
 	}
 	s.accounts = newAccounts(s.journal)

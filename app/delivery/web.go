@@ -1,10 +1,8 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -12,14 +10,21 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/node/limits"
 )
 
 const (
 	// maxWriting bounds the answers in memory that are being written to web clients.
 	maxWriting = 24
-	// Limits of how long a web client may wait for a place, send its request and read its answer.
+	// maxOwnWriting bounds those of one address: of a gateway, or of a client that came without one.
+	maxOwnWriting = 18
+	// maxWebWaiters bounds the requests that wait for their turn, those of one address to a quarter.
+	maxWebWaiters = 256
+	// webBodies bounds the bytes of requests in memory, half of it for one address. They are read and checked before they
+	// have a turn, so that who sends slowly holds none.
+	webBodies = 32 << 20
+	// Limits of how long a web client may wait for a turn and read its answer.
 	webWait  = 5 * time.Second
-	webRead  = 5 * time.Second
 	webWrite = 30 * time.Second
 )
 
@@ -30,21 +35,26 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		transfer.WriteError(w, http.StatusNotFound, "OTHER_CACHE", "this is cache "+s.c.Self.String())
 		return
 	}
-	turn, cancel := context.WithTimeout(r.Context(), webWait)
-	defer cancel()
-	if s.writing.Acquire(turn, 1) != nil {
-		transfer.WriteError(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
-		return
+	owner := limits.OwnerOf(r.RemoteAddr)
+	body, free, err := s.bodies.ReadBody(w, r, owner, transfer.MaxDeliveryRequest)
+	defer free()
+	if err == nil {
+		_, err = transfer.DecodeDeliveryRequest(body)
 	}
-	defer s.writing.Release(1)
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(webRead)) // only a test's recorder has none
-	var body bytes.Buffer
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); err != nil {
+	if err != nil && !errors.Is(err, limits.ErrNoRoom) {
 		transfer.WriteError(w, http.StatusBadRequest, "BAD_REQUEST", err.Error())
 		return
 	}
-	answer, err := s.Deliver(r.Context(), "", body.Bytes())
+	turn, cancel := context.WithTimeout(r.Context(), webWait)
+	defer cancel()
+	if err != nil || !s.writing.EnterQueue(turn, owner, 1) {
+		s.c.Hits.RecordHit("cache deliveries", owner)
+		w.Header().Set("Retry-After", "1")
+		transfer.WriteError(w, http.StatusServiceUnavailable, "BUSY", "too many deliveries are under way: come back later")
+		return
+	}
+	defer s.writing.LeaveQueue(owner, 1)
+	answer, err := s.Deliver(r.Context(), "", body)
 	if err != nil {
 		s.declineError(w, err)
 		return
@@ -53,7 +63,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.Itoa(len(answer)))
 	h.Set("Cache-Control", "no-store")
-	_ = control.SetWriteDeadline(time.Now().Add(webWrite))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(webWrite))
 	_, _ = w.Write(answer) // the client is gone if it fails
 }
 

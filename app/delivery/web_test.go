@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -44,7 +45,15 @@ func TestWebDelivers(t *testing.T) {
 			t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
 		}
 	}
-	if !w.writing.TryAcquire(maxWriting) {
-		t.Error("places are still taken")
+	for _, owner := range []string{"10.0.0.1", "10.0.0.2"} { // together all places
+		n := int64(min(maxOwnWriting, maxWriting/2))
+		if !w.writing.EnterQueue(t.Context(), owner, n) {
+			t.Error("places are still taken")
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if w.writing.EnterQueue(ctx, "10.0.0.3", 1) {
+		t.Error("there are more places than answers may be in memory")
 	}
 }

@@ -34,7 +34,7 @@ func serve(t testing.TB, n *transfertest.Network, change between) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if change == nil {
 			g.ServeHTTP(w, r)

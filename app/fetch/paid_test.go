@@ -44,7 +44,7 @@ func newWorld(t testing.TB, caches ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 	mux := http.NewServeMux()
 	mux.Handle("/ipfs/", g)
 	mux.Handle("POST /v1/deliveries/", w.paid)

@@ -28,7 +28,7 @@ func BenchmarkOwnCopy(b *testing.B) {
 	if err := st.Import(bytes.NewReader(data), c); err != nil {
 		b.Fatal(err)
 	}
-	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 	defer g.Close()
 	s := httptest.NewServer(g)
 	defer s.Close()

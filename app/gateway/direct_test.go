@@ -35,7 +35,7 @@ func relayOf(t *testing.T, private bool, web http.HandlerFunc) ([]byte, error) {
 	}
 	caches[0].Addrs = []string{"/ip4/127.0.0.1/tcp/" + cache.URL[strings.LastIndex(cache.URL, ":")+1:] + "/http"}
 	mux := http.NewServeMux()
-	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(n, n, private))
+	mux.Handle("POST "+gateway.RelayPath+"{node}", gateway.NewRelay(n, n, private, nil))
 	relay := httptest.NewServer(mux)
 	defer relay.Close()
 	ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, relay.URL+gateway.RelayPath+caches[0].Address.String(), bytes.NewReader(ordinary()))

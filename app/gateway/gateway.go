@@ -10,12 +10,11 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/proofs/content"
 )
 
@@ -35,14 +34,16 @@ type Network interface {
 type Gateway struct {
 	chain    Chain
 	source   *source
-	memory   *semaphore.Weighted // of budget
-	patience time.Duration       // see writePatience
+	memory   *limits.Queue // of memoryBudget
+	hits     *limits.Hits
+	patience time.Duration // see writePatience
 }
 
-// New returns a gateway that keeps copies of content in a store of its own. Close it when its server has ended.
-func New(chain Chain, network Network, own *store.Store, log *slog.Logger) *Gateway {
+// New returns a gateway that keeps copies of content in a store of its own. hits, which may be nil, remembers who had to be
+// refused. Close it when its server has ended.
+func New(chain Chain, network Network, own *store.Store, log *slog.Logger, hits *limits.Hits) *Gateway {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Gateway{chain: chain, memory: semaphore.NewWeighted(memoryBudget), patience: writePatience, source: &source{
+	return &Gateway{chain: chain, hits: hits, memory: limits.NewQueue(memoryBudget, memoryBudget/2, maxMemoryWaiters), patience: writePatience, source: &source{
 		store: own, chain: chain, network: network, log: log, ctx: ctx, stop: stop, warming: map[remora.Hash]*warmer{}, offerWait: offerWait,
 		hedges: make(chan struct{}, maxHedges),
 	}}
@@ -184,7 +185,7 @@ func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, t target) er
 	body := g.source.newReader(ctx, t.content)
 	response := &response{Response: steady.NewResponse(w, g.patience), body: body, head: r.Method == http.MethodHead}
 	if !response.head {
-		release, err := g.reserveMemory(ctx, body.memoryLimit())
+		release, err := g.reserveMemory(r, body.memoryLimit())
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func serve(t *testing.T, n *transfertest.Network) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 	s := httptest.NewServer(g)
 	t.Cleanup(func() {
 		s.Close()

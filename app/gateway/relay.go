@@ -1,18 +1,15 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/node/limits"
 )
 
 // RelayPath is the path of paid deliveries, followed by the address of a cache.
@@ -25,12 +22,16 @@ const (
 	// maxRelays bounds the relays under way. Each holds a request, its decoded form and an answer, at most 6 MiB: 96 MiB
 	// together.
 	maxRelays = 16
-	// A client that takes longer to send or to receive is cut off, since it occupies a slot.
-	relayRead  = 5 * time.Second
+	// maxOwnRelays bounds those of one address.
+	maxOwnRelays = 12
+	// relayBodies bounds the bytes of requests in memory, half of it for one address. They are read and checked before a
+	// relay takes its slot, so that who sends slowly holds none.
+	relayBodies = 32 << 20
+	// A client that takes longer to receive is cut off, since it occupies a slot.
 	relayWrite = 30 * time.Second
 	// relayWait bounds the time for which a request waits for a slot: a client sends several requests at once.
 	relayWait = 5 * time.Second
-	// maxRelayWaiters bounds the waiting requests. They hold only their connection.
+	// maxRelayWaiters bounds the waiting requests, those of one address to a quarter.
 	maxRelayWaiters = 256
 )
 
@@ -39,8 +40,9 @@ const (
 type relay struct {
 	chain   Chain
 	network Network
-	slots   *semaphore.Weighted // one per relay under way
-	places  *semaphore.Weighted // one per request under way or waiting
+	slots   *limits.Queue // one per relay under way
+	bodies  *limits.Bodies
+	hits    *limits.Hits
 	wait    time.Duration
 	web     *http.Client
 	private bool // caches in private networks are asked over the web, too
@@ -48,44 +50,32 @@ type relay struct {
 
 // NewRelay returns a handler for POST under RelayPath, whose pattern names the rest of the path {node}. Anybody can
 // register any address: unless private is set, as on chains for development, addresses in private networks are not
-// asked over the web.
-func NewRelay(chain Chain, network Network, private bool) http.Handler {
+// asked over the web. hits, which may be nil, remembers who had to be refused.
+func NewRelay(chain Chain, network Network, private bool, hits *limits.Hits) http.Handler {
 	return &relay{
-		chain: chain, network: network, slots: semaphore.NewWeighted(maxRelays),
-		places: semaphore.NewWeighted(maxRelays + maxRelayWaiters), wait: relayWait, web: newWebClient(), private: private,
+		chain: chain, network: network, slots: limits.NewQueue(maxRelays, maxOwnRelays, maxRelayWaiters),
+		bodies: limits.NewBodies(relayBodies, relayBodies/2, limits.ClientPace), hits: hits,
+		wait: relayWait, web: newWebClient(), private: private,
 	}
-}
-
-// takeSlot waits up to wait for a slot and reports whether it got one, which releaseSlot gives back.
-func (l *relay) takeSlot(ctx context.Context) bool {
-	if !l.places.TryAcquire(1) {
-		return false
-	}
-	waiting, cancel := context.WithTimeout(ctx, l.wait)
-	defer cancel()
-	if l.slots.Acquire(waiting, 1) != nil {
-		l.places.Release(1)
-		return false
-	}
-	return true
-}
-
-func (l *relay) releaseSlot() {
-	l.slots.Release(1)
-	l.places.Release(1)
 }
 
 // ServeHTTP relays a request.
 func (l *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !l.takeSlot(r.Context()) {
-		w.Header().Set("Retry-After", "1")
-		writeFailure(w, newFailure(http.StatusServiceUnavailable, "connect", "%d deliveries are under way: try again later or use another gateway", maxRelays))
-		return
-	}
-	defer l.releaseSlot()
 	if err := l.relayRequest(w, r); err != nil {
 		writeFailure(w, err)
 	}
+}
+
+// takeSlot waits up to wait for a slot, which the function that it returns gives back.
+func (l *relay) takeSlot(ctx context.Context, owner string) (release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, l.wait)
+	defer cancel()
+	if !l.slots.EnterQueue(waiting, owner, 1) {
+		l.hits.RecordHit("gateway deliveries", owner)
+		return nil, newFailure(http.StatusServiceUnavailable, "connect",
+			"%d deliveries are under way, or %d of this address: try again later or use another gateway", maxRelays, maxOwnRelays)
+	}
+	return func() { l.slots.LeaveQueue(owner, 1) }, nil
 }
 
 // startAnswer writes the headers of an answer of some bytes.
@@ -109,7 +99,9 @@ func (l *relay) relayRequest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return newFailure(http.StatusBadRequest, "resolve", "cache: %v", err)
 	}
-	request, err := readRequest(w, r)
+	owner := limits.OwnerOf(r.RemoteAddr)
+	request, free, err := l.readRequest(w, r, owner)
+	defer free()
 	if err != nil {
 		return err
 	}
@@ -117,6 +109,11 @@ func (l *relay) relayRequest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	release, err := l.takeSlot(r.Context(), owner)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if taken, err := l.relayOverWeb(w, r, cache, request); taken {
 		return err
 	}
@@ -129,24 +126,23 @@ func (l *relay) relayRequest(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readRequest reads the body and checks that it is a delivery request, so that caches are not sent malformed ones.
-func readRequest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > transfer.MaxDeliveryRequest {
-		return nil, tooLargeFailure()
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(relayRead)) // fails only in tests
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	var over *http.MaxBytesError
-	switch _, err := io.Copy(body, http.MaxBytesReader(w, r.Body, transfer.MaxDeliveryRequest)); {
-	case errors.As(err, &over):
-		return nil, tooLargeFailure()
+// readRequest reads the body and checks that it is a delivery request, so that caches are not sent malformed ones. free
+// gives its room back.
+func (l *relay) readRequest(w http.ResponseWriter, r *http.Request, owner string) (request []byte, free func(), err error) {
+	request, free, err = l.bodies.ReadBody(w, r, owner, transfer.MaxDeliveryRequest)
+	switch {
+	case errors.Is(err, limits.ErrTooLarge):
+		return nil, free, tooLargeFailure()
+	case errors.Is(err, limits.ErrNoRoom):
+		l.hits.RecordHit("gateway request bytes", owner)
+		return nil, free, newFailure(http.StatusServiceUnavailable, "connect", "%v: try again later or use another gateway", err)
 	case err != nil:
-		return nil, newFailure(http.StatusBadRequest, "transfer", "read the request: %v", err)
+		return nil, free, newFailure(http.StatusBadRequest, "transfer", "read the request: %v", err)
 	}
-	if _, err := transfer.DecodeDeliveryRequest(body.Bytes()); err != nil {
-		return nil, newFailure(http.StatusBadRequest, "resolve", "%v", err)
+	if _, err := transfer.DecodeDeliveryRequest(request); err != nil {
+		return nil, free, newFailure(http.StatusBadRequest, "resolve", "%v", err)
 	}
-	return body.Bytes(), nil
+	return request, free, nil
 }
 
 func tooLargeFailure() error {

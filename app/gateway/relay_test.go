@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -117,14 +117,14 @@ func TestRelay(t *testing.T) {
 func TestRelayOnlyPosts(t *testing.T) {
 	n := transfertest.New("c0")
 	w := httptest.NewRecorder()
-	gateway.NewRelay(n, n, true).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, gateway.RelayPath+"x", nil))
+	gateway.NewRelay(n, n, true, nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, gateway.RelayPath+"x", nil))
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != http.MethodPost {
 		t.Errorf("%d, %v", w.Code, w.Header())
 	}
 }
 
-// TestRelaysAreBounded sends more requests than are relayed at a time: the surplus is refused after a moment, and
-// accepted when others have ended.
+// TestRelaysAreBounded has one address send more requests than it may have relayed at a time: the surplus is refused after a
+// moment, another address is served. Then all slots are taken, and accepted when others have ended.
 func TestRelaysAreBounded(t *testing.T) {
 	release, entered := make(chan struct{}), make(chan struct{})
 	var most, now atomic.Int64
@@ -136,16 +136,30 @@ func TestRelaysAreBounded(t *testing.T) {
 		return delivered(), nil
 	})
 	node := remora.Address{1}.String()
-	const relays = 16
+	from := func(address string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, gateway.RelayPath+node, bytes.NewReader(ordinary()))
+		r.RemoteAddr = address + ":1"
+		h.ServeHTTP(w, r)
+		return w
+	}
+	const relays, own = 16, 12
 	done := make(chan int, relays)
-	for range relays {
-		go func() { done <- post(t, h, node, bytes.NewReader(ordinary())).Code }()
+	hold := func(address string) {
+		go func() { done <- from(address).Code }()
 		<-entered
 	}
-	for range 10 {
-		if w := post(t, h, node, strings.NewReader("x")); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-			t.Errorf("beyond the bound: %d", w.Code)
-		}
+	for range own {
+		hold("10.0.0.1")
+	}
+	if w := from("10.0.0.1"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("beyond what an address may have: %d", w.Code)
+	}
+	for range relays - own {
+		hold("10.0.0.2")
+	}
+	if w := from("10.0.0.3"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("beyond the bound: %d", w.Code)
 	}
 	close(release)
 	for range relays {
@@ -154,8 +168,33 @@ func TestRelaysAreBounded(t *testing.T) {
 		}
 	}
 	go func() { <-entered }()
-	if w := post(t, h, node, bytes.NewReader(ordinary())); w.Code != http.StatusOK || most.Load() > relays {
+	if w := from("10.0.0.1"); w.Code != http.StatusOK || most.Load() > relays {
 		t.Errorf("afterwards: %d; %d at a time", w.Code, most.Load())
+	}
+}
+
+// TestSlowRequestsHoldNoSlot opens many requests whose bodies do not come: another client of the same address is relayed.
+func TestSlowRequestsHoldNoSlot(t *testing.T) {
+	server := httptest.NewServer(newRelay(func(context.Context, transfer.Cache, []byte) ([]byte, error) { return delivered(), nil }))
+	defer server.Close()
+	target := gateway.RelayPath + remora.Address{1}.String()
+	for range 50 {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx", target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resp, err := http.Post(server.URL+target, "application/octet-stream", bytes.NewReader(ordinary()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("beside slow requests: %d", resp.StatusCode)
 	}
 }
 
@@ -167,7 +206,7 @@ func FuzzRelay(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, gateway.RelayPath, bytes.NewReader(body))
 		r.SetPathValue("node", node)
 		w := httptest.NewRecorder()
-		gateway.NewRelay(n, n, true).ServeHTTP(w, r)
+		gateway.NewRelay(n, n, true, nil).ServeHTTP(w, r)
 		if w.Code == http.StatusOK && !bytes.Equal(w.Body.Bytes(), answer) {
 			t.Error("another answer than the cache's")
 		}

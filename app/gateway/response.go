@@ -9,31 +9,37 @@ import (
 
 	"github.com/remora-network/remora/app/steady"
 	"github.com/remora-network/remora/app/transfer"
+	"github.com/remora-network/remora/node/limits"
 )
 
 const (
 	// writePatience bounds the time that a client may take to receive a step of a response.
 	writePatience = 30 * time.Second
 	// memoryBudget bounds the bytes of content that all responses hold in memory together.
-	memoryBudget = 768 << 20
+	memoryBudget = 256 << 20
 	// minReservation is the weight of the smallest response in bytes.
 	minReservation = 64 << 10
+	// maxMemoryWaiters bounds the requests that wait for it, those of one address to a quarter.
+	maxMemoryWaiters = 1024
 	// budgetWait bounds the time for which a request waits for its part of memoryBudget.
 	budgetWait = 15 * time.Second
 )
 
-// reserveMemory waits until a response may hold the given number of bytes, and returns a function that releases them.
-func (g *Gateway) reserveMemory(ctx context.Context, bytes uint64) (release func(), err error) {
+// reserveMemory waits until the response to a request may hold the given number of bytes, and returns a function that
+// releases them. The responses to one address hold at most half of the budget.
+func (g *Gateway) reserveMemory(r *http.Request, bytes uint64) (release func(), err error) {
+	ctx, owner := r.Context(), limits.OwnerOf(r.RemoteAddr)
 	weight := int64(min(max(bytes, minReservation), 3*transfer.MaxRange))
 	waiting, cancel := context.WithTimeout(ctx, budgetWait)
 	defer cancel()
-	if err := g.memory.Acquire(waiting, weight); err != nil {
+	if !g.memory.EnterQueue(waiting, owner, weight) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		g.hits.RecordHit("gateway memory", owner)
 		return nil, newFailure(http.StatusServiceUnavailable, "transfer", "too many transfers are under way: try again in a few seconds")
 	}
-	return func() { g.memory.Release(weight) }, nil
+	return func() { g.memory.LeaveQueue(owner, weight) }, nil
 }
 
 // response writes a file. It sends no status before the first bytes of its body are loaded: a file that no cache

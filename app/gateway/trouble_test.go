@@ -79,7 +79,7 @@ func simulate(t *testing.T, n *stalling, test func(t *testing.T, g *gateway.Gate
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+		g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 		defer func() {
 			g.Close()
 			if err := st.Close(); err != nil {
@@ -154,19 +154,26 @@ func TestStallInTheMiddle(t *testing.T) {
 	})
 }
 
-// TestBusyGateway refuses responses that do not fit into memory, and recovers.
+// TestBusyGateway has an address hold all the memory that it may: another one is served. When there is no memory left, a
+// response that does not fit is refused, until there is some again.
 func TestBusyGateway(t *testing.T) {
 	n := newStalling("c0")
 	c := n.Add([]byte("x"), false)
 	simulate(t, n, func(t *testing.T, g *gateway.Gateway) {
-		if err := g.Occupy(t.Context(), gateway.Budget); err != nil {
-			t.Fatal(err)
+		if !g.Occupy(t.Context(), "10.0.0.1") {
+			t.Fatal("no memory for the first")
+		}
+		if w, _ := direct(t, g, "/ipfs/"+content.CID(c.Root, false)); w.Code != 200 {
+			t.Errorf("another address: %d", w.Code)
+		}
+		if !g.Occupy(t.Context(), "10.0.0.2") {
+			t.Fatal("no memory for the second")
 		}
 		w, _ := direct(t, g, "/ipfs/"+content.CID(c.Root, false))
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%d %v", w.Code, w.Header())
 		}
-		g.Vacate(gateway.Budget)
+		g.Vacate("10.0.0.1")
 		if w, _ := direct(t, g, "/ipfs/"+content.CID(c.Root, false)); w.Code != 200 {
 			t.Errorf("afterwards: %d", w.Code)
 		}
@@ -198,7 +205,7 @@ func TestOtherContentIsNotServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := gateway.New(n, liar, st, slog.New(slog.DiscardHandler))
+		g := gateway.New(n, liar, st, slog.New(slog.DiscardHandler), nil)
 		w, cut := direct(t, g, "/ipfs/"+content.CID(c.Root, false))
 		if cut || w.Code != 504 || !strings.Contains(w.Body.String(), `"verify"`) || !strings.Contains(w.Body.String(), "c0") {
 			t.Errorf("%s: %d, cut %t, %.200s", name, w.Code, cut, w.Body)
@@ -260,7 +267,7 @@ func TestClientThatTakesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, st, slog.New(slog.DiscardHandler), nil)
 	g.SetPatience(50 * time.Millisecond)
 	ended := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

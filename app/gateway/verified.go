@@ -33,7 +33,7 @@ func (g *Gateway) serveVerified(w http.ResponseWriter, r *http.Request, e remora
 	}
 	var stream []byte
 	if r.Method != http.MethodHead {
-		release, err := g.reserveMemory(r.Context(), size)
+		release, err := g.reserveMemory(r, size)
 		if err != nil {
 			return err
 		}

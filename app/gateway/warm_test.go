@@ -34,7 +34,7 @@ func TestWarmTakesWhatIsServed(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	g := gateway.New(n, n, own, slog.New(slog.DiscardHandler))
+	g := gateway.New(n, n, own, slog.New(slog.DiscardHandler), nil)
 	g.SetOfferWait(time.Minute)
 	for at := uint64(0); at < c.Length; at += transfer.MaxRange {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ipfs/"+content.CID(c.Root, false), nil)

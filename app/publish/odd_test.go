@@ -133,7 +133,7 @@ func TestGoodDirectories(t *testing.T) {
 // TestDeepestPathIsServed compares the limit on depth with that of a gateway.
 func TestDeepestPathIsServed(t *testing.T) {
 	path := "/ipfs/" + content.CID(remora.Hash{1}, true) + strings.Repeat("/d", maxDepth-1) + "/file"
-	g := gateway.New(noChain{}, nil, nil, nil)
+	g := gateway.New(noChain{}, nil, nil, nil, nil)
 	defer g.Close()
 	for extra, want := range map[string]int{"": http.StatusServiceUnavailable, "/x": http.StatusBadRequest} {
 		w := httptest.NewRecorder()

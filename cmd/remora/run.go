@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/remora-network/remora/node/flight"
 	"github.com/remora-network/remora/node/home"
 	"github.com/remora-network/remora/node/validator"
+	"github.com/remora-network/remora/node/web"
 )
 
 // stopTime bounds a graceful stop. Nothing is lost when the process ends after it: what matters is durable before it is
@@ -98,6 +100,7 @@ func (p *program) serveNode(c *cli.Context, h *home.Home, conf *config.Loaded) e
 	if err != nil {
 		return err
 	}
+	limitMemory(conf.Limits.MemoryMiB)
 	n, err := node.New(settings)
 	if err != nil {
 		return err
@@ -137,7 +140,7 @@ func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, 
 	settings := node.Config{
 		Genesis: genesis, Keys: signers, Signing: h.SigningPath(), DataDir: h.DataDir(), Version: version, Logger: log,
 		Name: conf.Node.Name, Roles: roles, Listen: conf.P2P.Listen, RPC: conf.RPC.Listen, Metrics: conf.Metrics.Listen,
-		Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: nodeTuning(conf, h, log),
+		Bounds: clientBounds(conf.Limits), Gateway: conf.Gateway.Listen, Quota: uint64(conf.Content.QuotaMiB) << 20, Tuning: nodeTuning(conf, h, log),
 		DiskFull:    func() { os.Exit(p.printError(fmt.Errorf("%q: %w", h.DataDir(), syscall.ENOSPC))) },
 		ClockOffset: c.Duration(flagClockOffset),
 	}
@@ -147,6 +150,23 @@ func (p *program) nodeConfig(c *cli.Context, h *home.Home, conf *config.Loaded, 
 		settings.Record, settings.ContentDir, err = contentNode(h, keys, conf, roles)
 	}
 	return settings, err
+}
+
+// clientBounds returns what the clients of one address may have. Three quarters of its connections may have a request in
+// progress.
+func clientBounds(l config.Limits) web.Bounds {
+	return web.Bounds{
+		Connections: l.Connections, Requests: l.Connections * 3 / 4, Waits: l.Waits, Subscriptions: l.Subscriptions,
+		BodyBytes: int64(l.BodiesMiB) << 20,
+	}
+}
+
+// limitMemory has the garbage collector work harder from some MiB on. That costs CPU where more is in use for long, and no
+// more than half of it: the runtime stops there and lets the memory grow.
+func limitMemory(mib int) {
+	if mib > 0 {
+		debug.SetMemoryLimit(int64(mib) << 20)
+	}
 }
 
 // warnPublic warns of addresses that other machines can reach, since neither needs authentication.

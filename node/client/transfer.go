@@ -26,7 +26,7 @@ var errNonceTaken = errors.New("the nonce is taken by a transaction that waits a
 type Sent struct {
 	Hash  remora.Hash
 	Batch remora.Hash
-	Tx    *Tx // nil without waiting
+	Tx    *Tx // nil without waiting, and if it was not executed in time
 }
 
 // Transfer sends amount from key's account to another. With wait it returns when the transfer is executed; if execution
@@ -94,10 +94,12 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 	if !wait {
 		return sent, nil
 	}
-	if sent.Tx, err = c.WaitTx(ctx, sent.Hash, batch); err != nil {
+	tx, err := c.WaitTx(ctx, sent.Hash, batch)
+	if err != nil {
 		return sent, fmt.Errorf("transaction %s was submitted; waiting for its execution: %w", sent.Hash, err)
 	}
-	return sent, sent.Tx.Err()
+	sent.Tx = tx
+	return sent, tx.Err()
 }
 
 // sendOnce submits a transaction that nobody submitted before: equal bytes that wait at the node are another sender's, who

@@ -20,6 +20,17 @@ type Config struct {
 	Gateway Gateway `toml:"gateway"`
 	Content Content `toml:"content"`
 	Flight  Flight  `toml:"flight"`
+	Limits  Limits  `toml:"limits"`
+}
+
+// Limits are what one address of clients may have of the API, and of a gateway, at a time; all together may have four times
+// as much.
+type Limits struct {
+	Connections   int `toml:"connections"`
+	Subscriptions int `toml:"subscriptions"`
+	Waits         int `toml:"waits"`
+	BodiesMiB     int `toml:"bodies_mib"` // of all addresses, one may have half
+	MemoryMiB     int `toml:"memory_mib"` // from which on the garbage collector works harder; 0: never
 }
 
 // Node is the node's place on its chain.
@@ -84,6 +95,7 @@ func Default() Config {
 		Metrics: Metrics{Listen: "127.0.0.1:4290"},
 		Log:     Log{Level: "info", Format: "text"},
 		Mempool: Mempool{SealMillis: 20, ListenMillis: 2000},
+		Limits:  Limits{Connections: 512, Subscriptions: 64, Waits: 256, BodiesMiB: 64, MemoryMiB: 448},
 	}
 }
 

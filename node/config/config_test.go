@@ -66,6 +66,12 @@ func TestPrecedenceAndOrigin(t *testing.T) {
 		"gateway.listen":    {Value: "127.0.0.1:4220", Origin: "default"},
 		"content.quota_mib": {Value: "10240", Origin: "default"},
 		"flight.limit_mib":  {Value: "0", Origin: "default"},
+
+		"limits.connections":   {Value: "512", Origin: "default"},
+		"limits.subscriptions": {Value: "64", Origin: "default"},
+		"limits.waits":         {Value: "256", Origin: "default"},
+		"limits.bodies_mib":    {Value: "64", Origin: "default"},
+		"limits.memory_mib":    {Value: "448", Origin: "default"},
 	}
 	values := l.Values()
 	if len(values) != len(want) {

@@ -40,6 +40,13 @@ func (c *Config) settings() []Setting {
 		newSetting("content.quota_mib", &c.Content.QuotaMiB, checkRange(16, 1<<30), "disk space in MiB for the content of a cache or gateway"),
 		newSetting("flight.limit_mib", &c.Flight.LimitMiB, checkFlightLimit,
 			"disk space in MiB for recording the input of a validator's cores, to replay a failure; 0 for none"),
+		newSetting("limits.connections", &c.Limits.Connections, checkRange(16, 1<<14),
+			"connections of one address to the API, or to a gateway; raise it behind a proxy, whose clients have one address"),
+		newSetting("limits.subscriptions", &c.Limits.Subscriptions, checkRange(1, 1<<12), "subscriptions of one address to events"),
+		newSetting("limits.waits", &c.Limits.Waits, checkRange(1, 1<<12), "requests of one address that wait for blocks or transactions"),
+		newSetting("limits.bodies_mib", &c.Limits.BodiesMiB, checkRange(16, 1<<12), "memory in MiB for the bodies of requests in flight"),
+		newSetting("limits.memory_mib", &c.Limits.MemoryMiB, checkRange(0, 1<<20),
+			"memory in MiB from which on the node collects garbage more often; 0 for never"),
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package metrics serves the figures of a node to Prometheus, at /metrics of a port of its own. [New] takes the figures and
+// Package metrics serves the figures of a node to Prometheus, at /metrics of a port of its own, and what it is given beside
+// them: the node's health, which clients of the API cannot keep from being answered here. [New] takes the figures and
 // binds the address; [Server.Run] serves until its context ends. Figures are read at every scrape, from any goroutine. At
 // most four scrapes run at a time.
 package metrics
@@ -56,8 +57,8 @@ type Server struct {
 	listen net.Listener
 }
 
-// New binds a host:port. The caller calls Run, which releases it.
-func New(address string, figures []Figure, series ...Series) (*Server, error) {
+// New binds a host:port. Paths other than /metrics are for health. The caller calls Run, which releases it.
+func New(address string, figures []Figure, health http.Handler, series ...Series) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, f := range figures {
@@ -77,7 +78,10 @@ func New(address string, figures []Figure, series ...Series) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second}))
-	return &Server{listen: listen, http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}}, nil
+	mux.Handle("/", health)
+	return &Server{listen: listen, http: &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 20 * time.Second, MaxHeaderBytes: 16 << 10,
+	}}, nil
 }
 
 func (f Figure) newCollector() prometheus.Collector {

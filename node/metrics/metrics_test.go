@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serveFigures(t *testing.T, series metrics.Series) func(path string) (int, string) {
 	t.Helper()
 	one := metrics.Figure{Name: "one", Help: "One.", Value: func() float64 { return 1 }}
-	server, err := metrics.New("127.0.0.1:0", []metrics.Figure{one}, series)
+	server, err := metrics.New("127.0.0.1:0", []metrics.Figure{one}, http.NotFoundHandler(), series)
 	if err != nil {
 		t.Fatal(err)
 	}

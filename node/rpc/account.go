@@ -66,9 +66,5 @@ func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client
 	if !exists {
 		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", q.Address)
 	}
-	nonce, ok := s.nonces.reserveLowest(q.Address, &account)
-	if !ok {
-		return nil, serverBusy("every nonce that account %s can use is reserved: retry in some seconds", q.Address)
-	}
-	return &client.Nonce{Nonce: nonce}, nil
+	return &client.Nonce{Nonce: s.nonces.reserveNonce(q.Address, &account)}, nil
 }

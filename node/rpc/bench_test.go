@@ -28,7 +28,7 @@ func forgetTxs(_ context.Context, txs [][]byte) ([]door.Answer, error) {
 // BenchmarkSubmit is the way of a transaction from a client over loopback to the batch, which is left out.
 func BenchmarkSubmit(b *testing.B) {
 	c := replaytest.New(b, "dev-bench")
-	caller := serveChain(b, c, forgetTxs, rpc.Config{
+	caller, _ := serveChain(b, c, forgetTxs, rpc.Config{
 		Status: func() rpc.Status { return rpc.Status{} }, Ready: func() (bool, []string) { return true, nil },
 	})
 	transfers := make([][]byte, 0, 64*len(c.Keys.Accounts))

@@ -10,6 +10,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/light"
+	"github.com/remora-network/remora/node/web"
 )
 
 func (s *Server) readBlock(_ context.Context, q client.BlockQuery) (*client.Block, error) {
@@ -78,10 +79,11 @@ func (s *Server) waitUntil(ctx context.Context, wait time.Duration, ready func()
 	if ok || err != nil || wait <= 0 {
 		return ok, err
 	}
-	if !s.waiting.TryAcquire(1) {
-		return false, serverBusy("%d requests are waiting already", maxWaiting)
+	leave, ok := web.ClientOf(ctx).TakeWait()
+	if !ok {
+		return false, web.BusyError("waits")
 	}
-	defer s.waiting.Release(1)
+	defer leave()
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err = s.Head.Until(limited, func() (bool, error) {
@@ -145,7 +147,6 @@ func (s *Server) serveCertified(w http.ResponseWriter, r *http.Request, q client
 	if err != nil {
 		return err
 	}
-	extendDeadline(w, writeTimeout)
 	w.Header().Set("Content-Type", "application/cbor")
 	_, _ = w.Write(raw)
 	return nil
@@ -190,7 +191,6 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request, q client.Ra
 		if sent == 0 {
 			w.Header().Set("Content-Type", "application/octet-stream")
 		}
-		extendDeadline(w, writeTimeout)
 		_, err = w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw))))
 		if err == nil {
 			_, err = w.Write(raw)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,8 +144,25 @@ func TestNoncesAreSetAside(t *testing.T) {
 			t.Fatalf("nonce %d, %v; want %d", got, err, want)
 		}
 	}
-	if _, err := f.Client.Nonce(t.Context(), address); !errors.Is(err, client.ErrBusy) {
-		t.Errorf("a 65th nonce: %v, want ErrBusy", err)
+	for range 200 { // a stranger's
+		if _, err := f.Client.Nonce(t.Context(), address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.with(func(f *fixture) { f.blocks = true })
+	if _, err := f.Client.Transfer(t.Context(), f.Keys.Accounts[0], f.Keys.Accounts[1].Public(), 5, true); err != nil {
+		t.Errorf("the owner, with every nonce reserved: %v", err)
+	}
+}
+
+// TestWaitThatEnds waits for a transfer that no block executes: the answer has no place in a block and no result.
+func TestWaitThatEnds(t *testing.T) {
+	f := serve(t, "dev-ends")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	sent, err := f.Client.Transfer(ctx, f.Keys.Accounts[0], f.Keys.Accounts[1].Public(), 5, true)
+	if err == nil || sent != nil && sent.Tx != nil {
+		t.Errorf("got %+v, %v", sent, err)
 	}
 }
 

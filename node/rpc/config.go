@@ -12,6 +12,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/web"
 )
 
 // Status is the part of a node's status that the store and the head do not know.
@@ -26,9 +27,10 @@ type Status struct {
 	Observer string // reason why a validator signs nothing; empty: it signs
 }
 
-// Config holds the dependencies of a Server. All but Hits, Sales and Content are required.
+// Config holds the dependencies of a Server. All but Bounds, Hits, Sales and Content are required.
 type Config struct {
-	Listen  string // host:port; port 0 for any
+	Listen  string     // host:port; port 0 for any
+	Bounds  web.Bounds // of what clients may have; zero: the default
 	Genesis *remora.Genesis
 	Store   *store.Store
 	Head    *head.Head
@@ -41,7 +43,7 @@ type Config struct {
 	Content http.Handler // PUT and HEAD /v1/content/{cid}: uploads to a cache; nil: none
 }
 
-var optional = []string{"Hits", "Sales", "Content"}
+var optional = []string{"Bounds", "Hits", "Sales", "Content"}
 
 func (c *Config) checkComplete() error {
 	v := reflect.ValueOf(c).Elem()

@@ -14,7 +14,7 @@
 // # Promises
 //
 // Everything that a client sends is bounded before it is kept: connections, headers, bodies, calls in a batch, nesting,
-// waiting requests, subscribers. An answer is of one view of the state. An error has a stable code; an unexpected one is
+// values, waiting requests, subscribers; node/web gives each address its part of them. An answer is of one view of the state. An error has a stable code; an unexpected one is
 // logged, and the client learns only that. There is no CORS, and a server on loopback answers only to names of loopback,
 // so that web pages do not reach it. When Run returns, no handler is running.
 package rpc

@@ -10,23 +10,21 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/web"
 )
 
-const (
-	// heartbeat is the interval of comments in an idle stream. A failed one reveals a reader that left.
-	heartbeat = 15 * time.Second
-	// eventTimeout bounds the time that a subscriber may take to read an event.
-	eventTimeout = 10 * time.Second
-)
+// heartbeat is the interval of comments in an idle stream. A failed one reveals a reader that left.
+const heartbeat = 15 * time.Second
 
 // serveEvents streams one event per executed block. A subscriber has no queue: it reads from the store at its own pace and
 // is dropped when it stops reading.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.EventQuery) error {
 	next := s.firstEventHeight(q)
-	if !s.subscribers.TryAcquire(1) {
-		return serverBusy("%d subscribers already", maxSubscribers)
+	leave, ok := web.ClientOf(r.Context()).TakeSubscription()
+	if !ok {
+		return web.BusyError("subscriptions")
 	}
-	defer s.subscribers.Release(1)
+	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)
@@ -42,7 +40,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, q client.Ev
 			s.Logger.ErrorContext(r.Context(), "stream of events ended", slog.Uint64("height", uint64(next)), slog.Any("error", err))
 			return nil
 		}
-		extendDeadline(w, eventTimeout)
 		if event == nil {
 			_, err = w.Write([]byte(":\n\n"))
 		} else {

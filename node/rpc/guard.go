@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,10 +14,11 @@ import (
 	"time"
 
 	"github.com/remora-network/remora/node/client"
+	"github.com/remora-network/remora/node/limits"
+	"github.com/remora-network/remora/node/web"
 )
 
-// guardHandler wraps every handler: it refuses requests of web pages, bounds the time of an answer and recovers from
-// panics.
+// guardHandler wraps every handler: it refuses requests of web pages and recovers from panics.
 func (s *Server) guardHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.running.TryRLock() {
@@ -28,7 +28,6 @@ func (s *Server) guardHandler(next http.Handler) http.Handler {
 		defer s.containPanic(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		extendDeadline(w, writeTimeout)
 		if err := s.checkSource(r); err != nil {
 			writeError(w, err)
 			return
@@ -39,7 +38,7 @@ func (s *Server) guardHandler(next http.Handler) http.Handler {
 			writeError(w, badRequest("%s takes no body", r.Method))
 			return
 		}
-		next.ServeHTTP(w, withOwner(r))
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -56,26 +55,28 @@ func (s *Server) containPanic(w http.ResponseWriter, r *http.Request) {
 	writeError(w, newError(http.StatusInternalServerError, client.CodeInternal, "the node failed to answer; its log says why"))
 }
 
-// checkSource refuses requests that a web page made a browser send. The Host header reveals a name that was rebound to this
+// checkSource refuses requests that a web page made a browser send. Whether only names of loopback are answered depends on
+// the listener that took the request. The Host header reveals a name that was rebound to this
 // machine (DNS rebinding), the Origin header a page from elsewhere.
 func (s *Server) checkSource(r *http.Request) *client.Error {
-	if s.loopback && !isLoopbackHost(r.Host) {
+	loopback := web.ClientOf(r.Context()).OnLoopback()
+	if loopback && !isLoopbackHost(r.Host) {
 		return newError(http.StatusForbidden, client.CodeForbiddenOrigin,
 			"host %.80q: a node on loopback answers to localhost and to addresses of loopback", r.Host)
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !s.isOwnOrigin(origin, r.Host) {
+	if origin := r.Header.Get("Origin"); origin != "" && !isOwnOrigin(origin, r.Host, loopback) {
 		return newError(http.StatusForbidden, client.CodeForbiddenOrigin, "origin %.80q may not call this node", origin)
 	}
 	return nil
 }
 
 // isOwnOrigin reports whether a page comes from the host that it calls, or both are on loopback.
-func (s *Server) isOwnOrigin(origin, host string) bool {
+func isOwnOrigin(origin, host string, loopback bool) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return u.Host == host || s.loopback && isLoopbackHost(u.Host)
+	return u.Host == host || loopback && isLoopbackHost(u.Host)
 }
 
 func isLoopbackHost(hostport string) bool {
@@ -90,15 +91,7 @@ func isLoopbackHost(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// extendDeadline sets the write deadline of an answer to d from now. Writers without deadlines occur in tests only.
-func extendDeadline(w http.ResponseWriter, d time.Duration) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
-}
-
-// maxFirstRead bounds the memory that is allocated for a body before any of it has arrived.
-const maxFirstRead = 64 << 10
-
-// readBody reads a body of at most limit bytes and of the given media type. Memory grows with the bytes that arrive.
+// readBody reads a body of at most limit bytes and of the given media type, within the budget for bodies.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string) ([]byte, *client.Error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
 		return nil, newError(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want Content-Type %s", media)
@@ -106,21 +99,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, media string)
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, newError(http.StatusUnsupportedMediaType, client.CodeUnsupportedMedia, "want a body without Content-Encoding")
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxFirstRead)))
-	if r.ContentLength <= limit {
-		if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
-			return nil, badRequest("the body is incomplete: %v", err)
-		}
-	}
-	if r.ContentLength > limit || int64(b.Len()) > limit {
+	body, err := web.ClientOf(r.Context()).ReadBody(w, r, limit)
+	switch {
+	case errors.Is(err, limits.ErrTooLarge):
 		drainBody(w, r)
 		return nil, tooLarge("a body of more than %d bytes", limit)
+	case errors.Is(err, limits.ErrNoRoom):
+		w.Header().Set("Connection", "close")
+		return nil, web.BusyError("bytes of requests")
+	case err != nil:
+		return nil, badRequest("the body is incomplete: %v", err)
 	}
-	_ = control.SetReadDeadline(time.Time{})
-	return b.Bytes(), nil
+	return body, nil
 }
 
 // Bounds on reading a body that is too large, only to discard it.

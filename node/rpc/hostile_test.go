@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -71,7 +72,7 @@ func TestBadHTTP(t *testing.T) {
 		{"form of a web page", "POST", "/", status, []string{"Content-Type", "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{"no media type", "POST", "/", status, nil, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{"gzip", "POST", "/", "\x1f\x8b", []string{"Content-Type", asJSON, "Content-Encoding", "gzip"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
-		{"large body", "POST", "/", strings.Repeat(" ", 4<<20+1), []string{"Content-Type", asJSON}, 413, "TOO_LARGE"},
+		{"large body", "POST", "/", strings.Repeat(" ", 1<<20+1), []string{"Content-Type", asJSON}, 413, "TOO_LARGE"},
 		{"body of a read", "GET", "/v1/status", "{}", nil, 400, "BAD_REQUEST"},
 		{"unknown path", "GET", "/v2/status", "", nil, 404, "NOT_FOUND"},
 		{"private path", "GET", "/debug/pprof/", "", nil, 404, "NOT_FOUND"},
@@ -138,6 +139,40 @@ func TestGoodSources(t *testing.T) {
 	} {
 		if status, text := f.do(t, f.request(t, "GET", "/v1/status", nil, header...)); status != 200 {
 			t.Errorf("%v: %d %s", header, status, text)
+		}
+	}
+}
+
+// TestHostsOfOtherListeners calls the API through a listener that is not bound to loopback, as that of a gateway: its names
+// are its own, and a page from elsewhere is refused all the same.
+func TestHostsOfOtherListeners(t *testing.T) {
+	f := serve(t, "dev-public")
+	public := httptest.NewServer(f.server.Handler())
+	defer public.Close()
+	for origin, want := range map[string]int{"": 200, "http://gw.example:4220": 200, "http://evil.example": 403, "http://localhost": 403} {
+		r := f.request(t, "GET", "/v1/status", nil, "Host", "gw.example:4220")
+		r.URL.Host = public.Listener.Addr().String()
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		if status, text := f.do(t, r); status != want {
+			t.Errorf("origin %q: %d %s, want %d", origin, status, text, want)
+		}
+	}
+}
+
+// TestManyValues sends bodies of many tiny values, in one call and spread over a batch: they are refused for their number,
+// before anything is built of them.
+func TestManyValues(t *testing.T) {
+	f := serve(t, "dev-values")
+	ones := func(n int) string { return "[" + strings.Repeat("1,", n) + "1]" }
+	for name, body := range map[string]string{
+		"one call": "[" + ones(500_000) + "]",
+		"a batch":  "[" + strings.Repeat(ones(8_000)+",", 60) + "1]",
+	} {
+		status, text := f.do(t, f.request(t, "POST", "/", strings.NewReader(body), "Content-Type", "application/json"))
+		if status != 200 || !strings.Contains(text, "too many values") {
+			t.Errorf("%s: %d %.200s", name, status, text)
 		}
 	}
 }
@@ -224,7 +259,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestSubscribersAreBounded fills the places for subscribers; one that leaves makes room.
+// TestSubscribersAreBounded fills the places for subscribers of one address; one that leaves makes room. The status names who
+// is held to the limit.
 func TestSubscribersAreBounded(t *testing.T) {
 	f := serve(t, "dev-subscribers")
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -244,6 +280,10 @@ func TestSubscribersAreBounded(t *testing.T) {
 	}
 	if status := open(); status != http.StatusTooManyRequests {
 		t.Errorf("one more: %d", status)
+	}
+	s, err := f.Client.Status(t.Context())
+	if err != nil || len(s.Limits) != 1 || s.Limits[0].Limit != "rpc subscriptions" || s.Limits[0].Who != "127.0.0.1" {
+		t.Errorf("limits %+v, %v", s.Limits, err)
 	}
 	for _, b := range bodies {
 		if err := b.Close(); err != nil {

@@ -9,13 +9,15 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/client/strict"
 )
 
 // Limits of a JSON-RPC request.
 const (
-	maxRPCBody   = 4 << 20
+	maxRPCBody   = 1 << 20 // larger submissions go to POST /v1/txs
 	maxBatch     = 64
+	maxValues    = 2 * client.MaxSubmitTxs // of all calls of a request together
 	maxID        = 256
 	maxAnswer    = 16 << 20 // results of a batch; calls beyond it are refused
 	batchTimeout = 60 * time.Second
@@ -64,7 +66,6 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), batchTimeout)
 	defer cancel()
-	extendDeadline(w, batchTimeout+writeTimeout)
 	body = bytes.TrimLeft(body, " \t\r\n")
 	batch := bytes.HasPrefix(body, []byte("["))
 	calls := []json.RawMessage{body}
@@ -129,9 +130,9 @@ func splitBatch(body []byte) ([]json.RawMessage, *response) {
 // answerCalls answers calls in order. Notifications get no answer.
 func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []*response {
 	var answers []*response
-	size := 0
+	size, values := 0, maxValues
 	for _, call := range calls {
-		req, bad := decodeRequest(call)
+		req, bad := decodeRequest(call, &values)
 		switch {
 		case bad != nil:
 			answers = append(answers, bad)
@@ -149,8 +150,10 @@ func (s *Server) answerCalls(ctx context.Context, calls []json.RawMessage) []*re
 }
 
 // decodeRequest decodes one call, or returns the error response, with the id of the call if it has a valid one.
-func decodeRequest(call json.RawMessage) (request, *response) {
-	if err := strict.Check(call); err != nil {
+// values is how many JSON values it may have, and becomes how many are left.
+func decodeRequest(call json.RawMessage, values *int) (request, *response) {
+	var err error
+	if *values, err = strict.CheckWithin(call, *values); err != nil {
 		number := rpcInvalid
 		if errors.Is(err, strict.ErrSyntax) {
 			number = rpcParse

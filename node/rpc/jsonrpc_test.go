@@ -3,17 +3,12 @@ package rpc
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/remora-network/remora"
-	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/state/ledger"
 )
 
@@ -38,7 +33,8 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Errorf("%d calls", len(calls))
 		}
 		for _, call := range calls {
-			req, bad := decodeRequest(call)
+			values := maxValues
+			req, bad := decodeRequest(call, &values)
 			if bad == nil && (!json.Valid(call) || req.id != nil && !json.Valid(req.id)) {
 				t.Errorf("took %q for a call", call)
 			}
@@ -70,31 +66,42 @@ func FuzzSplitFrames(f *testing.F) {
 	})
 }
 
-func TestWaitersAreBounded(t *testing.T) {
-	s := &Server{waiting: semaphore.NewWeighted(0)}
-	never := func() (bool, error) { return false, nil }
-	var e *client.Error
-	if _, err := s.waitUntil(t.Context(), time.Second, never); !errors.As(err, &e) || e.Code != client.CodeServerBusy {
-		t.Errorf("got %v, want SERVER_BUSY", err)
-	}
-	if ok, err := s.waitUntil(t.Context(), 0, never); ok || err != nil {
-		t.Errorf("without waiting: %v, %v", ok, err)
-	}
-}
-
 func TestNoncesExpire(t *testing.T) {
 	n := newNonces()
 	now := time.Unix(1_000, 0)
 	n.now = func() time.Time { return now }
 	account := &ledger.Account{Base: 5, Used: 0b10} // 6 is used
 	for _, want := range []uint64{5, 7, 8} {
-		if got, ok := n.reserveLowest(remora.Address{1}, account); !ok || got != want {
+		if got := n.reserveNonce(remora.Address{1}, account); got != want {
 			t.Errorf("took %d, want %d", got, want)
 		}
 	}
 	now = now.Add(nonceHold)
-	if got, ok := n.reserveLowest(remora.Address{1}, account); !ok || got != 5 {
+	if got := n.reserveNonce(remora.Address{1}, account); got != 5 {
 		t.Errorf("after the hold: %d", got)
+	}
+}
+
+// TestHeldNoncesBlockNobody has a stranger reserve every nonce of an account, again and again: its owner gets nonces all the
+// same, each that can be used, and different ones for calls that run in parallel.
+func TestHeldNoncesBlockNobody(t *testing.T) {
+	n := newNonces()
+	now := time.Unix(1_000, 0)
+	n.now = func() time.Time { now = now.Add(time.Millisecond); return now }
+	account := &ledger.Account{Base: 5, Used: 0b10}
+	for range 10 * maxNoncesHeld {
+		n.reserveNonce(remora.Address{1}, account)
+	}
+	seen := map[uint64]bool{}
+	for range 8 {
+		got := n.reserveNonce(remora.Address{1}, account)
+		if err := account.CheckNonce(got); err != nil || seen[got] {
+			t.Errorf("got %d after %v: %v", got, seen, err)
+		}
+		seen[got] = true
+	}
+	if held := len(n.held[remora.Address{1}]); held > maxNoncesHeld {
+		t.Errorf("%d are held", held)
 	}
 }
 
@@ -103,68 +110,14 @@ func TestNoncesAreBounded(t *testing.T) {
 	now := time.Unix(1_000, 0)
 	n.now = func() time.Time { return now }
 	for i := range maxNonceAccounts {
-		if _, ok := n.reserveLowest(remora.Address{byte(i), byte(i >> 8), 1}, new(ledger.Account)); !ok {
-			t.Fatalf("account %d got none", i)
-		}
+		n.reserveNonce(remora.Address{byte(i), byte(i >> 8), 1}, new(ledger.Account))
 	}
-	if _, ok := n.reserveLowest(remora.Address{9}, new(ledger.Account)); ok || len(n.held) != maxNonceAccounts {
-		t.Errorf("one account too many; %d held", len(n.held))
+	if got := n.reserveNonce(remora.Address{9}, &ledger.Account{Base: 7}); got != 7 || len(n.held) != maxNonceAccounts {
+		t.Errorf("one account more got %d; %d held", got, len(n.held))
 	}
 	now = now.Add(nonceHold)
-	if _, ok := n.reserveLowest(remora.Address{9}, new(ledger.Account)); !ok || len(n.held) != 1 {
+	if n.reserveNonce(remora.Address{9}, new(ledger.Account)); len(n.held) != 1 {
 		t.Errorf("after the hold %d accounts are kept", len(n.held))
-	}
-}
-
-func TestConnectionsAreBounded(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := limitConnections(inner, 1)
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	defer dial().Close()
-	first, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dial().Close()
-	second := make(chan net.Conn)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			t.Error(err)
-		}
-		second <- c
-	}()
-	select {
-	case <-second:
-		t.Fatal("accepted a second connection beside the first")
-	default:
-	}
-	if err := errors.Join(first.Close(), first.Close()); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closing twice: %v", err)
-	}
-	c := <-second
-	ended := make(chan error)
-	go func() {
-		_, err := l.Accept()
-		ended <- err
-	}()
-	if err := l.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-ended; err == nil {
-		t.Error("accepted after Close")
-	}
-	if err := c.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -198,7 +151,8 @@ func TestDecodeRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			req, bad := decodeRequest(json.RawMessage(tt.call))
+			values := maxValues
+			req, bad := decodeRequest(json.RawMessage(tt.call), &values)
 			switch {
 			case tt.number == 0 && (bad != nil || string(req.id) != tt.id):
 				t.Errorf("id %s, %+v", req.id, bad)

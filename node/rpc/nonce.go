@@ -18,7 +18,8 @@ const (
 )
 
 // nonces remembers the nonces that were handed out and may be in flight, so that senders that share an account do not use
-// one twice. It is best effort: a collision costs a retry.
+// one twice. Anybody may ask for one, so a reservation keeps nobody out: where all nonces of an account are reserved, the
+// one that was so for the longest time is handed out again. A collision costs a retry.
 type nonces struct {
 	mu   sync.Mutex
 	held map[remora.Address]map[uint64]time.Time // end of the reservation
@@ -29,31 +30,40 @@ func newNonces() *nonces {
 	return &nonces{held: map[remora.Address]map[uint64]time.Time{}, now: time.Now}
 }
 
-// reserveLowest reserves the lowest nonce that the account can use and nobody holds. It returns false if there is none.
-func (n *nonces) reserveLowest(address remora.Address, account *ledger.Account) (uint64, bool) {
+// reserveNonce returns a nonce that the account can use: the lowest that is not reserved, or else the one that was reserved
+// first. Beyond maxNonceAccounts it reserves nothing.
+func (n *nonces) reserveNonce(address remora.Address, account *ledger.Account) uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
 	held := n.held[address]
+	if held == nil && len(n.held) >= maxNonceAccounts {
+		n.dropExpired(now)
+	}
+	if held == nil && len(n.held) >= maxNonceAccounts {
+		return account.Nonce()
+	}
 	if held == nil {
-		if len(n.held) >= maxNonceAccounts {
-			n.dropExpired(now)
-		}
-		if len(n.held) >= maxNonceAccounts {
-			return 0, false
-		}
 		held = map[uint64]time.Time{}
 		n.held[address] = held
 	}
 	dropPassed(held, now)
+	first, earliest := account.Nonce(), time.Time{}
 	for nonce := account.Nonce(); nonce < account.Nonce()+maxNoncesHeld; nonce++ {
-		if _, taken := held[nonce]; taken || account.CheckNonce(nonce) != nil {
+		if account.CheckNonce(nonce) != nil {
 			continue
 		}
-		held[nonce] = now.Add(nonceHold)
-		return nonce, true
+		until, reserved := held[nonce]
+		if !reserved {
+			first = nonce
+			break
+		}
+		if earliest.IsZero() || until.Before(earliest) {
+			first, earliest = nonce, until
+		}
 	}
-	return 0, false
+	held[first] = now.Add(nonceHold)
+	return first
 }
 
 // dropExpired drops accounts whose reservations have ended.

@@ -99,7 +99,6 @@ func newOperation[P any](d client.Declaration, read func(*Server, context.Contex
 		serve: decodeParameters(func(s *Server, w http.ResponseWriter, r *http.Request, p P) error {
 			doc, err := read(s, r.Context(), p)
 			if err == nil {
-				extendDeadline(w, writeTimeout)
 				writeJSON(w, http.StatusOK, doc)
 			}
 			return err

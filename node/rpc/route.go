@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/remora-network/remora/node/client"
 )
@@ -16,13 +15,12 @@ func (s *Server) newRouter() http.Handler {
 		}
 		mux.HandleFunc(op.Route, func(w http.ResponseWriter, r *http.Request) {
 			if err := op.serve(s, w, r); err != nil {
-				extendDeadline(w, writeTimeout)
 				writeError(w, s.explainError(r.Context(), err))
 			}
 		})
 	}
 	if s.Content != nil {
-		mux.HandleFunc("PUT /v1/content/{cid}", s.serveUpload)
+		mux.Handle("PUT /v1/content/{cid}", s.Content)
 		mux.Handle("HEAD /v1/content/{cid}", s.Content)
 	}
 	if s.Sales != nil {
@@ -30,14 +28,6 @@ func (s *Server) newRouter() http.Handler {
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, unknownRoute(mux, r)) })
 	return mux
-}
-
-// uploadTimeout bounds one upload.
-const uploadTimeout = 30 * time.Minute
-
-func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
-	extendDeadline(w, uploadTimeout)
-	s.Content.ServeHTTP(w, r)
 }
 
 // unknownRoute returns the error for a request without a route, which tells a wrong verb from a wrong path.

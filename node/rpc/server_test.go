@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/exec"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/replay/replaytest"
 	"github.com/remora-network/remora/node/rpc"
 	"github.com/remora-network/remora/state"
@@ -26,6 +28,7 @@ type fixture struct {
 	*replaytest.Chain
 	Client *client.Client
 	URL    string
+	server *rpc.Server
 
 	mu      sync.Mutex
 	room    int // how many transactions fit; negative: any number
@@ -39,7 +42,7 @@ type fixture struct {
 func serve(t *testing.T, chainID string) *fixture {
 	t.Helper()
 	f := &fixture{Chain: replaytest.New(t, chainID), room: -1, ready: true}
-	f.Client = serveChain(t, f.Chain, f.Submit, rpc.Config{Status: f.status, Ready: f.readiness})
+	f.Client, f.server = serveChain(t, f.Chain, f.Submit, rpc.Config{Status: f.status, Ready: f.readiness})
 	f.URL = f.Client.URL()
 	return f
 }
@@ -62,11 +65,13 @@ func openDoor(tb testing.TB, chain *replaytest.Chain, pass pass) *door.Door {
 	return d
 }
 
-// serveChain serves a chain until the test ends, with what the config says beyond it. It returns a client.
-func serveChain(tb testing.TB, chain *replaytest.Chain, pass pass, c rpc.Config) *client.Client {
+// serveChain serves a chain until the test ends, with what the config says beyond it. It returns a client and
+// the server.
+func serveChain(tb testing.TB, chain *replaytest.Chain, pass pass, c rpc.Config) (*client.Client, *rpc.Server) {
 	tb.Helper()
 	c.Listen, c.Genesis, c.Store, c.Head, c.Logger = "127.0.0.1:0", chain.Genesis, chain.Store, chain.Head, slog.New(slog.DiscardHandler)
 	c.Door = openDoor(tb, chain, pass)
+	c.Hits = limits.NewHits(time.Now, c.Logger)
 	server, err := rpc.New(c)
 	if err != nil {
 		tb.Fatal(err)
@@ -85,7 +90,7 @@ func serveChain(tb testing.TB, chain *replaytest.Chain, pass pass, c rpc.Config)
 			tb.Errorf("Run: %v", err)
 		}
 	})
-	return caller
+	return caller, server
 }
 
 func (f *fixture) status() rpc.Status {

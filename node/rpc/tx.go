@@ -11,7 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/door"
-	"github.com/remora-network/remora/node/limits"
+	"github.com/remora-network/remora/node/web"
 )
 
 func (s *Server) readTx(ctx context.Context, q client.TxQuery) (*client.Tx, error) {
@@ -38,7 +38,7 @@ func (s *Server) awaitTx(ctx context.Context, hash remora.Hash, in *remora.Hash,
 	}
 	place, err := s.Store.Tx(hash)
 	if errors.Is(err, remora.ErrNotFound) {
-		return s.findUnpaid(hash, batch)
+		return s.findUnpaid(ctx, hash, batch)
 	}
 	if err != nil {
 		return nil, err
@@ -78,11 +78,11 @@ func (s *Server) isExecuted(hash, batch remora.Hash) (bool, error) {
 }
 
 // findUnpaid finds a transaction for which nobody was charged: one that came in here, or one in a named batch.
-func (s *Server) findUnpaid(hash, batch remora.Hash) (*client.Tx, error) {
+func (s *Server) findUnpaid(ctx context.Context, hash, batch remora.Hash) (*client.Tx, error) {
 	outcome, ended := s.Door.Executed(hash)
 	switch {
 	case !ended:
-		return s.findInBatch(hash, batch)
+		return s.findInBatch(ctx, hash, batch)
 	case outcome.Refusal != nil:
 		return nil, newError(http.StatusUnprocessableEntity, outcome.Refusal.Code, "%s", outcome.Refusal.Reason)
 	}
@@ -91,41 +91,6 @@ func (s *Server) findUnpaid(hash, batch remora.Hash) (*client.Tx, error) {
 		return nil, err
 	}
 	return txDocument(block, hash, outcome.Position)
-}
-
-// findInBatch finds a transaction in an executed batch. Its place among the block's results follows from the batches
-// before it.
-func (s *Server) findInBatch(hash, batch remora.Hash) (*client.Tx, error) {
-	height, _, err := s.Store.BatchHeight(batch)
-	if err != nil {
-		return nil, err
-	}
-	block, err := s.Store.Block(height)
-	if err != nil {
-		return nil, err
-	}
-	position := 0
-	for _, digest := range block.Batches {
-		raw, err := s.Store.Batch(digest)
-		if err != nil {
-			return nil, err
-		}
-		parsed, err := remora.ParseBatch(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%w: batch %s: %v", remora.ErrCorrupt, digest, err)
-		}
-		if digest != batch {
-			position += parsed.Count
-			continue
-		}
-		for i, tx := range parsed.Txs() {
-			if remora.TxHash(tx) == hash {
-				return txDocument(block, hash, position+i)
-			}
-		}
-		break
-	}
-	return nil, notFound("transaction %s is not in batch %s", hash, batch)
 }
 
 // serveSubmit accepts transactions in binary, each after its length as four bytes, big endian.
@@ -142,7 +107,6 @@ func (s *Server) serveSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	extendDeadline(w, writeTimeout)
 	writeJSON(w, http.StatusOK, doc)
 	return nil
 }
@@ -205,7 +169,7 @@ func splitFrames(body []byte) ([][]byte, *client.Error) {
 
 // submitTxs has the transactions of a request admitted, and returns when those that were are durable.
 func (s *Server) submitTxs(ctx context.Context, txs [][]byte) (*client.Submitted, error) {
-	answers, err := s.Door.Submit(ctx, ownerOf(ctx), txs)
+	answers, err := s.Door.Submit(ctx, web.ClientOf(ctx).Owner(), txs)
 	if err != nil {
 		return nil, err
 	}
@@ -234,17 +198,4 @@ func submittedDocument(answers []door.Answer) *client.Submitted {
 		}
 	}
 	return doc
-}
-
-type ownerKey struct{}
-
-// withOwner names the client of a request, for the calls in it.
-func withOwner(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), ownerKey{}, limits.OwnerOf(r.RemoteAddr)))
-}
-
-// ownerOf returns the client of a request.
-func ownerOf(ctx context.Context) string {
-	owner, _ := ctx.Value(ownerKey{}).(string)
-	return owner
 }

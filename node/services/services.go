@@ -15,9 +15,11 @@ import (
 	contentstore "github.com/remora-network/remora/app/store"
 	"github.com/remora-network/remora/crypto/ed25519"
 	"github.com/remora-network/remora/node/head"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/node/web"
 )
 
 // Config holds the parts and settings of the services.
@@ -32,6 +34,8 @@ type Config struct {
 	Head    *head.Head
 	Host    *p2p.Host
 	Submit  func(ctx context.Context, txs [][]byte) error
+	Bounds  web.Bounds   // of what clients may have of a gateway
+	Hits    *limits.Hits // who is held to a limit
 	Logger  *slog.Logger
 }
 
@@ -87,7 +91,7 @@ func (s *Services) openCache() error {
 	sold, err := delivery.New(delivery.Config{
 		Domain: s.c.Genesis.Domain(), Params: s.c.Genesis.Params, Self: self, Store: s.content, Journal: journal,
 		Chain:  deliveries{chain: s.chain, self: self, epochMillis: s.c.Genesis.Params.EpochMillis},
-		Sender: &s.outbox, Logger: s.c.Logger,
+		Sender: &s.outbox, Hits: s.c.Hits, Logger: s.c.Logger,
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -21,12 +22,23 @@ var (
 const MaxDepth = 32
 
 // Check reports whether data is one JSON document without repeated names and within MaxDepth.
-func Check(data []byte) error { return checkDocument(data, func(string) bool { return true }) }
+func Check(data []byte) error {
+	_, err := CheckWithin(data, math.MaxInt)
+	return err
+}
+
+// CheckWithin is Check for a sender whose documents may have so many values in all, those in objects and arrays included.
+// It returns how many are left.
+func CheckWithin(data []byte, values int) (left int, err error) {
+	err = checkDocument(data, func(string) bool { return true }, &values)
+	return values, err
+}
 
 // Decode checks data and decodes it into v, whose type has a lower-case name for every member that may occur. Unlike those
 // of encoding/json, names are case-sensitive, so that a member has one spelling for every reader.
 func Decode(data []byte, v any) error {
-	if err := checkDocument(data, isPlainName); err != nil {
+	values := math.MaxInt
+	if err := checkDocument(data, isPlainName, &values); err != nil {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -47,23 +59,27 @@ func isPlainName(name string) bool {
 	return name != ""
 }
 
-func checkDocument(data []byte, known func(name string) bool) error {
+func checkDocument(data []byte, known func(name string) bool, values *int) error {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return ErrSyntax
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	w := walker{dec, known}
+	w := walker{dec, known, values}
 	return w.walkValue(MaxDepth)
 }
 
 // walker walks through a well-formed document.
 type walker struct {
 	*json.Decoder
-	known func(name string) bool
+	known  func(name string) bool
+	values *int // that may follow
 }
 
 func (w walker) walkValue(depth int) error {
+	if *w.values--; *w.values < 0 {
+		return fmt.Errorf("%w: too many values", ErrShape)
+	}
 	token, err := w.Token()
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrSyntax, err)

@@ -9,6 +9,17 @@ import (
 	"github.com/remora-network/remora/node/client/strict"
 )
 
+// TestCheckWithin counts values: each scalar, array and object is one.
+func TestCheckWithin(t *testing.T) {
+	const text = `{"a":[1,2,{}],"b":"x"}`
+	if left, err := strict.CheckWithin([]byte(text), 9); err != nil || left != 3 {
+		t.Errorf("%d left, %v, want 3", left, err)
+	}
+	if _, err := strict.CheckWithin([]byte(text), 5); !errors.Is(err, strict.ErrShape) {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
 func TestDecode(t *testing.T) {
 	type doc struct {
 		A int    `json:"a"`
