@@ -122,9 +122,9 @@ func (b *BatchBuilder) Count() int { return b.count }
 // Weight returns the weight of the transactions added.
 func (b *BatchBuilder) Weight() Weight { return b.weight }
 
-// Fits reports whether the batch stays within limit bytes if a transaction of size bytes is added.
-func (b *BatchBuilder) Fits(size, limit int) bool {
-	return max(b.Len()+batchTxOverhead+size, (b.count+1)*txFloor) <= limit
+// Fits reports whether the batch stays within limit bytes and MaxBatchWeight if a transaction is added.
+func (b *BatchBuilder) Fits(tx []byte, limit int) bool {
+	return max(b.Len()+batchTxOverhead+len(tx), (b.count+1)*txFloor) <= limit && b.weight+WeighTx(tx) <= MaxBatchWeight
 }
 
 // Add appends a copy of tx, which must have 1 to MaxTxBytes bytes.

@@ -20,7 +20,7 @@ func TestBatch(t *testing.T) {
 		for range 1 + rng.Intn(20) {
 			tx := make([]byte, 1+rng.Intn(300))
 			rng.Read(tx)
-			if after := max(b.Len()+4+len(tx), 64*(b.Count()+1)); !b.Fits(len(tx), after) || b.Fits(len(tx), after-1) {
+			if after := max(b.Len()+4+len(tx), 64*(b.Count()+1)); !b.Fits(tx, after) || b.Fits(tx, after-1) {
 				t.Fatal("Fits is not exact")
 			}
 			b.Add(tx)

@@ -41,6 +41,8 @@ const (
 	CodeClaimClosed
 	CodeBadOpening
 	CodeSkipped
+	CodeMalformedBody
+	CodeExpired
 	codeCount
 )
 
@@ -78,6 +80,8 @@ var codeNames = [codeCount]string{
 	CodeClaimClosed:         "TX_CLAIM_CLOSED",
 	CodeBadOpening:          "TX_BAD_OPENING",
 	CodeSkipped:             "TX_SKIPPED",
+	CodeMalformedBody:       "TX_MALFORMED_BODY",
+	CodeExpired:             "TX_EXPIRED",
 }
 
 // String returns the code's stable name.
@@ -86,6 +90,16 @@ func (c Code) String() string {
 		return codeNames[c]
 	}
 	return fmt.Sprintf("TX_CODE_%d", uint8(c))
+}
+
+// IsFault reports whether a code says that the transaction could never have executed, in any state and at any time: no honest
+// member puts such a transaction into a batch. A fault costs its sender nothing.
+func (c Code) IsFault() bool {
+	switch c {
+	case CodeMalformed, CodeTooLarge, CodeWrongChain, CodeKindNotAllowed, CodeBadSignature:
+		return true
+	}
+	return false
 }
 
 // MarshalText encodes the code by its stable name.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 )
 
@@ -40,20 +39,10 @@ type Params struct {
 	BlockWeight Weight   `json:"block_weight"` // that a block executes at most
 	QueueBytes  uint64   `json:"queue_bytes"`  // of accepted batches of one validator that wait for execution, a batch counting 4 KiB or more
 	MinFee      Amount   `json:"min_fee"`      // of any signed transaction
-	FeePerByte  Amount   `json:"fee_per_byte"` // of its encoding
+	WeightPrice Amount   `json:"weight_price"` // of 1,000 units of its weight
 
 	PricePerMiB      Amount `json:"price_per_mib"`      // of content that a cache delivers
 	TreasuryPerMille uint16 `json:"treasury_per_mille"` // of every settled claim, so that a cache loses by deliveries to itself
-}
-
-// LeastFee returns the lowest fee for a transaction of size bytes. It saturates at the highest amount, which nobody can pay.
-func (p *Params) LeastFee(size int) Amount {
-	perByte, fits := p.FeePerByte.Mul(uint64(size))
-	least, fitsToo := perByte.Add(p.MinFee)
-	if !fits || !fitsToo {
-		return math.MaxUint64
-	}
-	return least
 }
 
 // GenesisValidator is a founding member: registered and staked from the start.

@@ -106,7 +106,7 @@ func sampleBlock() *remora.Block {
 }
 
 func sampleTx() *remora.Tx {
-	tx := &remora.Tx{Kind: remora.KindTransfer, ChainID: chainID, Nonce: 256, Fee: 1000}
+	tx := &remora.Tx{Kind: remora.KindTransfer, ChainID: chainID, Nonce: 256, Fee: 1000, ValidUntil: 70_000}
 	fill(tx.From[:], 19)
 	fill(tx.Signature[:], 20)
 	body := remora.Transfer{Amount: 65_536}
@@ -125,7 +125,7 @@ func sampleBatch() remora.Batch {
 func sampleGenesis() *remora.Genesis {
 	g := &remora.Genesis{
 		ChainID: chainID, Time: 1_700_000_000_000,
-		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 60_000, MinFee: 1, FeePerByte: 2},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 60_000, MinFee: 1, WeightPrice: 2},
 	}
 	for i, m := range sampleMembers(100, 100, 100, 100) {
 		v := remora.GenesisValidator{Stake: m.Stake, Node: remora.Node{

@@ -43,15 +43,19 @@ func (k Kind) String() string {
 
 // Tx is a signed transaction.
 type Tx struct {
-	_         struct{} `cbor:",toarray"`
-	Kind      Kind
-	ChainID   string // so that a transaction for another chain is refused as such
-	From      Address
-	Nonce     uint64
-	Fee       Amount
-	Body      []byte    // canonical CBOR of the kind's body
-	Signature Signature // by From over Message
+	_          struct{} `cbor:",toarray"`
+	Kind       Kind
+	ChainID    string // so that a transaction for another chain is refused as such
+	From       Address
+	Nonce      uint64
+	Fee        Amount
+	ValidUntil Epoch     // the last epoch of whose batches it may be part
+	Body       []byte    // canonical CBOR of the kind's body
+	Signature  Signature // by From over Message
 }
+
+// SignedHead is the first byte of every signed transaction: an array of eight elements.
+const SignedHead = 0x88
 
 // opaqueTx is the wire form of an opaque transaction.
 type opaqueTx struct {
@@ -109,12 +113,17 @@ func decodeTx(raw []byte, v any) error {
 }
 
 // DecodeBody decodes a transaction's body into v. The error is a Rejection.
-func (t *Tx) DecodeBody(v any) error { return decodeTx(t.Body, v) }
+func (t *Tx) DecodeBody(v any) error {
+	if err := Decode(t.Body, MaxTxBytes, v); err != nil {
+		return Reject(CodeMalformedBody, "the body is not that of a %s: %v", t.Kind, err)
+	}
+	return nil
+}
 
 // Message returns the message that the signature covers on the chain of a domain.
 func (t *Tx) Message(d Domain) Hash {
-	p := newPreimage("remora/tx/1", d).addUint(uint64(t.Kind)).addBytes([]byte(t.ChainID)).addBytes(t.From[:])
-	return p.addUint(t.Nonce).addUint(uint64(t.Fee)).addBytes(t.Body).sumDigest()
+	p := newPreimage("remora/tx/2", d).addUint(uint64(t.Kind)).addBytes([]byte(t.ChainID)).addBytes(t.From[:])
+	return p.addUint(t.Nonce).addUint(uint64(t.Fee)).addUint(uint64(t.ValidUntil)).addBytes(t.Body).sumDigest()
 }
 
 // TxHash returns the hash that names a transaction.

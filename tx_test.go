@@ -23,7 +23,7 @@ func TestTx(t *testing.T) {
 		t.Errorf("DecodeBody = %v, amount %d", err, body.Amount)
 	}
 	var node remora.Node
-	wantCode(t, "body of another kind", got.DecodeBody(&node), remora.CodeMalformed)
+	wantCode(t, "body of another kind", got.DecodeBody(&node), remora.CodeMalformedBody)
 	if remora.IsOpaque(raw) {
 		t.Error("a signed transaction counts as opaque")
 	}

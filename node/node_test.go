@@ -46,7 +46,7 @@ func newFleet(t *testing.T, n int) *fleet {
 	t.Helper()
 	f := &fleet{t: t, genesis: &remora.Genesis{
 		ChainID: "dev-test", Time: remora.Millis(time.Now().UnixMilli()),
-		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 2000, MinFee: 10, FeePerByte: 1},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 2000, MinFee: 10, WeightPrice: 17},
 	}}
 	for i := range n {
 		f.add(i)

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/remora-network/remora"
@@ -76,4 +77,50 @@ func BenchmarkAdmit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkClaim executes the transactions of a claim of 4,096 items, without the cost of signatures and pairings. The fees
+// count on these figures and on those of the packages crypto/ed25519, crypto/bls and state/tree.
+func BenchmarkClaim(b *testing.B) {
+	g := statetest.Genesis(dev, 4, "alice", "nora", "olaf")
+	for i := range g.Accounts {
+		g.Accounts[i].Balance *= 1000
+	}
+	w := newWorldOf(b, g)
+	var opened [][]byte
+	var list []statetest.Delivered
+	for i := range remora.SessionID(remora.MaxClaimItems) {
+		w.keys[i+1] = "alice's key"
+		list = append(list, w.deliverFile(i+1, 2))
+		opened = append(opened, w.signNext("alice", remora.KindOpenSession,
+			statetest.Session(w.keys[i+1], uint64(i), 9, statetest.Allot("nora", 1<<10))))
+	}
+	for part := range slices.Chunk(opened, 1024) {
+		w.requireOK(w.Run(part...))
+	}
+	w.EndEpoch()
+	claim := w.makeClaim("nora", 1, list...)
+	commit := w.commitClaim("nora", claim)
+	b.Run("commit", func(b *testing.B) { benchmarkApply(b, w.Chain, inputOf(b, w.Chain, [][]byte{commit}), 1) })
+	w.requireOK(w.Run(commit))
+	w.FixSeed()
+	w.FixSeed()
+	open := w.answerClaim("nora", claim)
+	b.Run("open", func(b *testing.B) { benchmarkApply(b, w.Chain, inputOf(b, w.Chain, [][]byte{open}), 1) })
+}
+
+// BenchmarkDecode decodes the densest list that a transaction may hold, whose every byte is a value.
+func BenchmarkDecode(b *testing.B) {
+	c := statetest.NewChain(b, statetest.Genesis(dev, 4, "alice"))
+	raw := statetest.Signed(c.Genesis, statetest.Tx(c.Genesis, "alice", 0, remora.KindRegisterNode, remora.Node{Addrs: make([]string, 60_000)}))
+	for b.Loop() {
+		tx, err := c.Machine.OpenTx(raw)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := tx.DecodeBody(new(remora.Node)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*remora.MeasureTx(raw).Values), "ns/value")
 }

@@ -81,13 +81,13 @@ var codeCases = []codeCase{
 	{"longer spelling of the nonce", remora.CodeMalformed, false, longNonce},
 	{"opaque cut off", remora.CodeMalformed, false, func(*builder) []byte { return remora.EncodeOpaque(make([]byte, 600))[:500] }},
 	{"opaque with a trailing byte", remora.CodeMalformed, false, func(*builder) []byte { return append(remora.EncodeOpaque(make([]byte, 30)), 1) }},
-	{"body of another kind", remora.CodeMalformed, true, func(b *builder) []byte {
+	{"body of another kind", remora.CodeMalformedBody, true, func(b *builder) []byte {
 		return b.editTransfer(func(tx *remora.Tx) { tx.Kind = remora.KindRegisterNode })
 	}},
-	{"body with a trailing byte", remora.CodeMalformed, true, func(b *builder) []byte {
+	{"body with a trailing byte", remora.CodeMalformedBody, true, func(b *builder) []byte {
 		return b.editTransfer(func(tx *remora.Tx) { tx.Body = append(tx.Body, 0) })
 	}},
-	{"empty body", remora.CodeMalformed, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Body = nil }) }},
+	{"empty body", remora.CodeMalformedBody, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Body = nil }) }},
 	{"too large", remora.CodeTooLarge, false, func(b *builder) []byte {
 		return b.editTransfer(func(tx *remora.Tx) { tx.Body = make([]byte, remora.MaxTxBytes) })
 	}},
@@ -117,10 +117,12 @@ var codeCases = []codeCase{
 	{"largest nonce", remora.CodeNonceTooFar, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Nonce = math.MaxUint64 }) }},
 	{"no fee", remora.CodeFeeTooLow, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.Fee = 0 }) }},
 	{"fee short by one", remora.CodeFeeTooLow, false, func(b *builder) []byte { return b.exactFee(-1) }},
-	{"fee above the balance", remora.CodeInsufficientBalance, false, func(b *builder) []byte {
+	{"last epoch", remora.CodeOK, true, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.ValidUntil = 1 }) }},
+	{"after its last epoch", remora.CodeExpired, false, func(b *builder) []byte { return b.editTransfer(func(tx *remora.Tx) { tx.ValidUntil = 0 }) }},
+	{"fee above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte {
 		return b.editTransfer(func(tx *remora.Tx) { tx.Fee = statetest.Balance + 1 })
 	}},
-	{"largest fee", remora.CodeInsufficientBalance, false, func(b *builder) []byte {
+	{"largest fee", remora.CodeInsufficientBalance, true, func(b *builder) []byte {
 		return b.editTransfer(func(tx *remora.Tx) { tx.Fee = math.MaxUint64 })
 	}},
 	{"amount above the balance", remora.CodeInsufficientBalance, true, func(b *builder) []byte { return b.transferOf(statetest.Balance - 2*statetest.Fee) }},
@@ -161,12 +163,8 @@ var codeCases = []codeCase{
 
 // exactFee returns a transfer whose fee differs from the least one by diff.
 func (b *builder) exactFee(diff int) []byte {
-	fee := remora.Amount(300)
-	for range 3 { // the fee is part of what it pays for
-		raw := b.editTransfer(func(tx *remora.Tx) { tx.Fee = fee })
-		fee = statetest.MinFee + statetest.FeePerByte*remora.Amount(len(raw))
-	}
-	return b.editTransfer(func(tx *remora.Tx) { tx.Fee = fee + remora.Amount(diff) })
+	prices := remora.Params{MinFee: statetest.MinFee, WeightPrice: statetest.WeightPrice}
+	return b.editTransfer(func(tx *remora.Tx) { tx.Fee = prices.FeeOf(tx) + remora.Amount(diff) })
 }
 
 // registerContent registers 3,000 repetitions of a text, or nothing for the empty one.
@@ -258,8 +256,8 @@ func checkCharge(t *testing.T, c *statetest.Chain, tt codeCase, before table.Vie
 	if err != nil {
 		t.Fatal(err)
 	}
-	if paid != tx.Fee || now.Nonce() != 2 {
-		t.Errorf("paid %s and next nonce %d, want the fee %s and 2", paid, now.Nonce(), tx.Fee)
+	if want := min(tx.Fee, was.Balance); paid != want || now.Nonce() != 2 {
+		t.Errorf("paid %s and next nonce %d, want %s and 2", paid, now.Nonce(), want)
 	}
 	for _, id := range []table.ID{table.Accounts, table.Stakes, table.Nodes, table.NodeNames, table.NodeKeys} {
 		if was, now := readRows(t, before, id), readRows(t, c.Tables(), id); !cmp.Equal(was, now) {
@@ -322,8 +320,8 @@ func TestOpaqueNeedsDevChain(t *testing.T) {
 // TestFeeBeyondAmounts takes parameters under which the least fee is larger than any amount: it does not wrap around.
 func TestFeeBeyondAmounts(t *testing.T) {
 	for name, edit := range map[string]func(p *remora.Params){
-		"per byte": func(p *remora.Params) { p.FeePerByte = math.MaxUint64 / 100 },
-		"sum":      func(p *remora.Params) { p.MinFee = math.MaxUint64 - 10 },
+		"product": func(p *remora.Params) { p.WeightPrice = math.MaxUint64 },
+		"sum":     func(p *remora.Params) { p.MinFee = math.MaxUint64 - 10 },
 	} {
 		g := statetest.Genesis(dev, 1, "alice")
 		edit(&g.Params)

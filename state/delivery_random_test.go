@@ -65,10 +65,8 @@ func (x *trader) addTx(from string, kind remora.Kind, body any, rule func() remo
 	code := x.m.chargeFee(from, feeOf(x.t, raw))
 	if code == remora.CodeOK {
 		code = rule()
-		x.sent = append(x.sent, sentTx{from, raw})
-	} else {
-		x.nonces[from]--
 	}
+	x.sent = append(x.sent, sentTx{from, raw})
 	x.txs, x.want = append(x.txs, raw), append(x.want, code)
 }
 

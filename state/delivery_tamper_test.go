@@ -79,7 +79,7 @@ func TestTamperedOpenClaim(t *testing.T) {
 			t.Errorf("accepted with %s", name)
 		}
 	})
-	if codes[remora.CodeBadOpening] < len(tx.Body)/2 || codes[remora.CodeMalformed] == 0 || codes[remora.CodeUnknownClaim] == 0 {
+	if codes[remora.CodeBadOpening] < len(tx.Body)/2 || codes[remora.CodeMalformedBody] == 0 || codes[remora.CodeUnknownClaim] == 0 {
 		t.Errorf("%d bytes were answered with %v", len(tx.Body), codes)
 	}
 }

@@ -12,9 +12,15 @@ import (
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// Admit judges one transaction as if it were alone in the next block after view. The error is the *remora.Rejection
-// that execution would record, or a failure to read the state.
+// Admit judges one transaction as if it were alone in the next block after view, in a batch of its epoch. The checks come in
+// the order of what they cost: encoding, sender, balance, signature, the rule of its kind, and pairings last. The error is a
+// *remora.Rejection, or a failure to read the state. Execution would record the same code, unless the signature is wrong as
+// well.
 func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
+	tx, err := m.OpenTx(raw)
+	if err != nil || tx == nil {
+		return err
+	}
 	clock, err := registry.GetClock(view.Tables)
 	if err != nil {
 		return err
@@ -24,7 +30,28 @@ func (m *Machine) Admit(view View, raw []byte, v verdict.Verifier) error {
 		return err
 	}
 	x := m.newExecution(table.NewOverlay(view.Tables), block, v)
-	return x.runTx(raw)
+	sender, err := x.checkSender(tx, remora.WeighTx(raw), block.Epoch)
+	if err != nil {
+		return err
+	}
+	if sender.Balance < tx.Fee {
+		return rejectPoor(&sender, tx)
+	}
+	return x.runSigned(tx, sender)
+}
+
+// DoorEpochs is the number of epochs, after the newest ordered one, in which a transaction must be valid for a door to take it:
+// its batch may be sealed and ordered an epoch later, and be sealed once more.
+const DoorEpochs = 2
+
+// CheckValidity returns the Rejection of a transaction that a door, by whose ordering the epoch is the newest, should not take
+// because it may expire on its way.
+func CheckValidity(tx *remora.Tx, ordered remora.Epoch) error {
+	if until := tx.ValidUntil; until < ordered || until-ordered < DoorEpochs {
+		return remora.Reject(remora.CodeExpired, "the transaction is valid until epoch %d, this is epoch %d: sign one that is valid until epoch %d or later",
+			until, ordered, ordered+DoorEpochs)
+	}
+	return nil
 }
 
 // describeBlock returns the data of the block after view that the rules need, among it its time on the active clock.
@@ -41,16 +68,15 @@ func (m *Machine) describeBlock(view View, time remora.Millis) (*delivery.Block,
 
 // execution runs the transactions of one block over its overlay.
 type execution struct {
+	machine  *Machine
 	block    *delivery.Block
-	chainID  string
-	dev      bool
 	tables   *table.Overlay
 	verifier verdict.Verifier
 	fees     remora.Amount // charged and not yet in the treasury
 }
 
 func (m *Machine) newExecution(o *table.Overlay, b *delivery.Block, v verdict.Verifier) *execution {
-	return &execution{block: b, chainID: m.genesis.ChainID, dev: remora.IsDev(m.genesis.ChainID), tables: o, verifier: v}
+	return &execution{machine: m, block: b, tables: o, verifier: v}
 }
 
 // runBatches executes the batches and returns one code per transaction.
@@ -74,66 +100,79 @@ func (x *execution) runBatches(batches []remora.Batch) ([]byte, error) {
 func (x *execution) runBatch(results []byte, b *remora.Batch) ([]byte, error) {
 	left, skip := b.Weight, false
 	for _, raw := range b.Txs() {
-		if weight := remora.WeighTx(raw); skip || weight > left {
+		weight := remora.WeighTx(raw)
+		if skip || weight > left {
 			skip = true
 			results = append(results, byte(remora.CodeSkipped))
 			continue
-		} else {
-			left -= weight
 		}
-		code, isFault, err := x.runForCode(raw)
+		left -= weight
+		code, err := x.runForCode(raw, b.Epoch)
 		if err != nil {
 			return nil, err
 		}
-		skip = isFault
+		skip = code.IsFault()
 		results = append(results, byte(code))
 	}
 	return results, nil
 }
 
-// runForCode executes a transaction and returns its result, and whether it is one that no honest author puts into a batch.
-// The error is a failure to read the state.
-func (x *execution) runForCode(raw []byte) (code remora.Code, isFault bool, err error) {
-	err = x.runTx(raw)
+// runForCode executes a transaction of a batch that was sealed in an epoch, and returns its result. The error is a failure to
+// read the state.
+func (x *execution) runForCode(raw []byte, sealed remora.Epoch) (remora.Code, error) {
+	err := x.runTx(raw, sealed)
 	if err == nil {
-		return remora.CodeOK, false, nil
+		return remora.CodeOK, nil
 	}
-	var f fault
 	var r *remora.Rejection
 	if errors.As(err, &r) {
-		return r.Code, errors.As(err, &f), nil
+		return r.Code, nil
 	}
-	return 0, false, err
+	return 0, err
 }
 
-// fault is the rejection of a transaction that is wrong whatever the state is.
-type fault struct{ *remora.Rejection }
-
-func asFault(err error) error {
-	var r *remora.Rejection
-	if errors.As(err, &r) {
-		return fault{r}
+// runTx executes a transaction. What whoever saw a signed transaction could repeat at the sender's cost, a used nonce above
+// all, is refused before the signature and leaves the state as it was. A signature that is wrong is a fault; behind a right
+// one the nonce is taken in any case, so that no copy ever reaches the signature again.
+func (x *execution) runTx(raw []byte, sealed remora.Epoch) error {
+	tx, err := x.machine.OpenTx(raw)
+	if err != nil || tx == nil {
+		return err
 	}
-	return err
-}
-
-// Unwrap makes a fault a Rejection.
-func (f fault) Unwrap() error { return f.Rejection }
-
-// runTx executes a transaction. A Rejection before the sender is charged leaves the state as it was; after a later one,
-// fee and nonce remain taken.
-func (x *execution) runTx(raw []byte) error {
-	if remora.IsOpaque(raw) {
-		return asFault(x.checkOpaque(raw))
-	}
-	tx, err := decodeSigned(raw, x.chainID)
+	sender, err := x.checkSender(tx, remora.WeighTx(raw), sealed)
 	if err != nil {
-		return asFault(err)
+		return err
 	}
-	if !x.verifier.Holds(signatureOf(tx, x.block.Domain)) {
-		return asFault(remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From))
+	return x.runSigned(tx, sender)
+}
+
+// checkSender returns the sender's account if nonce, last epoch and fee of a transaction are good for a batch that was sealed in
+// an epoch.
+func (x *execution) checkSender(tx *remora.Tx, weight remora.Weight, sealed remora.Epoch) (ledger.Account, error) {
+	if sealed > tx.ValidUntil {
+		return ledger.Account{}, remora.Reject(remora.CodeExpired, "the transaction was valid until epoch %d, this is epoch %d: sign it again with a later one",
+			tx.ValidUntil, sealed)
 	}
-	if err := x.chargeSender(tx, len(raw)); err != nil {
+	if least := x.block.Params.LeastFee(weight); tx.Fee < least {
+		return ledger.Account{}, remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of weight %d costs at least %s", tx.Fee, weight, least)
+	}
+	sender, exists, err := ledger.Get(x.tables, tx.From)
+	switch {
+	case err != nil:
+		return sender, err
+	case !exists:
+		return sender, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", tx.From)
+	}
+	return sender, sender.CheckNonce(tx.Nonce)
+}
+
+// runSigned executes a transaction whose sender has passed checkSender. After a Rejection by the rule of its kind, fee and nonce
+// remain taken.
+func (x *execution) runSigned(tx *remora.Tx, sender ledger.Account) error {
+	if err := x.machine.checkSignature(tx, x.verifier); err != nil {
+		return err
+	}
+	if err := x.chargeSender(tx, sender); err != nil {
 		return err
 	}
 	x.tables.Checkpoint()
@@ -144,42 +183,23 @@ func (x *execution) runTx(raw []byte) error {
 	return nil
 }
 
-func (x *execution) checkOpaque(raw []byte) error {
-	switch {
-	case len(raw) > remora.MaxTxBytes:
-		return errTooLarge
-	case !isExactOpaque(raw):
-		return errNotOpaque
-	case !x.dev:
-		return errOpaqueKind
+// chargeSender takes the nonce and the fee from the sender's account. An account that cannot pay the fee loses what it has, or a
+// transaction that nobody pays could be ordered without end.
+func (x *execution) chargeSender(tx *remora.Tx, sender ledger.Account) error {
+	charged := sender
+	paid := min(tx.Fee, sender.Balance)
+	charged.Balance -= paid
+	charged.UseNonce(tx.Nonce)
+	ledger.Put(x.tables, tx.From, charged)
+	x.fees += paid // fits: fees come from balances, whose sum does
+	if paid < tx.Fee {
+		return rejectPoor(&sender, tx)
 	}
 	return nil
 }
 
-// chargeSender takes the fee and the nonce from the sender's account.
-func (x *execution) chargeSender(tx *remora.Tx, size int) error {
-	sender, exists, err := ledger.Get(x.tables, tx.From)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		return remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", tx.From)
-	}
-	if err := sender.CheckNonce(tx.Nonce); err != nil {
-		return err
-	}
-	if least := x.block.Params.LeastFee(size); tx.Fee < least {
-		return remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of %d bytes costs at least %s", tx.Fee, size, least)
-	}
-	rest, enough := sender.Balance.Sub(tx.Fee)
-	if !enough {
-		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s, the fee is %s", sender.Balance, tx.Fee)
-	}
-	sender.Balance = rest
-	sender.UseNonce(tx.Nonce)
-	ledger.Put(x.tables, tx.From, sender)
-	x.fees += tx.Fee // fits: fees come from balances, whose sum does
-	return nil
+func rejectPoor(sender *ledger.Account, tx *remora.Tx) error {
+	return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s, the fee is %s", sender.Balance, tx.Fee)
 }
 
 // rules execute the body of a signed transaction, by its kind, after the sender has paid. A kind without a rule is refused.

@@ -38,30 +38,38 @@ func (m *model) nextNonce(name string) uint64 {
 type move struct {
 	from, to    string
 	nonce       uint64
+	until       remora.Epoch
+	forged      bool
 	fee, amount remora.Amount
 }
 
-func (m *model) applyMove(x move, size int) remora.Code {
+// applyMove executes a move in a block of an epoch. least is the lowest fee.
+func (m *model) applyMove(x move, epoch remora.Epoch, least remora.Amount) remora.Code {
 	balance, exists := m.balance[x.from]
 	switch {
+	case x.until < epoch:
+		return remora.CodeExpired
+	case x.fee < least:
+		return remora.CodeFeeTooLow
 	case !exists:
 		return remora.CodeUnknownAccount
 	case m.used[x.from][x.nonce]:
 		return remora.CodeNonceUsed
 	case x.nonce > m.nextNonce(x.from)+63:
 		return remora.CodeNonceTooFar
-	case x.fee < statetest.MinFee+remora.Amount(size)*statetest.FeePerByte:
-		return remora.CodeFeeTooLow
-	case balance < x.fee:
-		return remora.CodeInsufficientBalance
+	case x.forged:
+		return remora.CodeBadSignature
 	}
 	if m.used[x.from] == nil {
 		m.used[x.from] = make(map[uint64]bool)
 	}
 	m.used[x.from][x.nonce] = true
-	m.balance[x.from] -= x.fee
-	m.treasury += x.fee
+	paid := min(x.fee, balance)
+	m.balance[x.from] -= paid
+	m.treasury += paid
 	switch {
+	case paid < x.fee:
+		return remora.CodeInsufficientBalance
 	case x.amount == 0:
 		return remora.CodeInvalidAmount
 	case m.balance[x.from] < x.amount:
@@ -79,14 +87,25 @@ func TestModel(t *testing.T) {
 		g := statetest.Genesis(dev, 4, names[:2]...)
 		c, m := statetest.NewChain(t, g), newModel(names[:2]...)
 		for range rapid.IntRange(1, 4).Draw(rt, "blocks") {
+			if rapid.Bool().Draw(rt, "new epoch") {
+				c.EndEpoch()
+			}
+			epoch := c.Epoch().Number
 			var txs [][]byte
 			var want []remora.Code
 			for range rapid.IntRange(1, 12).Draw(rt, "transactions") {
-				x := drawMove(rt, m, names)
+				x := drawMove(rt, m, names, epoch)
 				tx := statetest.Tx(c.Genesis, x.from, x.nonce, remora.KindTransfer, remora.Transfer{To: statetest.Address(x.to), Amount: x.amount})
-				tx.Fee = x.fee
+				tx.Fee, tx.ValidUntil = x.fee, x.until
 				raw := statetest.Signed(c.Genesis, tx)
-				txs, want = append(txs, raw), append(want, m.applyMove(x, len(raw)))
+				if x.forged {
+					raw[len(raw)-1] ^= 1
+				}
+				code := remora.CodeSkipped // behind a fault
+				if !slices.Contains(want, remora.CodeBadSignature) {
+					code = m.applyMove(x, epoch, g.Params.LeastFee(remora.WeighTx(raw)))
+				}
+				txs, want = append(txs, raw), append(want, code)
 			}
 			if got := c.Run(txs...); !slices.Equal(got, want) {
 				rt.Fatalf("codes %v, the model says %v", got, want)
@@ -96,12 +115,14 @@ func TestModel(t *testing.T) {
 	})
 }
 
-func drawMove(rt *rapid.T, m *model, names []string) move {
+func drawMove(rt *rapid.T, m *model, names []string, epoch remora.Epoch) move {
 	x := move{from: rapid.SampledFrom(names).Draw(rt, "from"), to: rapid.SampledFrom(names).Draw(rt, "to")}
 	x.nonce = m.nextNonce(x.from) + rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 5, 62, 63, 64, 1 << 40}).Draw(rt, "gap")
 	x.nonce -= min(x.nonce, rapid.SampledFrom([]uint64{0, 0, 0, 1, 2}).Draw(rt, "back"))
 	x.fee = rapid.SampledFrom([]remora.Amount{statetest.Fee, statetest.Fee, statetest.Fee, 5, statetest.Balance / 2}).Draw(rt, "fee")
 	x.amount = rapid.SampledFrom([]remora.Amount{0, 1, 10_000, m.balance[x.from] / 2, m.balance[x.from], statetest.Balance}).Draw(rt, "amount")
+	x.until = epoch + rapid.SampledFrom([]remora.Epoch{0, 1, 1, 2, 1 << 50}).Draw(rt, "until") - 1
+	x.forged = rapid.IntRange(0, 9).Draw(rt, "forged") == 0
 	return x
 }
 

@@ -3,31 +3,67 @@ package state
 import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/state/beacon"
+	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/table"
 	"github.com/remora-network/remora/state/verdict"
 )
 
-// The encoding of a signed transaction is an array of seven. minSigned is the size of its fixed parts: address, signature and
-// all heads.
-const (
-	signedHead = 0x87
-	minSigned  = 1 + 1 + 1 + (2 + remora.AddressSize) + 1 + 1 + 1 + (2 + remora.SignatureSize)
-)
+// minSigned is the size of the fixed parts of a signed transaction: address, signature and all heads.
+const minSigned = 1 + 1 + 1 + (2 + remora.AddressSize) + 1 + 1 + 1 + 1 + (2 + remora.SignatureSize)
 
 // Rejections that are made once: a batch may hold a hundred thousand such transactions.
 var (
 	errTooLarge   = remora.Reject(remora.CodeTooLarge, "a transaction takes at most %d bytes", remora.MaxTxBytes)
-	errNotSigned  = remora.Reject(remora.CodeMalformed, "not a transaction: want an array of kind, chain id, sender, nonce, fee, body and signature in canonical CBOR")
+	errNotSigned  = remora.Reject(remora.CodeMalformed, "not a transaction: want an array of kind, chain id, sender, nonce, fee, last epoch, body and signature in canonical CBOR")
 	errNotOpaque  = remora.Reject(remora.CodeMalformed, "an opaque transaction is an array of 0 and one byte string in canonical CBOR, with nothing after it")
 	errOpaqueKind = remora.Reject(remora.CodeKindNotAllowed, "opaque transactions are for chains whose id starts with dev: sign a transaction instead")
 )
 
-// decodeSigned decodes a signed transaction and makes all checks that need neither state nor signature. The error is a
-// Rejection.
-func decodeSigned(raw []byte, chainID string) (*remora.Tx, error) {
+// CheckFault returns the Rejection of a transaction that could never have executed on this chain, whatever the state, the time
+// and the transactions around it, and nil for any other. Every door and execution judge by the same two steps: OpenTx, which
+// is cheap, and the signature.
+func (m *Machine) CheckFault(raw []byte, v verdict.Verifier) error {
+	tx, err := m.OpenTx(raw)
+	if err != nil || tx == nil {
+		return err
+	}
+	return m.checkSignature(tx, v)
+}
+
+// OpenTx decodes a transaction and finds every fault except a wrong signature: its size and encoding, another chain, a kind
+// that this version does not know. The error is a Rejection. An opaque transaction is nil.
+func (m *Machine) OpenTx(raw []byte) (*remora.Tx, error) {
+	if remora.IsOpaque(raw) {
+		return nil, m.checkOpaque(raw)
+	}
+	return m.decodeSigned(raw)
+}
+
+// checkSignature returns the Rejection of a transaction that its sender did not sign.
+func (m *Machine) checkSignature(tx *remora.Tx, v verdict.Verifier) error {
+	if !v.Holds(m.signatureOf(tx)) {
+		return remora.Reject(remora.CodeBadSignature, "the signature over this transaction is not by %s", tx.From)
+	}
+	return nil
+}
+
+func (m *Machine) checkOpaque(raw []byte) error {
+	switch {
+	case len(raw) > remora.MaxTxBytes:
+		return errTooLarge
+	case !isExactOpaque(raw):
+		return errNotOpaque
+	case !remora.IsDev(m.genesis.ChainID):
+		return errOpaqueKind
+	}
+	return nil
+}
+
+func (m *Machine) decodeSigned(raw []byte) (*remora.Tx, error) {
 	switch {
 	case len(raw) > remora.MaxTxBytes:
 		return nil, errTooLarge
-	case len(raw) < minSigned || raw[0] != signedHead:
+	case len(raw) < minSigned || raw[0] != remora.SignedHead:
 		return nil, errNotSigned
 	}
 	tx, err := remora.DecodeTx(raw)
@@ -37,7 +73,7 @@ func decodeSigned(raw []byte, chainID string) (*remora.Tx, error) {
 	if int(tx.Kind) >= len(rules) || rules[tx.Kind] == nil {
 		return nil, remora.Reject(remora.CodeKindNotAllowed, "this version executes no signed transaction of kind %s", tx.Kind)
 	}
-	if tx.ChainID != chainID {
+	if chainID := m.genesis.ChainID; tx.ChainID != chainID {
 		return nil, remora.Reject(remora.CodeWrongChain, "signed for chain %.40q, this is %q", tx.ChainID, chainID)
 	}
 	return tx, nil
@@ -62,22 +98,33 @@ func isExactOpaque(raw []byte) bool {
 }
 
 // signatureOf returns the statement that a transaction is signed by its sender.
-func signatureOf(tx *remora.Tx, d remora.Domain) verdict.Signed {
-	return verdict.Signed{Public: tx.From, Message: tx.Message(d), Signature: tx.Signature}
+func (m *Machine) signatureOf(tx *remora.Tx) verdict.Signed {
+	return verdict.Signed{Public: tx.From, Message: tx.Message(m.committee.Domain), Signature: tx.Signature}
 }
 
-// Ahead returns the statements about which Apply will ask the verifier, as far as they follow from the input and the newest
-// seed before the block: signatures of transactions and contributions to the beacon. Apply may not reach some of them. A
-// verifier that knows the verdicts when it is asked makes Apply faster, never different.
-func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
+// Ahead returns the statements about which Apply will ask the verifier, as far as they follow from the input, the newest seed
+// before the block and a state that is not newer: signatures of transactions and contributions to the beacon. It leaves out
+// copies, and what that state tells to be refused unverified. Apply may not reach some of the statements. A verifier that
+// knows the verdicts when it is asked makes Apply faster, never different.
+func (m *Machine) Ahead(tables table.View, in Input, seed remora.Seed) []verdict.Statement {
 	var found []verdict.Statement
+	seen := make(map[verdict.Signed]bool)
+	before := senders{tables: tables, known: make(map[remora.Address]ledger.Account)}
 	for i := range in.Batches {
+		left := in.Batches[i].Weight
 		for _, raw := range in.Batches[i].Txs() {
-			if remora.IsOpaque(raw) {
+			weight := remora.WeighTx(raw)
+			tx, err := m.OpenTx(raw)
+			if err != nil || weight > left {
+				break // the rest is skipped
+			}
+			left -= weight
+			if tx == nil || in.Batches[i].Epoch > tx.ValidUntil || before.haveUsed(tx) {
 				continue
 			}
-			if tx, err := decodeSigned(raw, m.genesis.ChainID); err == nil {
-				found = append(found, signatureOf(tx, m.committee.Domain))
+			if signed := m.signatureOf(tx); !seen[signed] {
+				seen[signed] = true
+				found = append(found, signed)
 			}
 		}
 	}
@@ -92,8 +139,19 @@ func (m *Machine) Ahead(in Input, seed remora.Seed) []verdict.Statement {
 	return found
 }
 
-// DecodeSigned decodes a signed transaction and makes all checks that need neither state nor signature. The error is a
-// Rejection.
-func (m *Machine) DecodeSigned(raw []byte) (*remora.Tx, error) {
-	return decodeSigned(raw, m.genesis.ChainID)
+// senders remembers accounts of a state.
+type senders struct {
+	tables table.View
+	known  map[remora.Address]ledger.Account // zero where there is none
+}
+
+// haveUsed reports whether the sender of a transaction has used its nonce. An account that cannot be read has used none: Apply
+// fails by it.
+func (s *senders) haveUsed(tx *remora.Tx) bool {
+	sender, known := s.known[tx.From]
+	if !known {
+		sender, _, _ = ledger.Get(s.tables, tx.From)
+		s.known[tx.From] = sender
+	}
+	return sender.HasUsed(tx.Nonce)
 }

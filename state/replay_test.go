@@ -94,13 +94,12 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestAhead lists what Apply asks its verifier, and does not ask the state: every signature of a transaction and every
-// contribution, of which Apply leaves some out.
+// TestAhead lists what Apply asks its verifier: every signature that it looks at, and every contribution. Apply leaves some out.
 func TestAhead(t *testing.T) {
 	g, inputs, _ := randomHistory(t, 10)
 	c := statetest.NewChain(t, g)
 	for _, in := range inputs {
-		ahead := c.Machine.Ahead(in, seedOf(t, c))
+		ahead := c.Machine.Ahead(c.Tables(), in, seedOf(t, c))
 		asked := &listed{verdicts: make(map[remora.Hash]bool), t: t}
 		signed := 0
 		for _, s := range ahead {
@@ -113,7 +112,7 @@ func TestAhead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if asked.signed != signed || asked.contributions > len(ahead)-signed {
+		if asked.signed > signed || asked.signed == 0 || asked.contributions > len(ahead)-signed {
 			t.Errorf("asked for %d signatures and %d contributions, %d and %d were listed", asked.signed, asked.contributions, signed, len(ahead)-signed)
 		}
 		c.Commit(out)
@@ -163,14 +162,14 @@ func TestAheadSkips(t *testing.T) {
 		statetest.Transfer(statetest.Genesis("dev-other", 4), "alice", "bob", 0, 1),
 		good[:150],
 	} {
-		ref := c.Batch(0, raw, good)
+		ref := c.Batch(0, good, raw)
 		in := c.Input(c.SubDAG(statetest.Draft{Payload: payload{0: {ref}}}))
-		if found := c.Machine.Ahead(in, seedOf(t, c)); len(found) != 1 {
+		if found := c.Machine.Ahead(c.Tables(), in, seedOf(t, c)); len(found) != 1 {
 			t.Errorf("%d statements in a valid transaction and %x", len(found), raw)
 		}
 	}
 	in := state.Input{SubDAG: remora.SubDAG{Headers: []*remora.Header{nil}}}
-	if found := c.Machine.Ahead(in, seedOf(t, c)); found != nil {
+	if found := c.Machine.Ahead(c.Tables(), in, seedOf(t, c)); found != nil {
 		t.Errorf("%d statements in a missing header", len(found))
 	}
 }

@@ -123,7 +123,7 @@ func (c *claimer) advanceClaim(ctx context.Context, e remora.Epoch, j *job, m *m
 	log := c.config.Logger.With(slog.Uint64("epoch", uint64(e)), slog.String("claim", claim.ID.String()))
 	switch claim.State {
 	case remora.ClaimCommitted, remora.ClaimChallenged:
-		m.spoken = addAmounts(m.spoken, c.config.Params.LeastFee(remora.MaxTxBytes))
+		m.spoken = addAmounts(m.spoken, c.config.Params.LeastFee(remora.MaxOpeningWeight))
 		if claim.State == remora.ClaimChallenged && seed.Step != 0 {
 			c.attemptStep(ctx, j, log, "open the claim", func(ctx context.Context) error { return c.openClaim(ctx, j.plan, claim, seed) })
 		}
@@ -153,7 +153,8 @@ func (c *claimer) commitAbsent(ctx context.Context, e remora.Epoch, j *job, m *m
 		log.Error("claim could not be committed in time and is given up", slog.Uint64("bytes", j.plan.Commit.Total))
 		return c.dropEpoch(e, nil)
 	}
-	m.spoken = addAmounts(m.spoken, j.plan.Deposit, c.config.Params.LeastFee(len(remora.Encode(j.plan.Commit))+txOverhead), c.config.Params.LeastFee(remora.MaxTxBytes))
+	fees := &c.config.Params
+	m.spoken = addAmounts(m.spoken, j.plan.Deposit, fees.LeastFee(remora.WeighClaim(len(j.plan.Commit.Items))), fees.LeastFee(remora.MaxOpeningWeight))
 	c.attemptStep(ctx, j, log, "commit the claim", func(ctx context.Context) error {
 		return c.config.Sender.Send(ctx, remora.KindCommitClaim, j.plan.Commit)
 	})

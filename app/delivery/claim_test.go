@@ -233,7 +233,7 @@ func TestBalanceDecides(t *testing.T) {
 	rich, modest := w.openSession(8*mib), w.openSession(8*mib)
 	rich.buyContent(f)
 	modest.buyContent(g)
-	fees := w.c.Params.LeastFee(txOverhead) + w.c.Params.LeastFee(remora.MaxTxBytes) + itemSize
+	fees := w.c.Params.LeastFee(remora.WeighClaim(1)) + w.c.Params.LeastFee(remora.MaxOpeningWeight)
 	w.chain.Pass(epochTime + epochTime/graceDivisor)
 	w.chain.SetBalance(fees + price/2 - 1)
 	w.claimRounds(3)

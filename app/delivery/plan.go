@@ -8,12 +8,6 @@ import (
 	proof "github.com/remora-network/remora/proofs/delivery"
 )
 
-// Upper bounds for fees, in bytes.
-const (
-	txOverhead = 512 // of a transaction around its body
-	itemSize   = 24  // of a claim's item
-)
-
 // addAmounts returns the sum of amounts, math.MaxUint64 when it does not fit.
 func addAmounts(amounts ...remora.Amount) remora.Amount {
 	total := remora.Amount(0)
@@ -81,8 +75,7 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 		return chosen, err
 	}
 	fees := &c.config.Params
-	perItem, fits := fees.FeePerByte.Mul(itemSize)
-	budget, fitsToo := balance.Sub(addAmounts(m.spoken, fees.LeastFee(txOverhead), fees.LeastFee(remora.MaxTxBytes)))
+	budget, fits := balance.Sub(addAmounts(m.spoken, fees.LeastFee(remora.MaxOpeningWeight)))
 	err = c.journal.visitRows(epochKey(rowReceipt, e), func(_, value []byte) error {
 		receipt, err := decodeRow[remora.SignedReceipt](value, maxReceiptRow)
 		if err != nil {
@@ -92,15 +85,15 @@ func (c *claimer) chooseReceipts(e remora.Epoch, m *moment) (chosen choice, err 
 		if err != nil {
 			return err
 		}
-		rest, enough := budget.Sub(addAmounts(worth, perItem))
+		deposit := addAmounts(chosen.deposit, worth)
+		enough := addAmounts(deposit, fees.LeastFee(remora.WeighClaim(len(chosen.receipts)+1))) <= budget
 		switch {
 		case !claimable || len(chosen.receipts) == remora.MaxClaimItems:
 			chosen.left++
-		case !fits || !fitsToo || !enough:
+		case !fits || !enough:
 			chosen.unpaid++
 		default:
-			budget = rest
-			chosen.deposit = addAmounts(chosen.deposit, worth)
+			chosen.deposit = deposit
 			chosen.receipts = append(chosen.receipts, receipt.Receipt)
 		}
 		return nil

@@ -40,7 +40,7 @@ var (
 	testDomain = remora.NewDomain("dev-delivery", remora.Hash{}, 0)
 	self       = remora.Address{7}
 	errKilled  = errors.New("killed")
-	params     = remora.Params{MinFee: 10, FeePerByte: 1, EpochMillis: epochTime, PricePerMiB: price}
+	params     = remora.Params{MinFee: 10, WeightPrice: 1, EpochMillis: epochTime, PricePerMiB: price}
 )
 
 // disk is a journal in memory, which outlives the service.

@@ -35,7 +35,7 @@ func (p *program) genesisCommands() *cli.Command {
 				&cli.DurationFlag{Name: "epoch", Value: time.Hour, Usage: "length of an epoch"},
 				&cli.Uint64Flag{Name: "epoch-blocks", Value: uint64(remora.DefaultEpochBlocks), Usage: "least number of blocks in an epoch"},
 				&cli.StringFlag{Name: "min-fee", Value: "10", Usage: "minimum fee of a transaction"},
-				&cli.StringFlag{Name: "fee-per-byte", Value: "1", Usage: "fee per byte of a transaction"},
+				&cli.StringFlag{Name: "weight-price", Value: "17", Usage: "fee for each 1,000 units of a transaction's weight"},
 				&cli.StringFlag{Name: "price-per-mib", Value: "100000", Usage: "price that sessions prepay for each MiB that a cache delivers"},
 				&cli.UintFlag{Name: "treasury-per-mille", Value: 50, Usage: "share of settled claims that goes to the treasury, per mille"},
 				outputFlag(),
@@ -73,7 +73,7 @@ func (p *program) createGenesis(c *cli.Context, asJSON bool) error {
 	}
 	g.Params.TreasuryPerMille = uint16(min(c.Uint("treasury-per-mille"), 1<<16-1))
 	for flag, fee := range map[string]*remora.Amount{
-		"min-fee": &g.Params.MinFee, "fee-per-byte": &g.Params.FeePerByte, "price-per-mib": &g.Params.PricePerMiB,
+		"min-fee": &g.Params.MinFee, "weight-price": &g.Params.WeightPrice, "price-per-mib": &g.Params.PricePerMiB,
 	} {
 		if err := fee.UnmarshalText([]byte(c.String(flag))); err != nil {
 			return newUsageError("--%s: %v", flag, err)

@@ -57,7 +57,7 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 		return 0, ErrBusy
 	}
 	m := &c.own
-	if m.builder.Count() > 0 && !m.builder.Fits(len(tx), c.config.MaxBatch) {
+	if m.builder.Count() > 0 && !m.builder.Fits(tx, c.config.MaxBatch) {
 		c.sealBatch()
 	}
 	if m.builder.Count() == 0 {

@@ -107,9 +107,10 @@ func (s *sender) sendTransfers(ctx context.Context, account int) {
 	keys := s.network.keys
 	transfer := client.Draft{
 		Kind: remora.KindTransfer, Body: remora.Transfer{To: keys[(account+1)%len(keys)].Public(), Amount: 1},
+		ValidFor: 24 * time.Hour, // longer than any load: it is sent until it is executed
 	}
 	for nonce := uint64(0); ctx.Err() == nil; nonce++ {
-		tx := client.Sign(keys[account], s.network.genesis, transfer, nonce)
+		tx := client.Sign(keys[account], s.network.genesis, transfer, client.Nonce{Nonce: nonce})
 		for ctx.Err() == nil {
 			validator := s.chance.IntN(Validators)
 			s.submitTxs(validator, [][]byte{tx}, Submit{Signed: true, Nonce: nonce})

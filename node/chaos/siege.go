@@ -114,7 +114,7 @@ func (s *Siege) fundPoor(ctx context.Context, path string) error {
 	}
 	s.poor, s.hostile = path, []*ed25519.PrivateKey{s.keys[len(s.keys)-2], key}
 	draft := client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: key.Public(), Amount: 1}}
-	tx, err := remora.DecodeTx(client.Sign(key, s.genesis, draft, 0))
+	tx, err := remora.DecodeTx(client.Sign(key, s.genesis, draft, client.Nonce{}))
 	if err != nil {
 		return err
 	}

@@ -191,9 +191,9 @@ func TestSignPaysEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []remora.Params{{}, {MinFee: 1}, {FeePerByte: 1}, {MinFee: 90, FeePerByte: 1}, {MinFee: 65_300, FeePerByte: 1}, {FeePerByte: 1 << 40}} {
+	for _, p := range []remora.Params{{}, {MinFee: 1}, {WeightPrice: 1000}, {MinFee: 90, WeightPrice: 17}, {MinFee: 65_300, WeightPrice: 1000}, {WeightPrice: 1 << 40}} {
 		g := &remora.Genesis{ChainID: "dev-fee", Params: p}
-		raw := client.Sign(key, g, client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{Amount: 1}}, 3)
+		raw := client.Sign(key, g, client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{Amount: 1}}, client.Nonce{Nonce: 3, Epoch: 7})
 		tx, err := remora.DecodeTx(raw)
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +202,7 @@ func TestSignPaysEnough(t *testing.T) {
 		if !ed25519.Verify(key.Public(), message[:], tx.Signature) || tx.Nonce != 3 {
 			t.Errorf("%+v: not signed", p)
 		}
-		if least := p.MinFee + p.FeePerByte*remora.Amount(len(raw)); tx.Fee < least || tx.Fee > least+8*p.FeePerByte {
+		if least := p.LeastFee(remora.WeighTx(raw)); tx.Fee < least || tx.Fee > least+8*p.WeightPrice {
 			t.Errorf("%+v: fee %s, least %s", p, tx.Fee, least)
 		}
 	}

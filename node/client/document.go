@@ -86,7 +86,8 @@ type Account struct {
 
 // Nonce is a nonce that the node reserved for the caller.
 type Nonce struct {
-	Nonce uint64 `json:"nonce"`
+	Nonce uint64       `json:"nonce"`
+	Epoch remora.Epoch `json:"epoch" doc:"of the next block: transactions name the last epoch in which they are valid"`
 }
 
 // Node is an entry of the registry.

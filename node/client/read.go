@@ -66,9 +66,8 @@ func (c *Client) AwaitAccountProof(ctx context.Context, address remora.Address, 
 
 // Nonce returns an unused nonce of an account, which the node reserves for some seconds, so that senders that share the
 // account do not use one twice.
-func (c *Client) Nonce(ctx context.Context, address remora.Address) (uint64, error) {
-	n, err := callMethod(ctx, c, ReserveNonce, AddressQuery{address})
-	return n.Nonce, err
+func (c *Client) Nonce(ctx context.Context, address remora.Address) (*Nonce, error) {
+	return callMethod(ctx, c, ReserveNonce, AddressQuery{address})
 }
 
 // Genesis returns the genesis of the node's chain. It is well-formed but not trusted: a verifier brings its own.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// staleTries bounds the attempts to send a transaction whose nonce other transactions use first.
+	// staleTries bounds the attempts to send a transaction whose nonce other transactions use first, or that expires on its way.
 	staleTries = 8
 	// takenTries bounds the attempts to find a nonce that no transaction at the node waits with. With the pauses between them
 	// they take about ten seconds.
@@ -21,6 +21,13 @@ const (
 
 // errNonceTaken says that another transaction which waits at the node has the nonce.
 var errNonceTaken = errors.New("the nonce is taken by a transaction that waits at the node")
+
+// A transaction is valid for eight epochs, and for five minutes of block time if these are longer: what was refused or lost dies,
+// and what is on its way does not expire, whether epochs take a second or a day.
+const (
+	validEpochs = 8
+	validTime   = 5 * time.Minute
+)
 
 // Sent is a submitted transaction, with its execution if the caller waited for it.
 type Sent struct {
@@ -35,24 +42,29 @@ func (c *Client) Transfer(ctx context.Context, key *ed25519.PrivateKey, to remor
 	return c.Send(ctx, key, Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: amount}}, wait)
 }
 
-// Draft is a transaction before it has a nonce, a fee and a signature.
+// Draft is a transaction before it has a nonce, a last epoch, a fee and a signature.
 type Draft struct {
-	Kind remora.Kind
-	Body any           // such as remora.Transfer
-	Fee  remora.Amount // zero: the minimum of the chain
+	Kind     remora.Kind
+	Body     any           // such as remora.Transfer
+	Fee      remora.Amount // zero: the minimum of the chain
+	ValidFor time.Duration // of block time, at least
 }
 
-// Send signs a draft with an unused nonce and submits it. If another transaction uses the nonce first, Send signs the draft
-// again, at submission and, with wait, at execution: a transaction that is rejected for its nonce has no effect.
+// Send signs a draft with an unused nonce and submits it; it is valid for as long as ctx may wait. If another transaction uses
+// the nonce first, or the transaction expires, Send signs the draft again, at submission and, with wait, at execution: a
+// transaction that is rejected for its nonce or its last epoch has no effect.
 func (c *Client) Send(ctx context.Context, key *ed25519.PrivateKey, draft Draft, wait bool) (*Sent, error) {
 	genesis, err := c.Genesis(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if deadline, limited := ctx.Deadline(); limited {
+		draft.ValidFor = max(draft.ValidFor, time.Until(deadline))
+	}
 	for stale, taken := 0, 0; ; {
 		sent, err := c.sendDraft(ctx, key, genesis, draft, wait)
 		switch {
-		case CodeOf(err) == remora.CodeNonceUsed.String():
+		case CodeOf(err) == remora.CodeNonceUsed.String(), CodeOf(err) == remora.CodeExpired.String():
 			stale++
 		case errors.Is(err, errNonceTaken):
 			taken++
@@ -85,7 +97,7 @@ func (c *Client) sendDraft(ctx context.Context, key *ed25519.PrivateKey, g *remo
 	if err != nil {
 		return nil, err
 	}
-	raw := Sign(key, g, draft, nonce)
+	raw := Sign(key, g, draft, *nonce)
 	batch, err := c.sendOnce(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -119,28 +131,22 @@ func (c *Client) sendOnce(ctx context.Context, raw []byte) (remora.Hash, error) 
 	return s.Batches[s.Tx[0]], nil
 }
 
-// Sign returns the signed bytes of a draft with a nonce.
-func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, nonce uint64) []byte {
+// Sign returns the signed bytes of a draft with a nonce, valid from the epoch that came with it.
+func Sign(key *ed25519.PrivateKey, g *remora.Genesis, draft Draft, at Nonce) []byte {
 	tx := remora.Tx{
-		Kind: draft.Kind, ChainID: g.ChainID, From: key.Public(), Nonce: nonce, Fee: draft.Fee, Body: remora.Encode(draft.Body),
+		Kind: draft.Kind, ChainID: g.ChainID, From: key.Public(), Nonce: at.Nonce, Fee: draft.Fee, Body: remora.Encode(draft.Body),
+		ValidUntil: at.Epoch + epochsIn(max(draft.ValidFor, validTime), &g.Params),
 	}
 	if tx.Fee == 0 {
-		tx.Fee = leastFee(&g.Params, &tx)
+		tx.Fee = g.Params.FeeOf(&tx)
 	}
 	message := tx.Message(g.Domain())
 	tx.Signature = key.Sign(message[:])
 	return remora.Encode(&tx)
 }
 
-// leastFee returns the minimum fee of a transaction. The fee is part of the encoding that it pays for.
-func leastFee(p *remora.Params, tx *remora.Tx) remora.Amount {
-	draft := *tx
-	for {
-		perByte, fits := p.FeePerByte.Mul(uint64(len(remora.Encode(&draft))))
-		fee, fitsToo := perByte.Add(p.MinFee)
-		if !fits || !fitsToo || fee <= draft.Fee {
-			return draft.Fee
-		}
-		draft.Fee = fee
-	}
+// epochsIn returns how many epochs may end within a time, at least validEpochs. An epoch that has begun counts.
+func epochsIn(d time.Duration, p *remora.Params) remora.Epoch {
+	ended := remora.Millis(d.Milliseconds())/max(p.EpochMillis, 1) + 1
+	return max(remora.Epoch(ended), validEpochs)
 }

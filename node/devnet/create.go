@@ -25,7 +25,7 @@ const (
 	nodeBalance    = remora.Amount(1_000_000_000)
 	nodeStake      = remora.Amount(1_000_000)
 	minFee         = remora.Amount(10)
-	feePerByte     = remora.Amount(1)
+	weightPrice    = remora.Amount(17) // a transfer costs about 170
 	gcDepth        = remora.Round(50)
 	pricePerMiB    = remora.Amount(100_000) // claims of about a MiB pay for their own transactions
 	treasury       = 50                     // per mille of settled claims
@@ -62,7 +62,7 @@ func createChain(dir string, s *Spec) (*topology, error) {
 		Time:    remora.Millis(time.Now().UnixMilli()),
 		Params: remora.Params{
 			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: gcDepth, EpochMillis: remora.Millis(s.Epoch.Milliseconds()), EpochBlocks: epochBlocks(s.Epoch),
-			MinFee: minFee, FeePerByte: feePerByte, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
+			MinFee: minFee, WeightPrice: weightPrice, PricePerMiB: pricePerMiB, TreasuryPerMille: treasury,
 		},
 	}
 	if err := createAccounts(dir, t, g); err != nil {

@@ -233,7 +233,7 @@ func register(r *rig, from int, nonce uint64) []byte {
 	node := statetest.Node("door-node", remora.RoleCache)
 	node.BeaconPoP[5] = byte(nonce)
 	tx := remora.Tx{
-		Kind: remora.KindRegisterNode, ChainID: r.Genesis.ChainID, From: key.Public(), Nonce: nonce, Fee: 100_000, Body: remora.Encode(node),
+		Kind: remora.KindRegisterNode, ChainID: r.Genesis.ChainID, From: key.Public(), Nonce: nonce, Fee: 100_000, ValidUntil: 1 << 20, Body: remora.Encode(node),
 	}
 	message := tx.Message(r.Genesis.Domain())
 	tx.Signature = key.Sign(message[:])
@@ -420,4 +420,21 @@ func TestClientsHaveTheirPart(t *testing.T) {
 		close(hold)
 		group.Wait()
 	})
+}
+
+// TestDoorWantsTime refuses a transfer that may expire before its batch is ordered.
+func TestDoorWantsTime(t *testing.T) {
+	r := newRig(t, nil)
+	key := r.Keys.Accounts[0]
+	sign := func(until remora.Epoch) []byte {
+		tx := remora.Tx{
+			Kind: remora.KindTransfer, ChainID: r.Genesis.ChainID, From: key.Public(), Fee: 5_000, ValidUntil: until,
+			Body: remora.Encode(remora.Transfer{To: r.Keys.Accounts[1].Public(), Amount: 1}),
+		}
+		message := tx.Message(r.Genesis.Domain())
+		tx.Signature = key.Sign(message[:])
+		return remora.Encode(&tx)
+	}
+	wantCodes(t, r.submit(t, sign(2)), map[string]int{"TX_EXPIRED": 1}) // this is epoch 1
+	wantCodes(t, r.submit(t, sign(3)), map[string]int{"ok": 1})
 }

@@ -1,8 +1,6 @@
 package door
 
 import (
-	"math"
-
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool/admission"
 	"github.com/remora-network/remora/state/ledger"
@@ -25,7 +23,7 @@ func isCostly(tx *remora.Tx) bool {
 
 // describeTx returns what admission knows of a transaction.
 func describeTx(tx *remora.Tx, raw []byte, hash remora.Hash) admission.Tx {
-	entry := admission.Tx{Hash: hash, From: tx.From, Nonce: tx.Nonce, Cost: tx.Fee, Bytes: len(raw), Until: math.MaxUint64}
+	entry := admission.Tx{Hash: hash, From: tx.From, Nonce: tx.Nonce, Cost: tx.Fee, Bytes: len(raw), Until: tx.ValidUntil}
 	var transfer remora.Transfer
 	if tx.Kind == remora.KindTransfer && tx.DecodeBody(&transfer) == nil {
 		if sum, fits := tx.Fee.Add(transfer.Amount); fits {
@@ -35,8 +33,8 @@ func describeTx(tx *remora.Tx, raw []byte, hash remora.Hash) admission.Tx {
 	return entry
 }
 
-// checkSender judges a transaction by its sender's account alone, which is nil if there is none.
-func (d *Door) checkSender(account *ledger.Account, c *candidate) error {
+// checkSender judges a transaction by its weight and its sender's account alone, which is nil if there is none.
+func (d *Door) checkSender(account *ledger.Account, c *candidate, weight remora.Weight) error {
 	tx := c.tx
 	if account == nil {
 		return remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", tx.From)
@@ -44,8 +42,8 @@ func (d *Door) checkSender(account *ledger.Account, c *candidate) error {
 	if err := account.CheckNonce(tx.Nonce); err != nil {
 		return err
 	}
-	if least := d.Genesis.Params.LeastFee(c.entry.Bytes); tx.Fee < least {
-		return remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of %d bytes costs at least %s", tx.Fee, c.entry.Bytes, least)
+	if least := d.Genesis.Params.LeastFee(weight); tx.Fee < least {
+		return remora.Reject(remora.CodeFeeTooLow, "the fee is %s, a transaction of weight %d costs at least %s", tx.Fee, weight, least)
 	}
 	if account.Balance < c.entry.Cost {
 		return remora.Reject(remora.CodeInsufficientBalance, "the account holds %s, fee and amount are %s", account.Balance, c.entry.Cost)

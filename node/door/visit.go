@@ -94,17 +94,13 @@ func (v *visit) sortTxs(ctx context.Context) error {
 
 // sortTx makes a candidate of a transaction, or answers it.
 func (v *visit) sortTx(place int, raw []byte) error {
-	if remora.IsOpaque(raw) {
-		err := v.door.Machine.Admit(v.view, raw, v.door.Verifier)
-		if err == nil {
-			v.good = append(v.good, place)
-			return nil
-		}
-		return v.refuse(place, remora.Address{}, err)
-	}
-	tx, err := v.door.Machine.DecodeSigned(raw)
+	tx, err := v.door.Machine.OpenTx(raw)
 	if err != nil {
 		return v.refuse(place, remora.Address{}, err)
+	}
+	if tx == nil { // opaque: there is no more to check
+		v.good = append(v.good, place)
+		return nil
 	}
 	hash := remora.TxHash(raw)
 	if first, known := v.places[hash]; known {
@@ -128,8 +124,11 @@ func (v *visit) sortTx(place int, raw []byte) error {
 	return nil
 }
 
-// checkAccount judges a transaction by its sender's account, and reserves it in this request.
+// checkAccount judges a transaction by its last epoch and its sender's account, and reserves it in this request.
 func (v *visit) checkAccount(c *candidate) error {
+	if err := state.CheckValidity(c.tx, v.epoch); err != nil {
+		return err
+	}
 	account, known := v.accounts[c.tx.From]
 	if !known {
 		found, exists, err := ledger.Get(v.view.Tables, c.tx.From)
@@ -141,7 +140,7 @@ func (v *visit) checkAccount(c *candidate) error {
 		}
 		v.accounts[c.tx.From] = account
 	}
-	if err := v.door.checkSender(account, c); err != nil {
+	if err := v.door.checkSender(account, c, remora.WeighTx(v.txs[c.place])); err != nil {
 		return err
 	}
 	d := v.door

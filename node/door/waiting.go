@@ -91,8 +91,8 @@ func (d *Door) Restore(batch remora.Batch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, raw := range batch.Txs() {
-		tx, err := d.Machine.DecodeSigned(raw)
-		if err != nil {
+		tx, err := d.Machine.OpenTx(raw)
+		if err != nil || tx == nil {
 			continue
 		}
 		hash := remora.TxHash(raw)

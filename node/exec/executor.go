@@ -130,7 +130,7 @@ func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *re
 	if err != nil {
 		return nil, err
 	}
-	e.verifier.Prime(e.machine.Ahead(in, seed))
+	e.verifier.Prime(e.machine.Ahead(e.view.Tables, in, seed))
 	defer e.verifier.Forget()
 	outcome, err := e.applyBlock(in, expect)
 	if err != nil {
@@ -181,7 +181,7 @@ func (e *Executor) primeBlocks(blocks []Certified) error {
 	var statements []verdict.Statement
 	for _, b := range blocks {
 		in := state.Input{SubDAG: remora.SubDAG{Headers: b.Block.DAG}, Batches: b.Batches}
-		statements = append(statements, e.machine.Ahead(in, seed)...)
+		statements = append(statements, e.machine.Ahead(e.view.Tables, in, seed)...)
 		seed = b.Block.Header.Beacon
 	}
 	e.verifier.Prime(statements)

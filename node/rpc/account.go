@@ -9,6 +9,7 @@ import (
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/light"
 	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
 )
 
 func (s *Server) readAccount(_ context.Context, q client.AccountQuery) (*client.Account, error) {
@@ -66,5 +67,9 @@ func (s *Server) reserveNonce(_ context.Context, q client.AddressQuery) (*client
 	if !exists {
 		return nil, remora.Reject(remora.CodeUnknownAccount, "account %s does not exist: the first transfer to it creates it", q.Address)
 	}
-	return &client.Nonce{Nonce: s.nonces.reserveNonce(q.Address, &account)}, nil
+	epoch, err := registry.GetEpoch(view.Tables)
+	if err != nil {
+		return nil, err
+	}
+	return &client.Nonce{Nonce: s.nonces.reserveNonce(q.Address, &account), Epoch: epoch.Number}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora/node/client"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/state/ledger"
+	"github.com/remora-network/remora/state/registry"
 	"github.com/remora-network/remora/state/table"
 )
 
@@ -36,14 +37,18 @@ func (b *outbox) Send(ctx context.Context, kind remora.Kind, body any) error {
 	ctx, cancel := context.WithTimeout(ctx, sendWait)
 	defer cancel()
 	var account ledger.Account
+	var epoch registry.Epoch
 	err := b.chain.readTables(func(v table.View) (err error) {
-		account, _, err = ledger.Get(v, b.key.Public())
+		if account, _, err = ledger.Get(v, b.key.Public()); err != nil {
+			return err
+		}
+		epoch, err = registry.GetEpoch(v)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	raw := client.Sign(b.key, b.genesis, client.Draft{Kind: kind, Body: body}, account.Nonce())
+	raw := client.Sign(b.key, b.genesis, client.Draft{Kind: kind, Body: body}, client.Nonce{Nonce: account.Nonce(), Epoch: epoch.Number})
 	if err := b.submit(ctx, [][]byte{raw}); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // Open opens a session and moves its price from the owner's account into its grants. The error is a Rejection when the session
-// breaks a limit, allots bytes to an account without a cache, lacks a proof of possession, or costs more than the account
-// holds.
+// breaks a limit, allots bytes to an account without a cache, costs more than the account holds, or lacks a proof of
+// possession, which is checked last, since it costs most. The caller rolls back what a refused session has written.
 func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, in *remora.OpenSession) error {
 	if err := in.Check(); err != nil {
 		return remora.Reject(remora.CodeInvalidSession, "%v", err)
@@ -34,15 +34,15 @@ func Open(o *table.Overlay, b *Block, v verdict.Verifier, owner remora.Address, 
 			return err
 		}
 	}
-	if !v.Holds(verdict.Possession{Public: in.Key, Proof: in.Possession}) {
-		return remora.Reject(remora.CodeInvalidSession, "possession does not prove possession of the session's key")
-	}
 	id, err := nextSession(o)
 	if err != nil {
 		return err
 	}
 	if err := fundGrants(o, b, owner, id, in.Allotments); err != nil {
 		return err
+	}
+	if !v.Holds(verdict.Possession{Public: in.Key, Proof: in.Possession}) {
+		return remora.Reject(remora.CodeInvalidSession, "possession does not prove possession of the session's key")
 	}
 	s := remora.Session{
 		ID: id, Owner: owner, Number: in.Number, Scheme: in.Scheme, Key: in.Key,

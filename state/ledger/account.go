@@ -32,10 +32,15 @@ type Account struct {
 // Nonce returns the lowest unused nonce: the one to use next.
 func (a *Account) Nonce() uint64 { return a.Base }
 
+// HasUsed reports whether a nonce was used.
+func (a *Account) HasUsed(nonce uint64) bool {
+	return nonce < a.Base || nonce-a.Base < nonceWindow && a.Used>>(nonce-a.Base)&1 == 1
+}
+
 // CheckNonce returns a Rejection when nonce was used already or is too far above the lowest unused one.
 func (a *Account) CheckNonce(nonce uint64) error {
 	switch {
-	case nonce < a.Base || nonce-a.Base < nonceWindow && a.Used>>(nonce-a.Base)&1 == 1:
+	case a.HasUsed(nonce):
 		return remora.Reject(remora.CodeNonceUsed, "nonce %d was used before; the lowest unused one is %d", nonce, a.Base)
 	case nonce-a.Base >= nonceWindow:
 		return remora.Reject(remora.CodeNonceTooFar, "nonce %d is %d or more above the lowest unused one, %d: use that first",

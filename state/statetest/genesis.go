@@ -12,7 +12,7 @@ const (
 	StartTime   remora.Millis = 1_000_000
 	EpochMillis remora.Millis = 1_000
 	MinFee      remora.Amount = 10
-	FeePerByte  remora.Amount = 1
+	WeightPrice remora.Amount = 5
 	Balance     remora.Amount = 1_000_000 // of each funded account
 	Stake       remora.Amount = 1_000     // of each validator
 
@@ -28,7 +28,7 @@ func Genesis(chainID string, validators int, funded ...string) *remora.Genesis {
 		ChainID: chainID,
 		Time:    StartTime,
 		Params: remora.Params{
-			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, FeePerByte: FeePerByte,
+			Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: EpochMillis, MinFee: MinFee, WeightPrice: WeightPrice,
 			PricePerMiB: PricePerMiB, TreasuryPerMille: TreasuryPerMille,
 		},
 	}

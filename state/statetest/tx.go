@@ -5,14 +5,15 @@ import "github.com/remora-network/remora"
 // Fee is enough for a transaction without a large body.
 const Fee remora.Amount = 2_000
 
-// maxEnvelope bounds the size of a transaction without its body.
-const maxEnvelope = 256
+// ValidUntil is the last epoch of the transactions that Tx returns.
+const ValidUntil remora.Epoch = 1_000
 
-// Tx returns a transaction of a named account for a chain, not yet signed.
+// Tx returns a transaction of a named account with a fee of Fee, or the least one if that is higher, not yet signed.
 func Tx(g *remora.Genesis, from string, nonce uint64, kind remora.Kind, body any) remora.Tx {
-	raw := remora.Encode(body)
-	fee := max(Fee, MinFee+FeePerByte*remora.Amount(len(raw)+maxEnvelope))
-	return remora.Tx{Kind: kind, ChainID: g.ChainID, From: Address(from), Nonce: nonce, Fee: fee, Body: raw}
+	tx := remora.Tx{Kind: kind, ChainID: g.ChainID, From: Address(from), Nonce: nonce, ValidUntil: ValidUntil, Body: remora.Encode(body)}
+	prices := remora.Params{MinFee: MinFee, WeightPrice: WeightPrice}
+	tx.Fee = max(Fee, prices.FeeOf(&tx))
+	return tx
 }
 
 // Signed signs a transaction for the chain of a genesis and returns its bytes.

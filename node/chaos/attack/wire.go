@@ -113,7 +113,7 @@ func (f *forger) inventHash() remora.Hash {
 
 // transfer returns a signed transfer of one base unit.
 func transfer(key *ed25519.PrivateKey, g *remora.Genesis, to remora.Address, nonce uint64) []byte {
-	return client.Sign(key, g, client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: 1}}, nonce)
+	return client.Sign(key, g, client.Draft{Kind: remora.KindTransfer, Body: remora.Transfer{To: to, Amount: 1}}, client.Nonce{Nonce: nonce})
 }
 
 // spoilSignature returns a copy of a signed transaction with another signature, which ends its encoding.
@@ -146,5 +146,5 @@ func frameBatch(frame []byte) remora.Hash {
 // openSession returns a signed opening of a session that lasts long enough.
 func openSession(owner *ed25519.PrivateKey, g *remora.Genesis, body remora.OpenSession) []byte {
 	body.Scheme, body.Expiry = remora.SchemeBLS, 100
-	return client.Sign(owner, g, client.Draft{Kind: remora.KindOpenSession, Body: body}, 0)
+	return client.Sign(owner, g, client.Draft{Kind: remora.KindOpenSession, Body: body}, client.Nonce{})
 }

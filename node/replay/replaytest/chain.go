@@ -40,7 +40,7 @@ func Genesis(tb testing.TB, chainID string) (*remora.Genesis, *Keys) {
 	tb.Helper()
 	g := &remora.Genesis{
 		ChainID: chainID, Time: StartTime,
-		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 1_000, MinFee: 10, FeePerByte: 1},
+		Params: remora.Params{Rule: "bullshark", BlockWeight: remora.DefaultBlockWeight, QueueBytes: remora.DefaultQueueBytes, GCDepth: 50, EpochMillis: 1_000, MinFee: 10, WeightPrice: 17},
 	}
 	keys := new(Keys)
 	for i := range Validators {
@@ -219,7 +219,7 @@ func (c *Chain) secretOf(a remora.Authority) *bls.SecretKey {
 func (c *Chain) Transfer(from, to int, nonce uint64, amount remora.Amount) []byte {
 	key := c.Keys.Accounts[from]
 	tx := remora.Tx{
-		Kind: remora.KindTransfer, ChainID: c.Genesis.ChainID, From: key.Public(), Nonce: nonce, Fee: 5_000,
+		Kind: remora.KindTransfer, ChainID: c.Genesis.ChainID, From: key.Public(), Nonce: nonce, Fee: 5_000, ValidUntil: 1 << 20,
 		Body: remora.Encode(remora.Transfer{To: c.Keys.Accounts[to].Public(), Amount: amount}),
 	}
 	message := tx.Message(c.Genesis.Domain())
