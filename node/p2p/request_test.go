@@ -193,7 +193,11 @@ func TestWaitingQuestionsHoldNoSlot(t *testing.T) {
 			_, err := asker.Request(within(t), server.ID(), "wait", []byte("x"), 1)
 			results <- err
 		}()
-		<-entered
+		select {
+		case <-entered:
+		case err := <-results:
+			t.Fatalf("a question that waits: %v", err)
+		}
 	}
 	if _, err := asker.Request(within(t), server.ID(), "echo", []byte("x"), 1); err != nil {
 		t.Errorf("while questions wait: %v", err)
