@@ -19,6 +19,11 @@ const (
 	MaxBatchBytes = 640 << 10
 	// MaxTxBytes bounds one transaction. The largest are openings: 32 chunks with their paths, 110 KB at most.
 	MaxTxBytes = 128 << 10
+	// AcceptWindow is the number of batches below a worker's highest accepted one that can still be accepted.
+	AcceptWindow = 4096
+	// ListQuota bounds the charges of the batches that an author's headers may make another validator fetch, until it has
+	// executed them.
+	ListQuota = 64 << 20
 	// txFloor is what a transaction counts at least, in bytes: it bounds the number of transactions of a batch.
 	txFloor = 64
 	// batchFloor is what a batch counts at least, in bytes: it bounds the number of batches that wait.

@@ -254,14 +254,14 @@ func TestHeaderParents(t *testing.T) {
 		r := newRig(t)
 		h := mempooltest.NewHeader(r.Committee, 2, 1, r.Parents(0), batch(2, 1), batch(2, 2))
 		ready := r.must(mempool.HeaderReceived{Header: h})
-		if diff := cmp.Diff([]mempool.Want{{From: 2, Author: 2, Batches: h.Payload}}, ready.Want); diff != "" {
+		if diff := cmp.Diff([]mempool.Want{{From: 2, Round: 1, Author: 2, Batches: h.Payload}}, ready.Want); diff != "" {
 			t.Errorf("request (-want +got):\n%s", diff)
 		}
 		if ready := r.must(stored(batch(2, 2))); len(votes(ready)) != 0 {
 			t.Error("voted without a batch")
 		}
 		ready = r.ticks(100)
-		if diff := cmp.Diff([]mempool.Want{{From: 3, Author: 2, Batches: h.Payload[:1]}}, ready.Want); diff != "" {
+		if diff := cmp.Diff([]mempool.Want{{From: 3, Round: 1, Author: 2, Batches: h.Payload[:1]}}, ready.Want); diff != "" {
 			t.Errorf("second request (-want +got):\n%s", diff)
 		}
 		if ready := r.must(stored(batch(2, 1))); len(votes(ready)) != 1 {

@@ -20,6 +20,7 @@ type Core struct {
 	votes      certifier
 	peers      voter
 	missing    fetcher
+	epoch      remora.Epoch // of the block after the newest ordered one
 	foreign    adopter
 	inquiry    inquiry
 	tips       []remora.Round // by author: highest round of a verified certificate, in the window or not
@@ -86,6 +87,10 @@ func (c *Core) applyMessage(m Message) error {
 		return c.receiveCertificate(m.Certificate)
 	case BatchStored:
 		return c.confirmBatch(m.Ref, m.Proof)
+	case BatchesHeld:
+		c.noteHolder(m)
+	case EpochOrdered:
+		c.enterEpoch(m.Epoch)
 	case BatchReady:
 		c.own.enqueueBatch(m.Ref)
 	case Ordered:

@@ -127,7 +127,7 @@ func (c *Core) requestBatches(w *waiting) {
 			refs = append(refs, ref)
 		}
 	}
-	c.out.Want = append(c.out.Want, Want{From: w.asked, Author: w.header.Author, Batches: refs})
+	c.out.Want = append(c.out.Want, Want{From: w.asked, Round: w.header.Round, Author: w.header.Author, Batches: refs})
 	w.asked, w.due = c.peerAfter(w.asked), c.clock+c.config.Pace.Resend
 }
 

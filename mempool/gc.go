@@ -11,7 +11,9 @@ func (c *Core) applyOrdered(subDAGs []remora.SubDAG) {
 		}
 		for _, h := range subDAGs[i].Headers {
 			c.dag.markOrdered(h)
-			c.foreign.forgetOrdered(h)
+			for _, ref := range h.Payload {
+				c.foreign.forgetBatch(ref)
+			}
 			if h.Author == c.config.Self || c.own.queuesBatchOf(h) {
 				c.own.forgetPayload(h)
 			}
@@ -44,6 +46,7 @@ func (c *Core) requeuePassedOver() {
 // above it are accepted, since no leader can order their parents any more.
 func (c *Core) collectGarbage(gc remora.Round) {
 	accepted := c.dag.forgetRounds(gc)
+	c.foreign.collectAdopted(gc)
 	for a, w := range c.peers.waiting {
 		if w != nil && w.header.Round <= gc+1 {
 			c.dismissWaiting(remora.Authority(a))

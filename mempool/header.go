@@ -15,9 +15,9 @@ type proposer struct {
 	entered      int            // tick at which that quorum was complete
 	lasted       int            // ticks between that quorum and the one before
 	queue        []remora.BatchRef
-	known        map[remora.Hash]bool             // batches in queue and in flight
-	proofs       map[remora.Hash]remora.Signature // of the adopted ones among them
-	flight       []*remora.Header                 // unordered own headers, oldest first
+	known        map[remora.BatchRef]bool             // in queue and in flight
+	proofs       map[remora.BatchRef]remora.Signature // of the adopted ones among them
+	flight       []*remora.Header                     // unordered own headers, oldest first
 	shares       []remora.Share
 	contribution []remora.Contribution // at most one
 	busyUntil    int                   // tick up to which a peer's payload is expected to be certified
@@ -25,16 +25,16 @@ type proposer struct {
 }
 
 func newProposer(at int) proposer {
-	return proposer{at: at, known: make(map[remora.Hash]bool), proofs: make(map[remora.Hash]remora.Signature)}
+	return proposer{at: at, known: make(map[remora.BatchRef]bool), proofs: make(map[remora.BatchRef]remora.Signature)}
 }
 
 // enqueueBatch queues a batch of this authority for the next header, unless it is queued or in flight. The worker's
 // limit on unexecuted batches bounds the queue.
 func (p *proposer) enqueueBatch(ref remora.BatchRef) {
-	if p.known[ref.Digest] {
+	if p.known[ref] {
 		return
 	}
-	p.known[ref.Digest] = true
+	p.known[ref] = true
 	p.queue = append(p.queue, ref)
 }
 
@@ -143,16 +143,19 @@ func (c *Core) composeHeader(round remora.Round) *remora.Header {
 // takePayload takes the oldest batches out of the queue, as many of its own and of others as a header may list. Others come
 // with their authors' signatures.
 func (p *proposer) takePayload(self remora.Authority) (payload []remora.BatchRef, proofs []remora.Signature) {
-	rest := p.queue[:0]
+	rest, bytes := p.queue[:0], 0
 	for _, ref := range p.queue {
 		adopted := ref.Author != self
-		if len(payload) == remora.MaxHeaderBatches || adopted && len(proofs) == remora.MaxHeaderAdopted {
+		if adopted {
+			bytes += ref.Charge()
+		}
+		if len(payload) == remora.MaxHeaderBatches || adopted && (len(proofs) == remora.MaxHeaderAdopted || bytes > maxAdoptedBytes) {
 			rest = append(rest, ref)
 			continue
 		}
 		payload = append(payload, ref)
 		if adopted {
-			proofs = append(proofs, p.proofs[ref.Digest])
+			proofs = append(proofs, p.proofs[ref])
 		}
 	}
 	p.queue = rest
@@ -164,6 +167,7 @@ func (c *Core) publishHeader(h *remora.Header) {
 	p := &c.own
 	p.header, p.round, p.at, c.progress = h, h.Round, c.clock, c.clock
 	p.flight = append(p.flight, h)
+	c.foreign.listAdopted(h)
 	if len(h.Payload) > 0 {
 		p.busyUntil = c.clock + c.config.Pace.IdleDelay
 	}
@@ -190,22 +194,28 @@ func (c *Core) requeuePayload(h *remora.Header) {
 	}
 }
 
-// unorderedBatches returns the unordered batches of h that are neither queued nor in another header in flight. After a
-// restart two own headers may list the same batch, and peers refuse a header that lists one twice.
+// unorderedBatches returns the unordered own batches of h that are neither queued nor in another header in flight. After a
+// restart two own headers may list the same batch, and peers refuse a header that lists one twice. Adopted batches are left to
+// their author and to others.
 func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
-	taken := make(map[remora.Hash]bool, len(p.queue))
+	taken := make(map[remora.BatchRef]bool, len(p.queue))
 	for _, ref := range p.queue {
-		taken[ref.Digest] = true
+		taken[ref] = true
 	}
 	for _, f := range p.flight {
 		for _, ref := range f.Payload {
-			taken[ref.Digest] = true
+			taken[ref] = true
 		}
 	}
 	var batches []remora.BatchRef
 	for _, ref := range h.Payload {
-		if p.known[ref.Digest] && !taken[ref.Digest] {
-			taken[ref.Digest] = true
+		switch {
+		case !p.known[ref] || taken[ref]:
+		case ref.Author != h.Author:
+			delete(p.known, ref)
+			delete(p.proofs, ref)
+		default:
+			taken[ref] = true
 			batches = append(batches, ref)
 		}
 	}
@@ -214,15 +224,15 @@ func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
 
 // queuesBatchOf reports whether an ordered header lists a batch that is queued or in flight here.
 func (p *proposer) queuesBatchOf(h *remora.Header) bool {
-	return slices.ContainsFunc(h.Payload, func(ref remora.BatchRef) bool { return p.known[ref.Digest] })
+	return slices.ContainsFunc(h.Payload, func(ref remora.BatchRef) bool { return p.known[ref] })
 }
 
 // forgetPayload drops the batches of an ordered header from queue and flight.
 func (p *proposer) forgetPayload(h *remora.Header) {
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f.Digest() == h.Digest() })
 	for _, ref := range h.Payload {
-		delete(p.known, ref.Digest)
-		delete(p.proofs, ref.Digest)
+		delete(p.known, ref)
+		delete(p.proofs, ref)
 	}
-	p.queue = slices.DeleteFunc(p.queue, func(ref remora.BatchRef) bool { return !p.known[ref.Digest] }) // requeued before
+	p.queue = slices.DeleteFunc(p.queue, func(ref remora.BatchRef) bool { return !p.known[ref] }) // requeued before
 }

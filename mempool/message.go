@@ -24,6 +24,16 @@ type BatchStored struct {
 	Proof remora.Signature
 }
 
+// BatchesHeld answers a Want to know who holds batches: From has those named durably.
+type BatchesHeld struct {
+	From    remora.Authority
+	Digests []remora.Hash
+}
+
+// EpochOrdered carries the epoch of the block after the newest ordered one. A batch that is two epochs older can not be accepted
+// any more: no vote waits for its bytes.
+type EpochOrdered struct{ Epoch remora.Epoch }
+
 // BatchReady adds a batch of this authority that a quorum holds to the payload of the next headers.
 type BatchReady struct{ Ref remora.BatchRef }
 
@@ -51,6 +61,8 @@ func (HeaderReceived) isMessage()      {}
 func (VoteReceived) isMessage()        {}
 func (CertificateReceived) isMessage() {}
 func (BatchStored) isMessage()         {}
+func (BatchesHeld) isMessage()         {}
+func (EpochOrdered) isMessage()        {}
 func (BatchReady) isMessage()          {}
 func (Ordered) isMessage()             {}
 func (ShareMade) isMessage()           {}

@@ -12,7 +12,7 @@ import (
 func TestOrderedBatchLeavesTheLine(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		r := newRig(t)
-		r.must(stored(batch(3, 1)))
+		r.hold(batch(3, 1), 1)
 		r.ticks(200) // in line now, for a header that needs a quorum of round 1
 		if ordered {
 			h := mempooltest.NewHeader(r.Committee, 3, 1, r.Parents(0), batch(3, 1))

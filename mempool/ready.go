@@ -31,14 +31,15 @@ type Outgoing struct {
 	Certificate *remora.Certificate
 }
 
-// Want is a request to From: for certificates, for batches, or for its highest certificate. Exactly one of Parents,
-// Batches and Tip is set.
+// Want is a request to From: for certificates, for batches, for which batches it holds, or for its highest certificate. Exactly
+// one of Parents, Batches, Held and Tip is set.
 type Want struct {
 	From    remora.Authority
-	Round   remora.Round      // of Parents
+	Round   remora.Round      // of Parents, or of the header that lists Batches
 	Parents []remora.Parent   // certificates, each answered by CertificateReceived
 	Author  remora.Authority  // of the header that lists Batches
 	Batches []remora.BatchRef // each answered by BatchStored, at once if it is stored already
+	Held    []remora.Hash     // batches, answered by BatchesHeld
 	Tip     bool              // answered by TipReported
 }
 

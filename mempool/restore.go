@@ -120,9 +120,10 @@ func (c *Core) restoreHeader(h *remora.Header, open bool) {
 	}
 	c.own.flight = append(c.own.flight, h)
 	for _, ref := range h.Payload {
-		c.own.known[ref.Digest] = true
+		c.own.known[ref] = true
 	}
+	c.foreign.listAdopted(h)
 	for ref, proof := range h.Adopted() {
-		c.own.proofs[ref.Digest] = proof
+		c.own.proofs[*ref] = proof
 	}
 }

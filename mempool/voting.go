@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/remora-network/remora"
 )
@@ -125,9 +126,13 @@ func (c *Core) considerHeader(h *remora.Header) error {
 	if len(h.Payload) > 0 {
 		w.batches = make(map[remora.Hash]remora.BatchRef, len(h.Payload))
 		for _, ref := range h.Payload {
-			w.batches[ref.Digest] = ref
+			if !c.hasExpired(ref) {
+				w.batches[ref.Digest] = ref
+			}
 		}
-		c.requestBatches(w)
+		if len(w.batches) > 0 {
+			c.requestBatches(w)
+		}
 	}
 	c.voteIfComplete(w)
 	return nil
@@ -167,7 +172,7 @@ func (c *Core) confirmBatch(ref remora.BatchRef, proof remora.Signature) error {
 	}
 	if ref.Author != c.config.Self {
 		c.own.busyUntil = c.clock + c.config.Pace.IdleDelay // its author will propose it soon
-		c.foreign.rememberBatch(ref, proof, c.clock)
+		c.rememberBatch(ref, proof)
 	}
 	for _, w := range c.peers.waiting {
 		if w == nil {
@@ -185,6 +190,25 @@ func (c *Core) confirmBatch(ref remora.BatchRef, proof remora.Signature) error {
 		c.voteIfComplete(w)
 	}
 	return nil
+}
+
+// hasExpired reports whether a batch can not be accepted any more by what this authority has ordered, and so by anything that it
+// will order.
+func (c *Core) hasExpired(ref remora.BatchRef) bool { return ref.Epoch+1 < c.epoch }
+
+// enterEpoch follows the epoch of ordering: votes stop waiting for what has expired.
+func (c *Core) enterEpoch(epoch remora.Epoch) {
+	if epoch <= c.epoch {
+		return
+	}
+	c.epoch = epoch
+	for _, w := range c.peers.waiting {
+		if w == nil {
+			continue
+		}
+		maps.DeleteFunc(w.batches, func(_ remora.Hash, ref remora.BatchRef) bool { return c.hasExpired(ref) })
+		c.voteIfComplete(w)
+	}
 }
 
 func (c *Core) refuseWaiting(w *waiting, reason error) {

@@ -11,13 +11,15 @@ type Config struct {
 	Committee   *remora.Committee
 	Self        remora.Authority
 	ID          remora.Worker
-	MaxBatch    int          // bytes at which a batch is sealed; default 500,000
-	SealTicks   int          // ticks from its first transaction until it is sealed; default 4
-	ResendTicks int          // ticks after which a batch is sent again to peers that have not acknowledged it; default 100
-	MaxPending  int          // bytes of own unexecuted batches before Submit pushes back, a batch counting 4 KiB or more; default 8 MiB
-	PeerQuota   int          // bytes of unexecuted batches stored per peer, a batch counting 4 KiB or more; default 64 MiB
-	FirstSeq    uint64       // number of the next batch, above every number that this worker ever used
-	Epoch       remora.Epoch // of the state at the start
+	MaxBatch    int           // bytes at which a batch is sealed; default 500,000
+	SealTicks   int           // ticks from its first transaction until it is sealed; default 4
+	ResendTicks int           // ticks after which a batch is sent again to peers that have not acknowledged it; default 100
+	MaxWeight   remora.Weight // at which a batch is sealed: a block's limit; default remora.MinBlockWeight
+	MaxPending  int           // charged bytes of own unexecuted batches before Submit pushes back; default 8 MiB
+	PushQuota   int           // charged bytes of a peer's own batches that it may send before they are ordered; default 64 MiB
+	ListQuota   int           // charged bytes of batches that a peer's headers may make this authority fetch; default remora.ListQuota
+	FirstSeq    uint64        // number of the next batch, above every number that this worker ever used; little above the last one
+	Epoch       remora.Epoch  // of the state at the start
 }
 
 func (c Config) withDefaults() Config {
@@ -30,7 +32,11 @@ func (c Config) withDefaults() Config {
 	set(&c.SealTicks, 4)
 	set(&c.ResendTicks, 100)
 	set(&c.MaxPending, 8<<20)
-	set(&c.PeerQuota, 64<<20)
+	set(&c.PushQuota, 64<<20)
+	set(&c.ListQuota, remora.ListQuota)
+	if c.MaxWeight == 0 {
+		c.MaxWeight = remora.MinBlockWeight
+	}
 	c.MaxBatch = min(c.MaxBatch, remora.MaxBatchBytes)
 	return c
 }
@@ -72,25 +78,40 @@ func (c *Core) Step(m Message) error {
 		c.notePeerAlive(m.From)
 		return err
 	case PeerBatch:
-		if !m.Fetched {
-			c.notePeerAlive(m.From)
-		}
+		c.notePeerAlive(m.From)
 		return c.receiveBatch(m)
-	case Executed:
-		for _, digest := range m.Digests {
-			c.own.removeBatch(digest)
-			c.peers.removeExecuted(digest)
-		}
+	case FetchedBatch:
+		return c.receiveFetched(m)
+	case BlockExecuted:
+		c.applyBlock(m)
+	case RoundsCollected:
+		c.peers.releaseRounds(m.Round)
 	case EpochChanged:
 		c.enterEpoch(m.Epoch)
 	case EpochOrdered:
 		c.ahead = max(c.ahead, m.Epoch)
 	case Restored:
-		return c.restoreBatch(m.Batch)
+		return c.restoreBatch(m.Batch, m.Accepted)
 	default:
 		return fmt.Errorf("worker: %w: message of type %T", remora.ErrInvalid, m)
 	}
 	return nil
+}
+
+// applyBlock ends what a block ends: charges of the batches that it orders, and own batches that it accepts or executes.
+func (c *Core) applyBlock(b BlockExecuted) {
+	for i := range b.Listed {
+		c.peers.releaseBatch(&b.Listed[i])
+	}
+	for i := range b.Accepted {
+		if ref := &b.Accepted[i]; ref.Author == c.config.Self && ref.Worker == c.config.ID {
+			c.acceptOwn(ref)
+		}
+	}
+	for _, digest := range b.Executed {
+		c.own.removeBatch(digest)
+		c.peers.done.Add(digest, struct{}{})
+	}
 }
 
 // Tick advances the time by one tick.
@@ -125,7 +146,7 @@ func (c *Core) enterEpoch(epoch remora.Epoch) {
 	}
 	c.epoch, c.ahead = epoch, max(c.ahead, epoch)
 	c.resealExpired()
-	c.peers.removeExpired(epoch)
+	c.peers.releaseExpired(epoch)
 }
 
 // hasExpired reports whether a batch sealed in an epoch can no longer execute: it may in that epoch and the next.

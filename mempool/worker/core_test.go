@@ -162,7 +162,7 @@ func TestSubmitRefuses(t *testing.T) {
 	if _, err := c.Submit(make([]byte, 1000)); !errors.Is(err, worker.ErrBusy) {
 		t.Errorf("sealed, not executed: got %v", err)
 	}
-	step(t, c, worker.Executed{Digests: []remora.Hash{r.Persist[0].Digest, {1}}})
+	step(t, c, worker.BlockExecuted{Executed: []remora.Hash{r.Persist[0].Digest, {1}}})
 	if c.Pending() != 0 {
 		t.Errorf("%d bytes pending after execution", c.Pending())
 	}
@@ -205,7 +205,7 @@ func TestCertifiedByStake(t *testing.T) {
 			t.Errorf("ack of %d: got %v", from, err)
 		}
 	}
-	step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+	step(t, c, worker.BlockExecuted{Executed: []remora.Hash{b.Digest}})
 	if r := step(t, c, worker.Acked{From: 3, Digest: b.Digest}); len(r.Certified) != 0 {
 		t.Error("certified after its execution")
 	}
@@ -275,7 +275,7 @@ func TestPeerBatch(t *testing.T) {
 		if diff := cmp.Diff(worker.Ready{Stored: stored, Acks: ack}, r); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}
-		step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+		step(t, c, worker.BlockExecuted{Executed: []remora.Hash{b.Digest}})
 	}
 }
 
@@ -284,22 +284,22 @@ func TestPeerBatchRefused(t *testing.T) {
 	other := batchOf(2, 5, 1, 100)
 	other.Worker = 1
 	for name, tt := range map[string]struct {
-		message worker.PeerBatch
+		message worker.Message
 		want    error
 	}{
 		"of another author": {worker.PeerBatch{From: 3, Batch: batchOf(2, 5, 1, 100)}, worker.ErrAuthor},
 		"of this author":    {worker.PeerBatch{From: 3, Batch: batchOf(0, 5, 1, 100)}, worker.ErrAuthor},
 		"from outside":      {worker.PeerBatch{From: 4, Batch: batchOf(4, 5, 1, 100)}, worker.ErrAuthor},
-		"of an outsider":    {worker.PeerBatch{From: 3, Batch: batchOf(4, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
-		"listed by another": {worker.PeerBatch{From: 3, Batch: batchOf(2, 5, 3, 100), Fetched: true}, nil},
-		"own, forgotten":    {worker.PeerBatch{From: 3, Batch: batchOf(0, 5, 3, 100), Fetched: true}, nil},
-		"own, listed":       {worker.PeerBatch{From: 0, Batch: batchOf(0, 5, 1, 100), Fetched: true}, worker.ErrAuthor},
+		"of an outsider":    {worker.FetchedBatch{Lister: 3, Round: 7, Batch: batchOf(4, 5, 1, 100)}, worker.ErrAuthor},
+		"listed by another": {worker.FetchedBatch{Lister: 3, Round: 7, Batch: batchOf(2, 5, 3, 100)}, nil},
+		"own, forgotten":    {worker.FetchedBatch{Lister: 3, Round: 7, Batch: batchOf(0, 5, 3, 100)}, nil},
+		"own, listed":       {worker.FetchedBatch{Lister: 0, Round: 7, Batch: batchOf(0, 5, 1, 100)}, worker.ErrAuthor},
 		"other worker":      {worker.PeerBatch{From: 2, Batch: other}, worker.ErrWorker},
 		"expired":           {worker.PeerBatch{From: 2, Batch: batchOf(2, 3, 1, 100)}, worker.ErrEpoch},
 		"far epoch":         {worker.PeerBatch{From: 2, Batch: batchOf(2, 7, 1, 100)}, worker.ErrEpoch},
 		"last epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 4, 1, 100)}, nil},
 		"next epoch":        {worker.PeerBatch{From: 2, Batch: batchOf(2, 6, 1, 100)}, nil},
-		"expired, fetched":  {worker.PeerBatch{From: 2, Batch: batchOf(2, 3, 2, 100), Fetched: true}, nil},
+		"expired, fetched":  {worker.FetchedBatch{Lister: 2, Round: 7, Batch: batchOf(2, 3, 2, 100)}, nil},
 	} {
 		err := c.Step(tt.message)
 		if !errors.Is(err, tt.want) {
@@ -314,11 +314,14 @@ func TestPeerBatchRefused(t *testing.T) {
 	}
 }
 
-func TestPeerQuota(t *testing.T) {
+func TestPushQuota(t *testing.T) {
 	for _, fetched := range []bool{false, true} {
-		c := newCore(t, func(c *worker.Config) { c.PeerQuota = 50_000 })
+		c := newCore(t, func(c *worker.Config) { c.PushQuota, c.ListQuota = 50_000, 50_000 })
 		send := func(author remora.Authority, seq uint64, size int) error {
-			return c.Step(worker.PeerBatch{From: author, Batch: batchOf(author, 5, seq, size), Fetched: fetched})
+			if fetched {
+				return c.Step(worker.FetchedBatch{Lister: author, Round: 7, Batch: batchOf(author, 5, seq, size)})
+			}
+			return c.Step(worker.PeerBatch{From: author, Batch: batchOf(author, 5, seq, size)})
 		}
 		for seq := range uint64(9) {
 			if err := send(2, seq, 5000); err != nil {
@@ -331,9 +334,16 @@ func TestPeerQuota(t *testing.T) {
 		if err := send(3, 0, 5000); err != nil {
 			t.Errorf("fetched %t: another author: %v", fetched, err)
 		}
-		step(t, c, worker.Executed{Digests: []remora.Hash{batchOf(2, 5, 0, 5000).Digest}})
+		first := batchOf(2, 5, 0, 5000).Ref()
+		named := first
+		named.Epoch = 1
+		step(t, c, worker.BlockExecuted{Listed: []remora.BatchRef{named}})
+		if err := send(2, 9, 5000); !errors.Is(err, worker.ErrQuota) {
+			t.Errorf("fetched %t: a false reference ends a charge: %v", fetched, err)
+		}
+		step(t, c, worker.BlockExecuted{Listed: []remora.BatchRef{first}})
 		if err := send(2, 9, 5000); err != nil {
-			t.Errorf("fetched %t: after an execution: %v", fetched, err)
+			t.Errorf("fetched %t: after the block that orders one: %v", fetched, err)
 		}
 		step(t, c, worker.EpochChanged{Epoch: 7})
 		if _, held := c.Held(); held != 0 {
@@ -348,7 +358,7 @@ func TestHeadersDoNotFillTheDisk(t *testing.T) {
 		c, stored, count := newCore(t, nil), 0, 0
 		for seq := range uint64(2 * 64 << 20 / max(size, 4<<10)) {
 			b := batchOf(2, 5, seq, size)
-			if c.Step(worker.PeerBatch{From: 2, Batch: b, Fetched: true}) == nil {
+			if c.Step(worker.FetchedBatch{Lister: 2, Round: 7, Batch: b}) == nil {
 				stored, count = stored+len(b.Raw), count+1
 			}
 			drain(c)
@@ -356,7 +366,7 @@ func TestHeadersDoNotFillTheDisk(t *testing.T) {
 		if _, held := c.Held(); stored > 64<<20 || count > 64<<20/(4<<10) || held > 64<<20 {
 			t.Errorf("%s batches: %d of them with %d bytes are stored, %d bytes accounted for", name, count, stored, held)
 		}
-		step(t, c, worker.PeerBatch{From: 3, Batch: batchOf(3, 5, 1, 1000), Fetched: true})
+		step(t, c, worker.FetchedBatch{Lister: 3, Round: 7, Batch: batchOf(3, 5, 1, 1000)})
 	}
 }
 
@@ -367,7 +377,7 @@ func TestExecutedAreForgotten(t *testing.T) {
 		b := batchOf(2, 5, seq, 1)
 		b.Digest[0], b.Digest[1], b.Digest[2] = byte(seq), byte(seq>>8), byte(seq>>16)
 		step(t, c, worker.PeerBatch{From: 2, Batch: b})
-		step(t, c, worker.Executed{Digests: []remora.Hash{b.Digest}})
+		step(t, c, worker.BlockExecuted{Listed: []remora.BatchRef{b.Ref()}, Executed: []remora.Hash{b.Digest}})
 	}
 	if digests, held := c.Held(); digests != worker.MaxRecent || held != 0 {
 		t.Errorf("remembers %d digests, %d bytes", digests, held)
@@ -508,7 +518,7 @@ func BenchmarkSubmit(b *testing.B) {
 		if r, ok := c.Ready(); ok {
 			c.Advance(r)
 			for _, batch := range r.Persist {
-				if err := c.Step(worker.Executed{Digests: []remora.Hash{batch.Digest}}); err != nil {
+				if err := c.Step(worker.BlockExecuted{Executed: []remora.Hash{batch.Digest}}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,8 +5,8 @@ const MaxRecent = maxRecent
 
 // Held counts what peers made the core keep: digests of executed batches, bytes accounted for.
 func (c *Core) Held() (digests, bytes int) {
-	for _, n := range c.peers.bytes {
-		bytes += n
+	for a := range c.peers.pushed {
+		bytes += c.peers.pushed[a] + c.peers.listed[a]
 	}
 	return c.peers.done.Len(), bytes
 }

@@ -12,19 +12,32 @@ type Acked struct {
 }
 
 // PeerBatch carries another authority's batch, parsed and hashed, with its author's verified signature over
-// remora.BatchMessage unless it was fetched. It counts against the quota of From: the sender or, if
-// Fetched, the author of the header that lists it, from whichever peer it was fetched.
+// remora.BatchMessage. It counts against what From may send.
 type PeerBatch struct {
-	From    remora.Authority
-	Batch   remora.Batch
-	Proof   remora.Signature
-	Fetched bool
+	From  remora.Authority
+	Batch remora.Batch
+	Proof remora.Signature
 }
 
-// Executed lists the batches, own or peers', that a block executed.
-type Executed struct{ Digests []remora.Hash }
+// FetchedBatch carries a batch that a header lists, parsed and hashed, from whichever peer it was fetched. It counts against
+// what Lister may list, whoever made it: a batch's author must not pay for what another lists.
+type FetchedBatch struct {
+	Lister remora.Authority // author of the header
+	Round  remora.Round     // of the header
+	Batch  remora.Batch
+}
 
-// EpochChanged starts an epoch of execution, after Executed of all blocks before it. Own batches that expired are sealed
+// BlockExecuted says what a block did, own batches and peers', after its effects are durable.
+type BlockExecuted struct {
+	Listed   []remora.BatchRef // by its headers
+	Accepted []remora.BatchRef
+	Executed []remora.Hash
+}
+
+// RoundsCollected says that no header up to a round can be ordered any more.
+type RoundsCollected struct{ Round remora.Round }
+
+// EpochChanged starts an epoch of execution, after BlockExecuted of all blocks before it. Own batches that expired are sealed
 // again.
 type EpochChanged struct{ Epoch remora.Epoch }
 
@@ -34,11 +47,16 @@ type EpochChanged struct{ Epoch remora.Epoch }
 type EpochOrdered struct{ Epoch remora.Epoch }
 
 // Restored carries a batch that this authority made in an earlier run: durable and not executed.
-type Restored struct{ Batch remora.Batch }
+type Restored struct {
+	Batch    remora.Batch
+	Accepted bool // it waits in the state for execution
+}
 
-func (Acked) isMessage()        {}
-func (PeerBatch) isMessage()    {}
-func (Executed) isMessage()     {}
-func (EpochChanged) isMessage() {}
-func (EpochOrdered) isMessage() {}
-func (Restored) isMessage()     {}
+func (Acked) isMessage()           {}
+func (PeerBatch) isMessage()       {}
+func (FetchedBatch) isMessage()    {}
+func (BlockExecuted) isMessage()   {}
+func (RoundsCollected) isMessage() {}
+func (EpochChanged) isMessage()    {}
+func (EpochOrdered) isMessage()    {}
+func (Restored) isMessage()        {}

@@ -17,7 +17,8 @@ type maker struct {
 	since      int    // tick of its first transaction
 	unexecuted map[remora.Hash]*ownBatch
 	order      []*ownBatch // the same batches, oldest first
-	bytes      int         // their quotaCharge
+	bytes      int         // their charges
+	highest    uint64      // number of the highest accepted batch
 }
 
 type ownBatch struct {
@@ -25,6 +26,8 @@ type ownBatch struct {
 	acks      remora.Bitmap // includes this authority
 	stake     remora.Amount // of acks
 	certified bool          // a quorum acknowledged it
+	accepted  bool          // it waits in the state for execution
+	offered   int           // tick
 	silent    bool          // resent once after its quorum and no more: peers that lack it fetch it
 	wait, due int           // ticks between repetitions, and tick of the next one
 }
@@ -44,7 +47,12 @@ func (m *maker) removeBatch(digest remora.Hash) {
 	delete(m.unexecuted, digest)
 	i := slices.Index(m.order, b)
 	m.order = slices.Delete(m.order, i, i+1)
-	m.bytes -= quotaCharge(&b.batch)
+	m.bytes -= chargeOf(&b.batch)
+}
+
+func chargeOf(b *remora.Batch) int {
+	ref := b.Ref()
+	return ref.Charge()
 }
 
 // Submit adds a copy of a transaction to the batch under construction and returns that batch's number. On ErrBusy nothing
@@ -57,7 +65,8 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 		return 0, ErrBusy
 	}
 	m := &c.own
-	if m.builder.Count() > 0 && !m.builder.Fits(tx, c.config.MaxBatch) {
+	tooHeavy := m.builder.Weight()+remora.WeighTx(tx) > c.config.MaxWeight
+	if m.builder.Count() > 0 && (tooHeavy || !m.builder.Fits(tx, c.config.MaxBatch)) {
 		c.sealBatch()
 	}
 	if m.builder.Count() == 0 {
@@ -81,11 +90,11 @@ func (c *Core) sealBatch() {
 func (c *Core) offerBatch(b remora.Batch) {
 	own := &ownBatch{
 		batch: b, acks: remora.NewBitmap(c.config.Committee.Size()),
-		wait: c.config.ResendTicks, due: c.clock + c.config.ResendTicks,
+		wait: c.config.ResendTicks, due: c.clock + c.config.ResendTicks, offered: c.clock,
 	}
 	c.own.unexecuted[b.Digest] = own
 	c.own.order = append(c.own.order, own)
-	c.own.bytes += quotaCharge(&b)
+	c.own.bytes += chargeOf(&b)
 	c.out.Broadcast = append(c.out.Broadcast, b)
 	c.countAck(own, c.config.Self)
 }
@@ -117,7 +126,7 @@ func (c *Core) countAck(own *ownBatch, from remora.Authority) {
 // and once afterwards.
 func (c *Core) resendUnacked() {
 	for _, own := range c.own.order {
-		if own.silent || c.clock < own.due {
+		if own.silent || own.accepted || c.clock < own.due {
 			continue
 		}
 		own.wait = min(2*own.wait, maxBackoff*c.config.ResendTicks)
@@ -147,31 +156,72 @@ func (c *Core) notePeerAlive(from remora.Authority) {
 	}
 }
 
-// resealExpired seals expired own batches again, oldest first.
-func (c *Core) resealExpired() {
-	for _, own := range slices.Clone(c.own.order) {
-		if !c.hasExpired(own.batch.Epoch) {
+// Starving returns the ticks for which the oldest batch without a quorum has waited for it, 0 if there is none.
+func (c *Core) Starving() int {
+	for _, own := range c.own.order {
+		if !own.certified {
+			return c.clock - own.offered
+		}
+	}
+	return 0
+}
+
+// acceptOwn follows the acceptance of a batch of this worker. Another batch under the same number, of a run whose disk is
+// lost, takes the place of this one, which is sealed again under a new number.
+func (c *Core) acceptOwn(ref *remora.BatchRef) {
+	c.own.highest = max(c.own.highest, ref.Seq)
+	c.own.seq = max(c.own.seq, ref.Seq+1)
+	for _, own := range c.own.order {
+		if own.batch.Seq != ref.Seq {
 			continue
 		}
-		c.own.removeBatch(own.batch.Digest)
-		c.resealBatch(own.batch)
+		if own.batch.Digest == ref.Digest {
+			own.accepted, own.certified = true, true
+		} else {
+			c.resealBatch(own.batch, c.own.takeSeq())
+		}
+		return
 	}
 }
 
-// resealBatch seals the transactions of an expired batch in the present epoch. The new batch keeps the number, so
-// that a restart that finds both on disk knows they hold the same transactions.
-func (c *Core) resealBatch(b remora.Batch) {
+// resealExpired seals the own batches again, oldest first, that expired and were not accepted.
+func (c *Core) resealExpired() {
+	for _, own := range slices.Clone(c.own.order) {
+		if !own.accepted && c.hasExpired(own.batch.Epoch) {
+			c.renewBatch(own.batch)
+		}
+	}
+}
+
+// renewBatch seals an expired batch again. It keeps its number while that can be accepted, so that a restart that finds both on
+// disk knows that they hold the same transactions.
+func (c *Core) renewBatch(b remora.Batch) {
+	seq := b.Seq
+	if seq+remora.AcceptWindow < c.own.highest {
+		seq = c.own.takeSeq()
+	}
+	c.resealBatch(b, seq)
+}
+
+func (m *maker) takeSeq() uint64 {
+	m.seq++
+	return m.seq - 1
+}
+
+// resealBatch seals the transactions of a batch that can not be accepted any more in the present epoch.
+func (c *Core) resealBatch(b remora.Batch, seq uint64) {
+	c.own.removeBatch(b.Digest)
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
 		builder.Add(tx)
 	}
-	renewed := builder.Seal(c.config.Committee.Term, c.ahead, c.config.Self, c.config.ID, b.Seq)
+	renewed := builder.Seal(c.config.Committee.Term, c.ahead, c.config.Self, c.config.ID, seq)
 	c.out.Persist = append(c.out.Persist, renewed)
 	c.offerBatch(renewed)
 }
 
 // restoreBatch offers a batch of an earlier run again, because its acks were not recorded.
-func (c *Core) restoreBatch(b remora.Batch) error {
+func (c *Core) restoreBatch(b remora.Batch, accepted bool) error {
 	if b.Author != c.config.Self || b.Worker != c.config.ID {
 		return fmt.Errorf("worker: %w: restored batch of author %d, worker %d", remora.ErrCorrupt, b.Author, b.Worker)
 	}
@@ -179,10 +229,16 @@ func (c *Core) restoreBatch(b remora.Batch) error {
 		return nil
 	}
 	c.own.seq = max(c.own.seq, b.Seq+1)
-	if c.hasExpired(b.Epoch) {
-		c.resealBatch(b)
-		return nil
+	switch {
+	case accepted:
+		own := &ownBatch{batch: b, accepted: true, certified: true}
+		c.own.unexecuted[b.Digest] = own
+		c.own.order = append(c.own.order, own)
+		c.own.bytes += chargeOf(&b)
+	case c.hasExpired(b.Epoch):
+		c.renewBatch(b)
+	default:
+		c.offerBatch(b)
 	}
-	c.offerBatch(b)
 	return nil
 }

@@ -34,6 +34,7 @@ type Executor struct {
 	store    *store.Store
 	verifier Verdicts
 	view     state.View
+	accepted []remora.BatchRef // by the last Execute or Follow
 }
 
 // Open initialises an empty store from the genesis, or resumes from the newest block of the store. It then builds the tree from
@@ -108,6 +109,9 @@ func (e *Executor) loadTip() (state.Tip, remora.BlockHeader, error) {
 	return state.Tip{Height: h.Height, Hash: h.Hash(), Time: h.Time, SubDAG: h.SubDAG}, h, nil
 }
 
+// Accepted returns the batches that the last Execute or Follow accepted, in order. Some of them may wait for a later block.
+func (e *Executor) Accepted() []remora.BatchRef { return e.accepted }
+
 // View returns the state after the newest block. Its tables follow the store: readers on other goroutines use a
 // snapshot of the store with View's tree and tip.
 func (e *Executor) View() state.View { return e.view }
@@ -130,6 +134,7 @@ func (e *Executor) Execute(sub remora.SubDAG, batches []remora.Batch, expect *re
 	if err != nil {
 		return nil, err
 	}
+	e.accepted = nil
 	e.verifier.Prime(e.machine.Ahead(e.view.Tables, in, seed))
 	defer e.verifier.Forget()
 	outcome, err := e.applyBlock(in, expect)
@@ -153,6 +158,7 @@ func (e *Executor) Follow(blocks []Certified) ([]*remora.Block, error) {
 		return nil, err
 	}
 	defer e.verifier.Forget()
+	e.accepted = nil
 	executed := make([]*remora.Block, len(blocks))
 	for i, b := range blocks {
 		outcome, err := e.applyBlock(state.Input{SubDAG: b.Block.SubDAG(e.view.Tip.SubDAG), Batches: b.Batches}, &b.Block.Header)
@@ -213,6 +219,7 @@ func (e *Executor) commitBlock(
 	if e.Observe != nil {
 		e.Observe(&outcome.Block, batches)
 	}
+	e.accepted = append(e.accepted, outcome.Fate.Accepted...)
 	return nil
 }
 

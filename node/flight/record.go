@@ -31,6 +31,8 @@ const (
 	kindContribution
 	kindDemand
 	kindTip
+	kindBatchesHeld
+	kindEpochOrdered
 )
 
 // messages holds a message of each kind of message, other than Ordered.
@@ -44,6 +46,8 @@ var messages = map[kind]mempool.Message{
 	kindContribution: mempool.ContributionMade{},
 	kindDemand:       mempool.Demand{},
 	kindTip:          mempool.TipReceived{},
+	kindBatchesHeld:  mempool.BatchesHeld{},
+	kindEpochOrdered: mempool.EpochOrdered{},
 }
 
 // start is the first record: the state from which the cores are built.

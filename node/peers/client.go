@@ -115,6 +115,27 @@ func (c *Client) AskBatches(ctx context.Context, from remora.Authority, digests 
 	return OpenBatches(digests, items)
 }
 
+// AskHeld asks which batches a peer has, durably.
+func (c *Client) AskHeld(ctx context.Context, from remora.Authority, digests []remora.Hash) ([]remora.Hash, error) {
+	items, err := c.Ask(ctx, from, ProtocolHeld, BatchRequest{Digests: digests})
+	if err != nil {
+		return nil, err
+	}
+	return OpenHeld(items)
+}
+
+// OpenHeld decodes an answer to a question for who has batches.
+func OpenHeld(items [][]byte) ([]remora.Hash, error) {
+	held := make([]remora.Hash, len(items))
+	for i, item := range items {
+		if len(item) != remora.HashSize {
+			return nil, fmt.Errorf("%w: a digest of %d bytes", remora.ErrMalformed, len(item))
+		}
+		held[i] = remora.Hash(item)
+	}
+	return held, nil
+}
+
 // OpenBatches decodes an answer to a question for batches and checks each against its digest.
 func OpenBatches(digests []remora.Hash, items [][]byte) ([]remora.Batch, error) {
 	if len(items) != len(digests) {

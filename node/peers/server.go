@@ -24,6 +24,7 @@ func (s *Server) Handlers() map[string]p2p.Handler {
 	return map[string]p2p.Handler{
 		ProtocolCertificates:      s.serveCertificates,
 		ProtocolBatches:           s.serveBatches,
+		ProtocolHeld:              s.serveHeld,
 		ProtocolBlocks:            s.serveBlocks,
 		ProtocolBlockCertificates: s.serveBlockCertificates,
 		ProtocolTreeNode:          s.serveTreeNode,
@@ -99,6 +100,24 @@ func (s *Server) serveBatches(_ context.Context, _ string, request []byte) ([]by
 		} else if !errors.Is(err, remora.ErrNotFound) && !errors.Is(err, remora.ErrCorrupt) {
 			return nil, err
 		}
+	}
+	return encodeItems(items), nil
+}
+
+// serveHeld answers with the digests of those batches that are durable here.
+func (s *Server) serveHeld(_ context.Context, _ string, request []byte) ([]byte, error) {
+	var r BatchRequest
+	if err := remora.Decode(request, maxRequestBytes, &r); err != nil {
+		return nil, err
+	}
+	var items [][]byte
+	for _, digest := range r.Digests {
+		if s.Store.HasBatch(digest) {
+			items = append(items, digest[:])
+		}
+	}
+	if err := s.Store.SyncBatches(); err != nil {
+		return nil, err
 	}
 	return encodeItems(items), nil
 }

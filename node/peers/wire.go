@@ -28,6 +28,7 @@ const (
 const (
 	ProtocolCertificates      = "certificates"
 	ProtocolBatches           = "batches"
+	ProtocolHeld              = "held" // which batches a peer has
 	ProtocolBlocks            = "blocks"
 	ProtocolBlockCertificates = "block-certificates"
 	ProtocolSubmit            = "submit"

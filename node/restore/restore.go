@@ -9,12 +9,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/consensus"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state/payload"
 )
 
 // Config describes a validator, apart from what its disk holds.
@@ -143,13 +145,21 @@ func Worker(st *store.Store, c worker.Config) (*worker.Core, []remora.Batch, err
 	if err != nil {
 		return nil, nil, err
 	}
-	c.FirstSeq = cmp.Or(next, c.FirstSeq)
+	accepted, err := payload.NextSeq(st.Tables(), c.Committee.Members[c.Self].Account, c.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.FirstSeq = cmp.Or(max(next, accepted), c.FirstSeq)
 	core, err := worker.New(c)
 	if err != nil {
 		return nil, nil, err
 	}
+	waiting, err := payload.Waiting(st.Tables())
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, b := range owed {
-		if err := core.Step(worker.Restored{Batch: b}); err != nil {
+		if err := core.Step(worker.Restored{Batch: b, Accepted: slices.Contains(waiting, b.Ref())}); err != nil {
 			return nil, nil, fmt.Errorf("own batch %s: %w", b.Digest, err)
 		}
 	}

@@ -59,6 +59,8 @@ func (v *host) bringWanted(w mempool.Want) {
 		v.bringTip(w.From)
 	case len(w.Parents) > 0:
 		v.bringCertificates(w)
+	case len(w.Held) > 0:
+		v.bringHolder(w)
 	default:
 		v.bringBatches(w)
 	}
@@ -73,6 +75,17 @@ func (v *host) bringTip(from remora.Authority) {
 			for _, m := range tip.Messages(from) {
 				v.receiveMessage(m)
 			}
+		}
+	})
+}
+
+func (v *host) bringHolder(w mempool.Want) {
+	v.askItems(w.From, peers.ProtocolHeld, peers.BatchRequest{Digests: w.Held}, peers.AskTimeout, func(items [][]byte, err error) {
+		if err != nil {
+			return
+		}
+		if held, err := peers.OpenHeld(items); err == nil {
+			v.receiveMessage(mempool.BatchesHeld{From: w.From, Digests: held})
 		}
 	})
 }
@@ -103,21 +116,21 @@ func (v *host) bringBatches(w mempool.Want) {
 		v.stepMempool(mempool.BatchStored{Ref: stored})
 	}
 	if len(absent) > 0 {
-		v.fetchBatches(w.From, w.Author, absent)
+		v.fetchBatches(w, absent)
 	}
 }
 
-// fetchBatches asks for batches that a header of author lists, an answer at a time, until author's quota is used up.
-func (v *host) fetchBatches(from, author remora.Authority, digests []remora.Hash) {
+// fetchBatches asks for batches that a header lists, an answer at a time, until what its author may list is used up.
+func (v *host) fetchBatches(w mempool.Want, digests []remora.Hash) {
 	asked := digests[:min(len(digests), peers.MaxBatchRange)]
-	v.askBatches(from, asked, peers.AskTimeout, func(found []remora.Batch) {
+	v.askBatches(w.From, asked, peers.AskTimeout, func(found []remora.Batch) {
 		for _, b := range found {
-			if v.batches.Step(worker.PeerBatch{From: author, Batch: b, Fetched: true}) != nil {
+			if v.batches.Step(worker.FetchedBatch{Lister: w.Author, Round: w.Round, Batch: b}) != nil {
 				return
 			}
 		}
 		if left := peers.Without(digests, found); len(found) > 0 && len(left) > 0 {
-			v.fetchBatches(from, author, left)
+			v.fetchBatches(w, left)
 		}
 	})
 }

@@ -128,6 +128,7 @@ func (v *host) openProcess() error {
 	}
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
+		MaxWeight: w.genesis.Params.BlockWeight,
 	})
 	if err != nil {
 		return err
@@ -183,6 +184,7 @@ func (v *host) rebuildCores() error {
 	}
 	v.backlog.AddOrdered(cores.Committed)
 	v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
+	v.stepMempool(mempool.EpochOrdered{Epoch: v.backlog.Epoch()})
 	return nil
 }
 
@@ -369,7 +371,9 @@ func (v *host) deliverCertificates(certificates []*remora.Certificate) {
 	if len(committed) > 0 {
 		v.tellWorker(worker.EpochOrdered{Epoch: v.backlog.Epoch()})
 		v.retention.PassLeader(v.order.LeaderRound(), v.order.GCRound(), v.instant())
+		v.tellWorker(worker.RoundsCollected{Round: v.order.GCRound()})
 		v.stepMempool(mempool.Ordered{SubDAGs: committed})
+		v.stepMempool(mempool.EpochOrdered{Epoch: v.backlog.Epoch()})
 	}
 	v.startNextWork()
 }

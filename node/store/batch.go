@@ -26,6 +26,9 @@ func (s *Store) AppendBatches(batches []remora.Batch) error {
 	return nil
 }
 
+// SyncBatches makes all stored batches durable.
+func (s *Store) SyncBatches() error { return s.batches.Sync() }
+
 // HasBatch reports whether a batch is stored, durable or not.
 func (s *Store) HasBatch(digest remora.Hash) bool { return s.batches.Has(digest) }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/state/beacon"
 	"github.com/remora-network/remora/state/delivery"
+	"github.com/remora-network/remora/state/payload"
 	"github.com/remora-network/remora/state/registry"
 )
 
@@ -49,7 +50,7 @@ type Announcer struct {
 	AnnouncerConfig
 	certifier *certifier
 
-	payload     remora.Height // newest block with transactions, or with a claim that waits for its seed or its opening
+	payload     remora.Height // newest block with transactions, or with batches or a claim that wait
 	demand      bool          // the newest Demand of the mempool core
 	epoch       remora.Epoch  // of the next block, as the worker core knows it
 	contributed remora.Contribution
@@ -121,14 +122,18 @@ func (a *Announcer) shareStored(h remora.Height) error {
 
 // BlockExecuted follows a block that this validator executed and that is durable.
 func (a *Announcer) BlockExecuted(block *remora.Block, now time.Time) error {
-	if err := a.informWorker(block.Batches); err != nil {
+	if err := a.informWorker(block); err != nil {
 		return err
 	}
 	claims, err := delivery.Waiting(a.Exec.View().Tables)
 	if err != nil {
 		return err
 	}
-	if len(block.Results) > 0 || claims {
+	batches, err := payload.Waits(a.Exec.View().Tables)
+	if err != nil {
+		return err
+	}
+	if len(block.Results) > 0 || claims || batches {
 		a.payload = block.Header.Height
 		a.setDemand(true)
 	}
@@ -140,11 +145,7 @@ func (a *Announcer) BlockExecuted(block *remora.Block, now time.Time) error {
 
 // BlocksSynced follows consecutive blocks that came with their certificates and are durable.
 func (a *Announcer) BlocksSynced(blocks []*remora.Block, now time.Time) error {
-	var digests []remora.Hash
-	for _, b := range blocks {
-		digests = append(digests, b.Batches...)
-	}
-	if err := a.informWorker(digests); err != nil {
+	if err := a.informWorker(blocks...); err != nil {
 		return err
 	}
 	last := blocks[len(blocks)-1]
@@ -163,10 +164,17 @@ func (a *Announcer) setDemand(uncertified bool) {
 	a.tellMempool(mempool.Demand{Uncertified: uncertified})
 }
 
-// informWorker names batches that were executed, and an epoch that began.
-func (a *Announcer) informWorker(executed []remora.Hash) error {
-	if len(executed) > 0 {
-		a.notices.Worker = append(a.notices.Worker, worker.Executed{Digests: executed})
+// informWorker says what the blocks that were executed last did to batches, and whether an epoch began.
+func (a *Announcer) informWorker(blocks ...*remora.Block) error {
+	done := worker.BlockExecuted{Accepted: a.Exec.Accepted()}
+	for _, b := range blocks {
+		for _, h := range b.DAG {
+			done.Listed = append(done.Listed, h.Payload...)
+		}
+		done.Executed = append(done.Executed, b.Batches...)
+	}
+	if len(done.Listed)+len(done.Executed) > 0 {
+		a.notices.Worker = append(a.notices.Worker, done)
 	}
 	next, err := registry.GetEpoch(a.Exec.View().Tables)
 	if err != nil || next.Number == a.epoch {

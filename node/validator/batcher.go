@@ -37,11 +37,13 @@ type batcher struct {
 	primary     chan<- mempool.Message
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	judge       *judge
+	collected   *atomic.Uint64 // round up to which no header can be ordered any more
 	counts      *metrics.Counts
 
 	waitlist waitlist
 	stopped  chan<- struct{} // closed when no submission is answered any more
 	own      OwnBatches
+	released remora.Round // collected, as the core knows it
 }
 
 // bundleTxs is the loop of the batcher.
@@ -57,6 +59,7 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			}
 		}
 		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
+		b.releaseRounds(ctx)
 		select {
 		case s := <-b.submissions:
 			b.waitlist.enterSubmission(b.core, s)
@@ -87,6 +90,14 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			}
 			return err
 		}
+	}
+}
+
+// releaseRounds tells the core when ordering has passed more rounds.
+func (b *batcher) releaseRounds(ctx context.Context) {
+	if round := remora.Round(b.collected.Load()); round > b.released {
+		b.released = round
+		b.stepCore(ctx, worker.RoundsCollected{Round: round})
 	}
 }
 
@@ -154,7 +165,7 @@ func (b *batcher) takeAcks(ctx context.Context, m p2p.Message) {
 // takeFetched hands fetched batches to the core, in order, until the quota of the author that listed them is used up.
 func (b *batcher) takeFetched(f fetched) error {
 	for _, batch := range f.batches {
-		if err := b.core.Step(worker.PeerBatch{From: f.author, Batch: batch, Fetched: true}); err != nil {
+		if err := b.core.Step(worker.FetchedBatch{Lister: f.author, Round: f.round, Batch: batch}); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/remora-network/remora/mempool/worker"
 )
 
-// OwnBatches are this validator's batches that a quorum holds and no block has executed: a rebuilt mempool core does not
+// OwnBatches are this validator's batches that a quorum holds and no block has accepted: a rebuilt mempool core does not
 // know them.
 type OwnBatches struct {
 	waiting map[remora.Hash]remora.BatchRef
@@ -23,11 +23,14 @@ func (o *OwnBatches) Add(ref remora.BatchRef) {
 	o.waiting[ref.Digest] = ref
 }
 
-// Forget drops batches that a block has executed, or that none can execute any more, by what the worker core is told.
+// Forget drops batches that a block has accepted, or that none can accept any more, by what the worker core is told.
 func (o *OwnBatches) Forget(m worker.Message) {
 	switch m := m.(type) {
-	case worker.Executed:
-		for _, digest := range m.Digests {
+	case worker.BlockExecuted:
+		for i := range m.Accepted {
+			delete(o.waiting, m.Accepted[i].Digest)
+		}
+		for _, digest := range m.Executed {
 			delete(o.waiting, digest)
 		}
 	case worker.EpochChanged:

@@ -62,6 +62,7 @@ type ports struct {
 	rebuilt <-chan struct{}        // the engine has caught up
 	engine  chan<- Work
 	epoch   *atomic.Uint64      // after what is ordered, for the batcher
+	gc      *atomic.Uint64      // round up to which nothing can be ordered any more, for the batcher
 	wants   []chan mempool.Want // by authority
 	judge   *judge              // of bad votes
 }
@@ -118,6 +119,7 @@ func (p *primary) rebuildCores() error {
 	}
 	p.backlog.AddOrdered(cores.Committed)
 	p.ports.epoch.Store(uint64(p.backlog.Epoch()))
+	p.stepCore(context.Background(), mempool.EpochOrdered{Epoch: p.backlog.Epoch()})
 	return nil
 }
 
@@ -236,14 +238,16 @@ func (p *primary) orderCertificates(ctx context.Context, certificates []*remora.
 	}
 	p.ports.epoch.Store(uint64(p.backlog.Epoch()))
 	p.retention.PassLeader(p.order.LeaderRound(), p.order.GCRound(), time.Now())
+	p.ports.gc.Store(uint64(p.order.GCRound()))
 	p.stepCore(ctx, mempool.Ordered{SubDAGs: committed})
+	p.stepCore(ctx, mempool.EpochOrdered{Epoch: p.backlog.Epoch()})
 	return nil
 }
 
 // passWants hands wants to the fetcher, without the batches that are stored here. The core repeats a want that finds no room.
 func (p *primary) passWants(ctx context.Context, wants []mempool.Want) {
 	for _, w := range wants {
-		if w.Batches = p.findAbsent(ctx, w.Batches); len(w.Batches) == 0 && len(w.Parents) == 0 && !w.Tip {
+		if w.Batches = p.findAbsent(ctx, w.Batches); len(w.Batches)+len(w.Parents)+len(w.Held) == 0 && !w.Tip {
 			continue
 		}
 		select {

@@ -54,7 +54,7 @@ func TestOwnBatches(t *testing.T) {
 		}
 	}
 	expect(1, 2, 3, 4)
-	own.Forget(worker.Executed{Digests: []remora.Hash{{3}, {9}}})
+	own.Forget(worker.BlockExecuted{Executed: []remora.Hash{{3}, {9}}})
 	expect(1, 2, 4)
 	own.Forget(worker.EpochChanged{Epoch: 3})
 	expect(2, 4)

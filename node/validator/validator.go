@@ -95,7 +95,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		wants[a] = make(chan mempool.Want, wantQueue)
 	}
 	downloads := make(chan fetched)
-	rebuilt, reannounce, ordered := make(chan struct{}), make(chan struct{}), new(atomic.Uint64)
+	rebuilt, reannounce, ordered, collected := make(chan struct{}), make(chan struct{}), new(atomic.Uint64), new(atomic.Uint64)
 	progress, client := new(Progress), peers.NewClient(c.Committee, c.Host.Request)
 
 	judge := newJudge(c.Committee, progress, c.Hits, log)
@@ -111,14 +111,14 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		rebuild: Rebuild{Cores: restore.Config{
 			Genesis: c.Genesis, Committee: members, Self: c.Self, Signer: auth.dagSigner(), Pace: c.Tuning.Pace, Doubt: doubt,
 		}},
-		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, wants: wants, judge: judge},
+		ports: ports{network: network, local: toPrimary, rebuilt: rebuilt, engine: toEngine, epoch: ordered, gc: collected, wants: wants, judge: judge},
 		head:  c.Head, retention: Retention{Served: servedFor}, flight: c.Tuning.Flight, counts: c.Counts,
 		recent: remora.NewRecent[remora.Hash, mempool.BatchStored](recentBatches), offset: c.ClockOffset,
 	}
 	bundle := &batcher{
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: c.Host.Receive(peers.ChannelAck), local: toBatcher, fetched: downloads,
-		reannounce: reannounce, primary: toPrimary, ordered: ordered, counts: c.Counts,
+		reannounce: reannounce, primary: toPrimary, ordered: ordered, collected: collected, counts: c.Counts,
 		waitlist: waitlist{}, stopped: v.stopped, judge: judge,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
@@ -152,7 +152,7 @@ func newWorker(c *Config) (*worker.Core, error) {
 		return nil, err
 	}
 	core, owed, err := restore.Worker(c.Store, worker.Config{
-		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks,
+		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks, MaxWeight: c.Genesis.Params.BlockWeight,
 		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number,
 	})
 	for _, b := range owed {

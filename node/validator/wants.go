@@ -35,6 +35,7 @@ type fetcher struct {
 // taken.
 type fetched struct {
 	author  remora.Authority
+	round   remora.Round
 	batches []remora.Batch
 	reply   chan<- error // buffered for one
 }
@@ -59,6 +60,8 @@ func (f *fetcher) bringWanted(ctx context.Context, w mempool.Want) error {
 		return f.bringTip(ctx, w.From)
 	case len(w.Parents) > 0:
 		return f.bringCertificates(ctx, w)
+	case len(w.Held) > 0:
+		return f.bringHolder(ctx, w)
 	}
 	return f.bringBatches(ctx, w)
 }
@@ -75,6 +78,15 @@ func (f *fetcher) bringTip(ctx context.Context, from remora.Authority) error {
 		}
 	}
 	return nil
+}
+
+// bringHolder brings word of which batches an authority holds.
+func (f *fetcher) bringHolder(ctx context.Context, w mempool.Want) error {
+	held, err := f.client.AskHeld(ctx, w.From, w.Held)
+	if err != nil {
+		return err
+	}
+	return sendTo(ctx, f.network, mempool.Message(mempool.BatchesHeld{From: w.From, Digests: held}))
 }
 
 // bringCertificates brings named certificates and their ancestors.
@@ -104,7 +116,7 @@ func (f *fetcher) waitPause(ctx context.Context, from remora.Authority) error {
 	}
 }
 
-// bringBatches fetches the batches that a header lists, an answer at a time, until its author's quota is used up.
+// bringBatches fetches the batches that a header lists, an answer at a time, until what its author may list is used up.
 func (f *fetcher) bringBatches(ctx context.Context, w mempool.Want) error {
 	var digests []remora.Hash
 	for _, ref := range w.Batches {
@@ -121,7 +133,7 @@ func (f *fetcher) bringBatches(ctx context.Context, w mempool.Want) error {
 			return fmt.Errorf("%w: none of %d batches", remora.ErrNotFound, len(digests))
 		}
 		reply := make(chan error, 1)
-		if err := sendTo(ctx, f.batcher, fetched{author: w.Author, batches: found, reply: reply}); err != nil {
+		if err := sendTo(ctx, f.batcher, fetched{author: w.Author, round: w.Round, batches: found, reply: reply}); err != nil {
 			return err
 		}
 		select {

@@ -125,7 +125,7 @@ func TestOneThatHangsDelaysNobody(t *testing.T) {
 // TestHeaderFetchesWithinItsAuthorsQuota has a header list 38 MB, which its author serves, where there is room for 4 MiB.
 func TestHeaderFetchesWithinItsAuthorsQuota(t *testing.T) {
 	m := newMarket(t)
-	core, err := worker.New(worker.Config{Committee: m.committee.Committee, Self: 0, Epoch: 1, PeerQuota: 4 << 20})
+	core, err := worker.New(worker.Config{Committee: m.committee.Committee, Self: 0, Epoch: 1, ListQuota: 4 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

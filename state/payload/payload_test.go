@@ -231,7 +231,7 @@ func TestWindow(t *testing.T) {
 			if rng.Intn(3) > 0 && seen {
 				seq = highest + uint64(rng.Intn(100)) - min(highest, 50)
 			}
-			want := !seen || seq > highest || !accepted[seq] && highest-seq <= WindowSize
+			want := !seen || seq > highest || !accepted[seq] && highest-seq <= remora.AcceptWindow
 			if got := w.isOpen(seq); got != want {
 				t.Fatalf("number %d with %d the highest: open %t, want %t", seq, highest, got, want)
 			}

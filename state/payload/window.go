@@ -8,15 +8,12 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// WindowSize is the number of batches below a worker's highest accepted one that can still be accepted.
-const WindowSize = 4096
-
 // window says which batches of one worker were accepted. It is what makes acceptance happen once: a batch that is sealed
 // again keeps its number. The zero value of seen stands for a worker without accepted batches.
 type window struct {
 	seen    bool
 	highest uint64
-	missing [WindowSize / 64]uint64 // bit i: number highest-1-i was not accepted
+	missing [remora.AcceptWindow / 64]uint64 // bit i: number highest-1-i was not accepted
 	changed bool
 }
 
@@ -32,7 +29,7 @@ func (w *window) isOpen(seq uint64) bool {
 	switch {
 	case !w.seen || seq > w.highest:
 		return true
-	case seq == w.highest || w.highest-seq > WindowSize:
+	case seq == w.highest || w.highest-seq > remora.AcceptWindow:
 		return false
 	}
 	i := w.highest - 1 - seq
@@ -45,11 +42,11 @@ func (w *window) accept(seq uint64) {
 	switch {
 	case !w.seen:
 		w.seen, w.highest = true, seq
-		w.fill(0, min(seq, WindowSize))
+		w.fill(0, min(seq, remora.AcceptWindow))
 	case seq > w.highest:
 		d := seq - w.highest
 		w.shift(d)
-		w.fill(0, min(d-1, WindowSize)) // between the two
+		w.fill(0, min(d-1, remora.AcceptWindow)) // between the two
 		w.highest = seq
 	default:
 		i := w.highest - 1 - seq
@@ -104,7 +101,7 @@ func loadWindow(v table.View, key []byte) (*window, error) {
 	if err != nil || !exists {
 		return new(window), err
 	}
-	if len(r.Missing) > WindowSize/8 {
+	if len(r.Missing) > remora.AcceptWindow/8 {
 		return nil, fmt.Errorf("%w: a window of accepted batches has %d bytes", remora.ErrCorrupt, len(r.Missing))
 	}
 	w := &window{seen: true, highest: r.Highest}
@@ -113,6 +110,15 @@ func loadWindow(v table.View, key []byte) (*window, error) {
 		w.missing[at/64] |= uint64(b) << (at % 64)
 	}
 	return w, nil
+}
+
+// NextSeq returns the number above a worker's highest accepted batch, 0 if none was accepted.
+func NextSeq(v table.View, account remora.Address, worker remora.Worker) (uint64, error) {
+	w, err := loadWindow(v, windowKey(account, worker))
+	if err != nil || !w.seen {
+		return 0, err
+	}
+	return w.highest + 1, nil
 }
 
 // windowKey returns the key of a worker's window.
