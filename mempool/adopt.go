@@ -18,7 +18,7 @@ const (
 
 // adopter tracks the peers' batches that are stored here and not yet ordered. Another authority proposes such a batch
 // after a while, because its author may have died or may be too slow for its headers to become parents, and clients
-// would wait forever. A batch is accepted once, however many headers list it, and an authority adopts it once.
+// would wait forever. A batch is accepted once, however many headers list it. Once it is ordered nobody adopts it again.
 //
 // Adoption makes others fetch, at this authority's charge. So it takes a batch that authorities of a validity stake hold, its
 // author not counted: an author that shows each of them other batches has none of them adopted.

@@ -182,7 +182,7 @@ func (c *Core) publishHeader(h *remora.Header) {
 func (c *Core) requeuePayload(h *remora.Header) {
 	p := &c.own
 	p.flight = slices.DeleteFunc(p.flight, func(f *remora.Header) bool { return f == h })
-	batches := p.unorderedBatches(h)
+	batches := c.unorderedBatches(h)
 	p.queue = slices.Concat(batches, p.queue)
 	p.shares = slices.Concat(h.Shares, p.shares)
 	p.shares = p.shares[max(0, len(p.shares)-remora.MaxHeaderShares):]
@@ -194,10 +194,11 @@ func (c *Core) requeuePayload(h *remora.Header) {
 	}
 }
 
-// unorderedBatches returns the unordered own batches of h that are neither queued nor in another header in flight. After a
-// restart two own headers may list the same batch, and peers refuse a header that lists one twice. Adopted batches are left to
-// their author and to others.
-func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
+// unorderedBatches returns the unordered batches of h that are neither queued nor in another header in flight. After a
+// restart two own headers may list the same batch, and peers refuse a header that lists one twice. Adopted batches that expired
+// are left to their author, who seals them again.
+func (c *Core) unorderedBatches(h *remora.Header) []remora.BatchRef {
+	p := &c.own
 	taken := make(map[remora.BatchRef]bool, len(p.queue))
 	for _, ref := range p.queue {
 		taken[ref] = true
@@ -211,7 +212,7 @@ func (p *proposer) unorderedBatches(h *remora.Header) []remora.BatchRef {
 	for _, ref := range h.Payload {
 		switch {
 		case !p.known[ref] || taken[ref]:
-		case ref.Author != h.Author:
+		case ref.Author != h.Author && c.hasExpired(ref):
 			delete(p.known, ref)
 			delete(p.proofs, ref)
 		default:

@@ -11,15 +11,14 @@ type Config struct {
 	Committee   *remora.Committee
 	Self        remora.Authority
 	ID          remora.Worker
-	MaxBatch    int           // bytes at which a batch is sealed; default 500,000
-	SealTicks   int           // ticks from its first transaction until it is sealed; default 4
-	ResendTicks int           // ticks after which a batch is sent again to peers that have not acknowledged it; default 100
-	MaxWeight   remora.Weight // at which a batch is sealed: a block's limit; default remora.MinBlockWeight
-	MaxPending  int           // charged bytes of own unexecuted batches before Submit pushes back; default 8 MiB
-	PushQuota   int           // charged bytes of a peer's own batches that it may send before they are ordered; default 64 MiB
-	ListQuota   int           // charged bytes of batches that a peer's headers may make this authority fetch; default remora.ListQuota
-	FirstSeq    uint64        // number of the next batch, above every number that this worker ever used; little above the last one
-	Epoch       remora.Epoch  // of the state at the start
+	MaxBatch    int          // bytes at which a batch is sealed; default 500,000
+	SealTicks   int          // ticks from its first transaction until it is sealed; default 4
+	ResendTicks int          // ticks after which a batch is sent again to peers that have not acknowledged it; default 100
+	MaxPending  int          // charged bytes of own unexecuted batches before Submit pushes back; default 8 MiB
+	PushQuota   int          // charged bytes of a peer's own batches that it may send before they are ordered; default 64 MiB
+	ListQuota   int          // charged bytes of batches that a peer's headers may make this authority fetch; default remora.ListQuota
+	FirstSeq    uint64       // number of the next batch, above every number that this worker ever used; little above the last one
+	Epoch       remora.Epoch // of the state at the start
 }
 
 func (c Config) withDefaults() Config {
@@ -34,9 +33,6 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxPending, 8<<20)
 	set(&c.PushQuota, 64<<20)
 	set(&c.ListQuota, remora.ListQuota)
-	if c.MaxWeight == 0 {
-		c.MaxWeight = remora.MinBlockWeight
-	}
 	c.MaxBatch = min(c.MaxBatch, remora.MaxBatchBytes)
 	return c
 }

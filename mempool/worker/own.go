@@ -65,8 +65,7 @@ func (c *Core) Submit(tx []byte) (seq uint64, err error) {
 		return 0, ErrBusy
 	}
 	m := &c.own
-	tooHeavy := m.builder.Weight()+remora.WeighTx(tx) > c.config.MaxWeight
-	if m.builder.Count() > 0 && (tooHeavy || !m.builder.Fits(tx, c.config.MaxBatch)) {
+	if m.builder.Count() > 0 && !m.builder.Fits(tx, c.config.MaxBatch) {
 		c.sealBatch()
 	}
 	if m.builder.Count() == 0 {

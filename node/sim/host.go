@@ -128,7 +128,6 @@ func (v *host) openProcess() error {
 	}
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
-		MaxWeight: w.genesis.Params.BlockWeight,
 	})
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func newWorker(c *Config) (*worker.Core, error) {
 		return nil, err
 	}
 	core, owed, err := restore.Worker(c.Store, worker.Config{
-		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks, MaxWeight: c.Genesis.Params.BlockWeight,
+		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks,
 		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number,
 	})
 	for _, b := range owed {
