@@ -45,7 +45,7 @@ func TestCalls(t *testing.T) {
 		{"account", `{"address":"` + address + `"}`, 0, "", `"nonce":1`},
 		{"account", `{"address":"` + address + `","prove":true}`, 0, "", `"siblings"`},
 		{"account", `{"address":"` + unknown + `"}`, 0, "", `"exists":false`},
-		{"account.nonce", `{"address":"` + address + `"}`, 0, "", `{"nonce":1}`},
+		{"account.nonce", `{"address":"` + address + `"}`, 0, "", `{"nonce":1,"epoch":1}`},
 		{"account.nonce", `{"address":"` + unknown + `"}`, -32010, "TX_UNKNOWN_ACCOUNT", ""},
 		{"tx.get", `{"hash":"` + remora.TxHash(tx).String() + `"}`, 0, "", `"result":"ok"`},
 		{"tx.get", `{"hash":"` + unknown + `"}`, -32001, "NOT_FOUND", ""},
