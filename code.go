@@ -102,6 +102,15 @@ func (c Code) IsFault() bool {
 	return false
 }
 
+// IsCharged reports whether a signed transaction with this result has cost its sender the nonce.
+func (c Code) IsCharged() bool {
+	switch c {
+	case CodeNonceUsed, CodeNonceTooFar, CodeUnknownAccount, CodeFeeTooLow, CodeExpired, CodeSkipped:
+		return false
+	}
+	return !c.IsFault()
+}
+
 // MarshalText encodes the code by its stable name.
 func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 

@@ -103,14 +103,16 @@ func (m *Machine) signatureOf(tx *remora.Tx) verdict.Signed {
 }
 
 // Ahead returns the statements about which Apply will ask the verifier, as far as they follow from the input, the newest seed
-// before the block and a state that is not newer: signatures of transactions and contributions to the beacon. It leaves out
-// copies, and what that state tells to be refused unverified. Apply may not reach some of the statements. A verifier that
-// knows the verdicts when it is asked makes Apply faster, never different.
-func (m *Machine) Ahead(tables table.View, in Input, seed remora.Seed) []verdict.Statement {
-	var found []verdict.Statement
+// before the block and a state that is not newer: contributions to the beacon, and signatures of transactions, a list for each
+// batch, since Apply asks for nothing of a batch behind a signature that is wrong. It leaves out copies, and what that state
+// tells to be refused unverified. Apply may not reach some of the statements. A verifier that knows the verdicts when it is
+// asked makes Apply faster, never different.
+func (m *Machine) Ahead(tables table.View, in Input, seed remora.Seed) [][]verdict.Statement {
+	lists := [][]verdict.Statement{m.contributionsAhead(in.SubDAG.Headers, seed)}
 	seen := make(map[verdict.Signed]bool)
 	before := senders{tables: tables, known: make(map[remora.Address]ledger.Account)}
 	for i := range in.Batches {
+		var found []verdict.Statement
 		left := in.Batches[i].Weight
 		for _, raw := range in.Batches[i].Txs() {
 			weight := remora.WeighTx(raw)
@@ -127,8 +129,14 @@ func (m *Machine) Ahead(tables table.View, in Input, seed remora.Seed) []verdict
 				found = append(found, signed)
 			}
 		}
+		lists = append(lists, found)
 	}
-	for _, h := range in.SubDAG.Headers {
+	return lists
+}
+
+func (m *Machine) contributionsAhead(headers []*remora.Header, seed remora.Seed) []verdict.Statement {
+	var found []verdict.Statement
+	for _, h := range headers {
 		if h == nil {
 			continue // Apply refuses it
 		}

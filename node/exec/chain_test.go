@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,9 +28,9 @@ type verdicts struct {
 	foreseen, missed  int                  // contributions asked about that were, and were not
 }
 
-func (v *verdicts) Prime(statements []verdict.Statement) {
+func (v *verdicts) Prime(lists [][]verdict.Statement) {
 	v.ahead = map[remora.Hash]bool{}
-	for _, s := range statements {
+	for _, s := range slices.Concat(lists...) {
 		switch s := s.(type) {
 		case verdict.Signed:
 			v.primed++

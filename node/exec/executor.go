@@ -7,7 +7,6 @@
 package exec
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/remora-network/remora"
@@ -20,7 +19,8 @@ import (
 // Verdicts is a verifier that can compute verdicts ahead. Verifier is the real one, statetest.Verifier a cheap one.
 type Verdicts interface {
 	verdict.Verifier
-	Prime(statements []verdict.Statement)
+	// Prime computes the verdicts of lists of statements, of a list as far as its statements hold.
+	Prime(lists [][]verdict.Statement)
 	Forget()
 }
 
@@ -184,13 +184,13 @@ func (e *Executor) primeBlocks(blocks []Certified) error {
 	if err != nil {
 		return err
 	}
-	var statements []verdict.Statement
+	var lists [][]verdict.Statement
 	for _, b := range blocks {
 		in := state.Input{SubDAG: remora.SubDAG{Headers: b.Block.DAG}, Batches: b.Batches}
-		statements = append(statements, e.machine.Ahead(e.view.Tables, in, seed)...)
+		lists = append(lists, e.machine.Ahead(e.view.Tables, in, seed)...)
 		seed = b.Block.Header.Beacon
 	}
-	e.verifier.Prime(statements)
+	e.verifier.Prime(lists)
 	return nil
 }
 
@@ -208,10 +208,7 @@ func (e *Executor) applyBlock(in state.Input, expect *remora.BlockHeader) (state
 func (e *Executor) commitBlock(
 	outcome *state.Outcome, batches []remora.Batch, cert *remora.BlockCertificate, write func(store.Commit) error,
 ) error {
-	signed, err := e.placeTxs(&outcome.Block, batches)
-	if err != nil {
-		return err
-	}
+	signed := placeTxs(&outcome.Block, batches)
 	if err := write(store.Commit{Block: &outcome.Block, Changes: outcome.Changes, Signed: signed, Certificate: cert}); err != nil {
 		return err
 	}
@@ -223,33 +220,18 @@ func (e *Executor) commitBlock(
 	return nil
 }
 
-// placeTxs returns the positions at which the block executed signed transactions. The refusal of a repeated transaction does
-// not hide its execution.
-func (e *Executor) placeTxs(block *remora.Block, batches []remora.Batch) (map[remora.Hash]uint32, error) {
+// placeTxs returns the positions at which the block charged signed transactions. One that cost its sender nothing has no place:
+// whoever saw it can repeat it, and rows about it would be free.
+func placeTxs(block *remora.Block, batches []remora.Batch) map[remora.Hash]uint32 {
 	places := map[remora.Hash]uint32{}
 	position := uint32(0)
 	for _, b := range batches {
 		for _, raw := range b.Txs() {
-			at := position
+			if !remora.IsOpaque(raw) && remora.Code(block.Results[position]).IsCharged() {
+				places[remora.TxHash(raw)] = position
+			}
 			position++
-			if remora.IsOpaque(raw) {
-				continue
-			}
-			hash := remora.TxHash(raw)
-			if _, here := places[hash]; here {
-				continue
-			}
-			if remora.Code(block.Results[at]) == remora.CodeNonceUsed {
-				_, err := e.store.Tx(hash)
-				if err == nil {
-					continue
-				}
-				if !errors.Is(err, remora.ErrNotFound) {
-					return nil, err
-				}
-			}
-			places[hash] = at
 		}
 	}
-	return places, nil
+	return places
 }

@@ -207,13 +207,14 @@ func TestPlacesIndexTheFirstExecution(t *testing.T) {
 	}{
 		"executed, then replayed in the batch and in block 2": {first, store.TxPlace{Height: 1, Position: 1}},
 		"executed, then replayed in block 3":                  {second, store.TxPlace{Height: 2, Position: 2}},
-		"refused twice":                                       {refused, store.TxPlace{Height: 2, Position: 3}},
 	} {
 		if got, err := st.Tx(remora.TxHash(tt.tx)); err != nil || got != tt.want {
 			t.Errorf("%s: %+v, error %v, want %+v", name, got, err, tt.want)
 		}
 	}
-	if _, err := st.Tx(remora.TxHash(opaque)); !errors.Is(err, remora.ErrNotFound) {
-		t.Errorf("an opaque transaction has a place: %v", err)
+	for name, tx := range map[string][]byte{"opaque": opaque, "refused at no cost": refused} {
+		if _, err := st.Tx(remora.TxHash(tx)); !errors.Is(err, remora.ErrNotFound) {
+			t.Errorf("%s: it has a place: %v", name, err)
+		}
 	}
 }

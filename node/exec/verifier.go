@@ -14,6 +14,9 @@ import (
 // maxParsedKeys bounds the cache of parsed BLS keys.
 const maxParsedKeys = 4 * remora.MaxCommittee
 
+// firstStep is the number of statements of a list that are verified whatever they are.
+const firstStep = 2 * ed25519.GroupSize
+
 // Verifier implements verdict.Verifier. Verdicts are pure functions of the statements; Prime only computes some of them
 // ahead, in batches and on all cores. It is safe for use by several goroutines.
 type Verifier struct {
@@ -67,9 +70,37 @@ func (v *Verifier) verifyAggregate(s verdict.Aggregate) bool {
 	return bls.VerifyDistinct(keys, messages, s.Signature) == nil
 }
 
-// Prime verifies statements ahead. It has a case for each kind that is cheaper to verify in a batch; statements of the
-// others are left to Holds.
-func (v *Verifier) Prime(statements []verdict.Statement) {
+// Prime verifies lists of statements ahead, in growing steps: what follows a step of a list that has a false statement is left
+// to Holds, so that a list of nothing but false ones costs a step.
+func (v *Verifier) Prime(lists [][]verdict.Statement) {
+	for size := firstStep; len(lists) > 0; size *= 2 {
+		var step []verdict.Statement
+		for _, list := range lists {
+			step = append(step, list[:min(size, len(list))]...)
+		}
+		v.primeStatements(step)
+		var rest [][]verdict.Statement
+		for _, list := range lists {
+			if len(list) > size && v.allHold(list[:size]) {
+				rest = append(rest, list[size:])
+			}
+		}
+		lists = rest
+	}
+}
+
+// allHold reports whether none of the statements was found to be false.
+func (v *Verifier) allHold(statements []verdict.Statement) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return !slices.ContainsFunc(statements, func(s verdict.Statement) bool {
+		holds, known := v.primed[s.Key()]
+		return known && !holds
+	})
+}
+
+// primeStatements has a case for each kind that is cheaper to verify in a batch; statements of the others are left to Holds.
+func (v *Verifier) primeStatements(statements []verdict.Statement) {
 	var signed []verdict.Signed
 	var blsSigned []verdict.BLSSigned
 	for _, s := range statements {

@@ -1,6 +1,7 @@
 package exec_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"regexp"
@@ -26,7 +27,7 @@ func TestPrimingChangesNoVerdict(t *testing.T) {
 		t.Fatalf("%d keys of %d statements", len(want), len(list))
 	}
 	cold, primed := exec.NewVerifier(), exec.NewVerifier()
-	primed.Prime(list)
+	primed.Prime([][]verdict.Statement{list, list[:3]})
 	primed.Prime(nil)
 	for round, v := range []*exec.Verifier{cold, primed, primed} {
 		for i, s := range list {
@@ -35,6 +36,32 @@ func TestPrimingChangesNoVerdict(t *testing.T) {
 			}
 		}
 		primed.Forget()
+	}
+}
+
+// TestPrimingStopsAtFalseSteps has lists of nothing but wrong signatures, one whose first is wrong, and a good one: of the bad
+// ones a step is verified, of the good one all.
+func TestPrimingStopsAtFalseSteps(t *testing.T) {
+	key, err := ed25519.NewKeyFromSeed(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := uint64(0)
+	list := func(n int, good bool) (made []verdict.Statement) {
+		for range n {
+			number++
+			s := verdict.Signed{Public: key.Public(), Message: remora.SumBLAKE3(binary.BigEndian.AppendUint64(nil, number))}
+			if good {
+				s.Signature = key.Sign(s.Message[:])
+			}
+			made = append(made, s)
+		}
+		return made
+	}
+	v := exec.NewVerifier()
+	v.Prime([][]verdict.Statement{list(2000, false), append(list(1, false), list(2000, true)...), list(1000, true)})
+	if got, want := v.Primed(), 2*exec.FirstStep+1000; got != want {
+		t.Errorf("%d signatures are verified, want %d", got, want)
 	}
 }
 

@@ -32,7 +32,7 @@ func (*Verifier) Holds(s verdict.Statement) bool {
 }
 
 // Prime does nothing: hashes are cheap enough to compute when asked.
-func (*Verifier) Prime([]verdict.Statement) {}
+func (*Verifier) Prime([][]verdict.Statement) {}
 
 // Forget does nothing, see Prime.
 func (*Verifier) Forget() {}
