@@ -8,6 +8,13 @@ import (
 // ProtocolVersion is the version of the state machine's rules that this build applies.
 const ProtocolVersion = 2
 
+// Limits of a block without the bytes of its batches. Genesis.Check refuses parameters by which a block could pass them.
+const (
+	MaxBlockBytes   = 512 << 20
+	MaxBlockHeaders = maxArrayElements
+	MaxBlockBatches = 4096 // that a block executes
+)
+
 // Seed is a step of the beacon and its randomness.
 type Seed struct {
 	_    struct{} `cbor:",toarray"`
@@ -45,6 +52,15 @@ type Block struct {
 	DAG     []*Header // the sub-DAG's headers in order
 	Batches []Hash    // digests executed by this block, in order: first occurrence, unexpired
 	Results []byte    // one Code per transaction, in order of Batches
+}
+
+// LargestBlock returns an upper bound of the encoding of a block of a committee of n: headers of every member in every round
+// that a leader may order, and as many results as its weight allows. It does not overflow for parameters that Genesis.Check has
+// checked one by one.
+func LargestBlock(p *Params, n int) uint64 {
+	const fixed, perBatch = 4 << 10, 2 + HashSize
+	headers := uint64(p.GCDepth) * uint64(n) * uint64(LargestHeader(n))
+	return fixed + headers + perBatch*MaxBlockBatches + uint64(p.BlockWeight/MinTxWeight)
 }
 
 // TxRoot hashes the digests of the executed batches in order.

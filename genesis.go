@@ -95,8 +95,12 @@ func (g *Genesis) Check() error {
 	if g.Params.GCDepth < 4 || g.Params.GCDepth > 1000 {
 		bad("gc_depth %d, want 4 to 1000", g.Params.GCDepth)
 	}
-	if most := maxArrayElements / max(len(g.Validators), 1); int(g.Params.GCDepth) > most {
-		bad("gc_depth %d with %d validators, at most %d: a block could not be decoded", g.Params.GCDepth, len(g.Validators), most)
+	if n := max(len(g.Validators), 1); g.Params.GCDepth <= 1000 && g.Params.BlockWeight <= MaxBlockWeight {
+		headers, bytes := uint64(g.Params.GCDepth)*uint64(n), LargestBlock(&g.Params, n)
+		if headers > MaxBlockHeaders || bytes > MaxBlockBytes {
+			bad("gc_depth %d with %d validators: a block could have %d headers and %d bytes, at most %d and %d can be decoded",
+				g.Params.GCDepth, n, headers, bytes, MaxBlockHeaders, MaxBlockBytes)
+		}
 	}
 	if g.Params.TreasuryPerMille > 1000 {
 		bad("treasury_per_mille %d, at most 1000", g.Params.TreasuryPerMille)

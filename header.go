@@ -15,6 +15,18 @@ const (
 	MaxHeaderBytes   = 64 << 10
 )
 
+// LargestHeader returns an upper bound of the encoding of a header that passes Check in a committee of n.
+func LargestHeader(n int) int {
+	const (
+		word  = 9 // a number and its prefix
+		hash  = 2 + HashSize
+		ref   = 1 + hash + 6*word + 5
+		share = 1 + word + hash + 2 + BLSSignatureSize
+		fixed = 8*word + 3*SignatureSize
+	)
+	return fixed + MaxHeaderBatches*ref + MaxHeaderAdopted*(2+SignatureSize) + MaxHeaderShares*share + share + n*(1+3+hash)
+}
+
 // BatchRef names a batch of the header's term. Voters check all of it against the batch's bytes, so that ordering and
 // execution may rely on the reference alone.
 type BatchRef struct {

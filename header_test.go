@@ -90,32 +90,7 @@ func TestHeaderCheckWeighted(t *testing.T) {
 
 // TestLargestHeader fills a header to its limits for the largest committee: its encoding must fit the bounds.
 func TestLargestHeader(t *testing.T) {
-	stakes := slices.Repeat([]remora.Amount{1}, remora.MaxCommittee)
-	committee := sampleCommittee(t, stakes...)
-	const most = 1<<64 - 1
-	h := &remora.Header{Term: 1, Author: 255, Round: most, CreatedAt: most, Payload: payload(255, remora.MaxHeaderBatches)}
-	for i := range h.Payload {
-		ref := &h.Payload[i]
-		ref.Worker, ref.Epoch, ref.Seq, ref.Bytes, ref.Count, ref.Weight = 65535, most, most, 1<<32-1, 1<<32-1, most
-		if i < remora.MaxHeaderAdopted {
-			ref.Author = 254
-		}
-	}
-	h.Proofs = make([]remora.Signature, remora.MaxHeaderAdopted)
-	for a := range remora.Authority(remora.MaxCommittee) {
-		h.Parents = append(h.Parents, remora.Parent{Author: a, Digest: sampleHash(byte(a))})
-	}
-	for range remora.MaxHeaderShares {
-		h.Shares = append(h.Shares, remora.Share{Height: most})
-	}
-	h.Contributions = []remora.Contribution{{Step: most}}
-	if err := h.Check(committee); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := remora.DecodeHeader(domain, remora.Encode(h)); err != nil {
-		t.Error(err)
-	}
-	c := &remora.Certificate{Header: *h, Signers: remora.NewBitmap(remora.MaxCommittee)}
+	c := &remora.Certificate{Header: *largestHeader(remora.MaxCommittee), Signers: remora.NewBitmap(remora.MaxCommittee)}
 	for a := range remora.Authority(remora.MaxCommittee) {
 		c.Signers.Add(a)
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/remora-network/remora/state/table"
 )
 
-// maxBlockBytes bounds a stored or served block without its batches: a sub-DAG spans at most gc_depth rounds.
-const maxBlockBytes = 256 << 20
-
 // TxPlace is the place where a signed transaction was executed: the block, and the position among its results.
 type TxPlace struct {
 	Height   remora.Height
@@ -164,7 +161,7 @@ func (s *Store) Block(h remora.Height) (*remora.Block, error) {
 	if v == nil {
 		return nil, fmt.Errorf("block %d: %w: the newest is %d", h, remora.ErrNotFound, s.Height())
 	}
-	b, err := remora.DecodeBlock(v, maxBlockBytes)
+	b, err := remora.DecodeBlock(v, remora.MaxBlockBytes)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w: %v", h, remora.ErrCorrupt, err)
 	}

@@ -2,10 +2,6 @@ package payload
 
 import "github.com/remora-network/remora"
 
-// weightParts is the number of batches of the least weight that a block has room for. Without a least weight, tiny batches
-// would make more rows than they pay for.
-const weightParts = 4096
-
 // Fate says what became of the references of a sub-DAG, in order. A reference that is in none of the lists was accepted
 // before, or is too far below its worker's highest accepted batch.
 type Fate struct {
@@ -45,9 +41,10 @@ func (s *Schedule) AcceptSubDAG(c *remora.Committee, epoch remora.Epoch, sub *re
 	return f, nil
 }
 
-// weigh returns the weight that a batch takes of a block.
+// weigh returns the weight that a batch takes of a block. Without a least weight, tiny batches would make more rows than they
+// pay for.
 func (s *Schedule) weigh(ref *remora.BatchRef) remora.Weight {
-	return max(ref.Weight, s.params.BlockWeight/weightParts, 1)
+	return max(ref.Weight, s.params.BlockWeight/remora.MaxBlockBatches, 1)
 }
 
 func (s *Schedule) windowOf(account remora.Address, worker remora.Worker) (*window, error) {
