@@ -37,6 +37,7 @@ type batcher struct {
 	primary     chan<- mempool.Message
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	judge       *judge
+	progress    *Progress
 	collected   *atomic.Uint64 // round up to which no header can be ordered any more
 	counts      *metrics.Counts
 
@@ -57,6 +58,7 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			if ticker.Stop(); busy {
 				ticker.Reset(tick)
 			}
+			b.progress.Starve(0)
 		}
 		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
 		b.releaseRounds(ctx)
@@ -81,6 +83,7 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			}
 		case <-ticker.C:
 			b.core.Tick()
+			b.progress.Starve(time.Duration(b.core.Starving()) * tick)
 		case <-ctx.Done():
 			return nil
 		}

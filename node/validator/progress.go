@@ -12,6 +12,21 @@ import (
 type Progress struct {
 	round     atomic.Uint64 // of the DAG, that the primary works on
 	certified atomic.Uint64 // of the newest leader whose block is certified
+	starving  atomic.Int64  // how long an own batch has waited for a quorum to acknowledge it
+}
+
+// starvedFor is the wait for acknowledgements after which clients should go elsewhere.
+const starvedFor = 3 * time.Second
+
+// Starve sets how long the oldest own batch without a quorum has waited for it. Only the batcher calls it.
+func (p *Progress) Starve(wait time.Duration) { p.starving.Store(int64(wait)) }
+
+// Starving returns that wait where it is so long that clients should go elsewhere, else 0.
+func (p *Progress) Starving() time.Duration {
+	if wait := time.Duration(p.starving.Load()); wait >= starvedFor {
+		return wait
+	}
+	return 0
 }
 
 // EnterRound sets the round. Only the primary calls it.

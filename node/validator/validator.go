@@ -63,6 +63,7 @@ type Validator struct {
 	submissions chan submission
 	stopped     chan struct{} // closed when the batcher answers no more
 	heard       *peers.Heard
+	progress    Progress
 	loops       []func(context.Context) error
 }
 
@@ -96,7 +97,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	}
 	downloads := make(chan fetched)
 	rebuilt, reannounce, ordered, collected := make(chan struct{}), make(chan struct{}), new(atomic.Uint64), new(atomic.Uint64)
-	progress, client := new(Progress), peers.NewClient(c.Committee, c.Host.Request)
+	progress, client := &v.progress, peers.NewClient(c.Committee, c.Host.Request)
 
 	judge := newJudge(c.Committee, progress, c.Hits, log)
 	check := &verifier{
@@ -119,7 +120,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: c.Host.Receive(peers.ChannelAck), local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, collected: collected, counts: c.Counts,
-		waitlist: waitlist{}, stopped: v.stopped, judge: judge,
+		waitlist: waitlist{}, stopped: v.stopped, judge: judge, progress: progress,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
@@ -205,6 +206,9 @@ func (v *Validator) Unready() []string {
 		reasons = append(reasons, "listening for headers of its own that it does not know, before it signs")
 	case mempool.Lost:
 		reasons = append(reasons, "does not know what it signed before: signs nothing until enough other validators have answered")
+	}
+	if wait := v.progress.Starving(); wait > 0 {
+		reasons = append(reasons, fmt.Sprintf("its transactions have waited %s for a quorum of validators to store them", wait.Round(time.Second)))
 	}
 	stake := v.c.Committee.Stake(v.c.Self)
 	for _, id := range v.c.Host.Connected() {
