@@ -110,6 +110,40 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// TestAdoptedBatchNeedsItsAuthor has a header that lists a batch in another's name, with all signatures but the author's.
+func TestAdoptedBatchNeedsItsAuthor(t *testing.T) {
+	c := newCouncil(t)
+	list := func(ref, vouched remora.BatchRef, by remora.Authority) error {
+		message := remora.BatchMessage(c.Domain, 1, &vouched)
+		h := c.newHeader(2)
+		h.Payload, h.Proofs = []remora.BatchRef{ref}, []remora.Signature{c.header[by].Sign(message[:])}
+		digest := h.Seal(c.Domain)
+		h.Signature = c.header[2].Sign(digest[:])
+		return c.CheckHeader(h)
+	}
+	ref := remora.BatchRef{Digest: remora.Hash{1}, Author: 1, Epoch: 7, Seq: 3, Bytes: 100, Count: 2, Weight: 300}
+	if err := list(ref, ref, 1); err != nil {
+		t.Fatal(err)
+	}
+	for by := range remora.Authority(4) {
+		if err := list(ref, ref, by); by != 1 && !errors.Is(err, trust.ErrSignature) {
+			t.Errorf("signed by %d: %v", by, err)
+		}
+	}
+	for name, change := range map[string]func(*remora.BatchRef){
+		"digest": func(r *remora.BatchRef) { r.Digest[0]++ }, "worker": func(r *remora.BatchRef) { r.Worker++ },
+		"epoch": func(r *remora.BatchRef) { r.Epoch++ }, "number": func(r *remora.BatchRef) { r.Seq++ },
+		"bytes": func(r *remora.BatchRef) { r.Bytes++ }, "count": func(r *remora.BatchRef) { r.Count++ },
+		"weight": func(r *remora.BatchRef) { r.Weight++ },
+	} {
+		other := ref
+		change(&other)
+		if err := list(other, ref, 1); !errors.Is(err, trust.ErrSignature) {
+			t.Errorf("another %s than the author signed: %v", name, err)
+		}
+	}
+}
+
 // TestCertificates checks each bad one alone and then all between good ones, twice: nothing is remembered of a bad one.
 func TestCertificates(t *testing.T) {
 	c := newCouncil(t)
