@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
@@ -81,11 +82,23 @@ func (v *host) sendBatch(to remora.Authority, b remora.Batch) {
 	ref := b.Ref()
 	proof := v.world.signed.signerOf(v.self).SignHeader(remora.BatchMessage(v.world.committee.Domain, b.Term, &ref))
 	v.world.sendMessage(v, to, batchArrives, b.Digest, func(peer *host) {
-		peer.tellWorker(worker.PeerBatch{From: v.self, Batch: b, Proof: proof})
+		peer.receiveBatch(v.self, b, proof)
 	})
 }
 
-// tellWorker hands a message to the worker core. A refusal is the sender's matter.
-func (v *host) tellWorker(m worker.Message) {
-	_ = v.batches.Step(m)
+// receiveBatch verifies a peer's batch, as the node's shell does, and hands it on.
+func (v *host) receiveBatch(from remora.Authority, b remora.Batch, proof remora.Signature) {
+	ref := b.Ref()
+	if b.Term != v.world.committee.Term || v.world.signed.committee.CheckBatch(&ref, proof) == nil {
+		v.tellWorker(worker.PeerBatch{From: from, Batch: b, Proof: proof})
+	}
+}
+
+// tellWorker hands a message to the worker core, and reports whether it was taken. A refusal is the sender's matter.
+func (v *host) tellWorker(m worker.Message) bool {
+	err := v.batches.Step(m)
+	if errors.Is(err, worker.ErrQuota) && !v.isFaulty() {
+		v.world.check.OverQuota++
+	}
+	return err == nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
-	"github.com/remora-network/remora/mempool/worker"
 	"github.com/remora-network/remora/node/peers"
 )
 
@@ -15,9 +14,15 @@ type actor struct {
 	behaviour Behaviour
 	second    *remora.Header // an equivocator's other header of its newest round
 	votes     []remora.Vote  // for it
+
+	newest   map[remora.Authority]*remora.Header // that a flooder has heard, by author
+	proposed bool                                // an own header has left since the last tick
+	forged   forger
 }
 
-func newActor(v *host, b Behaviour) *actor { return &actor{v: v, behaviour: b} }
+func newActor(v *host, b Behaviour) *actor {
+	return &actor{v: v, behaviour: b, newest: map[remora.Authority]*remora.Header{}}
+}
 
 // replaceSent reports whether the actor has dealt with an outgoing message of the core.
 func (a *actor) replaceSent(o *mempool.Outgoing) bool {
@@ -44,13 +49,18 @@ func (a *actor) replaceSent(o *mempool.Outgoing) bool {
 		}
 	case Garbage:
 		a.sendGarbage(o)
-	case WithholdBatch, LieInSync, Twin:
+	case PinQuota, TinyBatches, BadTransactions, FutureEpoch:
+		a.proposed = a.proposed || o.Header != nil && o.Broadcast
+	case WithholdBatch, LieInSync, Twin, Flood:
 	}
 	return false
 }
 
 // interceptReceived reports whether the actor has dealt with a message from the network.
 func (a *actor) interceptReceived(m mempool.Message) bool {
+	if h, ok := m.(mempool.HeaderReceived); ok && a.behaviour == Flood {
+		a.newest[h.Header.Author] = h.Header
+	}
 	if a.behaviour != Equivocate {
 		return false
 	}
@@ -211,8 +221,8 @@ func (v *host) receiveBytes(raw []byte) {
 	if c, err := remora.DecodeCertificate(v.world.committee.Domain, raw); err == nil {
 		v.receiveMessage(mempool.CertificateReceived{Certificate: c})
 	}
-	if b, err := remora.ParseBatch(raw); err == nil {
-		v.tellWorker(worker.PeerBatch{From: b.Author, Batch: b})
+	if b, proof, err := peers.DecodeBatch(raw); err == nil {
+		v.receiveBatch(b.Author, b, proof)
 	}
 }
 
@@ -255,6 +265,7 @@ func (a *actor) replaceAnswer(protocol string, honest []byte) []byte {
 	case LieInSync:
 		return a.tamperAnswer(protocol, honest)
 	case Equivocate, WithholdCertificate, BadSignature, FarFuture, Garbage, Twin:
+	case Flood, PinQuota, TinyBatches, BadTransactions, FutureEpoch:
 	}
 	return honest
 }

@@ -222,18 +222,47 @@ func (c *checker) checkBlock(b *remora.Block, batches []remora.Batch) {
 			c.addViolation(Diverged, "block %d executes batch %s again, after block %d", height, batch.Digest, before)
 		}
 		c.batches[batch.Digest] = height
-		for _, tx := range batch.Txs() {
-			if before, again := c.txs[string(tx)]; again {
-				c.addViolation(Diverged, "block %d executes %q again, after block %d", height, tx, before)
+	}
+	c.checkResults(b, batches)
+}
+
+// checkResults checks what became of each transaction. What failed was not executed, and only the adversary's may fail.
+func (c *checker) checkResults(b *remora.Block, batches []remora.Batch) {
+	height, place := b.Header.Height, 0
+	for i := range batches {
+		for _, tx := range batches[i].Txs() {
+			if place == len(b.Results) {
+				c.addViolation(Diverged, "block %d has %d results, too few", height, place)
+				return
 			}
-			c.txs[string(tx)] = height
+			code := remora.Code(b.Results[place])
+			place++
+			switch before, again := c.txs[string(tx)]; {
+			case code != remora.CodeOK && c.faulty[batches[i].Author]:
+				c.Refused++
+			case code != remora.CodeOK:
+				c.addViolation(Diverged, "block %d: transaction %d fails with %s", height, place-1, code)
+			case again:
+				c.addViolation(Diverged, "block %d executes %q again, after block %d", height, tx, before)
+			default:
+				c.txs[string(tx)] = height
+			}
 		}
 	}
-	for i, code := range b.Results {
-		if remora.Code(code) != remora.CodeOK {
-			c.addViolation(Diverged, "block %d: transaction %d fails with %d", height, i, code)
+	if place < len(b.Results) {
+		c.addViolation(Diverged, "block %d has %d results for %d transactions", height, len(b.Results), place)
+	}
+}
+
+// countExecuted counts the transactions that were acknowledged to clients and have been executed.
+func (c *checker) countExecuted() int {
+	n := 0
+	for tx := range c.accepted {
+		if _, done := c.txs[tx]; done {
+			n++
 		}
 	}
+	return n
 }
 
 // What a mempool core may hold apart from the rounds above the GC horizon.

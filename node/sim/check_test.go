@@ -95,6 +95,9 @@ func TestCheckerCatches(t *testing.T) {
 	renewed := builder.Seal(1, 2, 0, 0, 1)
 	parent := header(1, 1)
 	executed := func(c *checker, by remora.Authority, b *remora.Block, batches ...remora.Batch) {
+		if b.Results == nil {
+			b.Results = make([]byte, len(batches))
+		}
 		c.checkExecuted(correct(c, by), b, batches)
 	}
 	for name, tt := range map[string]struct {
@@ -113,7 +116,14 @@ func TestCheckerCatches(t *testing.T) {
 		"no parent":     {func(c *checker) { executed(c, 0, block(1, header(2, 0, parent.ID()))) }, "before its parent"},
 		"batch twice":   {func(c *checker) { executed(c, 0, block(1, parent), batch, batch) }, "executes batch"},
 		"tx twice":      {func(c *checker) { executed(c, 0, block(1, parent), batch, renewed) }, `executes "transaction" again`},
-		"failed result": {func(c *checker) { b := block(1, parent); b.Results = []byte{1}; executed(c, 0, b) }, "fails with 1"},
+		"failed result": {func(c *checker) { b := block(1, parent); b.Results = []byte{1}; executed(c, 0, b, batch) }, "fails with TX_MALFORMED"},
+		"failed result of the adversary": {func(c *checker) {
+			b := block(1, parent)
+			b.Results, c.faulty[batch.Author] = []byte{1}, true
+			executed(c, 1, b, batch)
+		}, ""},
+		"no result":  {func(c *checker) { b := block(1, parent); b.Results = []byte{}; executed(c, 0, b, batch) }, "too few"},
+		"one result": {func(c *checker) { b := block(1, parent); b.Results = []byte{0}; executed(c, 0, b) }, "for 0 transactions"},
 		"lost height": {func(c *checker) {
 			executed(c, 0, block(1, parent))
 			c.checkStart(correct(c, 0), state.Tip{})

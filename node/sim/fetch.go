@@ -125,7 +125,7 @@ func (v *host) fetchBatches(w mempool.Want, digests []remora.Hash) {
 	asked := digests[:min(len(digests), peers.MaxBatchRange)]
 	v.askBatches(w.From, asked, peers.AskTimeout, func(found []remora.Batch) {
 		for _, b := range found {
-			if v.batches.Step(worker.FetchedBatch{Lister: w.Author, Round: w.Round, Batch: b}) != nil {
+			if !v.tellWorker(worker.FetchedBatch{Lister: w.Author, Round: w.Round, Batch: b}) {
 				return
 			}
 		}

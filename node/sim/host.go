@@ -24,6 +24,13 @@ import (
 // tick is the length of a core's logical tick.
 const tick = 5 * time.Millisecond
 
+// What may wait of an author, and what it may send ahead: less than in a node, in the same ratio, so that an attack that fills
+// them up takes seconds.
+const (
+	maxPending = 512 << 10
+	pushQuota  = 8 * maxPending
+)
+
 // host is a validator's disk and the process that runs on it, if one does. What a process knows is in life, so that
 // nothing outlives it but the disk.
 type host struct {
@@ -128,6 +135,7 @@ func (v *host) openProcess() error {
 	}
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
+		MaxPending: maxPending, PushQuota: pushQuota,
 	})
 	if err != nil {
 		return err
@@ -230,6 +238,9 @@ func (v *host) tickCores() {
 	}
 	v.core.Tick(v.wallClock())
 	v.pruneDAG()
+	if v.up && v.actor != nil {
+		v.actor.attackPeers()
+	}
 }
 
 // pruneDAG deletes certificates that are not needed any more.

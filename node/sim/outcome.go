@@ -26,10 +26,12 @@ type Outcome struct {
 	Violations []string      `json:"violations"`
 
 	Accepted   int     `json:"accepted"` // transactions acknowledged to clients
-	Executed   int     `json:"executed"`
+	Executed   int     `json:"executed"` // of these
 	Crashes    int     `json:"crashes"`
 	Synced     int     `json:"synced"`     // blocks executed by block sync
 	Rejoined   int     `json:"rejoined"`   // validators that came back without the record of what they had signed
+	Refused    int     `json:"refused"`    // transactions of the adversary that failed
+	OverQuota  int     `json:"over_quota"` // batches that correct validators refused because their sender's quota was used up
 	Deliveries int     `json:"deliveries"` // messages that arrived
 	Entries    int     `json:"entries"`    // the most that a mempool core held in the end, in map and slice entries
 	Latency    Latency `json:"latency_ms"`

@@ -99,12 +99,18 @@ const (
 	Garbage             Behaviour = "garbage"              // messages with random bytes in them
 	LieInSync           Behaviour = "lie-in-sync"          // answers that were tampered with
 	Silent              Behaviour = "silent"               // sends nothing
+	Flood               Behaviour = "flood"                // rubbish that must be verified, at line rate
+	PinQuota            Behaviour = "pin-quota"            // each peer gets other batches that are never accepted
+	TinyBatches         Behaviour = "tiny-batches"         // headers full of the smallest batches
+	BadTransactions     Behaviour = "bad-transactions"     // batches full of faults
+	FutureEpoch         Behaviour = "future-epoch"         // batches of epochs to come
 	Twin                Behaviour = "twin"                 // runs twice, from the same state on
 )
 
 // Behaviours lists all of them.
 var Behaviours = []Behaviour{
-	Equivocate, WithholdBatch, WithholdCertificate, BadSignature, FarFuture, Garbage, LieInSync, Silent, Twin,
+	Equivocate, WithholdBatch, WithholdCertificate, BadSignature, FarFuture, Garbage, LieInSync, Silent, Flood, PinQuota, TinyBatches,
+	BadTransactions, FutureEpoch, Twin,
 }
 
 // WithDefaults returns the scenario with every field set.

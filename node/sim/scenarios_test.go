@@ -36,7 +36,10 @@ func TestScenarios(t *testing.T) {
 				if _, err := fmt.Sscan(value, &least); err != nil {
 					t.Fatal(need, err)
 				}
-				counts := map[string]int{"crashes": r.Crashes, "synced": r.Synced, "rejoined": r.Rejoined}
+				counts := map[string]int{
+					"crashes": r.Crashes, "synced": r.Synced, "rejoined": r.Rejoined,
+					"refused": r.Refused, "over_quota": r.OverQuota, "deliveries": r.Deliveries,
+				}
 				if got, known := counts[name]; !known || got < least {
 					t.Errorf("%s = %d, want at least %d", name, got, least)
 				}

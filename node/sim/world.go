@@ -12,6 +12,9 @@ import (
 // chainID is a development chain's: it takes opaque transactions.
 const chainID = "dev-sim"
 
+// victim has an account: forged transactions name it as their sender.
+const victim = "victim"
+
 // world is one run. Each concern has a source of chance of its own: taking a fault away does not move the others.
 type world struct {
 	scenario  Scenario
@@ -91,7 +94,7 @@ func newWorld(s Scenario) (*world, error) {
 }
 
 func genesisOf(s *Scenario) *remora.Genesis {
-	g := statetest.Genesis(chainID, s.Validators)
+	g := statetest.Genesis(chainID, s.Validators, victim)
 	g.Params.GCDepth = s.GCDepth
 	g.Params.EpochMillis, g.Params.EpochBlocks = 100, s.EpochBlocks
 	if s.EpochBlocks == 0 {
@@ -174,7 +177,7 @@ func (w *world) outcome() Outcome {
 	w.check.checkOwed(w)
 	c := w.check
 	c.Verdict, c.Trace, c.Deliveries = c.worstVerdict(), w.trace.traceHash(), w.trace.events
-	c.Accepted, c.Executed, c.Latency = len(c.accepted), len(c.txs), latencyOf(c.waits)
+	c.Accepted, c.Executed, c.Latency = len(c.accepted), c.countExecuted(), latencyOf(c.waits)
 	if n := len(c.chain); n > 0 {
 		c.Blocks, c.Rounds, c.StateRoot = remora.Height(n), c.chain[n-1].round, c.chain[n-1].root
 	}
