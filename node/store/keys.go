@@ -25,6 +25,7 @@ const (
 	metaGenesis   = "genesis"   // hash
 	metaHeight    = "height"    // of the newest block
 	metaCertified = "certified" // height up to which every block has its certificate
+	metaPruned    = "pruned"    // segment up to which batches that never execute are gone
 	metaOwed      = "owed"      // followed by an author: segment of the first batch that may be unexecuted
 )
 

@@ -24,6 +24,8 @@ type Options struct {
 	Memory *Memory       // for simulations: holds everything but the batches, in place of a database on FS
 	Logger pebble.Logger // nil: messages are discarded. Fatalf must not return
 	Cache  int64         // bytes of block cache; 0: 64 MiB
+
+	Segment int64 // size at which a new segment of batches begins; 0: 64 MiB
 }
 
 // Store is the durable half of a node. Its methods may be called from any goroutine, Commit and Stage from one at a
@@ -52,7 +54,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open state in %s: %w", dir, markCorruption(err))
 	}
 	genuine := func(digest remora.Hash, payload []byte) bool { return remora.SumBLAKE3(payload) == digest }
-	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine})
+	log, damage, err := segment.Open(fs, fs.PathJoin(dir, batchDir), segment.Options{Genuine: genuine, MaxSegment: opts.Segment})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open batches in %s: %w", dir, err), state.Close())
 	}

@@ -137,6 +137,8 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	examiner := &blocksync.Examiner{
 		Self: c.Self, Committee: c.Committee, Store: c.Store, Head: c.Head, Client: client, Counts: c.Counts, Log: log,
 	}
+	prune := &Pruner{Self: c.Self, Store: c.Store}
+	v.loops = append(v.loops, func(ctx context.Context) error { return pruneBatches(ctx, prune, c.Head, log) })
 	v.loops = append(v.loops, bundle.bundleTxs, dag.driveCores, examiner.Watch(execute.executeBlocks))
 	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.verifyFrames}, runtime.GOMAXPROCS(0))...)
 	for a := range remora.Authority(members.Size()) {
@@ -166,7 +168,7 @@ func newWorker(c *Config) (*worker.Core, error) {
 }
 
 // Loops returns the goroutines of a validator: 1 batcher (worker core), 1 primary (mempool core and commit rule), 1 engine
-// (executor and block certificates), GOMAXPROCS verifiers, a fetcher per peer. While certified blocks are synced the engine
+// (executor and block certificates), GOMAXPROCS verifiers, a fetcher per peer, 1 pruner of the store. While certified blocks are synced the engine
 // has 1 puller and its questions beside it.
 func (v *Validator) Loops() []func(context.Context) error { return v.loops }
 

@@ -15,11 +15,13 @@ import (
 
 // history records what a workload did to a log.
 type history struct {
-	appended int // records 0 to appended-1 were given to Append
-	acked    int // records 0 to acked-1 are durable by promise
-	removed  uint32
+	appended int    // records 0 to appended-1 were given to Append
+	acked    int    // records 0 to acked-1 are durable by promise
+	removed  uint32 // segment of which every second record stays
 	locs     []segment.Location
 }
+
+func (h *history) keeps(r segment.Record) bool { return r.Author%2 == 0 }
 
 // prepare makes the directory above the log durable, which is its owner's duty.
 func prepare(fs *crashfs.FS) error {
@@ -77,8 +79,8 @@ func fillPart(fs *crashfs.FS, l *segment.Log, h *history, part int) error {
 		}
 	}
 	if part == 1 {
-		h.removed = h.locs[h.appended/2].Segment
-		return l.Remove(h.removed)
+		h.removed = h.locs[h.appended/2].Segment - 1
+		return l.Remove(h.removed, h.keeps)
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func check(fs vfs.FS, h history) error {
 		r := record(i)
 		known[r.Digest] = true
 		got, err := l.Get(r.Digest)
-		gone := i < len(h.locs) && h.locs[i].Segment < h.removed
+		gone := i < len(h.locs) && h.locs[i].Segment == h.removed && !h.keeps(r)
 		if err == nil && !bytes.Equal(got, r.Payload) || err != nil && i < h.acked && !gone {
 			return errors.Join(fmt.Errorf("record %d of %d acknowledged: %w", i, h.acked, err), l.Close())
 		}
@@ -249,7 +251,7 @@ func TestFailureIsFinal(t *testing.T) {
 				}
 				fs.Heal()
 				_, appendErr := l.Append(record(1000))
-				for _, later := range []error{appendErr, l.Sync(), l.Remove(1)} {
+				for _, later := range []error{appendErr, l.Sync(), l.Remove(1, none)} {
 					if !errors.Is(later, segment.ErrFailed) {
 						t.Fatalf("operation %d: after the failure %v", n, later)
 					}

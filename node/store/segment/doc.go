@@ -16,5 +16,5 @@
 // # Memory
 //
 // The index costs 44 bytes per record plus the free room of a Go map, 50 to 100 bytes in all. One file stays open per
-// segment. Remove bounds both.
+// segment. Remove bounds both; it can keep records of the segment by appending them again.
 package segment

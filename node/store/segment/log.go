@@ -66,6 +66,11 @@ func (l *Log) Append(r Record) (Location, error) {
 	if loc, ok := l.findLocation(r.Digest); ok {
 		return loc, nil
 	}
+	return l.appendRecord(r)
+}
+
+// appendRecord writes a record behind all others. Callers hold writer.
+func (l *Log) appendRecord(r Record) (Location, error) {
 	s, err := l.segmentWithRoom(headerSize + int64(len(r.Payload)))
 	if err != nil {
 		return Location{}, l.stopAppending(err)
@@ -143,24 +148,77 @@ func (l *Log) segmentWithRoom(n int64) (*segment, error) {
 	return s, nil
 }
 
-// Remove deletes every segment with a number below before, except the active one, together with its records.
-func (l *Log) Remove(before uint32) error {
+// Remove deletes a segment, unless it is the active one or not there. Records that keep wants are appended again before, and
+// are durable when the file goes: a crash leaves them twice, and never not at all.
+func (l *Log) Remove(number uint32, keep func(Record) bool) error {
+	var kept []Location
+	var digests []remora.Hash
+	if l.isSealed(number) {
+		_, err := l.scanSegment(number, 0, false, func(loc Location, r Record) error {
+			if digests = append(digests, r.Digest); keep(r) {
+				kept = append(kept, loc)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, loc := range kept {
+		if err := l.moveRecord(loc); err != nil {
+			return err
+		}
+	}
+	return l.removeSegment(number, digests)
+}
+
+// isSealed reports whether a segment is here and gets no more records.
+func (l *Log) isSealed(number uint32) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.segments[number] != nil && number < l.last
+}
+
+// moveRecord appends a record again, unless it is damaged, or indexed elsewhere.
+func (l *Log) moveRecord(loc Location) error {
+	r, err := l.readRecord(loc)
+	if errors.Is(err, ErrCorrupt) {
+		return nil // Get forgets it as well
+	}
+	if err != nil {
+		return err
+	}
 	l.writer.Lock()
 	defer l.writer.Unlock()
 	if l.failed != nil {
 		return l.failed
 	}
-	old := l.forgetSegments(before)
-	for _, s := range old {
-		if err := s.retireFile(); err != nil {
-			return l.stopAppending(fmt.Errorf("close %s: %w", s.name, err))
-		}
-		if err := l.fs.Remove(s.name); err != nil {
-			return l.stopAppending(fmt.Errorf("remove %s: %w", s.name, err))
-		}
-	}
-	if len(old) == 0 {
+	if at, ok := l.findLocation(r.Digest); !ok || at != loc {
 		return nil
+	}
+	_, err = l.appendRecord(r)
+	return err
+}
+
+// removeSegment deletes a sealed segment, which holds these records, when everything appended before is durable.
+func (l *Log) removeSegment(number uint32, digests []remora.Hash) error {
+	l.writer.Lock()
+	defer l.writer.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if !l.isSealed(number) {
+		return nil
+	}
+	if err := l.syncActive(); err != nil {
+		return l.stopAppending(err)
+	}
+	s := l.forgetSegment(number, digests)
+	if err := s.retireFile(); err != nil {
+		return l.stopAppending(fmt.Errorf("close %s: %w", s.name, err))
+	}
+	if err := l.fs.Remove(s.name); err != nil {
+		return l.stopAppending(fmt.Errorf("remove %s: %w", s.name, err))
 	}
 	if err := syncDir(l.fs, l.dir); err != nil {
 		return l.stopAppending(err)
@@ -168,27 +226,18 @@ func (l *Log) Remove(before uint32) error {
 	return nil
 }
 
-// forgetSegments removes the segments below before from the index and returns them.
-func (l *Log) forgetSegments(before uint32) []*segment {
+// forgetSegment removes a segment and the places of these records in it from the index.
+func (l *Log) forgetSegment(number uint32, digests []remora.Hash) *segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before = min(before, l.last)
-	var old []*segment
-	for number, s := range l.segments {
-		if number < before {
-			old = append(old, s)
-			delete(l.segments, number)
-		}
-	}
-	if len(old) == 0 {
-		return nil
-	}
-	for digest, loc := range l.index {
-		if loc.Segment < before {
+	for _, digest := range digests {
+		if l.index[digest].Segment == number {
 			delete(l.index, digest)
 		}
 	}
-	return old
+	s := l.segments[number]
+	delete(l.segments, number)
+	return s
 }
 
 // Close syncs and closes the log. Later calls return ErrClosed.

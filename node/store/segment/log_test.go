@@ -137,26 +137,35 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// none keeps no record of a segment that is removed.
+func none(segment.Record) bool { return false }
+
 func TestRemove(t *testing.T) {
 	const n = 20
 	fs, locs := filled(t, n)
 	l, _ := open(t, fs)
-	before := locs[n/2].Segment
-	must(t, l.Remove(before))
-	expect(t, l, n, func(i int) bool { return locs[i].Segment >= before })
-	if _, err := l.Read(locs[0]); !errors.Is(err, segment.ErrNotFound) {
+	gone, thinned := locs[n/2].Segment, locs[n/2].Segment+1
+	stays := func(r segment.Record) bool { return r.Author%2 == 0 }
+	left := func(i int) bool {
+		return locs[i].Segment != gone && (locs[i].Segment != thinned || stays(record(i)))
+	}
+	must(t, l.Remove(gone, none))
+	must(t, l.Remove(gone, none))
+	must(t, l.Remove(thinned, stays))
+	last := l.Segments()[len(l.Segments())-1]
+	must(t, l.Remove(last, none)) // the active one stays
+	expect(t, l, n, left)
+	if _, err := l.Read(locs[n/2]); !errors.Is(err, segment.ErrNotFound) {
 		t.Fatalf("read of a removed record: %v", err)
 	}
-	must(t, l.Remove(1<<31))
-	last := locs[n-1].Segment
-	expect(t, l, n, func(i int) bool { return locs[i].Segment == last })
+	image := fs.Crash(crashfs.Strict) // the removal made what it kept durable
 	must(t, l.Close())
-	again, damage := open(t, fs.Crash(crashfs.Strict))
+	again, damage := open(t, image)
 	if len(damage) > 0 {
 		t.Fatal(damage)
 	}
-	expect(t, again, n, func(i int) bool { return locs[i].Segment == last })
-	_, err := again.Append(record(0))
+	expect(t, again, n, left)
+	_, err := again.Append(record(n / 2))
 	must(t, err)
 	must(t, again.Close())
 }
@@ -189,7 +198,7 @@ func TestClosed(t *testing.T) {
 	_, readErr := l.Read(locs[0])
 	_, getErr := l.Get(record(0).Digest)
 	for what, err := range map[string]error{
-		"append": appendErr, "read": readErr, "get": getErr, "sync": l.Sync(), "remove": l.Remove(1), "close": l.Close(),
+		"append": appendErr, "read": readErr, "get": getErr, "sync": l.Sync(), "remove": l.Remove(1, none), "close": l.Close(),
 	} {
 		if !errors.Is(err, segment.ErrClosed) {
 			t.Errorf("%s: %v", what, err)
@@ -223,7 +232,7 @@ func TestReadersBesideWriter(t *testing.T) {
 		must(t, err)
 		if i%10 == 0 {
 			must(t, l.Sync())
-			must(t, l.Remove(max(loc.Segment, 8)-8))
+			must(t, l.Remove(max(loc.Segment, 8)-8, func(r segment.Record) bool { return r.Author < 5 }))
 		}
 	}
 	readers.Wait()

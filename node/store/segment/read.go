@@ -29,6 +29,9 @@ func (l *Log) Get(digest remora.Hash) ([]byte, error) {
 		return nil, l.missingError("digest " + digest.String())
 	}
 	r, err := l.readRecord(loc)
+	if at, ok := l.findLocation(digest); ok && at != loc && errors.Is(err, ErrNotFound) {
+		return l.Get(digest) // it was moved
+	}
 	if err == nil && r.Digest != digest {
 		err = fmt.Errorf("%w: digest %s is indexed at segment %d offset %d, which holds %s", ErrCorrupt, digest, loc.Segment, loc.Offset, r.Digest)
 	}
@@ -92,6 +95,9 @@ func (l *Log) Describe(digest remora.Hash) (Record, error) {
 	}
 	s, size := l.acquireSegment(loc.Segment)
 	if s == nil {
+		if at, ok := l.findLocation(digest); ok && at != loc {
+			return l.Describe(digest) // it was moved
+		}
 		return Record{}, l.missingError(fmt.Sprintf("segment %d", loc.Segment))
 	}
 	defer s.readers.RUnlock()
@@ -131,6 +137,12 @@ func (l *Log) acquireSegment(number uint32) (*segment, int64) {
 // not be visited.
 func (l *Log) Headers(segment uint32, visit func(Location, Record) error) error {
 	_, err := l.scanSegments(Location{Segment: segment}, false, visit)
+	return err
+}
+
+// SegmentHeaders calls visit with every record of one segment, as Headers does.
+func (l *Log) SegmentHeaders(segment uint32, visit func(Location, Record) error) error {
+	_, err := l.scanSegment(segment, 0, false, visit)
 	return err
 }
 
