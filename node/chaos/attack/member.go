@@ -13,13 +13,16 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/crypto/keystore"
 	"github.com/remora-network/remora/node/devnet"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/exec"
 	"github.com/remora-network/remora/node/head"
 	"github.com/remora-network/remora/node/home"
+	"github.com/remora-network/remora/node/limits"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/store"
 	"github.com/remora-network/remora/node/trust"
 	"github.com/remora-network/remora/node/validator"
+	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/registry"
 )
 
@@ -106,12 +109,26 @@ func (m *member) epoch() (remora.Epoch, error) {
 	return e.Number, errors.Join(err, view.Release())
 }
 
+// openDoor returns a door for the member's own transactions, which comes up with none.
+func (m *member) openDoor() (*door.Door, error) {
+	machine, err := state.NewMachine(m.genesis)
+	if err != nil {
+		return nil, err
+	}
+	d := door.New(door.Config{Machine: machine, Genesis: m.genesis, Head: m.head, Verifier: exec.NewVerifier()})
+	m.exec.Observe = d.NoteBlock
+	return d, nil
+}
+
 // start takes the place in the committee and returns when it takes part in the rounds.
 func (m *member) start(ctx context.Context) (*errgroup.Group, error) {
-	var err error
+	entrance, err := m.openDoor()
+	if err != nil {
+		return nil, err
+	}
 	m.validator, err = validator.New(validator.Config{
 		Genesis: m.genesis, Committee: m.relay.inside, Self: m.forger.self, Keys: m.forger.keys, Executor: m.exec, Store: m.store,
-		Head: m.head, Host: m.relay.inner, Counts: &m.counts, Logger: m.log, Signing: m.signing,
+		Head: m.head, Host: m.relay.inner, Door: entrance, Hits: limits.NewHits(time.Now, m.log), Counts: &m.counts, Logger: m.log, Signing: m.signing,
 	})
 	if err != nil {
 		return nil, err
