@@ -7,6 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 CYCLES   ?= 1000
 SOAK     ?= 0
+SIEGE    ?= 60s
 SEED     ?= 3
 SEEDS    ?= 10000
 
@@ -76,8 +77,8 @@ sim: build ## SEEDS (10000) faulted runs of simulated committees; a failure is s
 mutants: ## plant deliberate defects, one at a time: the tests must notice each (about 3 minutes)
 	@go run ./cmd/mutants
 
-chaos: ## four real validators under kill -9 (CYCLES times, 1000), pauses, wrong clocks; as root also lossy and cut links, full disks (15 minutes)
-	go test ./node/chaos -count=1 -v -timeout 0 -args -cycles $(CYCLES) -seed $(SEED) -soak $(SOAK)
+chaos: ## four real validators under kill -9 (CYCLES times, 1000), pauses, wrong clocks; attackers for SIEGE (60s) each; as root also lossy and cut links, full disks (75 minutes)
+	go test ./node/chaos -count=1 -v -timeout 0 -args -cycles $(CYCLES) -seed $(SEED) -soak $(SOAK) -siege $(SIEGE)
 
 bench: build ## benchmarks of the pure cores, then ordering by four real validators
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PURE_PKGS)

@@ -74,3 +74,30 @@ func startSiege(ctx context.Context, t *testing.T) *chaos.Siege {
 	})
 	return s
 }
+
+// brief names the attacks of a short run.
+var brief = []string{"client-bodies", "client-stall"}
+
+// Transfers go on under an attack, memory and disk stay bounded, and the attacker is named, however slow the machine is.
+func TestAttackers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts real processes")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	s := startSiege(ctx, t)
+	for _, kind := range brief {
+		t.Run(kind, func(t *testing.T) {
+			row, err := s.Try(ctx, kind, 4*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := row.During; d.Lost > 0 || len(d.Latencies) == 0 {
+				t.Errorf("%d of %d transfers were not executed: %v", d.Lost, len(d.Latencies), d.Failures)
+			}
+			for _, exceeded := range row.Exceeded() {
+				t.Error(exceeded)
+			}
+		})
+	}
+}

@@ -43,6 +43,17 @@ func (s *Siege) Run(ctx context.Context, kind string, length time.Duration) (*Ro
 	return r, err
 }
 
+// Try mounts an attack and watches what happens, without anything to compare it with.
+func (s *Siege) Try(ctx context.Context, kind string, length time.Duration) (*Row, error) {
+	r := &Row{Kind: kind}
+	var err error
+	if r.During, err = s.attackFor(ctx, r, length); err != nil {
+		return nil, err
+	}
+	r.Recovered = s.Recover(ctx, transferLimit, 3*recoverMost)
+	return r, nil
+}
+
 func (s *Siege) attackFor(ctx context.Context, r *Row, length time.Duration) (*Phase, error) {
 	a, err := s.Prepare(ctx, r.Kind, r.percent)
 	if err != nil {
