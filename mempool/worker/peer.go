@@ -92,6 +92,11 @@ func (c *Core) checkPeerBatch(b *remora.Batch) (remora.BatchRef, error) {
 	return b.Ref(), nil
 }
 
+// Crowds reports whether a peer has used more than half of what it may send, or of what it may list.
+func (c *Core) Crowds(a remora.Authority) bool {
+	return 2*c.peers.pushed[a] > c.config.PushQuota || 2*c.peers.listed[a] > c.config.ListQuota
+}
+
 func (k *keeper) account(c charge) *int {
 	if c.fetched {
 		return &k.listed[c.by]

@@ -15,7 +15,7 @@ import (
 const maxParsedKeys = 4 * remora.MaxCommittee
 
 // firstStep is the number of statements of a list that are verified whatever they are.
-const firstStep = 2 * ed25519.GroupSize
+const firstStep = 16
 
 // Verifier implements verdict.Verifier. Verdicts are pure functions of the statements; Prime only computes some of them
 // ahead, in batches and on all cores. It is safe for use by several goroutines.

@@ -147,6 +147,9 @@ func (b *batcher) takeBatch(ctx context.Context, m p2p.Message) {
 		b.judge.recordHit(limitBatches, from)
 		b.log.DebugContext(ctx, "refused a batch", slog.String("peer", m.Peer), slog.Any("reason", err))
 	}
+	if b.core.Crowds(from) {
+		b.judge.recordHit(limitWaiting, from)
+	}
 }
 
 // takeAcks hands a peer's acknowledgements to the core.
@@ -169,6 +172,7 @@ func (b *batcher) takeAcks(ctx context.Context, m p2p.Message) {
 func (b *batcher) takeFetched(f fetched) error {
 	for _, batch := range f.batches {
 		if err := b.core.Step(worker.FetchedBatch{Lister: f.author, Round: f.round, Batch: batch}); err != nil {
+			b.judge.recordHit(limitWaiting, f.author)
 			return err
 		}
 	}

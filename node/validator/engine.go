@@ -26,6 +26,7 @@ type engine struct {
 	gatherer  *peers.Gatherer
 	sync      *blocksync.Syncer
 	announcer *Announcer
+	judge     *judge
 	log       *slog.Logger
 
 	work       <-chan Work
@@ -112,6 +113,7 @@ func (e *engine) executeSubDAG(ctx context.Context, sub remora.SubDAG) error {
 		return err
 	}
 	e.counts.Executions.Since(began)
+	e.judge.noteFaults(block, batches)
 	if err := e.publishBlocks(block); err != nil {
 		return err
 	}

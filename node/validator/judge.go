@@ -3,6 +3,7 @@ package validator
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ const (
 	limitPaused  = "certificates of a blamed member"
 	limitDropped = "messages replaced by newer ones"
 	limitBatches = "batches that are refused"
+	limitWaiting = "batches that wait to be ordered"
+	limitFaults  = "transactions that no honest member takes"
+	limitFuture  = "batches of epochs to come"
 )
 
 // judge shares the intake of messages between loops, and names who is held to a limit.
@@ -48,6 +52,24 @@ func (j *judge) blameMember(ctx context.Context, a remora.Authority, reason erro
 
 func (j *judge) recordHit(limit string, a remora.Authority) {
 	j.hits.RecordHit(limit, j.committee.Members[a].Name)
+}
+
+// noteFaults names the authors of executed batches that hold transactions which no honest member takes, and of headers that list
+// batches of later epochs: an honest author seals and lists in epochs that it has ordered.
+func (j *judge) noteFaults(block *remora.Block, batches []remora.Batch) {
+	results := block.Results
+	for i := range batches {
+		mine := results[:batches[i].Count]
+		results = results[batches[i].Count:]
+		if slices.ContainsFunc(mine, func(r byte) bool { return remora.Code(r).IsFault() || remora.Code(r) == remora.CodeSkipped }) {
+			j.recordHit(limitFaults, batches[i].Author)
+		}
+	}
+	for _, h := range block.DAG {
+		if slices.ContainsFunc(h.Payload, func(r remora.BatchRef) bool { return r.Epoch > block.Header.Epoch }) {
+			j.recordHit(limitFuture, h.Author)
+		}
+	}
 }
 
 // admitFrame reports whether a frame is to be checked now; otherwise it is kept, in the place of an older one.

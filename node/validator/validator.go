@@ -124,7 +124,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
-		exec: c.Executor, store: c.Store, head: c.Head, client: client, gatherer: gatherer, log: log,
+		exec: c.Executor, store: c.Store, head: c.Head, client: client, gatherer: gatherer, judge: judge, log: log,
 		announcer: NewAnnouncer(AnnouncerConfig{
 			Self: c.Self, Committee: c.Committee, Signer: auth, Store: c.Store, Exec: c.Executor, Progress: progress,
 		}),
