@@ -28,6 +28,15 @@ func (r *Recent[K, V]) Add(key K, v V) {
 	r.next = (r.next + 1) % r.limit
 }
 
+// Replace adds a value like Add, or takes the place of the value of a known key, whose age stays.
+func (r *Recent[K, V]) Replace(key K, v V) {
+	if r.Has(key) {
+		r.known[key] = v
+		return
+	}
+	r.Add(key, v)
+}
+
 // Get returns the value of a key.
 func (r *Recent[K, V]) Get(key K) (V, bool) {
 	v, ok := r.known[key]

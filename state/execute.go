@@ -54,6 +54,13 @@ func CheckValidity(tx *remora.Tx, ordered remora.Epoch) error {
 	return nil
 }
 
+// MayExecute reports whether a batch that is sealed in an epoch may hold a transaction: it has not expired there, and is no
+// fault as far as its bytes tell. It is a pure function of its arguments.
+func (m *Machine) MayExecute(raw []byte, sealing remora.Epoch) bool {
+	tx, err := m.OpenTx(raw)
+	return err == nil && (tx == nil || sealing <= tx.ValidUntil)
+}
+
 // describeBlock returns the data of the block after view that the rules need, among it its time on the active clock.
 func (m *Machine) describeBlock(view View, time remora.Millis) (*delivery.Block, error) {
 	epoch, err := registry.GetEpoch(view.Tables)

@@ -147,7 +147,6 @@ var codes = []code{
 	newCode("TX_ACCOUNT_BUSY", "transactions of the sender with costly proofs are being verified", "send them one after another"),
 	newCode("TX_UNCHECKED", "the request held too many bad signatures, or a wrong costly proof, before this transaction",
 		"mend what the node refused and send the rest again"),
-	newCode("TX_EXPIRED", "no block accepted the transaction while it was valid", "sign it again: its nonce is free"),
 	newCode("CLIENT_BUSY", "this client uses up its part of the node; others are served", "wait for the answers to earlier requests"),
 	newCode("SERVER_BUSY", "the node cannot take more requests now", "try again in a moment, or use another node"),
 	newCode("INTERNAL", "the node failed to serve the request", "see the node's log"),

@@ -28,7 +28,6 @@ const (
 	CodeFull           = "SERVER_BUSY"        // all accounts together have
 	CodeUnchecked      = "TX_UNCHECKED"       // the request held too much that was refused before it
 	CodeAccountBusy    = "TX_ACCOUNT_BUSY"    // a transaction of the account with costly proofs is being verified
-	CodeExpired        = "TX_EXPIRED"         // this node gave it up: no block can accept it any more
 )
 
 // Refusal says why a node does not admit a transaction.

@@ -19,6 +19,9 @@ type Config struct {
 	ListQuota   int          // charged bytes of batches that a peer's headers may make this authority fetch; default remora.ListQuota
 	FirstSeq    uint64       // number of the next batch, above every number that this worker ever used; little above the last one
 	Epoch       remora.Epoch // of the state at the start
+	// Keep reports whether a transaction of an expired batch is worth being sealed again in an epoch; nil: all are. It is a
+	// pure function of its arguments.
+	Keep func(tx []byte, sealing remora.Epoch) bool
 }
 
 func (c Config) withDefaults() Config {
@@ -33,6 +36,9 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxPending, 8<<20)
 	set(&c.PushQuota, 64<<20)
 	set(&c.ListQuota, remora.ListQuota)
+	if c.Keep == nil {
+		c.Keep = func([]byte, remora.Epoch) bool { return true }
+	}
 	c.MaxBatch = min(c.MaxBatch, remora.MaxBatchBytes)
 	return c
 }
@@ -135,7 +141,7 @@ func (c *Core) Advance(Ready) { c.busy = false }
 // Pending returns the bytes of own unexecuted batches, including the one under construction.
 func (c *Core) Pending() int { return c.own.pendingBytes() }
 
-// enterEpoch starts an epoch: own batches that expired are sealed again, those of peers are dropped.
+// enterEpoch starts an epoch: own batches that expired are sealed again, as far as that is worth it, those of peers are dropped.
 func (c *Core) enterEpoch(epoch remora.Epoch) {
 	if epoch <= c.epoch {
 		return

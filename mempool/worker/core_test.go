@@ -44,6 +44,7 @@ func drain(c *worker.Core) worker.Ready {
 		all.Acks = append(all.Acks, r.Acks...)
 		all.Certified = append(all.Certified, r.Certified...)
 		all.Sealed = append(all.Sealed, r.Sealed...)
+		all.Dropped = append(all.Dropped, r.Dropped...)
 	}
 }
 
@@ -404,6 +405,46 @@ func TestExpiredAreSealedAnew(t *testing.T) {
 	}
 	if r := step(t, c, worker.EpochChanged{Epoch: 3}); len(r.Persist) != 0 || len(ticks(c, 9).Persist) != 0 {
 		t.Error("an epoch of the past changes something")
+	}
+}
+
+// TestExpiredTxsAreDropped has one of two transactions expire before its batch is sealed again, then the other: what nobody
+// would execute is handed back, also after a restart and when another batch has the number, and no empty batch is made.
+func TestExpiredTxsAreDropped(t *testing.T) {
+	keep := func(c *worker.Config) {
+		c.Keep = func(tx []byte, sealing remora.Epoch) bool { return sealing <= remora.Epoch(tx[0]) }
+	}
+	c := newCore(t, keep)
+	for _, until := range []byte{8, 7, 8} {
+		if _, err := c.Submit([]byte{until}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := ticks(c, 2).Persist[0]
+	step(t, c, worker.EpochOrdered{Epoch: 8}) // the batch will be sealed in the ordered epoch
+	r := step(t, c, worker.EpochChanged{Epoch: 7})
+	if !slices.Equal(txs(r.Persist), []string{"\x08", "\x08"}) || len(r.Broadcast) != 1 || len(r.Dropped) != 1 || r.Dropped[0][0] != 7 || r.Persist[0].Seq != old.Seq {
+		t.Errorf("sealed %q, dropped %q", txs(r.Persist), r.Dropped)
+	}
+	if r := step(t, c, worker.EpochChanged{Epoch: 9}); len(r.Persist)+len(r.Dropped) != 0 {
+		t.Errorf("not expired yet: %+v", r)
+	}
+	r = step(t, c, worker.EpochChanged{Epoch: 10})
+	if len(r.Persist)+len(r.Broadcast) != 0 || len(r.Dropped) != 2 || c.Pending() != 0 {
+		t.Errorf("sealed %q, dropped %q, %d bytes wait", txs(r.Persist), r.Dropped, c.Pending())
+	}
+	again := newCore(t, keep)
+	if r := step(t, again, worker.Restored{Batch: batchOf(0, 3, 4, 10)}); len(r.Persist)+len(r.Broadcast) != 0 || len(r.Dropped) != 1 {
+		t.Errorf("restored: sealed %q, dropped %q", txs(r.Persist), r.Dropped)
+	}
+	submit(t, again, 1) // valid until epoch 7
+	mine := ticks(again, 2).Persist[0]
+	step(t, again, worker.EpochOrdered{Epoch: 8})
+	rival := mine.Ref()
+	rival.Digest[0]++
+	r = step(t, again, worker.BlockExecuted{Accepted: []remora.BatchRef{rival}})
+	if len(r.Persist) != 0 || len(r.Dropped) != 1 || again.Pending() != 0 {
+		t.Errorf("number taken: sealed %q, dropped %q", txs(r.Persist), r.Dropped)
 	}
 }
 

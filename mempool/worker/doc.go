@@ -17,6 +17,6 @@
 //
 // The same calls in the same order give the same results. A batch is durable here before it is broadcast, acknowledged or
 // confirmed to a client. Own batches are repeated until a quorum holds them, and sealed again in a new epoch when they
-// expired before they were executed. The bytes of own and peers' unexecuted batches are bounded by Config.MaxPending and
+// expired before they were executed, without the transactions that Config.Keep does not keep. The bytes of own and peers' unexecuted batches are bounded by Config.MaxPending and
 // Config.PeerQuota. The bytes of a batch are shared, never copied or modified.
 package worker

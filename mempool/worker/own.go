@@ -207,12 +207,20 @@ func (m *maker) takeSeq() uint64 {
 	return m.seq - 1
 }
 
-// resealBatch seals the transactions of a batch that can not be accepted any more in the present epoch.
+// resealBatch seals the transactions of a batch that can not be accepted any more in the present epoch, without those that are
+// not worth it. If none is, no batch takes its place.
 func (c *Core) resealBatch(b remora.Batch, seq uint64) {
 	c.own.removeBatch(b.Digest)
 	var builder remora.BatchBuilder
 	for _, tx := range b.Txs() {
-		builder.Add(tx)
+		if c.config.Keep(tx, c.ahead) {
+			builder.Add(tx)
+		} else {
+			c.out.Dropped = append(c.out.Dropped, tx)
+		}
+	}
+	if builder.Count() == 0 {
+		return
 	}
 	renewed := builder.Seal(c.config.Committee.Term, c.ahead, c.config.Self, c.config.ID, seq)
 	c.out.Persist = append(c.out.Persist, renewed)

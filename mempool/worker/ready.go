@@ -11,6 +11,7 @@ type Ready struct {
 	Acks      []Ack             // answers to peers
 	Certified []remora.BatchRef // own batches that a quorum holds: for the mempool's BatchReady
 	Sealed    []Sealed          // own batches, for the answers to waiting clients
+	Dropped   [][]byte          // transactions of own batches that expired, which are sealed no more
 }
 
 // Stored is a peer's batch whose bytes are durable here.
@@ -40,5 +41,5 @@ type Sealed struct {
 
 func (r *Ready) isEmpty() bool {
 	return len(r.Persist) == 0 && len(r.Stored) == 0 && len(r.Broadcast) == 0 && len(r.Resend) == 0 && len(r.Acks) == 0 &&
-		len(r.Certified) == 0 && len(r.Sealed) == 0
+		len(r.Certified) == 0 && len(r.Sealed) == 0 && len(r.Dropped) == 0
 }

@@ -3,8 +3,8 @@
 // # Usage
 //
 // A node has one [Door]. Whoever receives transactions calls [Door.Submit] and passes each answer on; the executor calls
-// [Door.NoteBlock] after each block; a validator calls [Door.Restore] with its batches of an earlier run and [Door.DropTx]
-// for what it seals no more. [Door.Executed] finds what became of a transaction that waited here, whatever code execution
+// [Door.NoteBlock] after each block; a validator calls [Door.Restore] with its batches of an earlier run, [Door.NoteEpoch]
+// when its ordering reaches an epoch, and [Door.DropTx] for what it seals no more. [Door.Executed] finds what became of a transaction that waited here, whatever code execution
 // gave.
 //
 // # Promises
@@ -96,6 +96,8 @@ type Door struct {
 	proving *turnstile    // for the same, by account instead of owner
 
 	mu       sync.Mutex
+	ordered  remora.Epoch   // the newest that the shell noted
+	executed remora.Epoch   // the newest up to which what expired has ended
 	visits   int            // requests that are here
 	visitors map[string]int // the same, by owner
 	pending  *admission.Pending
@@ -105,6 +107,7 @@ type Door struct {
 	outcomes remora.Recent[remora.Hash, Outcome]
 	ended    []ended // executed in blocks that the newest view may not show yet
 	passed   []passed
+	masses   *masses // of refusals
 }
 
 // ticket is the answer that a transaction which waits has, or will have.
@@ -133,7 +136,7 @@ func New(c Config) *Door {
 		Config: c, domain: c.Genesis.Domain(), slots: newTurnstile(2*cores, cores, maxOwnerVisits), costly: newTurnstile(cores+1, max(1, cores/2), maxOwnerVisits),
 		pending: admission.NewPending(admission.DefaultLimits()), visitors: map[string]int{}, tickets: map[remora.Hash]*ticket{}, batches: map[remora.Hash]int{},
 		refused: remora.NewRecent[remora.Hash, refused](maxRefused), outcomes: remora.NewRecent[remora.Hash, Outcome](maxOutcomes),
-		proving: newTurnstile(maxVisits, 1, maxAccountWaiting),
+		proving: newTurnstile(maxVisits, 1, maxAccountWaiting), masses: newMasses(),
 	}
 }
 
@@ -192,16 +195,4 @@ func (d *Door) Pending() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.pending.Count()
-}
-
-// recordHit records that somebody is held to a limit, by the code of a refusal.
-func (d *Door) recordHit(code, owner string, from remora.Address) {
-	switch code {
-	case admission.CodeAccountFull, admission.CodeNoncePending, admission.CodeBalancePending, admission.CodeAccountBusy:
-		d.Hits.RecordHit("transactions of an account", from.String())
-	case admission.CodeUnchecked:
-		d.Hits.RecordHit("refused transactions of a request", owner)
-	case admission.CodeFull:
-		d.Hits.RecordHit("waiting transactions", owner)
-	}
 }

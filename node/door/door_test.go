@@ -333,7 +333,7 @@ func TestRestoredBatchesWait(t *testing.T) {
 	}
 	r.DropTx(tx)
 	got, ended := r.Executed(remora.TxHash(tx))
-	if !ended || got.Refusal == nil || got.Refusal.Code != admission.CodeExpired {
+	if !ended || got.Refusal == nil || got.Refusal.Code != remora.CodeExpired.String() {
 		t.Errorf("ended %v: %+v", ended, got)
 	}
 	wantCodes(t, r.submit(t, rival), map[string]int{"ok": 1})
@@ -420,21 +420,4 @@ func TestClientsHaveTheirPart(t *testing.T) {
 		close(hold)
 		group.Wait()
 	})
-}
-
-// TestDoorWantsTime refuses a transfer that may expire before its batch is ordered.
-func TestDoorWantsTime(t *testing.T) {
-	r := newRig(t, nil)
-	key := r.Keys.Accounts[0]
-	sign := func(until remora.Epoch) []byte {
-		tx := remora.Tx{
-			Kind: remora.KindTransfer, ChainID: r.Genesis.ChainID, From: key.Public(), Fee: 5_000, ValidUntil: until,
-			Body: remora.Encode(remora.Transfer{To: r.Keys.Accounts[1].Public(), Amount: 1}),
-		}
-		message := tx.Message(r.Genesis.Domain())
-		tx.Signature = key.Sign(message[:])
-		return remora.Encode(&tx)
-	}
-	wantCodes(t, r.submit(t, sign(2)), map[string]int{"TX_EXPIRED": 1}) // this is epoch 1
-	wantCodes(t, r.submit(t, sign(3)), map[string]int{"ok": 1})
 }

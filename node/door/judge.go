@@ -10,15 +10,9 @@ import (
 const maxCheapItems = 16
 
 // isCostly reports whether the rule of a transaction costs much more than its signature: it verifies pairings, or many items.
-func isCostly(tx *remora.Tx) bool {
-	switch tx.Kind {
-	case remora.KindTransfer, remora.KindRegisterContent, remora.KindCloseSession:
-		return false
-	case remora.KindCommitClaim:
-		var claim remora.CommitClaim
-		return tx.DecodeBody(&claim) != nil || len(claim.Items) > maxCheapItems
-	}
-	return true
+func isCostly(raw []byte) bool {
+	work := remora.MeasureTx(raw)
+	return work.Possessions > 0 || work.Openings > 0 || work.Items > maxCheapItems
 }
 
 // describeTx returns what admission knows of a transaction.

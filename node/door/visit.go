@@ -19,7 +19,7 @@ type visit struct {
 	door    *Door
 	owner   string
 	view    state.View
-	epoch   remora.Epoch
+	epoch   remora.Epoch // the newest that is known to be ordered
 	domain  remora.Domain
 	txs     [][]byte
 	answers []Answer
@@ -57,7 +57,7 @@ func (v *visit) refuse(place int, from remora.Address, err error) error {
 		return err
 	}
 	v.answers[place].Refusal = refusal
-	v.door.recordHit(refusal.Code, v.owner, from)
+	v.recordHit(refusal.Code, from)
 	return nil
 }
 
@@ -80,7 +80,8 @@ func (v *visit) sortTxs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.epoch = epoch.Number
+	v.door.endExpired(epoch.Number)
+	v.epoch = v.door.newestEpoch(epoch.Number)
 	for place, raw := range v.txs {
 		if place%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -105,12 +106,14 @@ func (v *visit) sortTx(place int, raw []byte) error {
 	hash := remora.TxHash(raw)
 	if first, known := v.places[hash]; known {
 		v.repeated[place] = first
+		v.recordMass(limitCopies, tx.From)
 		return nil
 	}
 	waiting, refusal := v.door.findKnown(hash, v.view.Tip.Height)
 	switch {
 	case waiting != nil:
 		v.copies[place] = waiting
+		v.recordMass(limitCopies, tx.From)
 		return nil
 	case refusal != nil:
 		return v.refuse(place, tx.From, refusal)
@@ -182,7 +185,7 @@ func (v *visit) skipAll(list []candidate, reason string) {
 		v.answers[list[i].place].Refusal = &admission.Refusal{Code: admission.CodeUnchecked, Reason: reason + ": send it again alone"}
 	}
 	if len(list) > 0 {
-		v.door.recordHit(admission.CodeUnchecked, v.owner, remora.Address{})
+		v.recordHit(admission.CodeUnchecked, remora.Address{})
 	}
 }
 
@@ -217,7 +220,7 @@ func (v *visit) verifyGroup(group []candidate) error {
 			if err := v.rememberRefusal(c, refusal); err != nil {
 				return err
 			}
-		case isCostly(c.tx):
+		case isCostly(v.txs[c.place]):
 			v.proofs = append(v.proofs, *c)
 		default:
 			if _, err := v.finishTx(c); err != nil {

@@ -42,7 +42,7 @@ func (d *Door) findKnown(hash remora.Hash, height remora.Height) (*ticket, error
 func (d *Door) remember(hash remora.Hash, r refused) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refused.Add(hash, r)
+	d.refused.Replace(hash, r)
 }
 
 // reserveTx makes a transaction wait here.
@@ -116,8 +116,8 @@ func (d *Door) DropTx(raw []byte) {
 		return
 	}
 	d.releaseTx(t)
-	d.outcomes.Add(hash, Outcome{Refusal: &admission.Refusal{
-		Code: admission.CodeExpired, Reason: "no block accepted it while it was valid: its nonce is free again, sign it anew",
+	d.outcomes.Replace(hash, Outcome{Refusal: &admission.Refusal{
+		Code: remora.CodeExpired.String(), Reason: "no block accepted it while it was valid: its nonce is free again, sign it anew",
 	}})
 }
 
@@ -167,7 +167,7 @@ func (d *Door) endExecuted(height remora.Height) {
 			return false
 		}
 		d.releaseTx(e.ticket)
-		d.outcomes.Add(e.ticket.hash, e.outcome)
+		d.outcomes.Replace(e.ticket.hash, e.outcome)
 		return true
 	})
 	n := 0
@@ -176,6 +176,40 @@ func (d *Door) endExecuted(height remora.Height) {
 		n++
 	}
 	d.passed = slices.Delete(d.passed, 0, n)
+}
+
+// acceptedEpochs is the number of epochs for which a transaction waits here after its last one: its batch may be accepted in
+// the epoch after that in which it was sealed, and wait for its execution.
+const acceptedEpochs = 2
+
+// endExpired ends what no new batch can hold any more and nobody dropped, when execution has reached an epoch. Nobody is told
+// what became of it: DropTx knows, if it was here that it was sealed.
+func (d *Door) endExpired(epoch remora.Epoch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if epoch <= d.executed || epoch < acceptedEpochs {
+		return
+	}
+	d.executed = epoch
+	for _, hash := range d.pending.ReleaseExpired(epoch - acceptedEpochs) {
+		if t := d.tickets[hash]; t != nil {
+			d.releaseTx(t)
+		}
+	}
+}
+
+// NoteEpoch notes that ordering has reached an epoch: batches are sealed in it, while execution may be behind.
+func (d *Door) NoteEpoch(epoch remora.Epoch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ordered = max(d.ordered, epoch)
+}
+
+// newestEpoch returns the newest epoch that is known to be ordered, at least the executed one.
+func (d *Door) newestEpoch(executed remora.Epoch) remora.Epoch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(d.ordered, executed)
 }
 
 // Executed returns what became of a transaction that waited here, false as long as it waits, or if this node does not

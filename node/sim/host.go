@@ -135,7 +135,7 @@ func (v *host) openProcess() error {
 	}
 	v.batches, _, err = restore.Worker(v.store, worker.Config{
 		Committee: w.committee, Self: v.self, FirstSeq: uint64(w.now), Epoch: epoch.Number,
-		MaxPending: maxPending, PushQuota: pushQuota,
+		MaxPending: maxPending, PushQuota: pushQuota, Keep: w.machine.MayExecute,
 	})
 	if err != nil {
 		return err

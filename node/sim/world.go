@@ -6,6 +6,7 @@ import (
 
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/node/store"
+	"github.com/remora-network/remora/state"
 	"github.com/remora-network/remora/state/statetest"
 )
 
@@ -19,6 +20,7 @@ const victim = "victim"
 type world struct {
 	scenario  Scenario
 	genesis   *remora.Genesis
+	machine   *state.Machine
 	committee *remora.Committee
 	now       time.Duration
 	queue     queue
@@ -73,9 +75,13 @@ func newWorld(s Scenario) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	machine, err := state.NewMachine(g)
+	if err != nil {
+		return nil, err
+	}
 	chance := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(s.Seed, concern)) }
 	w := &world{
-		scenario: s, genesis: g, committee: signed.committee.Committee, signed: signed, network: newNetwork(&s), trace: newTrace(),
+		scenario: s, genesis: g, machine: machine, committee: signed.committee.Committee, signed: signed, network: newNetwork(&s), trace: newTrace(),
 		engines: chance(2), load: chance(3), disks: chance(4), evil: chance(5),
 		check: newChecker(signed.committee.Committee, &s),
 	}

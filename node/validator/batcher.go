@@ -11,6 +11,7 @@ import (
 	"github.com/remora-network/remora"
 	"github.com/remora-network/remora/mempool"
 	"github.com/remora-network/remora/mempool/worker"
+	"github.com/remora-network/remora/node/door"
 	"github.com/remora-network/remora/node/metrics"
 	"github.com/remora-network/remora/node/p2p"
 	"github.com/remora-network/remora/node/peers"
@@ -38,6 +39,7 @@ type batcher struct {
 	ordered     *atomic.Uint64 // epoch after what the primary has ordered
 	judge       *judge
 	progress    *Progress
+	door        *door.Door     // is told what is sealed no more
 	collected   *atomic.Uint64 // round up to which no header can be ordered any more
 	counts      *metrics.Counts
 
@@ -60,7 +62,9 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			}
 			b.progress.Starve(0)
 		}
-		b.stepCore(ctx, worker.EpochOrdered{Epoch: remora.Epoch(b.ordered.Load())})
+		epoch := remora.Epoch(b.ordered.Load())
+		b.stepCore(ctx, worker.EpochOrdered{Epoch: epoch})
+		b.door.NoteEpoch(epoch)
 		b.releaseRounds(ctx)
 		select {
 		case s := <-b.submissions:
@@ -212,6 +216,9 @@ func (b *batcher) carryOut(ctx context.Context) error {
 		b.sendBatches(&rd)
 		for _, s := range rd.Sealed {
 			b.waitlist.answerClients(s)
+		}
+		for _, tx := range rd.Dropped {
+			b.door.DropTx(tx)
 		}
 		if err := b.informPrimary(ctx, &rd); err != nil {
 			return err

@@ -120,7 +120,7 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: c.Host.Receive(peers.ChannelAck), local: toBatcher, fetched: downloads,
 		reannounce: reannounce, primary: toPrimary, ordered: ordered, collected: collected, counts: c.Counts,
-		waitlist: waitlist{}, stopped: v.stopped, judge: judge, progress: progress,
+		waitlist: waitlist{}, stopped: v.stopped, judge: judge, progress: progress, door: c.Door,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
@@ -156,7 +156,7 @@ func newWorker(c *Config) (*worker.Core, error) {
 	}
 	core, owed, err := restore.Worker(c.Store, worker.Config{
 		Committee: c.Committee.Committee, Self: c.Self, SealTicks: c.Tuning.SealTicks,
-		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number,
+		FirstSeq: uint64(time.Now().Add(c.ClockOffset).UnixNano()), Epoch: epoch.Number, Keep: c.Door.Machine.MayExecute,
 	})
 	for _, b := range owed {
 		c.Door.Restore(b)
