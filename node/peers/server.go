@@ -141,7 +141,7 @@ func (s *Server) serveBlocks(ctx context.Context, _ string, request []byte) ([]b
 		if err != nil {
 			return nil, err
 		}
-		if item == nil || len(a.Items) > 0 && size+len(item) > maxAnswerBlocks {
+		if item == nil || len(item) > maxItem || len(a.Items) > 0 && size+len(item) > maxAnswerBlocks {
 			break
 		}
 		a.Items = append(a.Items, item)

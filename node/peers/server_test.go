@@ -178,3 +178,25 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestBlockTooLargeForAnAnswer stores a block that no answer has room for: who asks gets none, and nothing that is a lie.
+func TestBlockTooLargeForAnAnswer(t *testing.T) {
+	s := storedBlocks(t, 1)
+	leader := &remora.Header{Term: 1, Round: 4}
+	block := &remora.Block{
+		Header: remora.BlockHeader{Domain: remora.Domain{1}, Height: 2}, DAG: []*remora.Header{leader}, Results: make([]byte, MaxAnswer),
+	}
+	if err := s.Store.Commit(store.Commit{Block: block, Certificate: &remora.BlockCertificate{Height: 2, Signers: remora.NewBitmap(4, 0, 1, 2)}}); err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[remora.Height]int{1: 1, 2: 0} {
+		raw, err := s.serveBlocks(t.Context(), "", remora.Encode(RangeRequest{From: from, Count: 9}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a BlocksAnswer
+		if err := remora.Decode(raw, MaxAnswer, &a); err != nil || len(a.Items) != want || a.Newest != 2 {
+			t.Errorf("from %d: %d blocks, the newest is %d, %v", from, len(a.Items), a.Newest, err)
+		}
+	}
+}

@@ -40,7 +40,8 @@ const (
 // Bounds of answers, in bytes and in items.
 const (
 	MaxAnswer           = 24 << 20
-	maxAnswerBlocks     = 8 << 20 // a server stops adding blocks above it
+	maxAnswerBlocks     = 8 << 20        // a server stops adding blocks above it
+	maxItem             = MaxAnswer - 64 // the largest item of an answer; a larger block is not sent
 	MaxCertificateRange = 512
 	MaxBatchRange       = 32
 	MaxBlockRange       = 256
