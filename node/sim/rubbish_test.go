@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/remora-network/remora"
@@ -44,6 +45,23 @@ func TestFaultyTransactionsAreFaults(t *testing.T) {
 	for _, b := range a.faultyBatches() {
 		if parsed, err := remora.ParseBatch(b.Raw); err != nil || parsed.Ref() != b.Ref() {
 			t.Errorf("the batch is %+v, it says %+v: %v", parsed.Ref(), b.Ref(), err)
+		}
+	}
+}
+
+// TestSlowWithShortestEpochs runs one scenario with several seeds: every vote is needed while each block ends an epoch.
+func TestSlowWithShortestEpochs(t *testing.T) {
+	data, err := os.ReadFile("testdata/slow_with_epochs_of_one.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s.Seed = 1; s.Seed <= 3; s.Seed++ {
+		if r := mustRun(t, s); r.Verdict != Pass {
+			t.Errorf("seed %d: %s %q", s.Seed, r.Verdict, r.Violations)
 		}
 	}
 }
