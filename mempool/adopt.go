@@ -130,7 +130,7 @@ func (c *Core) isDone(f *foreign) bool {
 // adoptBatch queues a batch for the next header if that can come to something, and reports whether it did. Otherwise it asks
 // who holds the batch.
 func (c *Core) adoptBatch(f *foreign, questions [][]remora.Hash) bool {
-	if f.ref.Epoch > c.epoch || !c.mayAdopt(&f.ref) {
+	if f.ref.Epoch > c.peers.epoch || !c.mayAdopt(&f.ref) {
 		return false
 	}
 	if c.config.Committee.StakeOf(f.holders) >= c.config.Committee.Validity() {

@@ -20,7 +20,6 @@ type Core struct {
 	votes      certifier
 	peers      voter
 	missing    fetcher
-	epoch      remora.Epoch // of the block after the newest ordered one
 	foreign    adopter
 	inquiry    inquiry
 	tips       []remora.Round // by author: highest round of a verified certificate, in the window or not

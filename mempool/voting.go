@@ -12,6 +12,7 @@ type voter struct {
 	ballots []ballot
 	waiting []*waiting
 	accused []remora.Round // by author: newest round with an Equivocation event
+	epoch   remora.Epoch   // of the block after the newest ordered one: no vote waits for what expired before
 }
 
 // ballot is the newest vote for an author's headers; none if its round is 0.
@@ -194,14 +195,14 @@ func (c *Core) confirmBatch(ref remora.BatchRef, proof remora.Signature) error {
 
 // hasExpired reports whether a batch can not be accepted any more by what this authority has ordered, and so by anything that it
 // will order.
-func (c *Core) hasExpired(ref remora.BatchRef) bool { return ref.Epoch+1 < c.epoch }
+func (c *Core) hasExpired(ref remora.BatchRef) bool { return ref.Epoch+1 < c.peers.epoch }
 
 // enterEpoch follows the epoch of ordering: votes stop waiting for what has expired.
 func (c *Core) enterEpoch(epoch remora.Epoch) {
-	if epoch <= c.epoch {
+	if epoch <= c.peers.epoch {
 		return
 	}
-	c.epoch = epoch
+	c.peers.epoch = epoch
 	for _, w := range c.peers.waiting {
 		if w == nil {
 			continue

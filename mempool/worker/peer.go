@@ -85,7 +85,7 @@ func (c *Core) checkPeerBatch(b *remora.Batch) (remora.BatchRef, error) {
 	case !c.config.Committee.Has(b.Author):
 		return remora.BatchRef{}, fmt.Errorf("%w: %d", ErrAuthor, b.Author)
 	case b.Term != c.config.Committee.Term:
-		return remora.BatchRef{}, fmt.Errorf("%w: term %d, this is %d", ErrTerm, b.Term, c.config.Committee.Term)
+		return remora.BatchRef{}, fmt.Errorf("%w: term %d, this is %d", ErrEpoch, b.Term, c.config.Committee.Term)
 	case b.Worker != c.config.ID:
 		return remora.BatchRef{}, fmt.Errorf("%w: worker %d, this is %d", ErrWorker, b.Worker, c.config.ID)
 	}

@@ -36,22 +36,24 @@ type batcher struct {
 	fetched     <-chan fetched        // batches that headers list
 	reannounce  <-chan struct{}       // tell the primary again which own batches wait
 	primary     chan<- mempool.Message
-	ordered     *atomic.Uint64 // epoch after what the primary has ordered
+	ordered     orderedMarks
 	judge       *judge
-	progress    *Progress
-	door        *door.Door     // is told what is sealed no more
-	collected   *atomic.Uint64 // round up to which no header can be ordered any more
+	door        *door.Door // is told what is sealed no more
 	counts      *metrics.Counts
 
 	waitlist waitlist
-	stopped  chan<- struct{} // closed when no submission is answered any more
 	own      OwnBatches
-	released remora.Round // collected, as the core knows it
+}
+
+// orderedMarks say how far the primary has ordered.
+type orderedMarks struct {
+	epoch     *atomic.Uint64 // after what is ordered
+	collected *atomic.Uint64 // round up to which no header can be ordered any more
+	released  remora.Round   // the same, as the worker core knows it
 }
 
 // bundleTxs is the loop of the batcher.
 func (b *batcher) bundleTxs(ctx context.Context) error {
-	defer close(b.stopped)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for ticking := true; ; {
@@ -60,9 +62,9 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			if ticker.Stop(); busy {
 				ticker.Reset(tick)
 			}
-			b.progress.Starve(0)
+			b.judge.progress.Starve(0)
 		}
-		epoch := remora.Epoch(b.ordered.Load())
+		epoch := remora.Epoch(b.ordered.epoch.Load())
 		b.stepCore(ctx, worker.EpochOrdered{Epoch: epoch})
 		b.door.NoteEpoch(epoch)
 		b.releaseRounds(ctx)
@@ -87,7 +89,7 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 			}
 		case <-ticker.C:
 			b.core.Tick()
-			b.progress.Starve(time.Duration(b.core.Starving()) * tick)
+			b.judge.progress.Starve(time.Duration(b.core.Starving()) * tick)
 		case <-ctx.Done():
 			return nil
 		}
@@ -102,8 +104,8 @@ func (b *batcher) bundleTxs(ctx context.Context) error {
 
 // releaseRounds tells the core when ordering has passed more rounds.
 func (b *batcher) releaseRounds(ctx context.Context) {
-	if round := remora.Round(b.collected.Load()); round > b.released {
-		b.released = round
+	if round := remora.Round(b.ordered.collected.Load()); round > b.ordered.released {
+		b.ordered.released = round
 		b.stepCore(ctx, worker.RoundsCollected{Round: round})
 	}
 }

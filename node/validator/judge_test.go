@@ -23,7 +23,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		},
 		"faults": {
 			remora.Block{Results: []byte{0, byte(remora.CodeBadSignature), byte(remora.CodeSkipped)}},
-			[]remora.Batch{{Author: 1, Count: 1}, {Author: 2, Count: 2}}, []string{c.Members[2].Name},
+			[]remora.Batch{{Author: 1, Count: 1}, {Author: 2, Count: 2}},
+			[]string{c.Members[2].Name},
 		},
 		"epochs to come": {
 			remora.Block{Header: remora.BlockHeader{Epoch: 7}, DAG: []*remora.Header{

@@ -119,8 +119,8 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	bundle := &batcher{
 		self: c.Self, committee: c.Committee, signer: auth.dagSigner(), core: batches, store: c.Store, host: c.Host, log: log,
 		submissions: v.submissions, network: c.Host.Receive(peers.ChannelBatch), acks: c.Host.Receive(peers.ChannelAck), local: toBatcher, fetched: downloads,
-		reannounce: reannounce, primary: toPrimary, ordered: ordered, collected: collected, counts: c.Counts,
-		waitlist: waitlist{}, stopped: v.stopped, judge: judge, progress: progress, door: c.Door,
+		reannounce: reannounce, primary: toPrimary, ordered: orderedMarks{epoch: ordered, collected: collected}, counts: c.Counts,
+		waitlist: waitlist{}, judge: judge, door: c.Door,
 	}
 	gatherer := peers.NewGatherer(client, c.Store, peers.NewSources(c.Self, members.Size()))
 	execute := &engine{
@@ -139,7 +139,11 @@ func (v *Validator) connectLoops(batches *worker.Core, signed *Signing, doubt me
 	}
 	prune := &Pruner{Self: c.Self, Store: c.Store}
 	v.loops = append(v.loops, func(ctx context.Context) error { return pruneBatches(ctx, prune, c.Head, log) })
-	v.loops = append(v.loops, bundle.bundleTxs, dag.driveCores, examiner.Watch(execute.executeBlocks))
+	answer := func(ctx context.Context) error {
+		defer close(v.stopped)
+		return bundle.bundleTxs(ctx)
+	}
+	v.loops = append(v.loops, answer, dag.driveCores, examiner.Watch(execute.executeBlocks))
 	v.loops = append(v.loops, slices.Repeat([]func(context.Context) error{check.verifyFrames}, runtime.GOMAXPROCS(0))...)
 	for a := range remora.Authority(members.Size()) {
 		if a != c.Self {

@@ -47,7 +47,7 @@ func (r *robin) serveQueues() (turn, error) {
 		}
 		q := r.queues[r.at]
 		if r.resumed != (turn{Account: q.account, Granted: true}) {
-			q.Deficit += r.share(q)
+			q.Deficit += r.quantum(q)
 		}
 		r.resumed = turn{}
 		served, full, err := r.serveQueue(q)
@@ -95,8 +95,8 @@ func (r *robin) serveQueue(q *queue) (served int, full bool, err error) {
 	return served, false, nil
 }
 
-// share returns what a turn gives a queue: the block's weight times its share of the stake, at least 1.
-func (r *robin) share(q *queue) remora.Weight {
+// quantum returns what a turn gives a queue: the block's weight times its share of the stake, at least 1.
+func (r *robin) quantum(q *queue) remora.Weight {
 	hi, lo := bits.Mul64(uint64(r.schedule.params.BlockWeight), uint64(min(q.Stake, r.total)))
 	whole, _ := bits.Div64(hi, lo, uint64(r.total)) // fits: the stake is at most the total
 	return max(remora.Weight(whole), 1)
@@ -110,13 +110,13 @@ func (r *robin) skipTurns() error {
 		if err != nil {
 			return err
 		}
-		turns := (r.schedule.weigh(ref) - q.Deficit - 1) / r.share(q) // whole turns before the one that suffices
+		turns := (r.schedule.weigh(ref) - q.Deficit - 1) / r.quantum(q) // whole turns before the one that suffices
 		if i == 0 || turns < skip {
 			skip = turns
 		}
 	}
 	for _, q := range r.queues {
-		q.Deficit += skip * r.share(q)
+		q.Deficit += skip * r.quantum(q)
 	}
 	return nil
 }
