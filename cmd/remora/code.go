@@ -60,6 +60,8 @@ var codes = []code{
 	newCode("TX_FEE_TOO_LOW", "the fee is below the chain's minimum for this weight: bytes, signatures, items and rows count", "let remora tx choose the fee, or raise it"),
 	newCode("TX_EXPIRED", "the last epoch in which the transaction is valid has passed, or comes too soon; it cost nothing and its nonce is free",
 		"sign it again, as remora tx transfer does"),
+	newCode("TX_SKIPPED", "the batch ended before the transaction: one before it is a fault of the batch's author, or the batch is heavier than declared; it cost nothing and its nonce is free",
+		"send it again, through another validator"),
 	newCode("TX_MALFORMED_BODY", "the body is not one of the transaction's kind", "build it with remora, or follow the encodings in testdata/encodings"),
 	newCode("TX_OVERFLOW", "a sum would exceed 2^64", "send less"),
 	newCode("TX_KIND_NOT_ALLOWED", "this chain does not accept this kind of transaction", "use another kind; opaque transactions are for chains whose id starts with dev"),
