@@ -98,8 +98,9 @@ func (c Code) IsFault() bool {
 	switch c {
 	case CodeMalformed, CodeTooLarge, CodeWrongChain, CodeKindNotAllowed, CodeBadSignature:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // IsCharged reports whether a signed transaction with this result has cost its sender the nonce.
@@ -107,8 +108,9 @@ func (c Code) IsCharged() bool {
 	switch c {
 	case CodeNonceUsed, CodeNonceTooFar, CodeUnknownAccount, CodeFeeTooLow, CodeExpired, CodeSkipped:
 		return false
+	default:
+		return !c.IsFault()
 	}
-	return !c.IsFault()
 }
 
 // MarshalText encodes the code by its stable name.

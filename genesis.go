@@ -89,6 +89,15 @@ func (g *Genesis) Check() error {
 	if n := len(g.ChainID); n == 0 || n > 32 || !nodeName.MatchString(g.ChainID) {
 		bad("chain_id %.40q, want 1 to 32 of a-z, 0-9, dot and hyphen", g.ChainID)
 	}
+	g.checkParams(bad)
+	if _, err := g.Committee(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, g.checkHolders()...)...)
+}
+
+// checkParams reports the parameters that are out of bounds.
+func (g *Genesis) checkParams(bad func(format string, args ...any)) {
 	if g.Params.Rule != "bullshark" {
 		bad("rule %.40q, this build knows bullshark", g.Params.Rule)
 	}
@@ -114,10 +123,6 @@ func (g *Genesis) Check() error {
 	if g.Params.EpochMillis < 100 {
 		bad("epoch_millis %d, want at least 100", g.Params.EpochMillis)
 	}
-	if _, err := g.Committee(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(append(errs, g.checkHolders()...)...)
 }
 
 // checkHolders checks limits, unique names and addresses, and the total supply.

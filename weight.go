@@ -134,6 +134,7 @@ func (w *Work) addRules(kind Kind, body []byte) {
 		w.Items, w.Rows = listLength(body, 3, MaxClaimItems), claimRows
 	case KindOpenClaim:
 		w.Openings, w.Receipts, w.Rows = 1, listLength(body, 3, ClaimSamples), openingRows
+	default: // no signed kind: a fault
 	}
 }
 

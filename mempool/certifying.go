@@ -45,7 +45,7 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	v := &c.votes
 	mine := c.own.header
 	switch {
-	case !c.config.Committee.Has(vote.Voter) || vote.Voter == c.config.Self:
+	case !c.isPeer(vote.Voter):
 		return fmt.Errorf("%w: voter %d", ErrVoter, vote.Voter)
 	case vote.Author != c.config.Self || vote.Term != c.config.Committee.Term || mine == nil || vote.Round > mine.Round:
 		return fmt.Errorf("%w: term %d, author %d, round %d", ErrNotOurs, vote.Term, vote.Author, vote.Round)
@@ -66,6 +66,11 @@ func (c *Core) receiveVote(vote remora.Vote) error {
 	}
 	c.countVote(vote)
 	return nil
+}
+
+// isPeer reports whether an authority is another member.
+func (c *Core) isPeer(a remora.Authority) bool {
+	return c.config.Committee.Has(a) && a != c.config.Self
 }
 
 // holdsAlone verifies a vote for the newest own header.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -90,7 +91,7 @@ func (n *Node) watchClock(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if n.drift.observeTip(n.head.Tip(), time.Now().Add(n.config.ClockOffset)) {
-			n.config.Logger.Warn("block time and wall clock have parted", "reason", n.drift.Unready()[0])
+			n.config.Logger.Warn("block time and wall clock have parted", slog.String("reason", n.drift.Unready()[0]))
 		}
 	}
 }

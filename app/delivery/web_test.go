@@ -46,7 +46,7 @@ func TestWebDelivers(t *testing.T) {
 		}
 	}
 	for _, owner := range []string{"10.0.0.1", "10.0.0.2"} { // together all places
-		n := int64(min(maxOwnWriting, maxWriting/2))
+		const n int64 = min(maxOwnWriting, maxWriting/2)
 		if !w.writing.EnterQueue(t.Context(), owner, n) {
 			t.Error("places are still taken")
 		}

@@ -59,7 +59,7 @@ func (b *Bodies) ReadBody(w http.ResponseWriter, r *http.Request, owner string, 
 		switch {
 		case int64(len(body)) > limit:
 			return nil, release, ErrTooLarge
-		case err == io.EOF: //nolint:errorlint // io.Reader returns io.EOF itself
+		case err == io.EOF: // io.Reader returns io.EOF itself
 			return body, release, nil
 		case err != nil:
 			return nil, release, err
@@ -78,7 +78,7 @@ func (b *Bodies) ReadBody(w http.ResponseWriter, r *http.Request, owner string, 
 
 // readEnd reads the end of a body of which everything came.
 func readEnd(source io.Reader) error {
-	if _, err := source.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself
+	if _, err := source.Read(make([]byte, 1)); err != io.EOF { // io.Reader returns io.EOF itself
 		return err
 	}
 	return nil

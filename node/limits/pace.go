@@ -49,7 +49,7 @@ func PaceBody(w http.ResponseWriter, r *http.Request, pace Pace) io.Reader {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.setDeadline(b.due) // fails only in tests, without a connection
 	n, err := b.body.Read(p)
-	if err == io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself
+	if err == io.EOF { // io.Reader returns io.EOF itself
 		_ = b.setDeadline(time.Time{})
 	}
 	b.due = b.pace.Advance(b.due, time.Now(), n)

@@ -66,7 +66,8 @@ func TestQueueIsBounded(t *testing.T) {
 		if len(results) != 1 || <-results {
 			t.Error("one waiter too many waits")
 		}
-		if <-results || <-results { // a second of virtual time later
+		first, second := <-results, <-results // a second of virtual time later
+		if first || second {
 			t.Error("waiters do not give up")
 		}
 		q.LeaveQueue("a", 1)

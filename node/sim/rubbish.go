@@ -61,6 +61,7 @@ func (a *actor) attackPeers() {
 		next := a.v.backlog.Epoch() + 1
 		a.offerBatches(a.emptyPromises(listedEach, next))
 		a.offerBatches(a.emptyPromises(listedEach, farEpoch))
+	default: // does something else
 	}
 }
 

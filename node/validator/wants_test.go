@@ -129,7 +129,7 @@ func TestHeaderFetchesWithinItsAuthorsQuota(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &batcher{core: core}
+	b := &batcher{core: core, judge: newJudge(m.committee, new(Progress), nil, slog.New(slog.DiscardHandler))}
 	taken := make(chan fetched)
 	m.batcher = taken
 	served := make(chan struct{})
